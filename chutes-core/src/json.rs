@@ -1,0 +1,203 @@
+//! JSON whose shape this crate does not know: job data, results, schemas.
+
+use std::fmt;
+
+/// A JSON value, kept as its text: key order and number format stay as they were written.
+///
+/// With the feature `serde` it is made by [`Json::parse`] or [`Json::from_value`]. The text is valid
+/// JSON on one line, without white space between its tokens. Two are equal when their texts are.
+///
+/// ```
+/// # #[cfg(feature = "serde")] {
+/// use chutes_core::Json;
+///
+/// let data = Json::parse(r#"{"rate": 1.10, "epochs": 3}"#)?;
+/// assert_eq!(data.as_str(), r#"{"rate":1.10,"epochs":3}"#);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// The value `null`.
+    ///
+    /// ```
+    /// use chutes_core::Json;
+    ///
+    /// assert!(Json::null().is_null());
+    /// assert_eq!(Json::null().to_string(), "null");
+    /// ```
+    #[must_use]
+    pub fn null() -> Self {
+        Self("null".into())
+    }
+
+    /// The value `{}`.
+    ///
+    /// ```
+    /// assert_eq!(chutes_core::Json::empty_object().as_str(), "{}");
+    /// ```
+    #[must_use]
+    pub fn empty_object() -> Self {
+        Self("{}".into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.as_str() == "null"
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is not JSON, or a value that JSON cannot hold.
+///
+/// ```
+/// let error = chutes_core::Json::parse("{'a': 1}").unwrap_err();
+/// assert_eq!(error.to_string(), "key must be a string at line 1 column 2");
+/// ```
+#[cfg(feature = "serde")]
+pub type JsonError = serde_json::Error;
+
+#[cfg(feature = "serde")]
+impl Json {
+    /// Checks that `text` is one JSON value, and drops the white space outside of its strings.
+    ///
+    /// ```
+    /// use chutes_core::Json;
+    ///
+    /// assert_eq!(Json::parse(" [1, 2]\n")?.as_str(), "[1,2]");
+    /// assert!(Json::parse("1 2").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        let value: &serde_json::value::RawValue = serde_json::from_str(text)?;
+        Ok(Self(without_white_space(value.get())))
+    }
+
+    /// Writes a value as JSON on one line. Floating-point numbers that are not finite become `null`,
+    /// as always with `serde_json`: refuse them before, where that matters.
+    ///
+    /// ```
+    /// use chutes_core::Json;
+    ///
+    /// assert_eq!(Json::from_value(&vec![("loss", 0.5)])?.as_str(), r#"[["loss",0.5]]"#);
+    /// assert!(Json::from_value(&f64::NAN)?.is_null());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_value(value: &impl serde::Serialize) -> Result<Self, JsonError> {
+        Ok(Self(serde_json::to_string(value)?.into()))
+    }
+
+    /// Reads the value as `T`.
+    ///
+    /// ```
+    /// use chutes_core::Json;
+    ///
+    /// let (name, loss): (String, f64) = Json::parse(r#"["validation", 0.5]"#)?.to()?;
+    /// assert_eq!((name.as_str(), loss), ("validation", 0.5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T, JsonError> {
+        serde_json::from_str(&self.0)
+    }
+}
+
+/// Valid JSON without the white space between its tokens, and so on one line.
+#[cfg(feature = "serde")]
+fn without_white_space(text: &str) -> Box<str> {
+    let (mut in_string, mut escaped) = (false, false);
+    let kept = text.chars().filter(|character| {
+        if in_string {
+            in_string = escaped || *character != '"';
+            escaped = !escaped && *character == '\\';
+            return true;
+        }
+        in_string = *character == '"';
+        !character.is_ascii_whitespace()
+    });
+    kept.collect::<String>().into()
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let raw: &serde_json::value::RawValue =
+            serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(to)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Json {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(from)?;
+        Ok(Self(without_white_space(raw.get())))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Json {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Json".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        true.into()
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_numbers_are_kept_and_white_space_is_not() {
+        for (text, expected) in [
+            ("{\"z\": 1.10,\n \"a\":\t[1e2]}\r\n", r#"{"z":1.10,"a":[1e2]}"#),
+            (r#"[ " a \" \\" , " b" ]"#, r#"[" a \" \\"," b"]"#),
+        ] {
+            let json = Json::parse(text).unwrap();
+            assert_eq!(serde_json::to_string(&json).unwrap(), expected);
+            assert_eq!(serde_json::from_str::<Json>(text).unwrap(), json);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn white_space_makes_no_difference(text in "[ \\[\\]{}\":,\\\\ab0-9]{0,20}") {
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                let pretty = serde_json::to_string_pretty(&value).unwrap();
+                let json = Json::parse(&pretty).unwrap();
+                proptest::prop_assert_eq!(json.as_str(), serde_json::to_string(&value).unwrap());
+                proptest::prop_assert_eq!(json.to::<serde_json::Value>().unwrap(), value);
+            }
+        }
+    }
+
+    #[test]
+    fn broken_text_is_refused() {
+        for text in ["", "{", "1 2", "nul", "\"\u{1}\"", "{'a': 1}", "NaN"] {
+            assert!(Json::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

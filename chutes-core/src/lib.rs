@@ -1,0 +1,88 @@
+//! Vocabulary and rules of chutes, once.
+//!
+//! The macro (at compile time), the runtime (for input that is only known at run time), the service
+//! and its clients all use the types of this crate. A value of one of these types is valid: the only
+//! ways to make one are functions that check, and each rule stands in exactly one function of
+//! [`rule`]. There is no I/O, no clock, and nothing asynchronous here, and without features there
+//! are no dependencies.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `serde` | `Serialize` and `Deserialize` in the JSON form that users see, [`Json`] constructors |
+//! | `schema` | JSON Schemas of these types (`schemars`); implies `serde` |
+//!
+//! ```
+//! use chutes_core::{Port, Ports, Protocol};
+//!
+//! let web = Port::new("web", 8080, Protocol::Http)?;
+//! let ports = Ports::new(vec![web], true)?;
+//! assert_eq!(ports.iter().map(|port| port.number().get()).collect::<Vec<_>>(), [8080, 2202]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # JSON
+//!
+//! Each type has one JSON form, in every place where it appears, and reading checks as much as the
+//! constructors do. A [`JobSpec`] and a [`JobContract`]:
+//!
+//! ```
+//! # #[cfg(feature = "serde")] {
+//! use chutes_core::{JobContract, JobName, JobSpec, Json, Limits};
+//!
+//! let data = Json::parse(r#"{"epochs": 3}"#)?;
+//! let spec = JobSpec { job: JobName::new("train")?, data, limits: Limits::default() };
+//! let text = concat!(
+//!     r#"{"job":"train","data":{"epochs":3},"limits":{"start":600,"download":3600,"#,
+//!     r#""execute":null,"upload":86400,"grace":30}}"#,
+//! );
+//! assert_eq!(Json::from_value(&spec)?.as_str(), text);
+//!
+//! let described = r#"{
+//!     "name": "train", "summary": "Trains.", "timeout_seconds": 7200, "upload": true,
+//!     "ports": [{"name": "ssh", "port": 2202, "proto": "tcp"}], "ssh": true,
+//!     "data_schema": null, "result_schema": null,
+//!     "source": {"file": "src/main.rs", "line": 7, "module": "my_jobs"}
+//! }"#;
+//! let contract: JobContract = Json::parse(described)?.to()?;
+//! assert!(contract.ports.ssh());
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod rule;
+pub mod suggest;
+
+mod contract;
+mod display;
+mod duration;
+mod exit_code;
+mod json;
+mod limit;
+mod manifest;
+mod outcome;
+mod phase;
+mod port;
+mod run_id;
+mod spec;
+mod status;
+
+pub use crate::contract::{JobContract, JobName, JobNameError, SourceLocation};
+pub use crate::display::Escaped;
+pub use crate::duration::{DurationError, HumanDuration, parse_duration};
+pub use crate::exit_code::ExitCode;
+pub use crate::json::Json;
+#[cfg(feature = "serde")]
+pub use crate::json::JsonError;
+pub use crate::limit::{Limits, TimeLimit, TimeLimitError};
+pub use crate::manifest::{FileState, Manifest, OutputFile, Sha256Digest, Sha256DigestError};
+pub use crate::outcome::{Ending, Failure, FailureKind, Outcome};
+pub use crate::phase::{Phase, PhaseReport};
+pub use crate::port::{
+    Port, PortConflict, PortError, PortName, PortNameError, PortNumber, PortNumberError, Ports,
+    PortsError, Protocol, UnknownProtocol,
+};
+pub use crate::run_id::{RunId, RunIdError};
+pub use crate::spec::JobSpec;
+pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};

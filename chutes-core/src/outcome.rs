@@ -1,0 +1,357 @@
+//! The one final record of a run.
+
+use crate::{EndStatus, ExitCode, JobName, Json, OutputFile, Phase, PhaseReport, RunId};
+
+/// What kind of failure ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The data does not fit the job; nothing was started.
+    InvalidData,
+    /// A startup hook failed; the job was not started.
+    StartupFailed,
+    /// The job returned an error.
+    JobError,
+    /// The job, or a startup hook, panicked.
+    Panic,
+    /// The job returned a value that cannot be written as JSON.
+    InvalidResult,
+    /// A phase reached its time limit.
+    TimeLimit,
+    /// Somebody asked the run to stop.
+    Cancelled,
+    /// The job finished, but not all of its outputs were collected and delivered.
+    OutputsIncomplete,
+    /// The platform failed, not the job.
+    Platform,
+}
+
+impl FailureKind {
+    /// The name in messages and in JSON.
+    ///
+    /// ```
+    /// assert_eq!(chutes_core::FailureKind::OutputsIncomplete.as_str(), "outputs_incomplete");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidData => "invalid_data",
+            Self::StartupFailed => "startup_failed",
+            Self::JobError => "job_error",
+            Self::Panic => "panic",
+            Self::InvalidResult => "invalid_result",
+            Self::TimeLimit => "time_limit",
+            Self::Cancelled => "cancelled",
+            Self::OutputsIncomplete => "outputs_incomplete",
+            Self::Platform => "platform",
+        }
+    }
+}
+
+/// Why a run did not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Failure {
+    /// The kind, for programs.
+    pub kind: FailureKind,
+    /// What happened, for people: a lowercase fragment.
+    pub message: String,
+    /// The phase in which it happened.
+    pub phase: Option<Phase>,
+    /// Where a panic happened, as `file:line:column`; `None` when it was no panic.
+    pub location: Option<String>,
+    /// The causes of the job's error, the nearest first.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub causes: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with nothing but a kind and a message.
+    ///
+    /// ```
+    /// use chutes_core::{Failure, FailureKind, Phase};
+    ///
+    /// let failure = Failure::new(FailureKind::JobError, "the disk is full").in_phase(Phase::Execute);
+    /// assert_eq!(failure.phase, Some(Phase::Execute));
+    /// assert!(failure.location.is_none() && failure.causes.is_empty());
+    /// ```
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { kind, message, phase: None, location: None, causes: Vec::new() }
+    }
+
+    /// The same failure, in this phase.
+    #[must_use]
+    pub fn in_phase(mut self, phase: Phase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+}
+
+/// How a run ended. Every end but `completed` has a failure.
+///
+/// ```
+/// use chutes_core::{EndStatus, Ending, Failure, FailureKind};
+///
+/// let ending = Ending::Failed(Failure::new(FailureKind::Panic, "the job panicked"));
+/// assert_eq!(ending.status(), EndStatus::Failed);
+/// assert_eq!(ending.failure().map(|failure| failure.kind), Some(FailureKind::Panic));
+/// assert_eq!(Ending::Completed.failure(), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The job returned a value and all of its outputs were delivered.
+    Completed,
+    /// The run was refused before anything started.
+    Rejected(Failure),
+    /// The job failed, or its outputs could not be delivered.
+    Failed(Failure),
+    /// A phase reached its time limit.
+    TimedOut(Failure),
+    /// Somebody asked the run to stop, and it had not finished by then.
+    Cancelled(Failure),
+    /// The platform failed, not the job.
+    HordeFailed(Failure),
+}
+
+impl Ending {
+    /// The status of a run that ended this way.
+    #[must_use]
+    pub const fn status(&self) -> EndStatus {
+        match self {
+            Self::Completed => EndStatus::Completed,
+            Self::Rejected(_) => EndStatus::Rejected,
+            Self::Failed(_) => EndStatus::Failed,
+            Self::TimedOut(_) => EndStatus::TimedOut,
+            Self::Cancelled(_) => EndStatus::Cancelled,
+            Self::HordeFailed(_) => EndStatus::HordeFailed,
+        }
+    }
+
+    /// The failure, unless the run completed.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Completed => None,
+            Self::Rejected(failure)
+            | Self::Failed(failure)
+            | Self::TimedOut(failure)
+            | Self::Cancelled(failure)
+            | Self::HordeFailed(failure) => Some(failure),
+        }
+    }
+}
+
+/// The one final record of a run: the last record of its journal, and what `run --json` prints.
+///
+/// In JSON `status`, `failure` and `exit_code` stand side by side, and reading refuses them when they
+/// contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "record::OutcomeRecord"))]
+#[cfg_attr(feature = "serde", serde(try_from = "record::OutcomeRecord"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Outcome {
+    /// The run.
+    pub run_id: RunId,
+    /// The job.
+    pub job: JobName,
+    /// How it ended.
+    pub ending: Ending,
+    /// What the job returned. A run that was stopped has a result when the job still returned one.
+    pub result: Option<Json>,
+    /// The phases that were entered, in order.
+    pub phases: Vec<PhaseReport>,
+    /// The output files, sorted by path.
+    pub outputs: Vec<OutputFile>,
+    /// What went wrong without deciding how the run ended, for instance a failed shutdown hook.
+    pub warnings: Vec<String>,
+    /// The directory of the run, an absolute path.
+    pub run_dir: String,
+}
+
+impl Outcome {
+    /// The status of the run.
+    ///
+    /// ```
+    /// # #[cfg(feature = "serde")] {
+    /// use chutes_core::{EndStatus, ExitCode, Json, Outcome};
+    ///
+    /// let printed = r#"{
+    ///     "run_id": "0198c0de-89ab-7def-8001-0203040506ff", "job": "train",
+    ///     "status": "completed", "result": {"loss": 0.5}, "failure": null, "phases": [],
+    ///     "exit_code": 0, "outputs": [], "warnings": [], "run_dir": "/tmp/run"
+    /// }"#;
+    /// let outcome: Outcome = Json::parse(printed)?.to()?;
+    /// assert_eq!(outcome.status(), EndStatus::Completed);
+    /// assert_eq!(outcome.exit_code(), ExitCode::COMPLETED);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn status(&self) -> EndStatus {
+        self.ending.status()
+    }
+
+    /// The exit code of a process that ran nothing but this run.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(&self.ending)
+    }
+}
+
+#[cfg(feature = "serde")]
+mod record {
+    //! The JSON form of an outcome: status, failure and exit code side by side.
+
+    use super::{EndStatus, Ending, ExitCode, Failure, JobName, Json, Outcome, OutputFile};
+    use super::{PhaseReport, RunId};
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(super) struct OutcomeRecord {
+        run_id: RunId,
+        job: JobName,
+        status: EndStatus,
+        result: Option<Json>,
+        failure: Option<Failure>,
+        phases: Vec<PhaseReport>,
+        exit_code: ExitCode,
+        outputs: Vec<OutputFile>,
+        #[serde(default)]
+        warnings: Vec<String>,
+        run_dir: String,
+    }
+
+    impl From<Outcome> for OutcomeRecord {
+        fn from(outcome: Outcome) -> Self {
+            Self {
+                status: outcome.status(),
+                failure: outcome.ending.failure().cloned(),
+                exit_code: outcome.exit_code(),
+                run_id: outcome.run_id,
+                job: outcome.job,
+                result: outcome.result,
+                phases: outcome.phases,
+                outputs: outcome.outputs,
+                warnings: outcome.warnings,
+                run_dir: outcome.run_dir,
+            }
+        }
+    }
+
+    impl TryFrom<OutcomeRecord> for Outcome {
+        type Error = String;
+
+        fn try_from(record: OutcomeRecord) -> Result<Self, String> {
+            let ending = match (record.status, record.failure) {
+                (EndStatus::Completed, None) => Ending::Completed,
+                (EndStatus::Rejected, Some(failure)) => Ending::Rejected(failure),
+                (EndStatus::Failed, Some(failure)) => Ending::Failed(failure),
+                (EndStatus::TimedOut, Some(failure)) => Ending::TimedOut(failure),
+                (EndStatus::Cancelled, Some(failure)) => Ending::Cancelled(failure),
+                (EndStatus::HordeFailed, Some(failure)) => Ending::HordeFailed(failure),
+                (EndStatus::Completed, Some(_)) => {
+                    return Err("a completed run has no failure".into());
+                }
+                (status, None) => return Err(format!("a run that is {status} has a failure")),
+            };
+            let exit_code = ExitCode::from(&ending);
+            if exit_code != record.exit_code {
+                return Err(format!("expected exit code {exit_code}, found {}", record.exit_code));
+            }
+            Ok(Self {
+                run_id: record.run_id,
+                job: record.job,
+                ending,
+                result: record.result,
+                phases: record.phases,
+                outputs: record.outputs,
+                warnings: record.warnings,
+                run_dir: record.run_dir,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn outcome(ending: Ending) -> Outcome {
+        let execute = PhaseReport {
+            phase: Phase::Execute,
+            elapsed: Duration::from_millis(1_500),
+            limit: Some(Duration::from_mins(1)),
+        };
+        Outcome {
+            run_id: RunId::from_bytes([7; 16]),
+            job: JobName::new("train").unwrap(),
+            ending,
+            result: Some(Json::parse("{\"loss\":0.5}").unwrap()),
+            phases: vec![execute],
+            outputs: Vec::new(),
+            warnings: Vec::new(),
+            run_dir: "runs/train-07070707".into(),
+        }
+    }
+
+    fn failure(kind: FailureKind) -> Failure {
+        Failure::new(kind, "it went wrong").in_phase(Phase::Execute)
+    }
+
+    #[test]
+    fn json_form() {
+        let outcome = outcome(Ending::Failed(failure(FailureKind::JobError)));
+        let text = serde_json::to_string(&outcome).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"run_id":"07070707-0707-0707-0707-070707070707","job":"train","#,
+                r#""status":"failed","result":{"loss":0.5},"#,
+                r#""failure":{"kind":"job_error","message":"it went wrong","phase":"execute","#,
+                r#""location":null,"causes":[]},"#,
+                r#""phases":[{"name":"execute","seconds":1.5,"limit_seconds":60}],"#,
+                r#""exit_code":1,"outputs":[],"warnings":[],"run_dir":"runs/train-07070707"}"#,
+            )
+        );
+        assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
+    }
+
+    #[test]
+    fn exit_codes() {
+        for (ending, expected) in [
+            (Ending::Completed, 0),
+            (Ending::Failed(failure(FailureKind::Panic)), 1),
+            (Ending::Rejected(failure(FailureKind::InvalidData)), 2),
+            (Ending::Failed(failure(FailureKind::OutputsIncomplete)), 3),
+            (Ending::HordeFailed(failure(FailureKind::Platform)), 4),
+            (Ending::TimedOut(failure(FailureKind::TimeLimit)), 124),
+            (Ending::Cancelled(failure(FailureKind::Cancelled)), 130),
+        ] {
+            assert_eq!(outcome(ending).exit_code().get(), expected);
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let good = serde_json::to_string(&outcome(Ending::Completed)).unwrap();
+        for (from, to) in [
+            ("\"completed\"", "\"failed\""),
+            ("\"exit_code\":0", "\"exit_code\":1"),
+            ("\"failure\":null", "\"failure\":{\"kind\":\"panic\",\"message\":\"\"}"),
+            ("\"completed\"", "\"sent\""),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert!(serde_json::from_str::<Outcome>(&bad).is_err(), "{bad}");
+        }
+    }
+}

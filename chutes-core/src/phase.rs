@@ -1,0 +1,72 @@
+//! The phases of a run and their measured times.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A phase of a run. Each has a limit and a measured time of its own. Download, execution and upload
+/// are those of the ComputeHorde job SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Phase {
+    /// Decoding the data and running the startup hooks.
+    Start,
+    /// Fetching the input volumes.
+    Download,
+    /// The job itself, grace after a limit or a cancel included.
+    Execute,
+    /// Shutdown hooks, then collecting and delivering the outputs.
+    Upload,
+}
+
+impl Phase {
+    /// The name in messages and in JSON.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use chutes_core::{HumanDuration, Phase, PhaseReport};
+    ///
+    /// let elapsed = Duration::from_secs(90);
+    /// let report = PhaseReport { phase: Phase::Execute, elapsed, limit: None };
+    /// let line = format!("{}: {}", report.phase.as_str(), HumanDuration(report.elapsed));
+    /// assert_eq!(line, "execute: 1m 30s");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Download => "download",
+            Self::Execute => "execute",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How long one phase of a run took, and how long it was allowed to take. In JSON the times are
+/// numbers of seconds, `seconds` and `limit_seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PhaseReport {
+    /// Which phase.
+    #[cfg_attr(feature = "serde", serde(rename = "name"))]
+    pub phase: Phase,
+    /// The time it took.
+    #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::duration::seconds"))]
+    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    pub elapsed: Duration,
+    /// The limit; `None` is no limit.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "limit_seconds", with = "crate::duration::seconds::optional")
+    )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub limit: Option<Duration>,
+}

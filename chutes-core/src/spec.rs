@@ -1,0 +1,19 @@
+//! Everything that was asked for in one run.
+
+use crate::{JobName, Json, Limits};
+
+/// Everything that was asked for in one run: what to run, on which data, within which limits.
+///
+/// It is the first record of the journal, `run.json`. The documentation of the crate shows its JSON
+/// form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JobSpec {
+    /// The job.
+    pub job: JobName,
+    /// Its data, as it came: with what belongs to the platform, and unchecked.
+    pub data: Json,
+    /// The limits of this run.
+    pub limits: Limits,
+}
