@@ -1,0 +1,73 @@
+//! The function under an attribute: its signature is read and checked, its body left alone.
+
+mod item;
+mod shape;
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::quote;
+use syn::Type;
+use syn::ext::IdentExt;
+
+use self::item::Item;
+pub(crate) use self::shape::Shape;
+use crate::diagnostics::Diagnostics;
+use crate::doc;
+
+/// A function that has the right shape.
+pub(crate) struct Function {
+    /// Its name as an identifier, raw or not.
+    pub(crate) ident: Ident,
+    /// The types of its parameters.
+    pub(crate) parameters: Vec<Type>,
+    /// Its return type.
+    pub(crate) returns: Type,
+    /// The first paragraph of its doc comment.
+    pub(crate) summary: String,
+}
+
+impl Function {
+    /// The name in messages, in JSON and on the command line.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+}
+
+/// The item as it was, then its registration, or else everything that is wrong with it and with the
+/// arguments of its attribute.
+pub(crate) fn attach(
+    item: TokenStream,
+    attribute: &str,
+    shape: &Shape,
+    mut problems: Diagnostics,
+    registration: impl FnOnce(&Function) -> TokenStream,
+) -> TokenStream {
+    let parsed: Item = match syn::parse2(item.clone()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let errors = error.into_compile_error();
+            return [item, problems.into_compile_errors(), errors].into_iter().collect();
+        }
+    };
+    let allowance = lint_allowance(&item);
+    let function = shape::check(&parsed, attribute, shape, &mut problems);
+    let appended = match function {
+        Some(function) if problems.is_empty() => {
+            let summary = doc::summary(&parsed.attributes);
+            registration(&Function { summary, ..function })
+        }
+        _ => problems.into_compile_errors(),
+    };
+    [allowance, item, appended].into_iter().collect()
+}
+
+/// A job must be an `async fn`, also when it has nothing to wait for.
+fn lint_allowance(item: &TokenStream) -> TokenStream {
+    fn awaits(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == "await",
+            TokenTree::Group(group) => awaits(group.stream()),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    if awaits(item.clone()) { TokenStream::new() } else { quote!(#[allow(clippy::unused_async)]) }
+}

@@ -1,0 +1,92 @@
+//! Values as written in attributes: pieces between commas, and literals in them.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::{Lit, LitInt};
+
+use crate::diagnostics::Problem;
+
+/// What stands between two commas.
+pub(crate) struct Piece {
+    /// Perhaps nothing.
+    pub(crate) tokens: TokenStream,
+    /// The comma that ends it, or the end of the list.
+    pub(crate) end: Span,
+}
+
+impl Piece {
+    /// A problem with the whole piece, also when there is nothing in it.
+    pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
+        if self.tokens.is_empty() {
+            Problem::at(self.end, message)
+        } else {
+            Problem::new(&self.tokens, message)
+        }
+    }
+}
+
+/// Splits tokens at their top-level commas. A trailing comma does not make an empty last piece.
+pub(crate) fn split_at_commas(tokens: TokenStream) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut current = TokenStream::new();
+    for token in tokens {
+        match token {
+            TokenTree::Punct(comma) if comma.as_char() == ',' => {
+                pieces.push(Piece { tokens: std::mem::take(&mut current), end: comma.span() });
+            }
+            token => current.extend([token]),
+        }
+    }
+    if !current.is_empty() {
+        pieces.push(Piece { tokens: current, end: Span::call_site() });
+    }
+    pieces
+}
+
+/// Takes away the invisible groups that `macro_rules!` puts around what it substitutes.
+pub(crate) fn ungroup(tokens: TokenStream) -> TokenStream {
+    match single_group(&tokens, Delimiter::None) {
+        Some(group) => ungroup(group.stream()),
+        None => tokens,
+    }
+}
+
+/// The only token of `tokens`, when that is a group with this delimiter.
+pub(crate) fn single_group(tokens: &TokenStream, delimiter: Delimiter) -> Option<Group> {
+    let mut tokens = tokens.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) if group.delimiter() == delimiter => Some(group),
+        _ => None,
+    }
+}
+
+/// The literal that `tokens` is, if it is nothing but one, perhaps with a minus sign.
+pub(crate) fn literal(tokens: &TokenStream) -> Option<Lit> {
+    let tokens = ungroup(tokens.clone());
+    let mut parts = tokens.clone().into_iter();
+    // The number itself may be in an invisible group, behind a minus sign that is not.
+    if let (Some(TokenTree::Punct(minus)), Some(TokenTree::Group(number)), None) =
+        (parts.next(), parts.next(), parts.next())
+    {
+        let number = ungroup(number.stream());
+        return syn::parse2(quote!(#minus #number)).ok();
+    }
+    syn::parse2(tokens).ok()
+}
+
+/// Whether the suffix of a number is none, or that of an integer type, and not a unit (`90m`).
+pub(crate) fn has_plain_suffix(number: &LitInt) -> bool {
+    let integers = ["", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64"];
+    integers.contains(&number.suffix()) || matches!(number.suffix(), "i128" | "isize")
+}
+
+/// Words in a sentence: "`a`", "`a` and `b`", "`a`, `b`, and `c`".
+pub(crate) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, second] => format!("{first} and {second}"),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+    }
+}

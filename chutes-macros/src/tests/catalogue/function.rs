@@ -1,0 +1,141 @@
+//! Mistakes in the item under an attribute.
+
+use super::*;
+
+#[test]
+fn not_async() {
+    check_item(
+        "fn train(ctx: JobContext) -> Result<(), JobError> { Ok(()) }",
+        &[&["job `train` must be an `async fn`", "= help: write `async fn train`"]],
+    );
+    check_item(
+        "fn r#match(ctx: JobContext) -> Result<(), JobError> { Ok(()) }",
+        &[&["job `match` must be an `async fn`", "= help: write `async fn r#match`"]],
+    );
+    check_of(
+        OnStartup,
+        "",
+        "fn load() -> Result<(), JobError> { Ok(()) }",
+        &[&["startup hook `load` must be an `async fn`", "= help: write `async fn load`"]],
+    );
+}
+
+#[test]
+fn modifiers() {
+    for (modifier, message) in [
+        ("const", "job `train` cannot be a `const fn`"),
+        ("async unsafe", "job `train` cannot be an `unsafe fn`"),
+        ("async extern \"C\"", "job `train` cannot be an `extern fn`"),
+    ] {
+        let item = format!("{modifier} fn train(ctx: JobContext) -> Result<(), E> {{ Ok(()) }}");
+        check_item(&item, &[&[message]]);
+    }
+}
+
+#[test]
+fn generic() {
+    for signature in [
+        "<T>(ctx: JobContext, data: T) -> Result<(), E>",
+        "<'a>(ctx: JobContext) -> Result<(), E>",
+        "<const N: usize>(ctx: JobContext) -> Result<(), E>",
+        "(ctx: JobContext, data: impl Input) -> Result<(), E>",
+        "(ctx: JobContext) -> Result<Box<impl Output>, E>",
+    ] {
+        let item = format!("async fn train{signature} {{ Ok(()) }}");
+        check_item(&item, &[&["job `train` cannot be generic", KNOWN_TYPES]]);
+    }
+    check_item(
+        "async fn train(ctx: JobContext) -> Result<(), E> where u8: Copy { Ok(()) }",
+        &[&["job `train` cannot have a `where` clause"]],
+    );
+    check_of(
+        OnShutdown,
+        "",
+        "async fn tidy<T>(ctx: JobContext) -> Result<(), E> { Ok(()) }",
+        &[&[
+            "shutdown hook `tidy` cannot be generic",
+            "= note: a shutdown hook is registered once, under one name, so its types must be known",
+        ]],
+    );
+}
+
+#[test]
+fn parameters() {
+    for receiver in ["self", "&self", "&mut self", "self: Box<Self>", "&self, a: A, b: B, c: C"] {
+        let item = format!("async fn train({receiver}) -> Result<(), E> {{ Ok(()) }}");
+        check_item(&item, &[&["job `train` cannot take `self`", LEAVE_IMPL]]);
+    }
+    check_item(
+        "async fn train() -> Result<(), E> { Ok(()) }",
+        &[&["job `train` must take a `JobContext`", A_JOB]],
+    );
+    for parameters in ["ctx: JobContext, a: A, b: B", "ctx: JobContext, a: A, b: B, c: C"] {
+        let item = format!("async fn train({parameters}) -> Result<(), E> {{ Ok(()) }}");
+        check_item(&item, &[&["job `train` takes too many parameters", A_JOB, ONE_INPUT]]);
+    }
+    for (attribute, noun, shape) in [
+        (OnStartup, "startup hook", A_STARTUP_HOOK),
+        (OnShutdown, "shutdown hook", A_SHUTDOWN_HOOK),
+    ] {
+        check_of(
+            attribute,
+            "",
+            "async fn load(ctx: JobContext, data: Data) -> Result<(), E> { Ok(()) }",
+            &[&[
+                &format!("{noun} `load` takes too many parameters"),
+                shape,
+                "= help: take everything from the `JobContext`",
+            ]],
+        );
+    }
+}
+
+#[test]
+fn return_type() {
+    check_item(
+        "async fn train(ctx: JobContext) {}",
+        &[&["job `train` must return a `Result`", RETURN_RESULT]],
+    );
+    check_of(
+        OnStartup,
+        "",
+        "async fn load() {}",
+        &[&["startup hook `load` must return a `Result`", RETURN_RESULT]],
+    );
+}
+
+#[test]
+fn no_body() {
+    check_item(
+        "async fn train(ctx: JobContext) -> Result<(), E>;",
+        &[&["job `train` must have a body"]],
+    );
+}
+
+#[test]
+fn not_a_function() {
+    for (item, noun) in [
+        ("struct Train;", "structs"),
+        ("pub(crate) enum Train {}", "enums"),
+        ("union Train { a: u8 }", "unions"),
+        ("unsafe trait Train {}", "traits"),
+        ("impl Train {}", "`impl` blocks"),
+        ("pub mod train {}", "modules"),
+        ("const TRAIN: u8 = 0;", "constants"),
+        ("static TRAIN: u8 = 0;", "statics"),
+        ("type Train = u8;", "type aliases"),
+        ("pub use crate::train;", "imports"),
+        ("unsafe extern \"C\" {}", "`extern` items"),
+        ("macro_rules! train { () => {} }", "macros"),
+        ("train!();", "this item"),
+    ] {
+        let message = format!("the `job` attribute cannot be used on {noun}");
+        check_item(item, &[&[&message, ON_ASYNC_FN]]);
+    }
+    check_of(
+        OnShutdown,
+        "",
+        "struct Tidy;",
+        &[&["the `on_shutdown` attribute cannot be used on structs", ON_ASYNC_FN]],
+    );
+}
