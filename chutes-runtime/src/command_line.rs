@@ -1,0 +1,107 @@
+//! The command line of a job binary: `list`, `describe`, `run`, `completions`.
+
+mod arguments;
+mod capture;
+mod console;
+mod describe;
+mod input;
+mod list;
+mod logging;
+mod problem;
+mod report;
+mod run;
+mod signals;
+mod terminal;
+
+use std::io::{self, Write};
+
+use chutes_core::ExitCode;
+use clap::{CommandFactory, FromArgMatches};
+
+use self::arguments::{Arguments, Command};
+use self::problem::Problem;
+use self::terminal::Paint;
+use crate::registry::Registry;
+
+/// The command line of a job binary. Call it from `main` and return what it returns:
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     chutes_runtime::main()
+/// }
+/// ```
+///
+/// `help` says what there is. Data goes to standard output, everything else to standard error.
+/// `RUST_LOG` chooses what of the job's `tracing` events is shown (default `info`), `NO_COLOR` turns
+/// colours off.
+///
+/// | exit code | meaning |
+/// |---|---|
+/// | 0 | the run completed, or the command did what it should |
+/// | 1 | the job failed: an error, a panic, or its death |
+/// | 2 | the command line or the data is wrong, or two jobs have one name; nothing was started |
+/// | 3 | the job finished, but not all of its outputs were collected and delivered |
+/// | 4 | the platform failed, not the job |
+/// | 124 | a time limit was reached |
+/// | 130 | the run was cancelled |
+#[must_use = "the exit code tells how the run ended"]
+pub fn main() -> std::process::ExitCode {
+    let ended = parse().and_then(|arguments| match arguments {
+        Some(arguments) => execute(arguments),
+        None => Ok(ExitCode::COMPLETED),
+    });
+    let code = ended.unwrap_or_else(|problem| {
+        problem.print(Paint::for_stderr());
+        problem.exit_code()
+    });
+    code.into()
+}
+
+/// The arguments, or `None` when they only asked for help, which has been printed.
+fn parse() -> Result<Option<Arguments>, Problem> {
+    let matches = command().try_get_matches();
+    match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => Ok(Some(arguments)),
+        Err(error) if error.use_stderr() => Err(Problem::usage(&error)),
+        Err(help) => {
+            // Nobody reads what cannot be written, for instance into a closed pipe.
+            let _ = help.print();
+            Ok(None)
+        }
+    }
+}
+
+fn command() -> clap::Command {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let name = name.map_or_else(|| "jobs".to_owned(), std::borrow::Cow::into_owned);
+    Arguments::command().name(name.clone()).bin_name(name)
+}
+
+fn execute(arguments: Arguments) -> Result<ExitCode, Problem> {
+    let registry = Registry::collect().map_err(|error| Problem::bad_request(&error))?;
+    match arguments.command {
+        Command::List(arguments) => to_stdout(&list::list(&registry, &arguments)?)?,
+        Command::Describe(arguments) => to_stdout(&describe::describe(&registry, &arguments)?)?,
+        Command::Run(arguments) => return run::run(&registry, &arguments),
+        Command::Completions { shell } => {
+            let mut command = command();
+            let name = command.get_name().to_owned();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, name, &mut script);
+            to_stdout(&String::from_utf8_lossy(&script))?;
+        }
+    }
+    Ok(ExitCode::COMPLETED)
+}
+
+/// Prints data. A reader that has enough (`list | head -1`) is not an error.
+fn to_stdout(text: &str) -> Result<(), Problem> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::platform(&error).hint("standard output cannot be written"))
+        }
+        _ => Ok(()),
+    }
+}

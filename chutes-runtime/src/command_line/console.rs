@@ -1,0 +1,231 @@
+//! What people see while a run goes on: a progress bar on a terminal, plain lines elsewhere.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chutes_core::HumanDuration;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::capture::Stream;
+use super::terminal::{Paint, is_fancy};
+use crate::event::{Observer, Progress, RunEvent};
+
+/// The shortest time between two lines of progress where there is no bar.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The resolution of the bar.
+const BAR_LENGTH: u32 = 1_000;
+
+/// The place for messages to people: what standard error was when the run began.
+pub(super) struct Console {
+    stderr: File,
+    bar: Option<ProgressBar>,
+    paint: Paint,
+    last_progress: Mutex<Option<(Instant, Progress)>>,
+}
+
+impl Console {
+    /// Takes hold of standard error before it is captured.
+    pub(super) fn open() -> io::Result<Self> {
+        let stderr = Stream::Stderr.duplicate()?;
+        let fancy = is_fancy(&stderr);
+        let bar = if fancy { Some(bar(&stderr)?) } else { None };
+        let last_progress = Mutex::new(None);
+        Ok(Self { stderr, bar, paint: Paint::when(fancy), last_progress })
+    }
+
+    pub(super) fn paint(&self) -> Paint {
+        self.paint
+    }
+
+    /// Whether there is a terminal, which wants tables rather than lines.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// The width of the terminal in columns.
+    pub(super) fn width(&self) -> Option<u16> {
+        self.bar
+            .as_ref()
+            .and_then(|_| console::Term::stderr().size_checked())
+            .map(|(_, width)| width)
+    }
+
+    /// Prints whole lines, above the bar if there is one.
+    pub(super) fn print(&self, text: &str) {
+        self.raw(text.as_bytes());
+    }
+
+    fn raw(&self, bytes: &[u8]) {
+        let write = || {
+            // There is no other place to complain about standard error.
+            let _ = (&self.stderr).write_all(bytes);
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Where output of the job is shown: on `stream`, above the bar when there is one.
+    pub(super) fn output(
+        self: &Arc<Self>,
+        stream: Stream,
+    ) -> io::Result<impl FnMut(&[u8]) + Send + 'static> {
+        let console = Arc::clone(self);
+        let mut target = stream.duplicate()?;
+        let mut lines = Lines::default();
+        // What comes through standard output may be data, which is not ours to change.
+        let closes_lines = self.bar.is_some() || matches!(stream, Stream::Stderr);
+        Ok(move |bytes: &[u8]| {
+            let complete = match &console.bar {
+                Some(_) => lines.push(bytes),
+                None => lines.pass(bytes, closes_lines),
+            };
+            let mut write = || {
+                // A reader that is gone must not stop the job.
+                let _ = target.write_all(&complete);
+            };
+            match &console.bar {
+                Some(bar) if !complete.is_empty() => bar.suspend(write),
+                _ => write(),
+            }
+        })
+    }
+
+    /// Takes the bar away; what comes after it is plain output.
+    pub(super) fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        if let Some(bar) = &self.bar {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 1000"
+            )]
+            bar.set_position((progress.fraction * f64::from(BAR_LENGTH)) as u64);
+            bar.set_message(progress.message.clone());
+            return;
+        }
+        let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, done) = (Instant::now(), progress.fraction >= 1.0);
+        let due = match &*last {
+            None => true,
+            Some((_, shown)) if shown == progress => false,
+            Some((when, _)) => done || now.duration_since(*when) >= PROGRESS_INTERVAL,
+        };
+        if due {
+            let percent = progress.fraction * 100.0;
+            self.print(&format!("progress: {percent:.0}% {}\n", progress.message));
+            *last = Some((now, progress.clone()));
+        }
+    }
+}
+
+impl Observer for Console {
+    fn on_event(&self, event: &RunEvent) {
+        match event {
+            RunEvent::Progress(progress) => self.progress(progress),
+            RunEvent::Phase(phase, _) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_prefix(phase.as_str());
+                }
+            }
+            RunEvent::Stopping { reason, grace } => {
+                let grace = HumanDuration(*grace);
+                self.print(&format!("stopping: {reason}; the job has {grace} to end\n"));
+            }
+            RunEvent::Warning(warning) => {
+                self.print(&format!("{} {warning}\n", self.paint.warning("warning:")));
+            }
+            // The phases and the outcome say more about the status than its name.
+            RunEvent::Status(_) => {}
+        }
+    }
+}
+
+/// Output on its way to the terminal. A line that is not complete waits for its end, or else the bar
+/// would be drawn into it.
+#[derive(Default)]
+struct Lines {
+    pending: Vec<u8>,
+    unfinished: bool,
+}
+
+/// A line that is longer than this is shown before its end, in bytes.
+const LONGEST_LINE: usize = 64 * 1024;
+
+impl Lines {
+    /// Takes output and gives back what can be shown. Nothing means the end of the output.
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.pending.extend_from_slice(bytes);
+        let is_end = bytes.is_empty() && !self.pending.is_empty();
+        if is_end || self.pending.len() > LONGEST_LINE {
+            self.pending.push(b'\n');
+        }
+        let end = self.pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.pending.drain(..end).collect()
+    }
+
+    /// Passes output on as it is, apart from an end for the last line if that is wanted.
+    fn pass(&mut self, bytes: &[u8], close: bool) -> Vec<u8> {
+        match bytes.last() {
+            Some(last) => {
+                self.unfinished = *last != b'\n';
+                bytes.to_vec()
+            }
+            None if self.unfinished && close => vec![b'\n'],
+            None => Vec::new(),
+        }
+    }
+}
+
+fn bar(stderr: &File) -> io::Result<ProgressBar> {
+    // The bar's own handle of standard error would be captured together with the job's.
+    let term = console::Term::read_write_pair(File::open("/dev/null")?, stderr.try_clone()?);
+    let target = ProgressDrawTarget::term(term, 10);
+    let bar = ProgressBar::with_draw_target(Some(BAR_LENGTH.into()), target);
+    let style = ProgressStyle::with_template(
+        "{spinner} {prefix:7} [{elapsed_precise}] {bar:30} {percent:>3}% {wide_msg}",
+    );
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Ok(bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pieces: &[&str], expected: &[&str]) {
+        let mut lines = Lines::default();
+        let shown: Vec<_> = pieces
+            .iter()
+            .chain([&""])
+            .map(|piece| String::from_utf8(lines.push(piece.as_bytes())).unwrap())
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn lines_stay_whole() {
+        check(&["a\n", "b\nc", "d\n"], &["a\n", "b\n", "cd\n", ""]);
+        check(&["unfinished"], &["", "unfinished\n"]);
+        check(&[], &[""]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_shown() {
+        let mut lines = Lines::default();
+        assert!(lines.push(&vec![b'.'; LONGEST_LINE]).is_empty());
+        assert_eq!(lines.push(b".").len(), LONGEST_LINE + 2);
+        assert!(lines.pending.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! `describe`: the whole contract of a job.
+
+use std::fmt::Write;
+
+use chutes_core::{HumanDuration, JobContract, Json};
+
+use super::arguments;
+use super::list::to_json_line;
+use super::problem::Problem;
+use crate::registry::{Job, Registry};
+
+/// The whole output of the command.
+pub(super) fn describe(
+    registry: &Registry,
+    arguments: &arguments::Describe,
+) -> Result<String, Problem> {
+    match (&arguments.job, arguments.json) {
+        (Some(name), true) => to_json_line(&find(registry, name)?.contract()),
+        (Some(name), false) => Ok(for_people(&find(registry, name)?.contract())),
+        (None, true) => {
+            let contracts: Vec<_> = registry.jobs().iter().map(Job::contract).collect();
+            to_json_line(&contracts)
+        }
+        (None, false) => {
+            let texts: Vec<_> =
+                registry.jobs().iter().map(|job| for_people(&job.contract())).collect();
+            Ok(texts.join("\n"))
+        }
+    }
+}
+
+/// The job of this name, or what else the user can do.
+pub(super) fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Job, Problem> {
+    registry.get(name).map_err(|error| {
+        let problem = Problem::bad_request(&error);
+        match error.suggestion {
+            Some(suggestion) => problem.hint(format!("did you mean `{suggestion}`?")),
+            None => problem.hint("`list` shows the jobs of this binary"),
+        }
+    })
+}
+
+fn for_people(contract: &JobContract) -> String {
+    let mut text = format!("{}\n", contract.name);
+    if !contract.summary.is_empty() {
+        let _ = writeln!(text, "  {}", contract.summary);
+    }
+    let limit = contract.timeout.map(|limit| HumanDuration(limit.duration()).to_string());
+    let _ = writeln!(text, "  time limit   {}", limit.as_deref().unwrap_or("none"));
+    let _ = writeln!(text, "  upload       {}", yes_or_no(contract.upload));
+    let _ = writeln!(text, "  ssh          {}", yes_or_no(contract.ports.ssh()));
+    for (at, port) in contract.ports.iter().enumerate() {
+        let label = if at == 0 { "ports" } else { "" };
+        let (name, number, protocol) = (port.name(), port.number(), port.protocol());
+        let _ = writeln!(text, "  {label:<12} {name} {number}/{protocol}");
+    }
+    let _ = writeln!(text, "  source       {} ({})", contract.source, contract.source.module);
+    schema(&mut text, "data", contract.data_schema.as_ref());
+    schema(&mut text, "result", contract.result_schema.as_ref());
+    text
+}
+
+fn yes_or_no(flag: bool) -> &'static str {
+    if flag { "yes" } else { "no" }
+}
+
+fn schema(text: &mut String, what: &str, schema: Option<&Json>) {
+    let Some(schema) = schema else { return };
+    let pretty = schema
+        .to::<serde_json::Value>()
+        .and_then(|schema| serde_json::to_string_pretty(&schema))
+        .unwrap_or_else(|_| schema.to_string());
+    let _ = writeln!(text, "  {what} schema");
+    for line in pretty.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Why a command could not be carried out: message, hint, exit code.
+
+use std::error::Error;
+use std::io::Write;
+
+use chutes_core::ExitCode;
+
+use super::terminal::Paint;
+use crate::run::{RunDirectoryError, RunError};
+
+/// Why a command could not be carried out. No run was made.
+#[derive(Debug)]
+pub(super) struct Problem {
+    text: Text,
+    hint: Option<String>,
+    exit_code: ExitCode,
+}
+
+#[derive(Debug)]
+enum Text {
+    /// A message and its causes.
+    Chain(Vec<String>),
+    /// Text that is complete with prefix and colours.
+    Rendered { plain: String, coloured: String },
+}
+
+impl Problem {
+    /// The user asked for something that is not possible.
+    pub(super) fn bad_request(error: &(dyn Error + 'static)) -> Self {
+        Self::new(error, ExitCode::BAD_REQUEST)
+    }
+
+    /// The same, in words of the command line.
+    pub(super) fn wrong(message: impl Into<String>) -> Self {
+        let text = Text::Chain(vec![message.into()]);
+        Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
+    }
+
+    /// The platform is not able to do what it should.
+    pub(super) fn platform(error: &(dyn Error + 'static)) -> Self {
+        Self::new(error, ExitCode::PLATFORM_FAULT)
+    }
+
+    /// The arguments cannot be read.
+    pub(super) fn usage(error: &clap::Error) -> Self {
+        let rendered = error.render();
+        let (plain, coloured) = (rendered.to_string(), rendered.ansi().to_string());
+        let text = Text::Rendered { plain, coloured };
+        Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
+    }
+
+    /// A run could not begin.
+    pub(super) fn run(error: &RunError) -> Self {
+        match error {
+            RunError::Directory(RunDirectoryError::NotEmpty { .. }) => Self::bad_request(error)
+                .hint("name a directory that is new, empty, or holds nothing but `inputs/`"),
+            _ => Self::platform(error),
+        }
+    }
+
+    fn new(error: &(dyn Error + 'static), exit_code: ExitCode) -> Self {
+        let chain = std::iter::successors(Some(error), |error| (*error).source());
+        let text = Text::Chain(chain.map(ToString::to_string).collect());
+        Self { text, hint: None, exit_code }
+    }
+
+    /// Adds what the user can do.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn exit_code(&self) -> ExitCode {
+        self.exit_code
+    }
+
+    pub(super) fn print(&self, paint: Paint) {
+        let mut text = match &self.text {
+            Text::Rendered { plain, coloured } => {
+                if paint.is_on() {
+                    coloured.clone()
+                } else {
+                    plain.clone()
+                }
+            }
+            Text::Chain(chain) => error_text(paint, chain),
+        };
+        if let Some(hint) = &self.hint {
+            text.extend(["\n", &paint.hint("hint:"), " ", hint, "\n"]);
+        }
+        // There is no other place to complain about standard error.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// `error: message`, then one line for each cause.
+pub(super) fn error_text<S: AsRef<str>>(paint: Paint, chain: &[S]) -> String {
+    let mut text = String::new();
+    for (at, message) in chain.iter().map(AsRef::as_ref).enumerate() {
+        let prefix = if at == 0 { paint.error("error:") } else { "  caused by:".to_owned() };
+        text.extend([&prefix, " ", message, "\n"]);
+    }
+    text
+}

@@ -1,0 +1,55 @@
+//! Signals that ask a run to stop.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::run::CancelHandle;
+
+/// The signals that cancel a run: SIGINT and SIGTERM, also as process 1, where they do nothing by
+/// default; and SIGHUP (a closed terminal), unless whoever started the run (`nohup`) has it ignored.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on; must be called within a runtime. A signal that comes before
+    /// [`cancel`](Self::cancel) is polled is kept.
+    pub(super) fn listen() -> io::Result<Self> {
+        let hangup_is_ignored = hangup_is_ignored();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if hangup_is_ignored { None } else { Some(signal(SignalKind::hangup())?) },
+        })
+    }
+
+    /// Cancels the run at each signal, more urgently each time.
+    pub(super) async fn cancel(mut self, cancel: CancelHandle) {
+        loop {
+            let hung_up = async {
+                match &mut self.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => cancel.cancel_harder(),
+                _ = self.terminate.recv() => cancel.cancel_harder(),
+                // A terminal is closed once, but several processes may tell of it.
+                _ = hung_up => cancel.cancel(),
+            }
+        }
+    }
+}
+
+/// Asked before a handler is installed, which would end the ignoring. Linux tells; elsewhere a run
+/// under `nohup` ends with its terminal.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}

@@ -1,0 +1,260 @@
+//! From the user's typed functions to erased definitions.
+//!
+//! The traits here exist for their messages: the expansion of an attribute names the types of the
+//! function where one of these bounds is checked, so that a wrong type is reported at that type, in
+//! words about jobs.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use chutes_core::Json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::JobContext;
+use crate::data::{self, DataError};
+use crate::definition::{BoxFuture, HookFuture, PreparedJob, StateValue, WorkError};
+use crate::error::JobError;
+use crate::result;
+
+/// The type of the first parameter of a job: [`JobContext`].
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a job must be `JobContext`, found `{Self}`",
+    label = "expected `chutes::JobContext`"
+)]
+pub trait ContextParameter {
+    /// Makes the argument.
+    fn from_context(context: JobContext) -> Self;
+}
+
+impl ContextParameter for JobContext {
+    fn from_context(context: JobContext) -> Self {
+        context
+    }
+}
+
+/// The type of the parameter of a hook: [`JobContext`].
+#[diagnostic::on_unimplemented(
+    message = "the parameter of a hook must be `JobContext`, found `{Self}`",
+    label = "expected `chutes::JobContext`"
+)]
+pub trait HookParameter {
+    /// Makes the argument.
+    fn from_context(context: JobContext) -> Self;
+}
+
+impl HookParameter for JobContext {
+    fn from_context(context: JobContext) -> Self {
+        context
+    }
+}
+
+/// A type that can be the input of a job.
+///
+/// Every type that implements `serde::Deserialize` without borrowing, and is `Send` and `'static`.
+///
+/// ```
+/// fn check<T: chutes_runtime::JobInput>() {}
+///
+/// #[derive(serde::Deserialize)]
+/// struct Settings {
+///     epochs: u32,
+/// }
+/// check::<Settings>();
+/// check::<Vec<f64>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the input of a job",
+    label = "this type does not implement `JobInput`",
+    note = "every type that implements `serde::DeserializeOwned` and is `Send` implements `JobInput`"
+)]
+pub trait JobInput: DeserializeOwned + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send + 'static> JobInput for T {}
+
+/// A type that can be the output of a job.
+///
+/// Every type that implements `serde::Serialize`, and is `Send` and `'static`.
+///
+/// ```
+/// fn check<O: chutes_runtime::JobOutput>() {}
+///
+/// check::<()>();
+/// check::<Option<std::path::PathBuf>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the output of a job",
+    label = "this type does not implement `JobOutput`",
+    note = "every type that implements `serde::Serialize` and is `Send` implements `JobOutput`"
+)]
+pub trait JobOutput: Serialize + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Send + 'static> JobOutput for T {}
+
+/// A type that can be the error of a job.
+///
+/// Every type that converts into [`JobError`], and is `Send` and `'static`.
+///
+/// ```
+/// use chutes_runtime::JobFailure;
+///
+/// assert_eq!("the disk is full".into_job_error().to_string(), "the disk is full");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a job",
+    label = "this type does not convert into `JobError`",
+    note = "errors that are `Send`, `Sync` and `'static` convert into `JobError`, and so do `String` and `&str`"
+)]
+pub trait JobFailure: Send + 'static {
+    /// Converts the error.
+    fn into_job_error(self) -> JobError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<JobError> + Send + 'static> JobFailure for E {
+    fn into_job_error(self) -> JobError {
+        self.into()
+    }
+}
+
+/// The return type of a job: a `Result`.
+///
+/// ```
+/// use chutes_runtime::{JobError, JobReturn};
+///
+/// let returned: Result<u32, JobError> = Ok::<u32, std::io::Error>(3).into_result();
+/// assert!(returned.is_ok_and(|value| value == 3));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a job cannot return `{Self}`",
+    label = "expected `Result<T, E>`",
+    note = "a job returns `Result<T, E>` where `T: JobOutput` and `E: Into<JobError>`"
+)]
+pub trait JobReturn: Send + 'static {
+    /// The type of the value.
+    type Output: JobOutput;
+
+    /// The result, with its error converted.
+    fn into_result(self) -> Result<Self::Output, JobError>;
+}
+
+impl<O: JobOutput, E: JobFailure> JobReturn for Result<O, E> {
+    type Output = O;
+
+    fn into_result(self) -> Result<O, JobError> {
+        self.map_err(JobFailure::into_job_error)
+    }
+}
+
+/// The return type of a startup hook: a `Result` whose value becomes state.
+#[diagnostic::on_unimplemented(
+    message = "a startup hook cannot return `{Self}`",
+    label = "expected `Result<S, E>`",
+    note = "a startup hook returns `Result<S, E>` where `S: Send + Sync + 'static` and `E: Into<JobError>`"
+)]
+pub trait HookReturn: Send + 'static {
+    /// The type of the state.
+    type State: Send + Sync + 'static;
+
+    /// The result, with its error converted.
+    fn into_result(self) -> Result<Self::State, JobError>;
+}
+
+impl<S: Send + Sync + 'static, E: JobFailure> HookReturn for Result<S, E> {
+    type State = S;
+
+    fn into_result(self) -> Result<S, JobError> {
+        self.map_err(JobFailure::into_job_error)
+    }
+}
+
+/// The return type of a shutdown hook: a `Result` without a value.
+#[diagnostic::on_unimplemented(
+    message = "a shutdown hook cannot return `{Self}`",
+    label = "expected `Result<(), E>`",
+    note = "a shutdown hook returns `Result<(), E>` where `E: Into<JobError>`"
+)]
+pub trait ShutdownReturn: Send + 'static {
+    /// The result, with its error converted.
+    fn into_result(self) -> Result<(), JobError>;
+}
+
+impl<E: JobFailure> ShutdownReturn for Result<(), E> {
+    fn into_result(self) -> Result<(), JobError> {
+        self.map_err(JobFailure::into_job_error)
+    }
+}
+
+/// Decodes the data of a job and ties it to the function.
+pub fn prepare<C, T, R, F>(json: &Json, job: fn(C, T) -> F) -> Result<PreparedJob, DataError>
+where
+    C: ContextParameter + 'static,
+    T: JobInput,
+    R: JobReturn,
+    F: Future<Output = R> + Send + 'static,
+{
+    let value: T = data::decode(json)?;
+    Ok(erase(move |context| job(C::from_context(context), value)))
+}
+
+/// The same for a job without data.
+pub fn prepare_without_data<C, R, F>(json: &Json, job: fn(C) -> F) -> Result<PreparedJob, DataError>
+where
+    C: ContextParameter + 'static,
+    R: JobReturn,
+    F: Future<Output = R> + Send + 'static,
+{
+    data::expect_none(json)?;
+    Ok(erase(move |context| job(C::from_context(context))))
+}
+
+fn erase<R, F>(start: impl FnOnce(JobContext) -> F + Send + 'static) -> PreparedJob
+where
+    R: JobReturn,
+    F: Future<Output = R> + Send + 'static,
+{
+    let start = move |context| -> BoxFuture<Result<Json, WorkError>> {
+        // Called inside of the future, so that a panic before the first `.await` is caught, too.
+        Box::pin(async move {
+            let returned = start(context).await;
+            let value = returned.into_result().map_err(|error| WorkError::Job(error.into()))?;
+            result::to_json(&value).map_err(WorkError::Result)
+        })
+    };
+    PreparedJob { start: Box::new(start) }
+}
+
+/// Starts a startup hook.
+pub fn startup<C, R, F>(
+    context: JobContext,
+    hook: impl FnOnce(C) -> F + Send + 'static,
+) -> HookFuture<StateValue>
+where
+    C: HookParameter,
+    R: HookReturn,
+    F: Future<Output = R> + Send + 'static,
+{
+    HookFuture(Box::pin(async move {
+        let state = hook(C::from_context(context)).await.into_result()?;
+        Ok(StateValue {
+            id: std::any::TypeId::of::<R::State>(),
+            type_name: std::any::type_name::<R::State>(),
+            value: Arc::new(state),
+        })
+    }))
+}
+
+/// Starts a shutdown hook.
+pub fn shutdown<C, R, F>(
+    context: JobContext,
+    hook: impl FnOnce(C) -> F + Send + 'static,
+) -> HookFuture<()>
+where
+    C: HookParameter,
+    R: ShutdownReturn,
+    F: Future<Output = R> + Send + 'static,
+{
+    HookFuture(Box::pin(async move { Ok(hook(C::from_context(context)).await.into_result()?) }))
+}

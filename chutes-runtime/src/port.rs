@@ -1,0 +1,112 @@
+//! The ports of a run: where the job binds what it declared.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use chutes_core::{Port, Ports};
+use tokio::net::{TcpListener, UdpSocket};
+
+/// A declared port in a run.
+///
+/// [`JobContext::port`](crate::JobContext::port) finds it. Its number is the declared one, its address
+/// that of [`Run::host`](crate::Run::host).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use chutes_runtime::{JobContext, JobError, Json, Registry, Run};
+///
+/// #[chutes_runtime::job(ports = [http("web", 8080)])]
+/// async fn tells_its_address(ctx: JobContext) -> Result<String, JobError> {
+///     let web = ctx.port("web")?;
+///     Ok(format!("{}://{}", web.declared().protocol(), web.address()))
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let directory = folder.path().join("run");
+/// let job = Registry::collect()?.get("tells_its_address")?.clone();
+/// let outcome = Run::new(job, directory).host([127, 0, 0, 2].into()).execute().await?;
+/// assert_eq!(outcome.result, Some(Json::parse(r#""http://127.0.0.2:8080""#)?));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunPort {
+    port: Port,
+    address: SocketAddr,
+}
+
+impl RunPort {
+    /// The port as the job declares it.
+    #[must_use]
+    pub fn declared(&self) -> &Port {
+        &self.port
+    }
+
+    /// The address to bind.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Listens on the port, for `http` and `tcp`. The declared protocol is not checked.
+    ///
+    /// ```
+    /// # use chutes_runtime::{JobContext, JobError};
+    /// async fn serve(ctx: JobContext) -> Result<(), JobError> {
+    ///     let listener = ctx.port("web")?.bind_tcp().await?;
+    ///     let (connection, peer) = listener.accept().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TcpListener::bind`], with the name and the address of the port in the message.
+    pub async fn bind_tcp(&self) -> io::Result<TcpListener> {
+        TcpListener::bind(self.address).await.map_err(|error| self.named(&error))
+    }
+
+    /// Opens the port, for `udp`. The declared protocol is not checked.
+    ///
+    /// ```
+    /// # use chutes_runtime::{JobContext, JobError};
+    /// async fn receive(ctx: JobContext) -> Result<usize, JobError> {
+    ///     let socket = ctx.port("metrics")?.bind_udp().await?;
+    ///     Ok(socket.recv(&mut [0; 1_500]).await?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`UdpSocket::bind`], with the name and the address of the port in the message.
+    pub async fn bind_udp(&self) -> io::Result<UdpSocket> {
+        UdpSocket::bind(self.address).await.map_err(|error| self.named(&error))
+    }
+
+    /// "Address already in use" does not say which address.
+    fn named(&self, error: &io::Error) -> io::Error {
+        let message =
+            format!("cannot open port `{}` at {}: {error}", self.port.name(), self.address);
+        io::Error::new(error.kind(), message)
+    }
+}
+
+/// The job declares no port of this name.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let error = chutes_runtime::testing::context(folder.path())?.port("web").unwrap_err();
+/// assert_eq!(error.to_string(), "the job declares no port `web`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the job declares no port `{name}`")]
+pub struct UnknownPort {
+    /// The name that was asked for.
+    pub name: String,
+}
+
+pub(crate) fn resolve(ports: &Ports, host: IpAddr, name: &str) -> Result<RunPort, UnknownPort> {
+    let port = ports.get(name).ok_or_else(|| UnknownPort { name: name.to_owned() })?;
+    Ok(RunPort { port: port.clone(), address: SocketAddr::new(host, port.number().get()) })
+}

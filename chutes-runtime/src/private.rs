@@ -1,0 +1,21 @@
+//! Everything that expansions may name. Not for use by hand: it changes without notice.
+
+pub use core::option::Option::{None, Some};
+pub use core::{file, line, module_path};
+
+pub use chutes_core::Protocol;
+pub use inventory;
+
+pub use crate::context::JobContext;
+pub use crate::definition::{DeclaredPort, JobDefinition, ShutdownHook, StartupHook};
+pub use crate::entry::{prepare, prepare_without_data, shutdown, startup};
+pub use crate::schema::{DataProbe, ResultProbe, no_schema, source_location_at};
+pub use crate::{
+    __result_schema_of as result_schema_of, __schema_of as schema_of,
+    __source_location as source_location,
+};
+
+/// Imported where a schema is asked for, and nowhere else: their method has a common name.
+pub mod schema_traits {
+    pub use crate::schema::{WithSchema, WithoutSchema};
+}

@@ -1,0 +1,377 @@
+//! The registry: every job and hook of the binary, checked once at start-up.
+
+use std::sync::Arc;
+
+use chutes_core::{
+    JobContract, JobName, JobNameError, Json, Port, PortError, Ports, PortsError, SourceLocation,
+    TimeLimit, TimeLimitError, suggest,
+};
+
+use crate::data::DataError;
+use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
+
+/// A job of this binary.
+///
+/// Cheap to clone: clones share one definition.
+///
+/// ```
+/// use chutes_runtime::{JobContext, JobError, Registry};
+///
+/// /// Says hello.
+/// #[chutes_runtime::job(timeout = "1m", ssh = true)]
+/// async fn says_hello(_ctx: JobContext) -> Result<(), JobError> {
+///     Ok(())
+/// }
+///
+/// let job = Registry::collect()?.get("says_hello")?.clone();
+/// assert_eq!(job.summary(), "Says hello.");
+/// assert_eq!(job.timeout().map(|limit| limit.seconds()), Some(60));
+/// assert!(job.ports().ssh());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Job {
+    inner: Arc<Checked>,
+}
+
+#[derive(Debug)]
+struct Checked {
+    definition: &'static JobDefinition,
+    name: JobName,
+    ports: Ports,
+    timeout: Option<TimeLimit>,
+}
+
+impl Job {
+    fn check(definition: &'static JobDefinition) -> Result<Self, InvalidJobReason> {
+        let name = JobName::new(definition.name)?;
+        let declared = definition.ports.iter();
+        let declared = declared.map(|port| Port::new(port.name, port.number.into(), port.protocol));
+        let ports = Ports::new(declared.collect::<Result<_, _>>()?, definition.ssh)?;
+        let timeout = definition.timeout_seconds.map(TimeLimit::from_seconds).transpose()?;
+        Ok(Self { inner: Arc::new(Checked { definition, name, ports, timeout }) })
+    }
+
+    /// The name, unique within the binary.
+    #[must_use]
+    pub fn name(&self) -> &JobName {
+        &self.inner.name
+    }
+
+    /// The first paragraph of the doc comment; may be empty.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.inner.definition.summary
+    }
+
+    /// The ports, the SSH port last.
+    #[must_use]
+    pub fn ports(&self) -> &Ports {
+        &self.inner.ports
+    }
+
+    /// The time limit that the job declares; `None` is no limit.
+    #[must_use]
+    pub fn timeout(&self) -> Option<TimeLimit> {
+        self.inner.timeout
+    }
+
+    /// Where the job stands in its source.
+    #[must_use]
+    pub fn source(&self) -> &'static SourceLocation {
+        &self.inner.definition.source
+    }
+
+    /// The JSON Schema (draft 2020-12) of the data, when its type implements `schemars::JsonSchema`.
+    #[must_use]
+    pub fn data_schema(&self) -> Option<Json> {
+        (self.inner.definition.data_schema)()
+    }
+
+    /// Everything that a platform must know to run this job.
+    ///
+    /// ```
+    /// use chutes_runtime::{JobContext, JobError, Json, Registry};
+    ///
+    /// #[chutes_runtime::job]
+    /// async fn adds_one(_ctx: JobContext, number: u8) -> Result<u16, JobError> {
+    ///     Ok(u16::from(number) + 1)
+    /// }
+    ///
+    /// let contract = Registry::collect()?.get("adds_one")?.contract();
+    /// assert!(contract.upload && contract.data_schema.is_some());
+    /// assert!(Json::from_value(&contract)?.as_str().starts_with(r#"{"name":"adds_one""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn contract(&self) -> JobContract {
+        let definition = self.inner.definition;
+        JobContract {
+            name: self.inner.name.clone(),
+            summary: definition.summary.into(),
+            ports: self.inner.ports.clone(),
+            timeout: self.inner.timeout,
+            upload: definition.upload,
+            data_schema: (definition.data_schema)(),
+            result_schema: (definition.result_schema)(),
+            source: definition.source.clone(),
+        }
+    }
+
+    pub(crate) fn prepare(&self, data: &Json) -> Result<PreparedJob, DataError> {
+        (self.inner.definition.prepare)(data)
+            .map_err(|error| error.with_suggestion_from(self.data_schema().as_ref()))
+    }
+}
+
+/// All jobs and hooks of this binary.
+///
+/// ```
+/// use chutes_runtime::{JobContext, JobError, Registry};
+///
+/// #[chutes_runtime::job]
+/// async fn is_registered(_ctx: JobContext) -> Result<(), JobError> {
+///     Ok(())
+/// }
+///
+/// let registry = Registry::collect()?;
+/// assert_eq!(registry.get("is_registered")?.name().as_str(), "is_registered");
+/// assert!(registry.jobs().is_sorted_by(|a, b| a.name() < b.name()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Registry {
+    jobs: Vec<Job>,
+}
+
+impl Registry {
+    /// Collects the jobs that the attributes have registered, in all crates of the binary, sorted by
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// When two jobs have one name, naming both places. When a definition breaks a rule.
+    pub fn collect() -> Result<Self, RegistryError> {
+        Self::of(inventory::iter::<JobDefinition>())
+    }
+
+    fn of(
+        definitions: impl IntoIterator<Item = &'static JobDefinition>,
+    ) -> Result<Self, RegistryError> {
+        let mut jobs: Vec<Job> = Vec::new();
+        for definition in definitions {
+            let job = Job::check(definition).map_err(|reason| RegistryError::InvalidJob {
+                name: definition.name,
+                place: &definition.source,
+                reason,
+            })?;
+            jobs.push(job);
+        }
+        // The order in which the linker leaves the definitions is not defined.
+        jobs.sort_by(|a, b| (a.name(), order(a.source())).cmp(&(b.name(), order(b.source()))));
+        let twins = jobs.windows(2).find(|pair| pair[0].name() == pair[1].name());
+        if let Some([first, second]) = twins {
+            return Err(RegistryError::DuplicateJob {
+                name: first.name().clone(),
+                first: first.source(),
+                second: second.source(),
+            });
+        }
+        Ok(Self { jobs })
+    }
+
+    /// All jobs, sorted by name.
+    #[must_use]
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// The job of this name, which must be exactly that of its function.
+    pub fn get(&self, name: &str) -> Result<&Job, UnknownJob> {
+        self.jobs.iter().find(|job| job.name().as_str() == name).ok_or_else(|| {
+            let names = self.jobs.iter().map(|job| job.name().as_str());
+            let suggestion = suggest::nearest(name, names).map(String::from);
+            UnknownJob { name: name.to_owned(), suggestion }
+        })
+    }
+}
+
+fn order(source: &SourceLocation) -> (&str, u32) {
+    (&source.file, source.line)
+}
+
+/// All startup hooks in the order in which they run: by priority, then by place in the source.
+pub(crate) fn startup_hooks() -> Vec<&'static StartupHook> {
+    let mut hooks: Vec<_> = inventory::iter::<StartupHook>().collect();
+    hooks.sort_by_key(|hook| (hook.priority, order(&hook.source)));
+    hooks
+}
+
+/// All shutdown hooks in the order in which they run: the reverse of that of startup hooks.
+pub(crate) fn shutdown_hooks() -> Vec<&'static ShutdownHook> {
+    let mut hooks: Vec<_> = inventory::iter::<ShutdownHook>().collect();
+    hooks.sort_by_key(|hook| std::cmp::Reverse((hook.priority, order(&hook.source))));
+    hooks
+}
+
+/// Why the jobs of a binary cannot be used.
+///
+/// ```standalone_crate
+/// mod small {
+///     # use chutes_runtime::{JobContext, JobError};
+///     #[chutes_runtime::job]
+///     async fn train(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
+/// }
+/// mod large {
+///     # use chutes_runtime::{JobContext, JobError};
+///     #[chutes_runtime::job]
+///     async fn train(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
+/// }
+///
+/// let message = chutes_runtime::Registry::collect().unwrap_err().to_string();
+/// assert!(message.starts_with("two jobs are named `train`: one in module `"));
+/// assert!(message.ends_with("; rename one of them"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// Two jobs have one name.
+    #[error("two jobs are named `{name}`: one in module `{}` at {first}, one in module `{}` at {second}; rename one of them", first.module, second.module)]
+    DuplicateJob {
+        /// The name.
+        name: JobName,
+        /// Where the first job stands.
+        first: &'static SourceLocation,
+        /// Where the second job stands.
+        second: &'static SourceLocation,
+    },
+    /// A definition breaks a rule. `#[job]` refuses such jobs, so it was made in another way.
+    #[error("job `{name}` at {place} is not valid")]
+    InvalidJob {
+        /// The name.
+        name: &'static str,
+        /// Where the job stands.
+        place: &'static SourceLocation,
+        /// The rule.
+        #[source]
+        reason: InvalidJobReason,
+    },
+}
+
+/// The rule that a definition breaks.
+///
+/// ```
+/// use chutes_runtime::{InvalidJobReason, TimeLimit};
+///
+/// let reason = InvalidJobReason::from(TimeLimit::from_seconds(1).unwrap_err());
+/// assert_eq!(reason.to_string(), "timeout of 1 second is out of range");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+#[expect(missing_docs, reason = "each variant is the error that it holds")]
+pub enum InvalidJobReason {
+    Name(#[from] JobNameError),
+    Port(#[from] PortError),
+    Ports(#[from] PortsError),
+    Timeout(#[from] TimeLimitError),
+}
+
+/// There is no job of this name.
+///
+/// ```
+/// use chutes_runtime::{JobContext, JobError, Registry};
+///
+/// #[chutes_runtime::job]
+/// async fn evaluates(_ctx: JobContext) -> Result<(), JobError> {
+///     Ok(())
+/// }
+///
+/// let error = Registry::collect()?.get("evalutes").unwrap_err();
+/// assert_eq!(error.to_string(), "there is no job `evalutes`");
+/// assert_eq!(error.suggestion.as_deref(), Some("evaluates"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no job `{name}`")]
+pub struct UnknownJob {
+    /// The name that was asked for.
+    pub name: String,
+    /// The name that was probably meant.
+    pub suggestion: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::Protocol;
+
+    use super::*;
+    use crate::definition::DeclaredPort;
+    use crate::schema::{no_schema, source_location_at};
+
+    fn definition(name: &'static str, line: u32) -> JobDefinition {
+        JobDefinition {
+            name,
+            summary: "",
+            ports: &[],
+            timeout_seconds: None,
+            upload: true,
+            ssh: false,
+            source: source_location_at("src/jobs.rs", line, "jobs"),
+            prepare: |_| Err(DataError::NotExpected),
+            data_schema: no_schema,
+            result_schema: no_schema,
+        }
+    }
+
+    /// Definitions live as long as the program, in tests, too.
+    fn registry(
+        definitions: impl IntoIterator<Item = JobDefinition>,
+    ) -> Result<Registry, RegistryError> {
+        Registry::of(definitions.into_iter().map(|one| &*Box::leak(Box::new(one))))
+    }
+
+    #[test]
+    fn sorted_by_name() {
+        let registry = registry([definition("b", 1), definition("c", 2), definition("a", 3)]);
+        let names: Vec<_> =
+            registry.unwrap().jobs().iter().map(|job| job.name().to_string()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn two_jobs_of_one_name() {
+        let error = registry([definition("a", 9), definition("b", 1), definition("a", 3)]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "two jobs are named `a`: one in module `jobs` at src/jobs.rs:3, \
+             one in module `jobs` at src/jobs.rs:9; rename one of them"
+        );
+    }
+
+    #[test]
+    fn unknown_name() {
+        let registry = registry([definition("train", 1), definition("test", 2)]).unwrap();
+        assert!(registry.get("train").is_ok());
+        assert_eq!(registry.get("trian").unwrap_err().suggestion.as_deref(), Some("train"));
+        assert_eq!(registry.get("deploy").unwrap_err().suggestion, None);
+    }
+
+    #[test]
+    fn definitions_that_no_attribute_makes() {
+        let web = DeclaredPort { name: "web", number: 80, protocol: Protocol::Http };
+        let ports = Box::leak(Box::new([web]));
+        for (definition, reason) in [
+            (JobDefinition { name: "../x", ..definition("", 1) }, "invalid job name `../x`"),
+            (JobDefinition { ports, ..definition("a", 1) }, "port 80 is out of range"),
+            (
+                JobDefinition { timeout_seconds: Some(1), ..definition("a", 1) },
+                "timeout of 1 second is out of range",
+            ),
+        ] {
+            let error = registry([definition]).unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap();
+            assert_eq!(cause.to_string(), reason);
+        }
+    }
+}

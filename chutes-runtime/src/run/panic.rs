@@ -1,0 +1,76 @@
+//! Panics of user code, with their message and their place.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Once;
+use std::task::{Context, Poll};
+
+use crate::definition::BoxFuture;
+
+/// A panic that ended a piece of user code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CaughtPanic {
+    pub(crate) message: String,
+    /// `file:line:column`; unknown when the program has replaced the panic hook.
+    pub(crate) location: Option<String>,
+}
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static LAST_LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The place of a panic is known to the panic hook only. This is the one thing in a process that the
+/// runtime changes: it puts itself before the hook that is there, once, and passes everything on.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if WATCHED.get() {
+                LAST_LOCATION.set(info.location().map(ToString::to_string));
+            }
+            previous(info);
+        }));
+    });
+}
+
+/// A future that ends with a [`CaughtPanic`] instead of panicking.
+pub(crate) struct CatchPanic<T> {
+    future: BoxFuture<T>,
+}
+
+impl<T> CatchPanic<T> {
+    pub(crate) fn new(future: BoxFuture<T>) -> Self {
+        install_hook();
+        Self { future }
+    }
+}
+
+impl<T> Future for CatchPanic<T> {
+    type Output = Result<T, CaughtPanic>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outer = WATCHED.replace(true);
+        LAST_LOCATION.set(None);
+        // The future is never polled again after a panic, so nobody sees a broken state.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)));
+        WATCHED.set(outer);
+        match polled {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) => Poll::Ready(Err(CaughtPanic {
+                message: message(&*payload),
+                location: LAST_LOCATION.take(),
+            })),
+        }
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is not text".to_owned())
+}

@@ -1,0 +1,66 @@
+//! State that startup hooks put there and the job finds by its type. It belongs to one run.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::definition::StateValue;
+
+/// No startup hook has put a value of this type there.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let error = chutes_runtime::testing::context(folder.path())?.state::<u32>().unwrap_err();
+/// assert_eq!(error.to_string(), "no startup hook provides a `u32`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no startup hook provides a `{type_name}`")]
+pub struct MissingState {
+    /// The type that was asked for.
+    pub type_name: &'static str,
+}
+
+/// Two startup hooks of one run provide the same type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("startup hook `{second}` provides a `{type_name}`, which `{first}` already provides")]
+pub(crate) struct StateConflict {
+    type_name: &'static str,
+    first: &'static str,
+    second: &'static str,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    values: Mutex<HashMap<TypeId, Provided>>,
+}
+
+#[derive(Debug)]
+struct Provided {
+    by: &'static str,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl State {
+    /// Adds what a hook returned. A hook that returns `()` provides nothing.
+    pub(crate) fn insert(&self, by: &'static str, state: StateValue) -> Result<(), StateConflict> {
+        if state.id == TypeId::of::<()>() {
+            return Ok(());
+        }
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = values.get(&state.id) {
+            let StateValue { type_name, .. } = state;
+            return Err(StateConflict { type_name, first: first.by, second: by });
+        }
+        values.insert(state.id, Provided { by, value: state.value });
+        Ok(())
+    }
+
+    pub(crate) fn get<S: Send + Sync + 'static>(&self) -> Result<Arc<S>, MissingState> {
+        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = values.get(&TypeId::of::<S>()).map(|provided| Arc::clone(&provided.value));
+        value
+            .and_then(|value| value.downcast().ok())
+            .ok_or(MissingState { type_name: std::any::type_name::<S>() })
+    }
+}

@@ -1,0 +1,162 @@
+//! Put `#[job]` on an `async fn` and get a production job.
+//!
+//! Arguments are checked by the compiler, data and result are typed, every file that the job writes
+//! to its output directory is collected with its checksum, time limits and cancellation are
+//! enforced, and the binary describes itself.
+//!
+//! ```
+//! use chutes::prelude::*;
+//! use schemars::JsonSchema;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Text {
+//!     /// The text to count the words of.
+//!     text: String,
+//! }
+//!
+//! #[derive(Serialize, JsonSchema)]
+//! struct Count {
+//!     words: usize,
+//! }
+//!
+//! /// Counts the words of a text.
+//! #[job(timeout = "10m")]
+//! async fn count_words(ctx: JobContext, data: Text) -> Result<Count, JobError> {
+//!     let words: Vec<&str> = data.text.split_whitespace().collect();
+//!     for (done, word) in words.iter().enumerate() {
+//!         if ctx.is_cancelled() {
+//!             return Err("cancelled".into());
+//!         }
+//!         ctx.progress(done as f64 / words.len() as f64, format!("at {word}"));
+//!     }
+//!     std::fs::write(ctx.output_dir().join("words.txt"), words.join("\n"))?;
+//!     Ok(Count { words: words.len() })
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     # if std::env::args().len() < 2 { return chutes::ExitCode::COMPLETED.into(); }
+//!     chutes::main()
+//! }
+//! ```
+//!
+//! ```text
+//! cargo run --bin my-jobs -- run count_words --set text="to be or not to be"
+//! ```
+//!
+//! - [`job`] documents every argument of the attribute.
+//! - [`JobContext`] is what a job is given.
+//! - [`on_startup`] and [`on_shutdown`] run code before and after the job.
+//! - [`main`] is the command line, with its exit codes.
+//! - [`Run`] runs a job inside of another program.
+//! - [`testing`] makes a context for unit tests.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc = include_str!("job-attribute.md")]
+///
+/// # Example
+///
+/// ```
+/// use chutes::prelude::*;
+///
+/// #[derive(serde::Deserialize)]
+/// struct TrainData {
+///     epochs: u32,
+/// }
+///
+/// /// Trains the model.
+/// #[job(timeout = "2h", ports = [http("web", 8080)], ssh = true)]
+/// async fn train_model(ctx: JobContext, data: TrainData) -> Result<f64, JobError> {
+///     for epoch in 0..data.epochs {
+///         ctx.progress(f64::from(epoch) / f64::from(data.epochs), format!("epoch {epoch}"));
+///     }
+///     Ok(0.5)
+/// }
+///
+/// let contract = chutes::Registry::collect()?.get("train_model")?.contract();
+/// assert_eq!(contract.timeout.map(|limit| limit.seconds()), Some(7_200));
+/// assert_eq!(contract.ports.iter().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub use chutes_macros::job;
+
+/// Runs an `async fn` before the job of every run.
+///
+/// ```
+/// use chutes::prelude::*;
+///
+/// struct Device {
+///     name: String,
+/// }
+///
+/// #[on_startup(priority = 10)]
+/// async fn choose_device() -> Result<Device, JobError> {
+///     Ok(Device { name: "cpu".into() })
+/// }
+///
+/// #[job]
+/// async fn train(ctx: JobContext) -> Result<(), JobError> {
+///     let device = ctx.state::<Device>()?;
+///     println!("training on {}", device.name);
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+///
+/// - Shape: `async fn name(ctx: JobContext) -> Result<S, E>`; the parameter may be left out. The
+///   value becomes state of the run, found by its type with
+///   [`JobContext::state`](crate::JobContext::state). `()` is no state. Two hooks that provide one
+///   type fail the run.
+/// - `priority` is a whole number, default 50. Hooks run one after the other from the lowest to the
+///   highest, those of equal priority in the order of their files and lines.
+/// - All hooks together have the start limit (default 10 minutes). A hook that fails or panics ends
+///   the run as `failed` before the job starts; shutdown hooks still run.
+/// - `crate = ::path` names the crate `chutes` when it has another name.
+pub use chutes_macros::on_startup;
+
+/// Runs an `async fn` after the job of every run, however the job ended.
+///
+/// ```
+/// use chutes::prelude::*;
+///
+/// #[on_shutdown]
+/// async fn say_goodbye(ctx: JobContext) -> Result<(), JobError> {
+///     std::fs::write(ctx.output_dir().join("goodbye.txt"), "bye")?;
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+///
+/// - Shape: `async fn name(ctx: JobContext) -> Result<(), E>`; the parameter may be left out.
+/// - `priority` is a whole number, default 50. Hooks run in the reverse order of startup hooks: from
+///   the highest priority to the lowest.
+/// - Hooks run before the outputs are collected, so what they write is collected, too. They run on
+///   every path on which the start of the run began, also when a startup hook failed; state may then
+///   be missing. Each has the grace of the run (default 30 seconds).
+/// - A hook that fails, panics or takes too long is a warning in the outcome; it does not change how
+///   the run ends.
+pub use chutes_macros::on_shutdown;
+
+#[doc(inline)]
+pub use chutes_runtime::*;
+
+#[doc(hidden)]
+pub use chutes_runtime::__private;
+
+/// What nearly every file with jobs needs: the three attributes, [`JobContext`] and [`JobError`].
+///
+/// ```
+/// use chutes::prelude::*;
+///
+/// #[job]
+/// async fn say_hello(_ctx: JobContext, name: String) -> Result<String, JobError> {
+///     Ok(format!("Hello, {name}!"))
+/// }
+///
+/// assert_eq!(chutes::Registry::collect()?.get("say_hello")?.name().as_str(), "say_hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod prelude {
+    pub use crate::{JobContext, JobError, job, on_shutdown, on_startup};
+}
