@@ -1,0 +1,179 @@
+//! What is collected and what is not, whatever a job leaves in its output directory.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use chutes::{FailureKind, FileState};
+
+use crate::record::{collected, not_collected};
+use crate::support::{Sandbox, finish};
+
+const LINK: &str = "a symbolic link is never followed";
+const NOT_REGULAR: &str = "not a regular file";
+
+#[test]
+fn files_of_all_kinds() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.run("run writes_everything --json");
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(collected(&outcome), [".hidden", "a/b/.c/deep.bin", "plain.txt", "two\nlines"]);
+    let expected = [
+        ("a/link-inside", LINK),
+        ("link-to-file", LINK),
+        ("link-to-folder", LINK),
+        ("pipe", NOT_REGULAR),
+        ("socket", NOT_REGULAR),
+    ];
+    assert_eq!(not_collected(&outcome), expected);
+}
+
+/// Nothing that a link points at comes into what the run writes about itself.
+#[test]
+fn links_are_not_followed() {
+    let secret = std::fs::read_to_string("/etc/hostname").unwrap();
+    let secret = secret.trim();
+    assert_ne!(secret, "");
+    let sandbox = Sandbox::new();
+    let finished = sandbox.run("run writes_everything --json --run-dir run");
+    assert_eq!(finished.code, Some(0));
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read("/etc/hostname").unwrap());
+    let digest = chutes::Sha256Digest::from_bytes(digest.into()).to_string();
+    let written = [finished.stdout, finished.stderr, everything_below(&sandbox.path("run"))];
+    for text in written {
+        assert!(!text.contains(secret) && !text.contains(&digest), "{text}");
+    }
+}
+
+/// The content of all regular files below a folder.
+fn everything_below(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            text += &everything_below(&entry.path());
+        } else if kind.is_file() {
+            text += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
+        }
+    }
+    text
+}
+
+/// The output directory itself is no exception.
+#[test]
+fn output_directory_that_is_a_link() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    std::fs::write(sandbox.path("elsewhere/secret.txt"), "secret").unwrap();
+    let data = format!("{:?}", sandbox.path("elsewhere"));
+    let finished = sandbox.run(&format!("run replaces_its_outputs --data {data} --json"));
+    let outcome = finished.outcome();
+    assert_eq!(collected(&outcome), [""; 0], "{finished:#?}");
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+}
+
+#[test]
+fn name_that_is_not_text() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.run("run writes_a_strange_name --json");
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(3));
+    assert_eq!(collected(&outcome), ["good.txt"]);
+    let expected = [("b\u{fffd}d", "the file name is not valid UTF-8")];
+    assert_eq!(not_collected(&outcome), expected);
+}
+
+/// Root may read everything as long as it has its capabilities, so they are taken away.
+#[test]
+fn files_that_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    let wrapper: &[_] = if rustix::process::geteuid().is_root() {
+        &["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    } else {
+        &[]
+    };
+    let arguments = ["run", "writes_what_cannot_be_read", "--run-dir", "run", "--json"];
+    let finished = finish(sandbox.wrapped(wrapper, &arguments));
+    // So that it can be removed.
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(sandbox.path("run/outputs/closed"), mode).unwrap();
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::OutputsIncomplete);
+    assert_eq!(collected(&outcome), ["good.txt"]);
+    let expected = [
+        ("closed", "cannot be listed: Permission denied (os error 13)"),
+        ("secret.txt", "cannot be read: Permission denied (os error 13)"),
+    ];
+    assert_eq!(not_collected(&outcome), expected);
+    let error = "error: job `writes_what_cannot_be_read` failed: the job finished, but 2 output files were not collected";
+    assert_eq!(finished.errors(), [error]);
+}
+
+#[test]
+fn file_that_is_still_written() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.run("run keeps_writing --json");
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(3));
+    assert_eq!(collected(&outcome), ["good.txt"]);
+    let expected = [("growing.log", "it was changed while it was read")];
+    assert_eq!(not_collected(&outcome), expected);
+}
+
+/// A file that becomes longer faster than it can be read must not keep the run from ending.
+#[test]
+fn file_that_grows_without_end() {
+    let sandbox = Sandbox::new();
+    let wrapper = ["timeout", "--foreground", "--signal=KILL", "20"];
+    let finished = finish(sandbox.wrapped(&wrapper, &["run", "keeps_growing", "--json"]));
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    let outcome = finished.outcome();
+    assert_eq!(collected(&outcome), ["good.txt"]);
+    let expected = [("growing.bin", "it was changed while it was read")];
+    assert_eq!(not_collected(&outcome), expected);
+}
+
+#[test]
+fn many_files() {
+    let sandbox = Sandbox::new();
+    let finished = sandbox.run("run writes_many_files --data 10000 --json");
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(collected(&outcome).len(), 10_000);
+    assert!(outcome.outputs.is_sorted_by(|a, b| a.path < b.path));
+}
+
+/// The size of a file must not be seen in the memory that the process takes.
+#[test]
+fn huge_file() {
+    // As much as is read in a few seconds without optimisation.
+    const BYTES: u64 = 128 * 1024 * 1024;
+    // In kilobytes.
+    const MOST_MEMORY: u64 = 64 * 1024;
+
+    let sandbox = Sandbox::new();
+    let running = sandbox.start(&format!("run writes_a_huge_file --data {BYTES} --json"));
+    let mut peak = 0;
+    let finished = running.finish_watched(Duration::from_millis(5), |pid| {
+        let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = kilobytes.unwrap_or(0).max(peak);
+    });
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(collected(&outcome), ["good.txt", "huge.bin"]);
+    assert_eq!(size_of(&outcome.outputs[1].state), Some(BYTES));
+    assert!((1..MOST_MEMORY).contains(&peak), "{peak} kB");
+}
+
+fn size_of(state: &FileState) -> Option<u64> {
+    match state {
+        FileState::Collected { bytes, .. } => Some(*bytes),
+        _ => None,
+    }
+}

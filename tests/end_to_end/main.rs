@@ -1,0 +1,20 @@
+//! End-to-end tests: the binary `test-jobs` is run as users run it, and what it leaves is examined.
+//!
+//! Linux with util-linux is needed; tests that need a namespace of their own use `unshare`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers are part of tests, too")]
+
+mod context;
+mod describe;
+mod directory;
+mod endings;
+mod files;
+mod full_disk;
+mod hooks;
+mod input;
+mod output;
+mod record;
+mod signals;
+mod support;
+mod terminal;
+mod usage;

@@ -1,0 +1,97 @@
+//! What a run leaves behind: its outcome must be the same everywhere, and its manifest true.
+
+use std::path::Path;
+
+use chutes::{FileState, Manifest, Outcome};
+use sha2::{Digest, Sha256};
+
+use crate::support::Finished;
+
+/// Larger files are not read again.
+const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Finished {
+    /// The outcome that `--json` printed. It must be the whole of standard output, fit the exit
+    /// code, and agree with everything in the directory of the run.
+    #[track_caller]
+    pub(crate) fn outcome(&self) -> Outcome {
+        let outcome = self.printed_outcome();
+        let root = Path::new(&outcome.run_dir);
+        assert_eq!(journalled_outcome(root), outcome);
+        let manifest = std::fs::read(root.join("manifest.json")).unwrap();
+        let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files: outcome.outputs.clone() });
+        check_files(root, &outcome);
+        outcome
+    }
+
+    /// The same without a look at the directory, which is not there any more.
+    #[track_caller]
+    pub(crate) fn printed_outcome(&self) -> Outcome {
+        let Some((line, "")) = self.stdout.split_once('\n') else {
+            panic!("standard output is not one line: {self:#?}");
+        };
+        let outcome: Outcome = serde_json::from_str(line).unwrap();
+        assert_eq!(self.code, Some(outcome.exit_code().get().into()), "{self:#?}");
+        assert!(Path::new(&outcome.run_dir).is_absolute());
+        outcome
+    }
+}
+
+/// The outcome at the end of `run.json`, and nowhere else in it.
+#[track_caller]
+fn journalled_outcome(root: &Path) -> Outcome {
+    let mut records = journal(root);
+    assert!(records[0]["run"]["id"].is_string() && records[0]["run"]["spec"].is_object());
+    assert!(records.iter().all(|record| record["at"].as_str().unwrap().ends_with('Z')));
+    let outcomes = records.iter().filter(|record| record.get("outcome").is_some()).count();
+    assert_eq!(outcomes, 1, "{records:#?}");
+    serde_json::from_value(records.pop().unwrap()["outcome"].take()).unwrap()
+}
+
+/// The lines of `run.json`.
+pub(crate) fn journal(root: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(root.join("run.json")).unwrap();
+    assert!(text.ends_with('\n'));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The changes of status in `run.json`.
+pub(crate) fn statuses(root: &Path) -> Vec<String> {
+    let records = journal(root);
+    let statuses = records.iter().filter_map(|record| record.get("status")?.as_str());
+    statuses.map(String::from).collect()
+}
+
+/// Each file that is said to be collected has this size and this checksum.
+#[track_caller]
+fn check_files(root: &Path, outcome: &Outcome) {
+    for file in &outcome.outputs {
+        let FileState::Collected { bytes, sha256 } = &file.state else { continue };
+        let path = root.join("outputs").join(&file.path);
+        let metadata = path.symlink_metadata().unwrap();
+        assert!(metadata.is_file() && metadata.len() == *bytes, "{file:?}");
+        if *bytes <= CHECKED_BYTES {
+            let content = std::fs::read(&path).unwrap();
+            assert_eq!(Sha256::digest(&content)[..], sha256.as_bytes()[..], "{file:?}");
+        }
+    }
+}
+
+/// The names of the files that were collected, sorted.
+pub(crate) fn collected(outcome: &Outcome) -> Vec<&str> {
+    let is_collected = |state: &FileState| matches!(state, FileState::Collected { .. });
+    let files = outcome.outputs.iter().filter(|file| is_collected(&file.state));
+    files.map(|file| file.path.as_str()).collect()
+}
+
+/// The files that were not collected, with the reason.
+pub(crate) fn not_collected(outcome: &Outcome) -> Vec<(&str, &str)> {
+    let files = outcome.outputs.iter().filter_map(|file| match &file.state {
+        FileState::Failed { reason } | FileState::Skipped { reason } => {
+            Some((file.path.as_str(), reason.as_str()))
+        }
+        FileState::Collected { .. } => None,
+    });
+    files.collect()
+}

@@ -1,0 +1,56 @@
+//! Jobs that print, in every way there is.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use chutes::prelude::*;
+
+/// Prints to both streams: by macros, past them, from a child process, and as an event. The last
+/// lines are not complete.
+#[job]
+async fn prints(_ctx: JobContext) -> Result<(), JobError> {
+    println!("out: line");
+    eprintln!("err: line");
+    std::io::stdout().write_all(b"out: not text: \xff\n")?;
+    Command::new("sh").args(["-c", "echo out: child; echo err: child >&2"]).status()?;
+    tracing::info!(answer = 42, "err: event");
+    tracing::debug!("err: hidden event");
+    print!("out: unfinished");
+    eprint!("err: unfinished");
+    Ok(())
+}
+
+/// Prints lines in two halves while it reports progress.
+#[job]
+async fn prints_slowly(ctx: JobContext) -> Result<(), JobError> {
+    for line in 0..5 {
+        print!("first half {line}, ");
+        std::io::stdout().flush()?;
+        // Long enough for the bar to be drawn in between.
+        for step in 0..30 {
+            ctx.progress(f64::from(line * 30 + step) / 150.0, format!("at line {line}"));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        println!("second half {line}");
+    }
+    print!("the end without a newline");
+    Ok(())
+}
+
+/// Prints more than a pipe holds.
+#[job]
+async fn prints_much(_ctx: JobContext) -> Result<(), JobError> {
+    for line in 0..20_000 {
+        println!("line {line} of many");
+    }
+    Ok(())
+}
+
+/// Leaves a child process behind that holds on to the standard streams. Returns its id.
+#[job]
+async fn leaves_a_child(_ctx: JobContext) -> Result<u32, JobError> {
+    println!("before");
+    let child = Command::new("sleep").arg("300").stdin(Stdio::null()).spawn()?;
+    Ok(child.id())
+}

@@ -1,0 +1,10 @@
+// An `impl` block is not a job.
+
+use chutes::job;
+
+struct Trainer;
+
+#[job]
+impl Trainer {}
+
+fn main() {}

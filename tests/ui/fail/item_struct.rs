@@ -1,0 +1,8 @@
+// A struct is not a job.
+
+use chutes::job;
+
+#[job]
+pub struct Train;
+
+fn main() {}

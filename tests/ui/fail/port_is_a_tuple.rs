@@ -1,0 +1,10 @@
+// A port without a protocol.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(ports = [("web", 8080)])]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}

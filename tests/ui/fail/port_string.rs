@@ -1,0 +1,10 @@
+// A port number is not a string.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(ports = [http("web", "8080")])]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}

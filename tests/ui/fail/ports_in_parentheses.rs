@@ -1,0 +1,10 @@
+// The list of ports is in brackets.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(ports = (http("web", 8080)))]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}

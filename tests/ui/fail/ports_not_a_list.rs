@@ -1,0 +1,10 @@
+// Ports are a list, also when there is only one.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(ports = http("web", 8080))]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+// A timeout cannot be negative.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(timeout = -60)]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}
