@@ -1,0 +1,72 @@
+//! What is answered on the two ports.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::metrics::Metrics;
+
+/// The path under which requests are counted for which there is no route. Counting the paths as
+/// they were asked for would let strangers make up any number of metrics.
+const OTHER_PATHS: &str = "other";
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Clone)]
+struct App {
+    metrics: Arc<Metrics>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Welcome {
+    message: String,
+    requests: u64,
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    uptime_seconds: f64,
+}
+
+/// The port `web`.
+pub(crate) fn web(metrics: &Arc<Metrics>, message: &str) -> Router {
+    let app = App { metrics: Arc::clone(metrics), message: message.into() };
+    let routes = Router::new().route("/", get(welcome)).route("/health", get(health));
+    routes.with_state(app).layer(from_fn_with_state(Arc::clone(metrics), count))
+}
+
+/// The port `metrics`. Its requests are not counted: they come from machines, forever.
+pub(crate) fn metrics(metrics: &Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(render)).with_state(Arc::clone(metrics))
+}
+
+async fn welcome(State(app): State<App>) -> Json<Welcome> {
+    Json(Welcome { requests: app.metrics.served(), message: app.message })
+}
+
+async fn health(State(app): State<App>) -> Json<Health> {
+    Json(Health { status: "ok", uptime_seconds: app.metrics.uptime().as_secs_f64() })
+}
+
+async fn render(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let path = route.map_or(OTHER_PATHS, MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    metrics.count(path, response.status().as_u16());
+    response
+}

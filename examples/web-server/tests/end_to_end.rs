@@ -1,0 +1,109 @@
+//! Runs the binary as a user does: asks it over real connections, tells it to stop, reads its report.
+
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An address of this machine that nobody else uses, also not a test that runs at the same time: the
+/// ports are fixed, so the address is what differs.
+fn own_address() -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 77, high, low.clamp(1, 254))
+}
+
+fn start(host: Ipv4Addr, run_dir: &Path, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_web-server"))
+        .args(["run", "web_server", "--json", "--host", &host.to_string(), "--run-dir"])
+        .arg(run_dir)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn connect(host: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&SocketAddr::from((host, port)), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Asks, and returns status line, headers and body.
+fn ask(host: Ipv4Addr, port: u16, path: &str) -> String {
+    let mut stream = connect(host, port).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn body(answer: &str) -> Value {
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+fn wait_for_line(log: &mut BufReader<ChildStderr>, text: &str) {
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        assert_ne!(log.read_line(&mut seen).unwrap(), 0, "no {text:?} in:\n{seen}");
+    }
+}
+
+#[test]
+fn a_server_serves_until_it_is_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = own_address();
+    let mut child = start(host, &folder.path().join("run"), &["--set", "message=moin"]);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    wait_for_line(&mut log, "metrics at http://");
+
+    assert_eq!(body(&ask(host, 8080, "/")), json!({"message": "moin", "requests": 0}));
+    assert_eq!(body(&ask(host, 8080, "/health"))["status"], "ok");
+    assert!(ask(host, 8080, "/nowhere").starts_with("HTTP/1.1 404 "));
+    let metrics = ask(host, 9090, "/metrics");
+    assert!(metrics.contains(r#"http_requests_total{path="/",status="200"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"http_requests_total{path="other",status="404"} 1"#), "{metrics}");
+    // A connection that is open and idle must not delay the end.
+    let mut idle = connect(host, 8080).unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nhost: idle\r\n\r\n").unwrap();
+    assert_ne!(idle.read(&mut [0; 1024]).unwrap(), 0);
+
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{rest}");
+    let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcome["status"], "cancelled");
+    assert_eq!(outcome["result"]["requests"], 4, "{outcome}");
+    assert_eq!(outcome["result"]["drained"], true, "{outcome}");
+    for port in [8080, 9090] {
+        assert_eq!(connect(host, port).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    // The other half of the addresses, so that the server of the other test is not in the way.
+    let [_, _, high, low] = own_address().octets();
+    let host = Ipv4Addr::new(127, 78, high, low);
+    let _taken = std::net::TcpListener::bind((host, 9090)).unwrap();
+    let output = start(host, &folder.path().join("run"), &[]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = outcome["failure"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(&format!("cannot open port `metrics` at {host}:9090")),
+        "{message}"
+    );
+}
