@@ -2,6 +2,7 @@
 
 mod arguments;
 mod capture;
+mod columns;
 mod console;
 mod describe;
 mod input;

@@ -168,7 +168,10 @@ impl Registry {
             jobs.push(job);
         }
         // The order in which the linker leaves the definitions is not defined.
-        jobs.sort_by(|a, b| (a.name(), order(a.source())).cmp(&(b.name(), order(b.source()))));
+        jobs.sort_by(|a, b| {
+            let by_name = a.name().cmp(b.name());
+            by_name.then_with(|| order(a.source()).cmp(&order(b.source())))
+        });
         let twins = jobs.windows(2).find(|pair| pair[0].name() == pair[1].name());
         if let Some([first, second]) = twins {
             return Err(RegistryError::DuplicateJob {

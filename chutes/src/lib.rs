@@ -133,7 +133,7 @@ pub use chutes_macros::on_startup;
 ///   the highest priority to the lowest.
 /// - Hooks run before the outputs are collected, so what they write is collected, too. They run on
 ///   every path on which the start of the run began, also when a startup hook failed; state may then
-///   be missing. Each has the grace of the run (default 30 seconds).
+///   be missing. Each has the grace of the run (default 30 seconds), and at least 5 seconds.
 /// - A hook that fails, panics or takes too long is a warning in the outcome; it does not change how
 ///   the run ends.
 pub use chutes_macros::on_shutdown;

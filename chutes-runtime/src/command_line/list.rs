@@ -1,9 +1,12 @@
 //! `list`: the jobs of this binary.
 
+use std::borrow::Cow;
+
 use chutes_core::{HumanDuration, JobName, Ports, SourceLocation};
 use serde::Serialize;
 
 use super::arguments;
+use super::columns::Columns;
 use super::problem::Problem;
 use crate::registry::{Job, Registry};
 
@@ -25,13 +28,12 @@ pub(super) fn list(registry: &Registry, arguments: &arguments::List) -> Result<S
         let rows: Vec<Row<'_>> = rows.collect();
         return to_json_line(&rows);
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["NAME", "TIME LIMIT", "PORTS", "SUMMARY"]);
-    table.add_rows(registry.jobs().iter().map(|job| {
-        [job.name().to_string(), time_limit(job), ports(job.ports()), job.summary().to_owned()]
-    }));
-    Ok(super::report::without_margins(&table))
+    let mut columns = Columns::new(["NAME", "TIME LIMIT", "PORTS", "SUMMARY"]);
+    for job in registry.jobs() {
+        let name = job.name().to_string().into();
+        columns.row([name, time_limit(job), ports(job.ports()), job.summary().into()]);
+    }
+    Ok(columns.render(None))
 }
 
 /// One line of JSON.
@@ -40,15 +42,17 @@ pub(super) fn to_json_line(value: &impl Serialize) -> Result<String, Problem> {
     Ok(text + "\n")
 }
 
-/// The time limit of a job in a table.
-pub(super) fn time_limit(job: &Job) -> String {
-    job.timeout().map_or_else(|| "none".into(), |limit| HumanDuration(limit.duration()).to_string())
+fn time_limit(job: &Job) -> Cow<'static, str> {
+    match job.timeout() {
+        Some(limit) => HumanDuration(limit.duration()).to_string().into(),
+        None => "none".into(),
+    }
 }
 
-fn ports(ports: &Ports) -> String {
+fn ports(ports: &Ports) -> Cow<'static, str> {
     if ports.is_empty() {
         return "none".into();
     }
     let ports = ports.iter().map(|port| format!("{}:{}", port.name(), port.number()));
-    ports.collect::<Vec<_>>().join(" ")
+    ports.collect::<Vec<_>>().join(" ").into()
 }

@@ -1,11 +1,12 @@
 //! The end of a run, for people: how it ended, its phases, its outputs.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-use chutes_core::{EndStatus, FileState, HumanDuration, Outcome, OutputFile};
-use comfy_table::{CellAlignment, Table, presets};
+use chutes_core::{EndStatus, Escaped, FileState, HumanDuration, Outcome, OutputFile};
 
+use super::columns::Columns;
 use super::console::Console;
 use super::problem::error_text;
 use super::terminal::Paint;
@@ -17,10 +18,10 @@ const SHOWN_FILES: usize = 15;
 pub(super) fn print(console: &Console, outcome: &Outcome) {
     let mut text = String::new();
     if console.is_terminal() {
-        text += &without_margins(&phases(outcome, console.width()));
+        text += &phases(outcome, console.width());
         if !outcome.outputs.is_empty() {
             text += "\n";
-            text += &without_margins(&files(outcome, console.width()));
+            text += &files(outcome, console.width());
         }
         text += "\n";
     }
@@ -31,75 +32,42 @@ pub(super) fn print(console: &Console, outcome: &Outcome) {
     console.print(&text);
 }
 
-/// A table as text, without the blanks that the frame leaves at both ends of its lines.
-pub(super) fn without_margins(table: &Table) -> String {
-    let lines = table.lines().map(|line| {
-        let line = line.trim_end();
-        format!("{}\n", line.strip_prefix(' ').unwrap_or(line))
-    });
-    lines.collect()
-}
-
-fn table(width: Option<u16>, header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.iter().copied());
-    if let Some(width) = width {
-        table.set_width(width).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-    }
-    table
-}
-
-fn align_right(table: &mut Table, columns: &[usize]) {
-    for &column in columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-}
-
-fn phases(outcome: &Outcome, width: Option<u16>) -> Table {
-    let mut table = table(width, &["PHASE", "TIME", "LIMIT"]);
+fn phases(outcome: &Outcome, width: Option<u16>) -> String {
+    let mut columns = Columns::new(["PHASE", "TIME", "LIMIT"]).align_right(&[1, 2]);
     for report in &outcome.phases {
         let limit = report.limit.map(|limit| HumanDuration(limit).to_string());
-        let limit = limit.unwrap_or_else(|| "none".to_owned());
         let time = HumanDuration(report.elapsed).to_string();
-        table.add_row([report.phase.to_string(), time, limit]);
+        let limit = limit.map_or("none".into(), Cow::Owned);
+        columns.row([report.phase.as_str().into(), time.into(), limit]);
     }
-    align_right(&mut table, &[1, 2]);
-    table
+    columns.render(width)
 }
 
-fn files(outcome: &Outcome, width: Option<u16>) -> Table {
-    let mut table = table(width, &["OUTPUT", "SIZE", "STATE"]);
+fn files(outcome: &Outcome, width: Option<u16>) -> String {
+    let mut columns = Columns::new(["OUTPUT", "SIZE", "STATE"]).align_right(&[1]);
     // Files that are missing are what somebody has to know, so they come first.
     let is_good = |file: &&OutputFile| matches!(file.state, FileState::Collected { .. });
     let bad = outcome.outputs.iter().filter(|file| !is_good(file));
     let good = outcome.outputs.iter().filter(is_good);
     for file in bad.chain(good).take(SHOWN_FILES) {
         let (size, state) = match &file.state {
-            FileState::Collected { bytes, .. } => (human_size(*bytes), "collected".to_owned()),
-            FileState::Failed { reason } => (String::new(), format!("failed: {reason}")),
-            FileState::Skipped { reason } => (String::new(), format!("skipped: {reason}")),
+            FileState::Collected { bytes, .. } => (human_size(*bytes), "collected".into()),
+            FileState::Failed { reason } => (String::new(), format!("failed: {reason}").into()),
+            FileState::Skipped { reason } => (String::new(), format!("skipped: {reason}").into()),
         };
-        table.add_row([shown_path(&file.path), size, state]);
+        columns.row([shown_path(&file.path).into(), size.into(), state]);
     }
+    let mut text = columns.render(width);
     let hidden = outcome.outputs.len().saturating_sub(SHOWN_FILES);
     if hidden > 0 {
-        table.add_row([
-            format!("and {hidden} more in manifest.json"),
-            String::new(),
-            String::new(),
-        ]);
+        text.extend(["and ", &hidden.to_string(), " more in manifest.json\n"]);
     }
-    align_right(&mut table, &[1]);
-    table
+    text
 }
 
 /// Control characters in a file name must not reach the terminal.
 fn shown_path(path: &str) -> String {
-    path.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    Escaped(path).to_string()
 }
 
 fn verdict(paint: Paint, outcome: &Outcome) -> String {

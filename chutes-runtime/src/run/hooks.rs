@@ -52,7 +52,8 @@ fn started_with(
     }
 }
 
-/// Runs the shutdown hooks one after the other, each for at most the grace of the run. Hooks that
+/// Runs the shutdown hooks one after the other, each for at most the grace of the run or 5 seconds,
+/// whichever is longer. Hooks that
 /// fail are reported; the others still run.
 pub(crate) async fn stop(
     context: &JobContext,

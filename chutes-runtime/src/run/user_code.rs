@@ -17,6 +17,10 @@ use crate::definition::BoxFuture;
 /// How long a task that is aborted may take to notice. One that takes longer never yields.
 const ABORT_TIME: Duration = Duration::from_millis(500);
 
+/// How long a shutdown hook may take even if the job has less grace: a run without grace still wants
+/// its files closed.
+const SHORTEST_LAST_TIME: Duration = Duration::from_secs(5);
+
 /// How a piece of user code ended.
 #[derive(Debug)]
 pub(crate) enum Ended<T> {
@@ -95,8 +99,8 @@ impl Supervision<'_> {
         Ended::Stopped(Stop { reason, started: true, said, abandoned })
     }
 
-    /// Runs code that comes after a cancel, too: it has its grace, unless the end is urgent. `None`
-    /// when it had to be stopped.
+    /// Runs code that comes after a cancel, too, for at most the grace, but not less than
+    /// [`SHORTEST_LAST_TIME`], unless the end is urgent. `None` when it had to be stopped.
     pub(crate) async fn run_last<T: Send + 'static>(
         &self,
         code: BoxFuture<T>,
@@ -106,7 +110,7 @@ impl Supervision<'_> {
             biased;
             joined = &mut task => Some(flatten(joined)),
             () = self.cancel.reached(Urgency::Now) => None,
-            () = sleep(self.grace) => None,
+            () = sleep(self.grace.max(SHORTEST_LAST_TIME)) => None,
         };
         if said.is_none() {
             abort(task).await;

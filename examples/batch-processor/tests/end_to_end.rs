@@ -82,7 +82,7 @@ fn data_that_does_not_fit_starts_nothing() {
     for (data, expected) in [
         ("{}".to_owned(), "missing field `items`"),
         (r#"{"items": [], "concurrency": 0}"#.to_owned(), "`concurrency`"),
-        (format!(r#"{{"items": [{{{good}, "size": 3}}]}}"#), "`items.0.size`"),
+        (format!(r#"{{"items": [{{{good}, "size": 3}}]}}"#), "`items[0].size`"),
         (r#"{"items": [{"id": "a", "kind": "picture"}]}"#.to_owned(), "unknown variant `picture`"),
     ] {
         let folder = tempfile::tempdir().unwrap();
