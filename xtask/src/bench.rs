@@ -1,0 +1,42 @@
+//! `cargo xtask bench-macro`: what `#[job]` costs the compiler and the start of a binary.
+//!
+//! Everything is compared in crates that are generated below `target/`. What is compared is measured
+//! in turns, so that whatever else the machine does hits all of it alike.
+
+mod compile;
+mod crates;
+mod sample;
+mod size;
+mod start;
+mod table;
+
+use anyhow::Result;
+
+use self::crates::Crates;
+
+/// Prints Markdown tables to standard output. `docs/benchmarks.md` says how to read them.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Functions in each crate
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    jobs: u32,
+    /// Rounds of compilation
+    #[arg(long, value_name = "NUMBER", default_value_t = 9)]
+    rounds: u32,
+    /// Starts of each binary
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    starts: u32,
+    /// Give each function types of its own, not the same two to all
+    #[arg(long)]
+    own_types: bool,
+}
+
+/// Generates the crates and measures everything.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let crates = Crates::generate(arguments.jobs, arguments.own_types)?;
+    let types = if arguments.own_types { "types of its own each" } else { "the same two types" };
+    println!("{} functions with {types}", arguments.jobs);
+    compile::measure(&crates, arguments.rounds)?;
+    size::measure(&crates, arguments.jobs)?;
+    start::measure(&crates, arguments.starts)
+}

@@ -1,0 +1,20 @@
+//! `cargo xtask bless`: what the compiler and the macros say today becomes what is expected.
+
+use anyhow::Result;
+
+use crate::command::{cargo, run};
+use crate::metadata;
+
+/// Records all expectations anew.
+pub(crate) fn run_all() -> Result<()> {
+    let messages = "test --package chutes-tests --test ui --all-features --locked";
+    run(cargo(messages).env("TRYBUILD", "overwrite"))?;
+    for package in metadata::packages()? {
+        if package.dependencies.iter().any(|dependency| dependency.name == "insta") {
+            let snapshots = format!("test --package {} --all-features --locked", package.name);
+            run(cargo(&snapshots).env("INSTA_UPDATE", "always"))?;
+        }
+    }
+    eprintln!("\nrecorded; `git diff` shows what has changed");
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The tasks of this repository, started as `cargo xtask TASK`.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a program for a terminal")]
+
+mod bench;
+mod bless;
+mod command;
+mod metadata;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The tasks of this repository
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Run every check, or only those that are named
+    Test(test::Arguments),
+    /// Record the messages of the compile-fail tests and all snapshots anew
+    Bless,
+    /// Measure what `#[job]` costs the compiler and the start of a binary
+    BenchMacro(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let ended = match Task::parse() {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Bless => bless::run_all(),
+        Task::BenchMacro(arguments) => bench::run(&arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What `cargo metadata` says about our crates.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::command::{cargo, root, shown};
+
+/// The crates of the workspace, sorted by name.
+pub(crate) fn packages() -> Result<Vec<Package>> {
+    let mut command = cargo("metadata --no-deps --format-version 1");
+    let output = command.output().context("failed to start `cargo metadata`")?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{}` failed: {message}", shown(&command));
+    let mut packages = parse(&output.stdout)?;
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(packages)
+}
+
+/// The crates in the output of `cargo metadata`.
+pub(crate) fn parse(json: &[u8]) -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let metadata: Metadata = serde_json::from_slice(json).context("unknown form of metadata")?;
+    Ok(metadata.packages)
+}
+
+/// A crate of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    manifest_path: PathBuf,
+    pub(crate) dependencies: Vec<Dependency>,
+    features: BTreeMap<String, Vec<String>>,
+    /// Where the crate may be published: anywhere, or only in these registries.
+    publish: Option<Vec<String>>,
+}
+
+/// A line of `[dependencies]`, `[dev-dependencies]` or `[build-dependencies]`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    kind: Option<String>,
+    optional: bool,
+}
+
+impl Package {
+    /// Whether the crate stands in this folder of the repository.
+    pub(crate) fn is_in(&self, folder: &str) -> bool {
+        self.manifest_path.starts_with(root().join(folder))
+    }
+
+    /// Whether users of the project get this crate.
+    pub(crate) fn is_published(&self) -> bool {
+        self.publish.is_none()
+    }
+
+    /// The features that can be switched on one by one.
+    pub(crate) fn features(&self) -> impl Iterator<Item = &str> {
+        self.features.keys().map(String::as_str).filter(|name| *name != "default")
+    }
+}
+
+impl Dependency {
+    /// Whether everybody who uses the crate gets this one, too.
+    pub(crate) fn is_mandatory(&self) -> bool {
+        self.kind.as_deref() != Some("dev") && !self.optional
+    }
+}

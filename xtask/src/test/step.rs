@@ -1,0 +1,121 @@
+//! The steps: one list of what must hold before a commit, each with its exact commands.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::direction;
+use crate::command::{self, cargo};
+use crate::metadata;
+
+/// A step of `cargo xtask test`; its comment is what it shows to be checking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// The source is formatted
+    Fmt,
+    /// No lint complains, in any target
+    Clippy,
+    /// The tests pass
+    Nextest,
+    /// The examples in the documentation pass
+    Doctest,
+    /// The documentation builds without a warning
+    Doc,
+    /// Each published crate builds without features, and with each feature alone
+    Features,
+    /// Our crates depend on each other in the right direction
+    Direction,
+    /// Licences, sources and versions of dependencies are those that `deny.toml` allows
+    Deny,
+}
+
+impl Step {
+    /// All steps in the order in which they run.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::Nextest,
+        Self::Doctest,
+        Self::Doc,
+        Self::Features,
+        Self::Direction,
+        Self::Deny,
+    ];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// What the step checks, in one line.
+    pub(crate) fn purpose(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// The commands; none for a check that is part of this program.
+    pub(crate) fn commands(self) -> Result<Vec<Command>> {
+        let command = match self {
+            Self::Fmt => cargo("fmt --all -- --check"),
+            Self::Clippy => {
+                cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings")
+            }
+            Self::Nextest => cargo("nextest run --workspace --all-features --locked"),
+            Self::Doctest => cargo("test --doc --workspace --all-features --locked"),
+            Self::Doc => {
+                let mut doc = cargo("doc --workspace --no-deps --all-features --locked");
+                doc.env("RUSTDOCFLAGS", "-D warnings");
+                doc
+            }
+            Self::Features => return feature_checks(),
+            Self::Direction => return Ok(Vec::new()),
+            Self::Deny => cargo("deny --all-features check bans licenses sources"),
+        };
+        Ok(vec![command])
+    }
+
+    /// Runs the step.
+    pub(crate) fn run(self) -> Result<()> {
+        if self == Self::Direction {
+            return direction::check(&metadata::packages()?);
+        }
+        self.commands()?.iter_mut().try_for_each(command::run)
+    }
+}
+
+/// `clippy` rather than `check`, because only there can a warning be made an error without building
+/// all dependencies anew. What is left over without a feature is reported as a warning.
+fn feature_checks() -> Result<Vec<Command>> {
+    let mut commands = Vec::new();
+    for package in metadata::packages()?.iter().filter(|package| package.is_published()) {
+        let features: Vec<&str> = package.features().collect();
+        // A crate without features is checked by the other steps.
+        let without = (!features.is_empty()).then(String::new).into_iter();
+        let selections = without.chain(features.iter().map(|name| format!("--features {name}")));
+        commands.extend(selections.map(|selection| {
+            let package = &package.name;
+            cargo(&format!(
+                "clippy --package {package} --no-default-features {selection} --locked -- -D warnings"
+            ))
+        }));
+    }
+    Ok(commands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_steps_run() {
+        assert_eq!(Step::value_variants(), Step::ALL);
+    }
+
+    #[test]
+    fn steps_say_what_they_do() {
+        for step in Step::ALL {
+            assert!(!step.name().is_empty() && !step.purpose().is_empty(), "{step:?}");
+        }
+    }
+}

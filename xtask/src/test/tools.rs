@@ -1,0 +1,108 @@
+//! The programs that the steps need, and where they come from.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail, ensure};
+
+use super::step::Step;
+use crate::command::{cargo, program, run, shown};
+
+/// A program that must be there.
+struct Tool {
+    /// A command that succeeds when it is.
+    probe: &'static str,
+    /// The steps that need it; empty means all of them.
+    steps: &'static [Step],
+    source: Source,
+}
+
+/// Where a program comes from.
+enum Source {
+    /// Packages of Debian.
+    Debian(&'static str),
+    /// A component of the Rust toolchain.
+    Component(&'static str),
+    /// A crate, with the options of `cargo install`. The version is the one that we have used; the
+    /// newest may need a newer compiler.
+    Crate(&'static str),
+}
+
+const TOOLS: &[Tool] = &[
+    // The linker.
+    Tool { probe: "cc --version", steps: &[], source: Source::Debian("gcc libc6-dev") },
+    Tool { probe: "git --version", steps: &[Step::Nextest], source: Source::Debian("git") },
+    // Tests of process trees use namespaces.
+    Tool {
+        probe: "unshare --version",
+        steps: &[Step::Nextest],
+        source: Source::Debian("util-linux"),
+    },
+    Tool {
+        probe: "cargo fmt --version",
+        steps: &[Step::Fmt],
+        source: Source::Component("rustfmt"),
+    },
+    Tool {
+        probe: "cargo clippy --version",
+        steps: &[Step::Clippy, Step::Features],
+        source: Source::Component("clippy"),
+    },
+    Tool {
+        probe: "cargo nextest --version",
+        steps: &[Step::Nextest],
+        source: Source::Crate("cargo-nextest@0.9.143"),
+    },
+    // An unoptimized build takes a fraction of the time, and the check a second more.
+    Tool {
+        probe: "cargo deny --version",
+        steps: &[Step::Deny],
+        source: Source::Crate("cargo-deny@0.20.2 --debug"),
+    },
+];
+
+/// Installs what the steps need and is missing.
+pub(crate) fn provide(steps: &[Step]) -> Result<()> {
+    let needed =
+        |tool: &&Tool| tool.steps.is_empty() || tool.steps.iter().any(|step| steps.contains(step));
+    for tool in TOOLS.iter().filter(needed).filter(|tool| !is_there(tool)) {
+        eprintln!("missing: `{}` does not work", tool.probe);
+        install(&tool.source)?;
+        ensure!(is_there(tool), "`{}` does not work, although it was installed", tool.probe);
+    }
+    Ok(())
+}
+
+fn is_there(tool: &Tool) -> bool {
+    let mut words = tool.probe.splitn(2, ' ');
+    let mut probe = program(words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let status = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn install(source: &Source) -> Result<()> {
+    let mut commands = match source {
+        Source::Crate(options) => vec![cargo(&format!("install --locked {options}"))],
+        Source::Component(name) => vec![program("rustup", &format!("component add {name}"))],
+        Source::Debian(packages) => debian(packages)?,
+    };
+    commands.iter_mut().try_for_each(run)
+}
+
+/// The commands that install packages, if that is possible here.
+fn debian(packages: &str) -> Result<Vec<Command>> {
+    let install = format!("install --yes --no-install-recommends {packages}");
+    let commands = vec![program("apt-get", "update"), program("apt-get", &install)];
+    let is_debian = Path::new("/etc/debian_version").exists();
+    if is_debian && is_root() {
+        return Ok(commands);
+    }
+    let lines: Vec<String> = commands.iter().map(shown).collect();
+    bail!("install it first; on Debian, as root: `{}`", lines.join(" && "));
+}
+
+/// A directory of `/proc` belongs to the user of its process.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
