@@ -158,29 +158,25 @@ impl Registry {
     fn of(
         definitions: impl IntoIterator<Item = &'static JobDefinition>,
     ) -> Result<Self, RegistryError> {
-        let mut jobs: Vec<Job> = Vec::new();
-        for definition in definitions {
-            let job = Job::check(definition).map_err(|reason| RegistryError::InvalidJob {
+        let mut definitions: Vec<&'static JobDefinition> = definitions.into_iter().collect();
+        // The order in which the linker leaves the definitions is not defined.
+        definitions.sort_unstable_by(|a, b| {
+            a.name.cmp(b.name).then_with(|| order(&a.source).cmp(&order(&b.source)))
+        });
+        if let Some([first, second]) =
+            definitions.windows(2).find(|pair| pair[0].name == pair[1].name)
+        {
+            let (name, first, second) = (first.name, &first.source, &second.source);
+            return Err(RegistryError::DuplicateJob { name, first, second });
+        }
+        let jobs = definitions.into_iter().map(|definition| {
+            Job::check(definition).map_err(|reason| RegistryError::InvalidJob {
                 name: definition.name,
                 place: &definition.source,
                 reason,
-            })?;
-            jobs.push(job);
-        }
-        // The order in which the linker leaves the definitions is not defined.
-        jobs.sort_by(|a, b| {
-            let by_name = a.name().cmp(b.name());
-            by_name.then_with(|| order(a.source()).cmp(&order(b.source())))
+            })
         });
-        let twins = jobs.windows(2).find(|pair| pair[0].name() == pair[1].name());
-        if let Some([first, second]) = twins {
-            return Err(RegistryError::DuplicateJob {
-                name: first.name().clone(),
-                first: first.source(),
-                second: second.source(),
-            });
-        }
-        Ok(Self { jobs })
+        Ok(Self { jobs: jobs.collect::<Result<_, _>>()? })
     }
 
     /// All jobs, sorted by name.
@@ -243,7 +239,7 @@ pub enum RegistryError {
     #[error("two jobs are named `{name}`: one in module `{}` at {first}, one in module `{}` at {second}; rename one of them", first.module, second.module)]
     DuplicateJob {
         /// The name.
-        name: JobName,
+        name: &'static str,
         /// Where the first job stands.
         first: &'static SourceLocation,
         /// Where the second job stands.

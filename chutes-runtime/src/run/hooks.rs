@@ -17,15 +17,12 @@ pub(crate) async fn start(
     supervision: &Supervision<'_>,
     lifecycle: &Lifecycle,
 ) -> Result<(), Ending> {
-    let started = tokio::time::Instant::now();
     for hook in registry::startup_hooks() {
-        let remaining = supervision.limit.map(|limit| limit.saturating_sub(started.elapsed()));
-        let supervision = Supervision { limit: remaining, ..*supervision };
         let name = format!("startup hook `{}`", hook.name);
         let code = (hook.run)(context.clone()).0;
-        let announce = ending::announce(lifecycle, &supervision, Phase::Start);
+        let announce = ending::announce(lifecycle, supervision, Phase::Start);
         let ended = supervision.run(code, announce).await;
-        let state = started_with(ended, &name, &supervision)?;
+        let state = started_with(ended, &name, supervision)?;
         context.inner().state.insert(hook.name, state).map_err(|conflict| {
             let failure = Failure::new(FailureKind::StartupFailed, conflict.to_string());
             Ending::Failed(failure.in_phase(Phase::Start))

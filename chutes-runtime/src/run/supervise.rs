@@ -8,7 +8,7 @@ use std::time::Duration;
 use chutes_core::{Ending, Json, Limits, Manifest, Outcome, OutputFile, Phase, Status};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::{CancelHandle, Urgency};
@@ -21,6 +21,10 @@ use crate::definition::PreparedJob;
 use crate::event::{Observer, Progress, RunEvent};
 use crate::outputs;
 use crate::state::State;
+
+/// How long collecting may take to notice that it is to stop. A read from a disk that does not answer
+/// cannot be interrupted.
+const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// How user code ended, and what it returned.
 type Execution = (Ending, Option<Json>);
@@ -88,43 +92,30 @@ impl Supervisor {
     async fn run(self, run: &Run, lifecycle: &mut Lifecycle) -> (Execution, Vec<OutputFile>) {
         lifecycle.advance(Status::Received);
         lifecycle.begin_phase(Phase::Start, Some(self.limits.start));
-        let begin = Instant::now();
-        let job = match self.decode(run, lifecycle).await {
+        let supervision = self.supervision(Some(self.limits.start));
+        let job = match decode(run, &supervision, lifecycle).await {
             Ok(job) => job,
             Err(ending) => return ((ending, None), Vec::new()),
         };
         lifecycle.advance(Status::Accepted);
-        let remaining = self.limits.start.saturating_sub(begin.elapsed());
-        let supervision = self.supervision(Some(remaining));
         let execution = match hooks::start(&self.context, &supervision, lifecycle).await {
             Err(ending) => (ending, None),
             Ok(()) => self.execute(job, lifecycle).await,
         };
-        let begin = Instant::now();
         lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-        hooks::stop(&self.context, &self.supervision(None), lifecycle).await;
-        let remaining = self.limits.upload.saturating_sub(begin.elapsed());
-        (execution, self.collect(remaining).await)
-    }
-
-    /// Decoding runs code of the job's types, so it is user code.
-    async fn decode(&self, run: &Run, lifecycle: &Lifecycle) -> Result<PreparedJob, Ending> {
-        let (job, data) = (run.job.clone(), run.spec.data.clone());
-        let supervision = self.supervision(Some(self.limits.start));
-        let announce = ending::announce(lifecycle, &supervision, Phase::Start);
-        let code = Box::pin(async move { job.prepare(&data) });
-        ending::of_decoding(supervision.run(code, announce).await, &supervision)
+        let supervision = self.supervision(Some(self.limits.upload));
+        hooks::stop(&self.context, &supervision, lifecycle).await;
+        (execution, self.collect(&supervision).await)
     }
 
     async fn execute(&self, job: PreparedJob, lifecycle: &mut Lifecycle) -> Execution {
         lifecycle.advance(Status::ExecutorReady);
         lifecycle.begin_phase(Phase::Execute, self.limits.execute);
-        let deadline = self.limits.execute.and_then(|limit| Instant::now().checked_add(limit));
-        if let Some(deadline) = deadline {
+        let supervision = self.supervision(self.limits.execute);
+        if let Some(deadline) = supervision.deadline() {
             // Only set here, so it cannot be set already.
             let _ = self.context.inner().deadline.set(deadline);
         }
-        let supervision = self.supervision(self.limits.execute);
         let announce = ending::announce(lifecycle, &supervision, Phase::Execute);
         let code = (job.start)(self.context.clone());
         let reporting = report_progress(self.progress.clone(), lifecycle.observer());
@@ -152,13 +143,14 @@ impl Supervisor {
             runtime: &self.runtime,
             cancel: &self.cancel,
             token: &self.token,
+            begin: Instant::now(),
             limit,
             grace: self.limits.grace,
         }
     }
 
     /// Collects the outputs, until all are there, the limit is reached, or somebody gives up.
-    async fn collect(&self, limit: Duration) -> Vec<OutputFile> {
+    async fn collect(&self, supervision: &Supervision<'_>) -> Vec<OutputFile> {
         let stop = Arc::new(AtomicBool::new(false));
         let (root, told) = (Arc::clone(&self.root), Arc::clone(&stop));
         let mut collecting =
@@ -167,15 +159,30 @@ impl Supervisor {
             biased;
             collected = &mut collecting => Some(collected),
             () = self.cancel.reached(Urgency::GiveUp) => None,
-            () = sleep(limit) => None,
+            () = supervision.limit_reached() => None,
         };
         stop.store(true, Ordering::Relaxed);
         let collected = match ended {
-            Some(collected) => collected,
-            None => collecting.await,
+            Some(collected) => collected.map_err(|error| error.to_string()),
+            None => match timeout(STOP_TIME, collecting).await {
+                Ok(collected) => collected.map_err(|error| error.to_string()),
+                Err(_) => Err("the disk does not answer".to_owned()),
+            },
         };
-        collected.unwrap_or_else(|error| vec![outputs::lost(&error.to_string())])
+        collected.unwrap_or_else(|reason| vec![outputs::lost(&reason)])
     }
+}
+
+/// Decoding runs code of the job's types, so it is user code.
+async fn decode(
+    run: &Run,
+    supervision: &Supervision<'_>,
+    lifecycle: &Lifecycle,
+) -> Result<PreparedJob, Ending> {
+    let (job, data) = (run.job.clone(), run.spec.data.clone());
+    let announce = ending::announce(lifecycle, supervision, Phase::Start);
+    let code = Box::pin(async move { job.prepare(&data) });
+    ending::of_decoding(supervision.run(code, announce).await, supervision)
 }
 
 /// Passes the newest report of the job on, for as long as it is polled.

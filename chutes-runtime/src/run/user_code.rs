@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::{CancelHandle, Urgency};
@@ -60,7 +60,9 @@ pub(crate) struct Supervision<'a> {
     pub(crate) cancel: &'a CancelHandle,
     /// Tells the code.
     pub(crate) token: &'a CancellationToken,
-    /// How long the code may run; `None` is without limit.
+    /// When the phase began that the limit is for.
+    pub(crate) begin: Instant,
+    /// The limit of the phase; `None` is without limit.
     pub(crate) limit: Option<Duration>,
     /// How long it may go on after it was told.
     pub(crate) grace: Duration,
@@ -85,7 +87,7 @@ impl Supervision<'_> {
             biased;
             joined = &mut task => return Ended::Finished(flatten(joined)),
             () = self.cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
-            () = sleep_or_forever(self.limit) => StopReason::TimeLimit,
+            () = self.limit_reached() => StopReason::TimeLimit,
         };
         self.token.cancel();
         on_stop(reason);
@@ -117,12 +119,18 @@ impl Supervision<'_> {
         }
         said
     }
-}
 
-async fn sleep_or_forever(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => sleep(limit).await,
-        None => std::future::pending().await,
+    /// When the limit is reached; `None` if there is none, or if it is out of sight.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.limit.and_then(|limit| self.begin.checked_add(limit))
+    }
+
+    /// Waits for the limit, perhaps for ever.
+    pub(crate) async fn limit_reached(&self) {
+        match self.deadline() {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
     }
 }
 
