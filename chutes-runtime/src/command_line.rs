@@ -85,15 +85,27 @@ fn execute(arguments: Arguments) -> Result<ExitCode, Problem> {
         Command::List(arguments) => to_stdout(&list::list(&registry, &arguments)?)?,
         Command::Describe(arguments) => to_stdout(&describe::describe(&registry, &arguments)?)?,
         Command::Run(arguments) => return run::run(&registry, &arguments),
-        Command::Completions { shell } => {
-            let mut command = command();
-            let name = command.get_name().to_owned();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, name, &mut script);
-            to_stdout(&String::from_utf8_lossy(&script))?;
-        }
+        Command::Completions { shell } => to_stdout(&completions(&registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)
+}
+
+/// A completion script, which knows the jobs of this binary.
+fn completions(registry: &Registry, shell: clap_complete::Shell) -> String {
+    // For bash, clap_complete 4.6 finds no subcommand of a binary with `-` in its name: it replaces the
+    // sign in two ways. So the script is made for another name, which is then replaced.
+    const PLACEHOLDER: &str = "chutesjobbinary";
+    let mut command = command();
+    for name in ["run", "describe"] {
+        let jobs = registry.jobs().iter().map(|job| job.name().to_string());
+        let jobs = clap::builder::PossibleValuesParser::new(jobs);
+        command = command
+            .mut_subcommand(name, |command| command.mut_arg("job", |job| job.value_parser(jobs)));
+    }
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command.name(PLACEHOLDER), PLACEHOLDER, &mut script);
+    String::from_utf8_lossy(&script).replace(PLACEHOLDER, &name)
 }
 
 /// Prints data. A reader that has enough (`list | head -1`) is not an error.

@@ -1,7 +1,5 @@
 //! The registry: every job and hook of the binary, checked once at start-up.
 
-use std::sync::Arc;
-
 use chutes_core::{
     JobContract, JobName, JobNameError, Json, Port, PortError, Ports, PortsError, SourceLocation,
     TimeLimit, TimeLimitError, suggest,
@@ -11,8 +9,6 @@ use crate::data::DataError;
 use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
 
 /// A job of this binary.
-///
-/// Cheap to clone: clones share one definition.
 ///
 /// ```
 /// use chutes_runtime::{JobContext, JobError, Registry};
@@ -31,11 +27,6 @@ use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Job {
-    inner: Arc<Checked>,
-}
-
-#[derive(Debug)]
-struct Checked {
     definition: &'static JobDefinition,
     name: JobName,
     ports: Ports,
@@ -49,43 +40,43 @@ impl Job {
         let declared = declared.map(|port| Port::new(port.name, port.number.into(), port.protocol));
         let ports = Ports::new(declared.collect::<Result<_, _>>()?, definition.ssh)?;
         let timeout = definition.timeout_seconds.map(TimeLimit::from_seconds).transpose()?;
-        Ok(Self { inner: Arc::new(Checked { definition, name, ports, timeout }) })
+        Ok(Self { definition, name, ports, timeout })
     }
 
     /// The name, unique within the binary.
     #[must_use]
     pub fn name(&self) -> &JobName {
-        &self.inner.name
+        &self.name
     }
 
     /// The first paragraph of the doc comment; may be empty.
     #[must_use]
     pub fn summary(&self) -> &'static str {
-        self.inner.definition.summary
+        self.definition.summary
     }
 
     /// The ports, the SSH port last.
     #[must_use]
     pub fn ports(&self) -> &Ports {
-        &self.inner.ports
+        &self.ports
     }
 
     /// The time limit that the job declares; `None` is no limit.
     #[must_use]
     pub fn timeout(&self) -> Option<TimeLimit> {
-        self.inner.timeout
+        self.timeout
     }
 
     /// Where the job stands in its source.
     #[must_use]
     pub fn source(&self) -> &'static SourceLocation {
-        &self.inner.definition.source
+        &self.definition.source
     }
 
     /// The JSON Schema (draft 2020-12) of the data, when its type implements `schemars::JsonSchema`.
     #[must_use]
     pub fn data_schema(&self) -> Option<Json> {
-        (self.inner.definition.data_schema)()
+        (self.definition.data_schema)()
     }
 
     /// Everything that a platform must know to run this job.
@@ -105,12 +96,12 @@ impl Job {
     /// ```
     #[must_use]
     pub fn contract(&self) -> JobContract {
-        let definition = self.inner.definition;
+        let definition = self.definition;
         JobContract {
-            name: self.inner.name.clone(),
+            name: self.name.clone(),
             summary: definition.summary.into(),
-            ports: self.inner.ports.clone(),
-            timeout: self.inner.timeout,
+            ports: self.ports.clone(),
+            timeout: self.timeout,
             upload: definition.upload,
             data_schema: (definition.data_schema)(),
             result_schema: (definition.result_schema)(),
@@ -119,7 +110,7 @@ impl Job {
     }
 
     pub(crate) fn prepare(&self, data: &Json) -> Result<PreparedJob, DataError> {
-        (self.inner.definition.prepare)(data)
+        (self.definition.prepare)(data)
             .map_err(|error| error.with_suggestion_from(self.data_schema().as_ref()))
     }
 }

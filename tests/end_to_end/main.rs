@@ -2,7 +2,7 @@
 //!
 //! Linux with util-linux is needed; tests that need a namespace of their own use `unshare`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers are part of tests, too")]
+#![expect(clippy::unwrap_used, reason = "the helpers are part of tests, too")]
 
 mod context;
 mod describe;

@@ -160,13 +160,17 @@ fn completion_script_for_bash_is_valid() {
     std::fs::write(sandbox.path("completions"), script).unwrap();
     let finished = finish(sandbox.program(&["bash", "-n", "completions"]));
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
-    // And it completes: the shell is asked what begins with `des`.
-    let ask = "source ./completions && words=($(complete -p test-jobs)) && \
-               for at in ${!words[@]}; do [ ${words[at]} = -F ] && function=${words[at + 1]}; done; \
-               COMP_WORDS=(test-jobs des) COMP_CWORD=1; \
-               $function test-jobs des test-jobs; echo \"${COMPREPLY[@]}\"";
-    let finished = finish(sandbox.program(&["bash", "-c", ask]));
-    assert_eq!(finished.stdout.trim(), "describe", "{finished:#?}");
+    // And it completes commands and jobs: the shell is asked what a word goes on with.
+    for (words, expected) in [("des", "describe"), ("run ech", "echo")] {
+        let ask = format!(
+            "source ./completions && spec=($(complete -p test-jobs)) && \
+             for at in ${{!spec[@]}}; do [ ${{spec[at]}} = -F ] && function=${{spec[at + 1]}}; done; \
+             COMP_WORDS=(test-jobs {words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             $function test-jobs ${{COMP_WORDS[-1]}} ${{COMP_WORDS[-2]}}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let finished = finish(sandbox.program(&["bash", "-c", &ask]));
+        assert_eq!(finished.stdout.trim(), expected, "{finished:#?}");
+    }
 }
 
 /// The name in help and messages is that of the file.

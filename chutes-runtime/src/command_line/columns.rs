@@ -5,9 +5,12 @@
 
 use std::borrow::Cow;
 
-/// Rows of cells, the first row being the header.
+/// The cells of one row.
+pub(super) type Row<'a, const N: usize> = [Cow<'a, str>; N];
+
+/// What columns look like.
 pub(super) struct Columns<const N: usize> {
-    rows: Vec<[Cow<'static, str>; N]>,
+    header: [&'static str; N],
     right: [bool; N],
 }
 
@@ -16,8 +19,8 @@ const GAP: usize = 2;
 
 impl<const N: usize> Columns<N> {
     /// Columns with these headings, all of them aligned to the left.
-    pub(super) fn new(header: [&'static str; N]) -> Self {
-        Self { rows: vec![header.map(Cow::Borrowed)], right: [false; N] }
+    pub(super) const fn new(header: [&'static str; N]) -> Self {
+        Self { header, right: [false; N] }
     }
 
     /// Aligns these columns to the right.
@@ -28,23 +31,27 @@ impl<const N: usize> Columns<N> {
         self
     }
 
-    /// Adds a row.
-    pub(super) fn row(&mut self, cells: [Cow<'static, str>; N]) {
-        self.rows.push(cells);
-    }
-
-    /// One line for each row. With a width, lines that are longer end in `…`.
-    pub(super) fn render(&self, width: Option<u16>) -> String {
-        let mut widths = [0; N];
-        for row in &self.rows {
-            for (widest, cell) in widths.iter_mut().zip(row) {
+    /// One line for the header and one for each row. With a width, lines that are longer end in `…`.
+    ///
+    /// The rows are asked for twice, once for their widths and once for their text: making them again
+    /// is cheaper than keeping them.
+    pub(super) fn render<'a, I>(&self, width: Option<u16>, rows: impl Fn() -> I) -> String
+    where
+        I: Iterator<Item = Row<'a, N>>,
+    {
+        let header = || std::iter::once(self.header.map(Cow::Borrowed));
+        let (mut widths, mut lines) = ([0; N], 0);
+        for row in header().chain(rows()) {
+            lines += 1;
+            for (widest, cell) in widths.iter_mut().zip(&row) {
                 *widest = text_width(cell).max(*widest);
             }
         }
-        let mut text = String::new();
-        for row in &self.rows {
+        let longest_line = widths.iter().sum::<usize>() + GAP * N;
+        let mut text = String::with_capacity(longest_line * lines);
+        for row in header().chain(rows()) {
             let start = text.len();
-            self.write_row(&mut text, row, &widths);
+            self.write_row(&mut text, &row, &widths);
             text.truncate(text.trim_end_matches(' ').len());
             if let Some(width) = width.filter(|width| text_width(&text[start..]) > (*width).into())
             {
@@ -56,7 +63,7 @@ impl<const N: usize> Columns<N> {
         text
     }
 
-    fn write_row(&self, text: &mut String, row: &[Cow<'static, str>; N], widths: &[usize; N]) {
+    fn write_row(&self, text: &mut String, row: &Row<'_, N>, widths: &[usize; N]) {
         for (at, cell) in row.iter().enumerate() {
             let padding = widths[at] - text_width(cell);
             let gap = if at == 0 { 0 } else { GAP };
@@ -76,21 +83,21 @@ fn text_width(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn columns() -> Columns<3> {
-        let mut columns = Columns::new(["NAME", "SIZE", "STATE"]).align_right(&[1]);
-        columns.row(["a".into(), "10 B".into(), "collected".into()]);
-        columns.row(["größe".into(), "".into(), "".into()]);
-        columns
+    #[track_caller]
+    fn check(width: Option<u16>, expected: &str) {
+        let columns = Columns::new(["NAME", "SIZE", "STATE"]).align_right(&[1]);
+        let rows = [["a", "10 B", "collected"], ["größe", "", ""]];
+        let text = columns.render(width, || rows.iter().map(|row| row.map(Cow::Borrowed)));
+        assert_eq!(text, expected);
     }
 
     #[test]
     fn aligned() {
-        let expected = "NAME   SIZE  STATE\na      10 B  collected\ngröße\n";
-        assert_eq!(columns().render(None), expected);
+        check(None, "NAME   SIZE  STATE\na      10 B  collected\ngröße\n");
     }
 
     #[test]
     fn too_wide() {
-        assert_eq!(columns().render(Some(10)), "NAME   SI…\na      10…\ngröße\n");
+        check(Some(10), "NAME   SI…\na      10…\ngröße\n");
     }
 }

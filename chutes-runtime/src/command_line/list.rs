@@ -28,12 +28,13 @@ pub(super) fn list(registry: &Registry, arguments: &arguments::List) -> Result<S
         let rows: Vec<Row<'_>> = rows.collect();
         return to_json_line(&rows);
     }
-    let mut columns = Columns::new(["NAME", "TIME LIMIT", "PORTS", "SUMMARY"]);
-    for job in registry.jobs() {
-        let name = job.name().to_string().into();
-        columns.row([name, time_limit(job), ports(job.ports()), job.summary().into()]);
-    }
-    Ok(columns.render(None))
+    let columns = Columns::new(["NAME", "TIME LIMIT", "PORTS", "SUMMARY"]);
+    Ok(columns.render(None, || {
+        registry.jobs().iter().map(|job| {
+            let name = job.name().as_str().into();
+            [name, time_limit(job), ports(job.ports()), job.summary().into()]
+        })
+    }))
 }
 
 /// One line of JSON.

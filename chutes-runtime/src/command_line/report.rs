@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chutes_core::{EndStatus, Escaped, FileState, HumanDuration, Outcome, OutputFile};
 
-use super::columns::Columns;
+use super::columns::{Columns, Row};
 use super::console::Console;
 use super::problem::error_text;
 use super::terminal::Paint;
@@ -33,36 +33,38 @@ pub(super) fn print(console: &Console, outcome: &Outcome) {
 }
 
 fn phases(outcome: &Outcome, width: Option<u16>) -> String {
-    let mut columns = Columns::new(["PHASE", "TIME", "LIMIT"]).align_right(&[1, 2]);
-    for report in &outcome.phases {
-        let limit = report.limit.map(|limit| HumanDuration(limit).to_string());
-        let time = HumanDuration(report.elapsed).to_string();
-        let limit = limit.map_or("none".into(), Cow::Owned);
-        columns.row([report.phase.as_str().into(), time.into(), limit]);
-    }
-    columns.render(width)
+    let columns = Columns::new(["PHASE", "TIME", "LIMIT"]).align_right(&[1, 2]);
+    columns.render(width, || {
+        outcome.phases.iter().map(|report| {
+            let limit = report.limit.map(|limit| HumanDuration(limit).to_string());
+            let time = HumanDuration(report.elapsed).to_string();
+            [report.phase.as_str().into(), time.into(), limit.map_or("none".into(), Cow::Owned)]
+        })
+    })
 }
 
 fn files(outcome: &Outcome, width: Option<u16>) -> String {
-    let mut columns = Columns::new(["OUTPUT", "SIZE", "STATE"]).align_right(&[1]);
     // Files that are missing are what somebody has to know, so they come first.
     let is_good = |file: &&OutputFile| matches!(file.state, FileState::Collected { .. });
     let bad = outcome.outputs.iter().filter(|file| !is_good(file));
-    let good = outcome.outputs.iter().filter(is_good);
-    for file in bad.chain(good).take(SHOWN_FILES) {
-        let (size, state) = match &file.state {
-            FileState::Collected { bytes, .. } => (human_size(*bytes), "collected".into()),
-            FileState::Failed { reason } => (String::new(), format!("failed: {reason}").into()),
-            FileState::Skipped { reason } => (String::new(), format!("skipped: {reason}").into()),
-        };
-        columns.row([shown_path(&file.path).into(), size.into(), state]);
-    }
-    let mut text = columns.render(width);
-    let hidden = outcome.outputs.len().saturating_sub(SHOWN_FILES);
+    let files: Vec<_> =
+        bad.chain(outcome.outputs.iter().filter(is_good)).take(SHOWN_FILES).collect();
+    let columns = Columns::new(["OUTPUT", "SIZE", "STATE"]).align_right(&[1]);
+    let mut text = columns.render(width, || files.iter().map(|file| file_row(file)));
+    let hidden = outcome.outputs.len() - files.len();
     if hidden > 0 {
         text.extend(["and ", &hidden.to_string(), " more in manifest.json\n"]);
     }
     text
+}
+
+fn file_row(file: &OutputFile) -> Row<'_, 3> {
+    let (size, state) = match &file.state {
+        FileState::Collected { bytes, .. } => (human_size(*bytes), "collected".into()),
+        FileState::Failed { reason } => (String::new(), format!("failed: {reason}").into()),
+        FileState::Skipped { reason } => (String::new(), format!("skipped: {reason}").into()),
+    };
+    [shown_path(&file.path).into(), size.into(), state]
 }
 
 /// Control characters in a file name must not reach the terminal.
