@@ -58,6 +58,7 @@ mod contract;
 mod display;
 mod duration;
 mod exit_code;
+mod hex;
 mod json;
 mod limit;
 mod manifest;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::RunId;
+use crate::{RunId, hex};
 
 /// A SHA-256 checksum, shown as 64 lowercase hexadecimal digits, as `sha256sum` does.
 ///
@@ -37,7 +37,7 @@ impl Sha256Digest {
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex::write(&self.0, f)
     }
 }
 
@@ -52,16 +52,7 @@ impl FromStr for Sha256Digest {
     type Err = Sha256DigestError;
 
     fn from_str(text: &str) -> Result<Self, Sha256DigestError> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 {
-            return Err(Sha256DigestError);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let [high, low] = [pair[0], pair[1]].map(|digit| char::from(digit).to_digit(16));
-            let (Some(high), Some(low)) = (high, low) else { return Err(Sha256DigestError) };
-            *byte = u8::try_from(high * 16 + low).map_err(|_| Sha256DigestError)?;
-        }
-        Ok(Self(bytes))
+        hex::read(text.chars()).map(Self).ok_or(Sha256DigestError)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Escaped;
+use crate::{Escaped, hex};
 
 /// The id of one run: 16 bytes, shown as a UUID. The runtime makes them as UUIDv7, so that ids sort
 /// by the time at which the runs were made.
@@ -52,11 +52,15 @@ impl RunId {
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
+        for (at, group) in
+            [&self.0[..4], &self.0[4..6], &self.0[6..8], &self.0[8..10], &self.0[10..]]
+                .into_iter()
+                .enumerate()
+        {
+            if at > 0 {
                 f.write_str("-")?;
             }
-            write!(f, "{byte:02x}")?;
+            hex::write(group, f)?;
         }
         Ok(())
     }
@@ -73,25 +77,12 @@ impl FromStr for RunId {
     type Err = RunIdError;
 
     fn from_str(text: &str) -> Result<Self, RunIdError> {
-        let error = || RunIdError { text: text.into() };
-        let mut digits = Vec::with_capacity(32);
-        for (at, character) in text.chars().enumerate() {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                if character != '-' {
-                    return Err(error());
-                }
-            } else {
-                digits.push(character.to_digit(16).ok_or_else(error)?);
-            }
-        }
-        let mut bytes = [0; 16];
-        if digits.len() != 32 {
-            return Err(error());
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = u8::try_from(pair[0] * 16 + pair[1]).map_err(|_| error())?;
-        }
-        Ok(Self(bytes))
+        let is_hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+        let in_place =
+            text.chars().enumerate().all(|(at, character)| is_hyphen(at) == (character == '-'));
+        let digits = text.chars().filter(|character| *character != '-');
+        let bytes = if in_place { hex::read(digits) } else { None };
+        bytes.map(Self).ok_or_else(|| RunIdError { text: text.into() })
     }
 }
 

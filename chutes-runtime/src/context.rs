@@ -1,18 +1,17 @@
 //! What a job is given: its run, its directories, its way to hear of cancellation.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chutes_core::{JobName, Json, Ports, RunId};
+use chutes_core::{JobName, Json, RunId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::Progress;
-use crate::port::{self, RunPort, UnknownPort};
+use crate::port::{RunPort, RunPorts, UnknownPort};
 use crate::run::RunDirectory;
 use crate::state::{MissingState, State};
 
@@ -50,8 +49,7 @@ pub(crate) struct Inner {
     pub(crate) job: JobName,
     pub(crate) directory: RunDirectory,
     pub(crate) data: Json,
-    pub(crate) ports: Ports,
-    pub(crate) host: IpAddr,
+    pub(crate) ports: RunPorts,
     pub(crate) attempt: u32,
     pub(crate) cancellation: CancellationToken,
     pub(crate) progress: watch::Sender<Option<Progress>>,
@@ -158,7 +156,7 @@ impl JobContext {
     ///
     /// When the job declares no port of this name.
     pub fn port(&self, name: &str) -> Result<RunPort, UnknownPort> {
-        port::resolve(&self.inner.ports, self.inner.host, name)
+        self.inner.ports.get(name)
     }
 
     /// The value of type `S` that a startup hook returned.

@@ -112,6 +112,13 @@ pub struct StateValue {
     pub(crate) value: std::sync::Arc<dyn Any + Send + Sync>,
 }
 
+impl StateValue {
+    pub(crate) fn new<S: Send + Sync + 'static>(state: S) -> Self {
+        let (id, type_name) = (TypeId::of::<S>(), std::any::type_name::<S>());
+        Self { id, type_name, value: std::sync::Arc::new(state) }
+    }
+}
+
 impl fmt::Debug for StateValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StateValue").field(&self.type_name).finish()

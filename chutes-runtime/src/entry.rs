@@ -5,7 +5,6 @@
 //! words about jobs.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use chutes_core::Json;
 use serde::Serialize;
@@ -238,11 +237,7 @@ where
 {
     HookFuture(Box::pin(async move {
         let state = hook(C::from_context(context)).await.into_result()?;
-        Ok(StateValue {
-            id: std::any::TypeId::of::<R::State>(),
-            type_name: std::any::type_name::<R::State>(),
-            value: Arc::new(state),
-        })
+        Ok(StateValue::new(state))
     }))
 }
 

@@ -106,7 +106,27 @@ pub struct UnknownPort {
     pub name: String,
 }
 
-pub(crate) fn resolve(ports: &Ports, host: IpAddr, name: &str) -> Result<RunPort, UnknownPort> {
-    let port = ports.get(name).ok_or_else(|| UnknownPort { name: name.to_owned() })?;
-    Ok(RunPort { port: port.clone(), address: SocketAddr::new(host, port.number().get()) })
+/// All ports of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunPorts(Vec<RunPort>);
+
+impl RunPorts {
+    /// The declared ports, each with its own number on `host`.
+    pub(crate) fn on_host(declared: &Ports, host: IpAddr) -> Self {
+        let resolve = |port: &Port| RunPort {
+            port: port.clone(),
+            address: SocketAddr::new(host, port.number().get()),
+        };
+        Self(declared.iter().map(resolve).collect())
+    }
+
+    /// Adds a port with an address of its own.
+    pub(crate) fn push(&mut self, port: Port, address: SocketAddr) {
+        self.0.push(RunPort { port, address });
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<RunPort, UnknownPort> {
+        let found = self.0.iter().find(|port| port.port.name().as_str() == name);
+        found.cloned().ok_or_else(|| UnknownPort { name: name.to_owned() })
+    }
 }

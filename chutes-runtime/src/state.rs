@@ -56,6 +56,12 @@ impl State {
         Ok(())
     }
 
+    /// Adds a value, in place of another of its type if there is one.
+    pub(crate) fn replace(&self, by: &'static str, state: StateValue) {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        values.insert(state.id, Provided { by, value: state.value });
+    }
+
     pub(crate) fn get<S: Send + Sync + 'static>(&self) -> Result<Arc<S>, MissingState> {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let value = values.get(&TypeId::of::<S>()).map(|provided| Arc::clone(&provided.value));

@@ -16,21 +16,24 @@
 //! # Ok(()) }
 //! ```
 
-use std::net::Ipv4Addr;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use chutes_core::{JobName, Json, Ports, RunId};
+use chutes_core::{JobName, Json, Port, RunId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Inner, JobContext};
+use crate::definition::StateValue;
+use crate::event::Progress;
+use crate::port::RunPorts;
 use crate::run::{RunDirectory, RunDirectoryError};
 use crate::state::State;
 
 /// A context with its directories below `directory`, which must be empty. Nobody cancels it but the
 /// test: `context.cancellation().cancel()`. The job is named `test`; there are no data, no ports, no
-/// state and no deadline, and the attempt is the first.
+/// state and no deadline, and the attempt is the first; [`ContextBuilder`] adds them.
 ///
 /// ```
 /// use chutes_runtime::{JobContext, JobError};
@@ -54,18 +57,108 @@ use crate::state::State;
 ///
 /// When there is something in the directory, or it cannot be made.
 pub fn context(directory: &Path) -> Result<JobContext, RunDirectoryError> {
-    const NAME: JobName = JobName::from_static("test");
-    Ok(JobContext::new(Inner {
-        run_id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
-        job: NAME,
-        directory: RunDirectory::create(directory)?,
-        data: Json::null(),
-        ports: Ports::default(),
-        host: Ipv4Addr::LOCALHOST.into(),
-        attempt: 1,
-        cancellation: CancellationToken::new(),
-        progress: watch::Sender::new(None),
-        deadline: OnceLock::new(),
-        state: State::default(),
-    }))
+    ContextBuilder::new(directory).build()
+}
+
+/// A context with everything that a job asks for: state, ports, data.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use chutes_runtime::testing::{self, ContextBuilder};
+/// use chutes_runtime::{JobContext, JobError, Port, Protocol};
+///
+/// async fn serves(ctx: JobContext) -> Result<u16, JobError> {
+///     let greeting = ctx.state::<String>()?;
+///     ctx.progress(0.5, greeting.as_str());
+///     Ok(ctx.port("web")?.bind_tcp().await?.local_addr()?.port())
+/// }
+///
+/// let folder = tempfile::tempdir()?;
+/// let ctx = ContextBuilder::new(folder.path())
+///     .state("hello".to_owned())
+///     .port(Port::new("web", 8080, Protocol::Http)?, ([127, 0, 0, 1], 0).into())
+///     .build()?;
+/// assert!(serves(ctx.clone()).await.is_ok_and(|port| port != 8080), "a free port");
+/// assert_eq!(testing::progress(&ctx).map(|progress| progress.message), Some("hello".to_owned()));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct ContextBuilder {
+    directory: PathBuf,
+    data: Json,
+    ports: RunPorts,
+    state: State,
+    attempt: u32,
+}
+
+impl ContextBuilder {
+    /// Starts with what [`context`] has.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            data: Json::null(),
+            ports: RunPorts::default(),
+            state: State::default(),
+            attempt: 1,
+        }
+    }
+
+    /// Adds a value that [`JobContext::state`] finds by its type, as if a startup hook had returned
+    /// it. Of two values of one type the later counts.
+    #[must_use]
+    pub fn state<S: Send + Sync + 'static>(self, state: S) -> Self {
+        self.state.replace("test", StateValue::new(state));
+        self
+    }
+
+    /// Adds a port that [`JobContext::port`] finds by its name. With port number 0 in the address the
+    /// job binds a free one, so that tests do not get into each other's way.
+    #[must_use]
+    pub fn port(mut self, declared: Port, address: SocketAddr) -> Self {
+        self.ports.push(declared, address);
+        self
+    }
+
+    /// Sets what [`JobContext::data`] returns. Default `null`.
+    #[must_use]
+    pub fn data(mut self, data: Json) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// Sets what [`JobContext::attempt`] returns. Default 1.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Makes the directories and the context.
+    ///
+    /// # Errors
+    ///
+    /// When there is something in the directory, or it cannot be made.
+    pub fn build(self) -> Result<JobContext, RunDirectoryError> {
+        const NAME: JobName = JobName::from_static("test");
+        Ok(JobContext::new(Inner {
+            run_id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
+            job: NAME,
+            directory: RunDirectory::create(&self.directory)?,
+            data: self.data,
+            ports: self.ports,
+            attempt: self.attempt,
+            cancellation: CancellationToken::new(),
+            progress: watch::Sender::new(None),
+            deadline: OnceLock::new(),
+            state: self.state,
+        }))
+    }
+}
+
+/// The newest report that the job made with [`JobContext::progress`].
+#[must_use]
+pub fn progress(context: &JobContext) -> Option<Progress> {
+    context.inner().progress.borrow().clone()
 }

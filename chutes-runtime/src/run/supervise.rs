@@ -20,6 +20,7 @@ use crate::context::{Inner, JobContext};
 use crate::definition::PreparedJob;
 use crate::event::{Observer, Progress, RunEvent};
 use crate::outputs;
+use crate::port::RunPorts;
 use crate::state::State;
 
 /// How long collecting may take to notice that it is to stop. A read from a disk that does not answer
@@ -70,8 +71,7 @@ impl Supervisor {
             job: run.spec.job.clone(),
             directory: directory.clone(),
             data: run.spec.data.clone(),
-            ports: run.job.ports().clone(),
-            host: run.host,
+            ports: RunPorts::on_host(run.job.ports(), run.host),
             attempt: 1,
             cancellation: token.clone(),
             progress: sender,

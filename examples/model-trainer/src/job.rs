@@ -79,24 +79,15 @@ struct TrainReport {
 #[job(timeout = "2h", ssh = true)]
 async fn train_model(ctx: JobContext, data: TrainData) -> Result<TrainReport, JobError> {
     let compute = ctx.state::<Compute>()?;
-    train(&ctx, &compute, &data).await
-}
-
-/// The job without its state, which unit tests choose.
-async fn train(
-    ctx: &JobContext,
-    compute: &Arc<Compute>,
-    data: &TrainData,
-) -> Result<TrainReport, JobError> {
-    let (settings, checkpoint_every) = (data.into(), data.checkpoint_every);
+    let (settings, checkpoint_every) = ((&data).into(), data.checkpoint_every);
     let begin = move |ctx: &mut JobContext| Session::begin(ctx, settings, checkpoint_every);
     let (_, session) = compute.step(ctx.clone(), begin).await?;
-    let (session, trained) = run_epochs(ctx, compute, session?, data.epochs).await?;
+    let (session, trained) = run_epochs(&ctx, &compute, session?, data.epochs).await?;
     // Before the error, if there is one: what was learned until then is worth keeping.
     let outputs = ctx.output_dir().to_owned();
     let (session, results) = compute.step(session, move |it| it.finish(&outputs)).await?;
     trained?;
-    Ok(report(&session, &results?, compute))
+    Ok(report(&session, &results?, &compute))
 }
 
 /// Trains until all epochs are done, the run is cancelled, or something fails.
@@ -143,14 +134,17 @@ fn report(session: &Session, results: &TrainingReport, compute: &Compute) -> Tra
 mod tests {
     use std::path::Path;
 
+    use chutes::testing::ContextBuilder;
+
     use super::*;
 
     fn data(epochs: u32, checkpoint_every: u32) -> TrainData {
         TrainData { epochs, checkpoint_every, ..TrainData::default() }
     }
 
-    async fn run(ctx: &JobContext, data: &TrainData) -> Result<TrainReport, JobError> {
-        train(ctx, &Arc::new(Compute::with_threads(1)?), data).await
+    fn context(directory: &Path) -> JobContext {
+        let compute = Compute::with_threads(1).unwrap();
+        ContextBuilder::new(directory).state(compute).build().unwrap()
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -164,8 +158,8 @@ mod tests {
     #[tokio::test]
     async fn a_training_writes_its_results() {
         let folder = tempfile::tempdir().unwrap();
-        let ctx = chutes::testing::context(folder.path()).unwrap();
-        let report = run(&ctx, &data(3, 2)).await.unwrap();
+        let ctx = context(folder.path());
+        let report = train_model(ctx.clone(), data(3, 2)).await.unwrap();
         assert!(report.finished && report.test_accuracy > report.majority_accuracy, "{report:?}");
         assert_eq!((report.epochs, report.resumed_from), (3, None));
         let expected = ["checkpoints", "loss.svg", "metrics.json", "model.safetensors"];
@@ -177,8 +171,8 @@ mod tests {
     #[tokio::test]
     async fn without_an_interval_there_is_one_checkpoint_at_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let ctx = chutes::testing::context(folder.path()).unwrap();
-        run(&ctx, &data(2, 0)).await.unwrap();
+        let ctx = context(folder.path());
+        train_model(ctx.clone(), data(2, 0)).await.unwrap();
         let expected = ["checkpoint-epoch-0002.safetensors"];
         assert_eq!(names(&ctx.output_dir().join("checkpoints")), expected);
     }
@@ -186,13 +180,13 @@ mod tests {
     #[tokio::test]
     async fn a_cancelled_training_keeps_what_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        let first = chutes::testing::context(&folder.path().join("first")).unwrap();
-        run(&first, &data(2, 1)).await.unwrap();
+        let first = context(&folder.path().join("first"));
+        train_model(first.clone(), data(2, 1)).await.unwrap();
 
-        let second = chutes::testing::context(&folder.path().join("second")).unwrap();
+        let second = context(&folder.path().join("second"));
         std::fs::rename(first.output_dir(), second.input_dir()).unwrap();
         second.cancellation().cancel();
-        let report = run(&second, &data(9, 5)).await.unwrap();
+        let report = train_model(second.clone(), data(9, 5)).await.unwrap();
         assert_eq!((report.finished, report.epochs, report.resumed_from), (false, 2, Some(2)));
         assert_eq!(names(second.output_dir()), ["checkpoints", "loss.svg", "metrics.json"]);
         let expected = ["checkpoint-epoch-0002.safetensors"];
@@ -202,9 +196,9 @@ mod tests {
     #[tokio::test]
     async fn a_training_that_is_cancelled_at_once_has_nothing_to_keep() {
         let folder = tempfile::tempdir().unwrap();
-        let ctx = chutes::testing::context(folder.path()).unwrap();
+        let ctx = context(folder.path());
         ctx.cancellation().cancel();
-        let report = run(&ctx, &data(3, 1)).await.unwrap();
+        let report = train_model(ctx.clone(), data(3, 1)).await.unwrap();
         assert_eq!((report.finished, report.epochs), (false, 0));
         assert_eq!(names(ctx.output_dir()), Vec::<String>::new());
     }
@@ -212,23 +206,23 @@ mod tests {
     #[tokio::test]
     async fn the_newest_checkpoint_counts_wherever_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let first = chutes::testing::context(&folder.path().join("first")).unwrap();
-        run(&first, &data(2, 1)).await.unwrap();
+        let first = context(&folder.path().join("first"));
+        train_model(first.clone(), data(2, 1)).await.unwrap();
 
-        let second = chutes::testing::context(&folder.path().join("second")).unwrap();
+        let second = context(&folder.path().join("second"));
         let (from, to) = (first.output_dir().join("checkpoints"), second.input_dir());
         std::fs::create_dir(to.join("checkpoints")).unwrap();
         let [old, new] = [1, 2].map(|epoch| format!("checkpoint-epoch-{epoch:04}.safetensors"));
         std::fs::rename(from.join(&old), to.join("checkpoints").join(&old)).unwrap();
         std::fs::rename(from.join(&new), to.join(&new)).unwrap();
-        assert_eq!(run(&second, &data(3, 1)).await.unwrap().resumed_from, Some(2));
+        assert_eq!(train_model(second.clone(), data(3, 1)).await.unwrap().resumed_from, Some(2));
     }
 
     #[tokio::test]
     async fn settings_outside_of_their_limits_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let ctx = chutes::testing::context(folder.path()).unwrap();
-        let error = run(&ctx, &data(0, 1)).await.unwrap_err();
+        let ctx = context(folder.path());
+        let error = train_model(ctx.clone(), data(0, 1)).await.unwrap_err();
         assert_eq!(error.to_string(), "epochs must be between 1 and 9999, not 0");
     }
 }
