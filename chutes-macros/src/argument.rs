@@ -28,7 +28,6 @@ pub(crate) struct Grammar {
 }
 
 /// One argument with a known name.
-#[derive(Clone)]
 pub(crate) struct Argument {
     /// The name.
     pub(crate) key: Ident,

@@ -3,7 +3,7 @@
 mod item;
 mod shape;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use self::item::Item;
 pub(crate) use self::shape::Shape;
 use crate::diagnostics::Diagnostics;
-use crate::doc;
+use crate::literal;
 
 /// A function that has the right shape.
 pub(crate) struct Function {
@@ -51,10 +51,7 @@ pub(crate) fn attach(
     let allowance = lint_allowance(&item);
     let function = shape::check(&parsed, attribute, shape, &mut problems);
     let appended = match function {
-        Some(function) if problems.is_empty() => {
-            let summary = doc::summary(&parsed.attributes);
-            registration(&Function { summary, ..function })
-        }
+        Some(function) if problems.is_empty() => registration(&function),
         _ => problems.into_compile_errors(),
     };
     [allowance, item, appended].into_iter().collect()
@@ -62,12 +59,9 @@ pub(crate) fn attach(
 
 /// A job must be an `async fn`, also when it has nothing to wait for.
 fn lint_allowance(item: &TokenStream) -> TokenStream {
-    fn awaits(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(ident) => ident == "await",
-            TokenTree::Group(group) => awaits(group.stream()),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-        })
+    if literal::mentions(item.clone(), "await") {
+        TokenStream::new()
+    } else {
+        quote!(#[allow(clippy::unused_async)])
     }
-    if awaits(item.clone()) { TokenStream::new() } else { quote!(#[allow(clippy::unused_async)]) }
 }

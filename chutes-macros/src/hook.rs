@@ -37,16 +37,14 @@ impl HookKind {
     }
 
     const fn shape(self) -> Shape {
-        let (noun, note, returns) = match self {
+        let (noun, note) = match self {
             Self::Startup => (
                 "startup hook",
                 "a startup hook has the shape `async fn name(ctx: JobContext) -> Result<S, E>`",
-                "Result<(), JobError>",
             ),
             Self::Shutdown => (
                 "shutdown hook",
                 "a shutdown hook has the shape `async fn name(ctx: JobContext) -> Result<(), E>`",
-                "Result<(), JobError>",
             ),
         };
         Shape {
@@ -54,7 +52,7 @@ impl HookKind {
             note,
             parameters: (0, 1),
             too_many: "take everything from the `JobContext`",
-            returns,
+            returns: "Result<(), JobError>",
         }
     }
 }

@@ -76,8 +76,19 @@ pub(crate) fn literal(tokens: &TokenStream) -> Option<Lit> {
 
 /// Whether the suffix of a number is none, or that of an integer type, and not a unit (`90m`).
 pub(crate) fn has_plain_suffix(number: &LitInt) -> bool {
-    let integers = ["", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64"];
-    integers.contains(&number.suffix()) || matches!(number.suffix(), "i128" | "isize")
+    let unsigned = ["u8", "u16", "u32", "u64", "u128", "usize"];
+    let signed = ["i8", "i16", "i32", "i64", "i128", "isize"];
+    let suffix = number.suffix();
+    suffix.is_empty() || unsigned.contains(&suffix) || signed.contains(&suffix)
+}
+
+/// Whether a word stands anywhere in the tokens, in groups, too.
+pub(crate) fn mentions(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Words in a sentence: "`a`", "`a` and `b`", "`a`, `b`, and `c`".

@@ -4,6 +4,8 @@ use chutes_core::{Json, suggest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::field_path::{self, at};
+
 /// Why data does not fit a job.
 ///
 /// The job is then not started, and the run is `rejected` with the message.
@@ -52,10 +54,6 @@ pub enum DataError {
     NotExpected,
 }
 
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" at `{path}`") }
-}
-
 fn plural(count: usize, noun: &str) -> String {
     if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
@@ -93,10 +91,9 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &Json) -> Result<T, DataError> {
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let decoded = serde_ignored::deserialize(tracked, |path| unknown.push(shown(&path)));
+    let decoded = serde_ignored::deserialize(tracked, |path| unknown.push(unknown_field(&path)));
     let decoded = decoded.map_err(|error: serde_json::Error| {
-        let path = track.path().to_string();
-        let path = if path == "." { String::new() } else { path };
+        let path = field_path::shown(&track.path());
         DataError::Mismatch { path, message: error.to_string() }
     })?;
     if unknown.is_empty() {
@@ -107,19 +104,19 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &Json) -> Result<T, DataError> {
 }
 
 /// The path of an unknown field, written like that of a wrong one: `layers[2].size`.
-fn shown(path: &serde_ignored::Path<'_>) -> String {
+fn unknown_field(path: &serde_ignored::Path<'_>) -> String {
     use serde_ignored::Path;
 
     match path {
         Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", shown(parent)),
+        Path::Seq { parent, index } => format!("{}[{index}]", unknown_field(parent)),
         Path::Map { parent, key } => {
-            let parent = shown(parent);
+            let parent = unknown_field(parent);
             if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") }
         }
         Path::Some { parent }
         | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => shown(parent),
+        | Path::NewtypeVariant { parent } => unknown_field(parent),
     }
 }
 

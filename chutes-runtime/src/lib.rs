@@ -36,6 +36,7 @@ mod definition;
 mod entry;
 mod error;
 mod event;
+mod field_path;
 mod outputs;
 mod port;
 mod registry;

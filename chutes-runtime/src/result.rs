@@ -6,6 +6,7 @@ use chutes_core::Json;
 use serde::Serialize;
 
 use self::finite::FiniteCheck;
+use crate::field_path::{at, shown};
 
 /// Why a value cannot be the result of a run.
 ///
@@ -52,10 +53,6 @@ pub enum ResultError {
     },
 }
 
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" at `{path}`") }
-}
-
 /// Writes the value of a job as JSON on one line.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<Json, ResultError> {
     let mut track = serde_path_to_error::Track::new();
@@ -70,11 +67,6 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<Json, ResultError> {
         let path = again.err().map(|_| shown(&track.path())).unwrap_or_default();
         ResultError::Unwritable { path, source }
     })
-}
-
-fn shown(path: &serde_path_to_error::Path) -> String {
-    let path = path.to_string();
-    if path == "." { String::new() } else { path }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a job or a hook may look like.
 
 use chutes_core::rule;
-use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, ReturnType, Signature, Type};
@@ -9,6 +8,7 @@ use syn::{Attribute, FnArg, ReturnType, Signature, Type};
 use super::Function;
 use super::item::{self, Item};
 use crate::diagnostics::{Diagnostics, Problem};
+use crate::{doc, literal};
 
 /// How messages speak of a kind of function, and what it may look like.
 pub(crate) struct Shape {
@@ -24,7 +24,7 @@ pub(crate) struct Shape {
     pub(crate) returns: &'static str,
 }
 
-/// Checks that the item is a function of this shape. Its summary is left empty.
+/// Checks that the item is a function of this shape.
 pub(super) fn check(
     item: &Item,
     attribute: &str,
@@ -48,7 +48,7 @@ pub(super) fn check(
     if item.rest.to_string() == ";" {
         problems.add(Problem::new(&item.rest, named.must("have a body")));
     }
-    let (ident, summary) = (signature.ident.clone(), String::new());
+    let (ident, summary) = (signature.ident.clone(), doc::summary(&item.attributes));
     Some(Function { ident, parameters, returns: returns?, summary })
 }
 
@@ -189,12 +189,5 @@ impl Named<'_> {
 
 /// Whether a type has `impl Trait` anywhere in it.
 fn mentions_impl(ty: &Type) -> bool {
-    fn any(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(ident) => ident == "impl",
-            TokenTree::Group(group) => any(group.stream()),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-        })
-    }
-    any(ty.to_token_stream())
+    literal::mentions(ty.to_token_stream(), "impl")
 }

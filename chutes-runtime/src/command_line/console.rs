@@ -55,13 +55,9 @@ impl Console {
 
     /// Prints whole lines, above the bar if there is one.
     pub(super) fn print(&self, text: &str) {
-        self.raw(text.as_bytes());
-    }
-
-    fn raw(&self, bytes: &[u8]) {
         let write = || {
             // There is no other place to complain about standard error.
-            let _ = (&self.stderr).write_all(bytes);
+            let _ = (&self.stderr).write_all(text.as_bytes());
         };
         match &self.bar {
             Some(bar) => bar.suspend(write),

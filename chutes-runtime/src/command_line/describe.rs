@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use chutes_core::{HumanDuration, JobContract, Json};
+use chutes_core::{JobContract, Json, TimeLimit};
 
 use super::arguments;
-use super::list::to_json_line;
+use super::list::{self, to_json_line};
 use super::problem::Problem;
 use crate::registry::{Job, Registry};
 
@@ -45,8 +45,8 @@ fn for_people(contract: &JobContract) -> String {
     if !contract.summary.is_empty() {
         let _ = writeln!(text, "  {}", contract.summary);
     }
-    let limit = contract.timeout.map(|limit| HumanDuration(limit.duration()).to_string());
-    let _ = writeln!(text, "  time limit   {}", limit.as_deref().unwrap_or("none"));
+    let limit = list::limit(contract.timeout.map(TimeLimit::duration));
+    let _ = writeln!(text, "  time limit   {limit}");
     let _ = writeln!(text, "  upload       {}", yes_or_no(contract.upload));
     let _ = writeln!(text, "  ssh          {}", yes_or_no(contract.ports.ssh()));
     for (at, port) in contract.ports.iter().enumerate() {

@@ -16,13 +16,13 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) fn data(
     given: Option<&str>,
     set: &[(String, String)],
-    schema: Option<&Json>,
+    schema: impl FnOnce() -> Option<Json>,
 ) -> Result<Json, Problem> {
     let base = given.map(read).transpose()?;
     if set.is_empty() {
         return Ok(base.unwrap_or_else(Json::empty_object));
     }
-    let schema: Option<Value> = schema.and_then(|schema| schema.to().ok());
+    let schema: Option<Value> = schema().and_then(|schema| schema.to().ok());
     let mut value: Value =
         base.unwrap_or_else(Json::empty_object).to().map_err(|error| not_json(&error))?;
     for (key, text) in set {
@@ -118,7 +118,7 @@ mod tests {
             "note": {"type": ["string", "null"]},
             "inner": {"properties": {"id": {"type": "string"}}}}}"#;
         let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let found = data(given, &set, Some(&Json::parse(schema).unwrap()));
+        let found = data(given, &set, || Some(Json::parse(schema).unwrap()));
         match expected {
             Ok(json) => assert_eq!(found.unwrap().as_str(), json),
             Err(part) => {

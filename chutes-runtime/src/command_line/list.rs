@@ -1,14 +1,15 @@
 //! `list`: the jobs of this binary.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use chutes_core::{HumanDuration, JobName, Ports, SourceLocation};
+use chutes_core::{HumanDuration, JobName, Ports, SourceLocation, TimeLimit};
 use serde::Serialize;
 
 use super::arguments;
 use super::columns::Columns;
 use super::problem::Problem;
-use crate::registry::{Job, Registry};
+use crate::registry::Registry;
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -32,7 +33,8 @@ pub(super) fn list(registry: &Registry, arguments: &arguments::List) -> Result<S
     Ok(columns.render(None, || {
         registry.jobs().iter().map(|job| {
             let name = job.name().as_str().into();
-            [name, time_limit(job), ports(job.ports()), job.summary().into()]
+            let limit = limit(job.timeout().map(TimeLimit::duration));
+            [name, limit, ports(job.ports()), job.summary().into()]
         })
     }))
 }
@@ -43,9 +45,10 @@ pub(super) fn to_json_line(value: &impl Serialize) -> Result<String, Problem> {
     Ok(text + "\n")
 }
 
-fn time_limit(job: &Job) -> Cow<'static, str> {
-    match job.timeout() {
-        Some(limit) => HumanDuration(limit.duration()).to_string().into(),
+/// A limit for people.
+pub(super) fn limit(limit: Option<Duration>) -> Cow<'static, str> {
+    match limit {
+        Some(limit) => HumanDuration(limit).to_string().into(),
         None => "none".into(),
     }
 }

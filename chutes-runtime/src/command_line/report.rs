@@ -1,6 +1,5 @@
 //! The end of a run, for people: how it ended, its phases, its outputs.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use chutes_core::{EndStatus, Escaped, FileState, HumanDuration, Outcome, OutputF
 
 use super::columns::{Columns, Row};
 use super::console::Console;
+use super::list::limit;
 use super::problem::error_text;
 use super::terminal::Paint;
 
@@ -36,9 +36,8 @@ fn phases(outcome: &Outcome, width: Option<u16>) -> String {
     let columns = Columns::new(["PHASE", "TIME", "LIMIT"]).align_right(&[1, 2]);
     columns.render(width, || {
         outcome.phases.iter().map(|report| {
-            let limit = report.limit.map(|limit| HumanDuration(limit).to_string());
             let time = HumanDuration(report.elapsed).to_string();
-            [report.phase.as_str().into(), time.into(), limit.map_or("none".into(), Cow::Owned)]
+            [report.phase.as_str().into(), time.into(), limit(report.limit)]
         })
     })
 }

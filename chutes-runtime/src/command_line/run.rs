@@ -1,7 +1,7 @@
 //! `run`: one run of one job, in this process.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,8 +48,8 @@ pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<Exi
 }
 
 fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
-    let schema = job.data_schema();
-    let data = input::data(arguments.data.as_deref(), &arguments.set, schema.as_ref())?;
+    let schema = || job.data_schema();
+    let data = input::data(arguments.data.as_deref(), &arguments.set, schema)?;
     let mut limits = Limits::for_timeout(job.timeout());
     limits.execute = arguments.time_limit.or(limits.execute);
     limits.grace = arguments.grace.unwrap_or(limits.grace);
@@ -78,7 +78,6 @@ fn captured(
     let err = Capture::start(Stream::Stderr, &logs, console.output(Stream::Stderr)?)?;
     let outcome = action(created);
     // From here on an error of the streams must not hide the outcome.
-    let _ = io::stdout().flush();
     for capture in [out, err] {
         if let Err(error) = capture.stop() {
             console.print(&format!("warning: cannot restore a standard stream: {error}\n"));

@@ -72,10 +72,7 @@ pub(super) fn stopped<V, E: fmt::Display>(
     phase: Phase,
     supervision: &Supervision<'_>,
 ) -> (Ending, Option<V>) {
-    let reason = match stop.reason {
-        StopReason::Cancelled => "the run was cancelled".to_owned(),
-        StopReason::TimeLimit => limit_reached(phase, supervision),
-    };
+    let reason = reason(stop.reason, phase, supervision);
     let message = if !stop.started {
         format!("{reason} before {name} was started")
     } else if stop.abandoned {
@@ -94,22 +91,24 @@ pub(super) fn stopped<V, E: fmt::Display>(
         Some(Ok(Err(error))) => (None, Some(format!("{name} then returned an error: {error}"))),
         Some(Err(panic)) => (None, Some(panicked(name, &panic).message)),
     };
-    let kind = match stop.reason {
-        StopReason::Cancelled => FailureKind::Cancelled,
-        StopReason::TimeLimit => FailureKind::TimeLimit,
+    let (kind, ending): (_, fn(Failure) -> Ending) = match stop.reason {
+        StopReason::Cancelled => (FailureKind::Cancelled, Ending::Cancelled),
+        StopReason::TimeLimit => (FailureKind::TimeLimit, Ending::TimedOut),
     };
     let mut failure = Failure::new(kind, message).in_phase(phase);
     failure.causes.extend(cause);
-    let ending = match stop.reason {
-        StopReason::Cancelled => Ending::Cancelled(failure),
-        StopReason::TimeLimit => Ending::TimedOut(failure),
-    };
-    (ending, value)
+    (ending(failure), value)
 }
 
-fn limit_reached(phase: Phase, supervision: &Supervision<'_>) -> String {
-    let limit = supervision.limit.map(|limit| format!(" of {}", HumanDuration(limit)));
-    format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
+/// Why code was asked to stop.
+fn reason(reason: StopReason, phase: Phase, supervision: &Supervision<'_>) -> String {
+    match reason {
+        StopReason::Cancelled => "the run was cancelled".to_owned(),
+        StopReason::TimeLimit => {
+            let limit = supervision.limit.map(|limit| format!(" of {}", HumanDuration(limit)));
+            format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
+        }
+    }
 }
 
 /// Outputs that are not complete decide the end of a run that would have completed.
@@ -129,13 +128,9 @@ pub(super) fn announce(
     phase: Phase,
 ) -> impl FnOnce(StopReason) {
     let observer = lifecycle.observer();
-    let (grace, limit) = (supervision.grace, limit_reached(phase, supervision));
-    move |reason| {
-        let reason = match reason {
-            StopReason::Cancelled => "the run was cancelled".to_owned(),
-            StopReason::TimeLimit => limit,
-        };
-        observer.on_event(&RunEvent::Stopping { reason, grace });
+    move |stopped| {
+        let reason = reason(stopped, phase, supervision);
+        observer.on_event(&RunEvent::Stopping { reason, grace: supervision.grace });
     }
 }
 

@@ -5,15 +5,15 @@ use std::io::{self, Write};
 
 use chutes_core::{JobSpec, Outcome, RunId, Status};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// One line of the journal.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record<B> {
+#[derive(Debug, Serialize)]
+struct Record<'a> {
     /// When it was written.
-    pub(crate) at: String,
+    at: String,
     #[serde(flatten)]
-    pub(crate) body: B,
+    body: Entry<'a>,
 }
 
 /// What a line says. The first is `run`, then changes of status follow, the last is `outcome`.
