@@ -30,7 +30,8 @@
 //! use chutes_core::{JobContract, JobName, JobSpec, Json, Limits};
 //!
 //! let data = Json::parse(r#"{"epochs": 3}"#)?;
-//! let spec = JobSpec { job: JobName::new("train")?, data, limits: Limits::default() };
+//! let (job, limits) = (JobName::new("train")?, Limits::default());
+//! let spec = JobSpec { job, data, limits, memory_bytes: None };
 //! let text = concat!(
 //!     r#"{"job":"train","data":{"epochs":3},"limits":{"start":600,"download":3600,"#,
 //!     r#""execute":null,"upload":86400,"grace":30}}"#,
@@ -55,35 +56,52 @@ pub mod rule;
 pub mod suggest;
 
 mod contract;
+mod delivery;
+mod digest;
 mod display;
 mod duration;
+mod event;
 mod exit_code;
+mod failure_kind;
 mod hex;
 mod json;
 mod limit;
 mod manifest;
 mod outcome;
+mod output_path;
 mod phase;
 mod port;
 mod run_id;
+mod sink;
+mod size;
 mod spec;
 mod status;
 
 pub use crate::contract::{JobContract, JobName, JobNameError, SourceLocation};
+pub use crate::delivery::{Delivery, DeliveryState, SinkReport};
+pub use crate::digest::{Sha256Digest, Sha256DigestError};
 pub use crate::display::Escaped;
 pub use crate::duration::{DurationError, HumanDuration, parse_duration};
+pub use crate::event::{Event, FileKind, LogStream, Progress, RunEvent};
 pub use crate::exit_code::ExitCode;
+pub use crate::failure_kind::FailureKind;
 pub use crate::json::Json;
 #[cfg(feature = "serde")]
 pub use crate::json::JsonError;
 pub use crate::limit::{Limits, TimeLimit, TimeLimitError};
-pub use crate::manifest::{FileState, Manifest, OutputFile, Sha256Digest, Sha256DigestError};
-pub use crate::outcome::{Ending, Failure, FailureKind, Outcome};
+pub use crate::manifest::{FileState, Manifest, OutputFile};
+pub use crate::outcome::{Ending, Failure, Outcome};
+pub use crate::output_path::{OutputPath, OutputPathError};
 pub use crate::phase::{Phase, PhaseReport};
 pub use crate::port::{
     Port, PortConflict, PortError, PortName, PortNameError, PortNumber, PortNumberError, Ports,
     PortsError, Protocol, UnknownProtocol,
 };
 pub use crate::run_id::{RunId, RunIdError};
+pub use crate::sink::{
+    HttpUrl, SecretPairs, SinkKind, SinkSpec, SinkSpecError, StoreUrl, Upload, UploadMethod,
+    ZipTarget,
+};
+pub use crate::size::{HumanSize, SizeError, parse_size};
 pub use crate::spec::JobSpec;
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};

@@ -1,102 +1,6 @@
 //! What became of the output files of a run.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::{RunId, hex};
-
-/// A SHA-256 checksum, shown as 64 lowercase hexadecimal digits, as `sha256sum` does.
-///
-/// ```
-/// use chutes_core::Sha256Digest;
-///
-/// let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// let empty: Sha256Digest = text.parse()?;
-/// assert_eq!(empty.as_bytes()[0], 0xe3);
-/// assert_eq!(Sha256Digest::from_bytes(*empty.as_bytes()).to_string(), text);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-pub struct Sha256Digest([u8; 32]);
-
-impl Sha256Digest {
-    /// A digest of these bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Sha256Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(&self.0, f)
-    }
-}
-
-impl fmt::Debug for Sha256Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Reads 64 hexadecimal digits, lowercase or uppercase.
-impl FromStr for Sha256Digest {
-    type Err = Sha256DigestError;
-
-    fn from_str(text: &str) -> Result<Self, Sha256DigestError> {
-        hex::read(text.chars()).map(Self).ok_or(Sha256DigestError)
-    }
-}
-
-impl TryFrom<String> for Sha256Digest {
-    type Error = Sha256DigestError;
-
-    fn try_from(text: String) -> Result<Self, Sha256DigestError> {
-        text.parse()
-    }
-}
-
-impl From<Sha256Digest> for String {
-    fn from(digest: Sha256Digest) -> Self {
-        digest.to_string()
-    }
-}
-
-#[cfg(feature = "schema")]
-impl schemars::JsonSchema for Sha256Digest {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Sha256Digest".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
-    }
-}
-
-/// A text that is not 64 hexadecimal digits.
-///
-/// ```
-/// let error = "e3b0".parse::<chutes_core::Sha256Digest>().unwrap_err();
-/// assert_eq!(error.to_string(), "a SHA-256 checksum is 64 hexadecimal digits");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sha256DigestError;
-
-impl fmt::Display for Sha256DigestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a SHA-256 checksum is 64 hexadecimal digits")
-    }
-}
-
-impl std::error::Error for Sha256DigestError {}
+use crate::{Delivery, OutputPath, RunId, Sha256Digest};
 
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,47 +45,91 @@ impl FileState {
     }
 }
 
-/// One entry below the output directory. In JSON one flat object: `path`, `bytes`, `sha256`, `state`,
-/// and a `reason` unless the file was collected.
+/// One file of a run. In JSON one flat object: `path`, `bytes`, `sha256`, `state`, a `reason` unless
+/// the file was collected, and `deliveries` if there are sinks. A path that is not UTF-8 is written in
+/// percent-encoding, with `"path_encoding":"percent"` beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "record::FileRecord"))]
 #[cfg_attr(feature = "serde", serde(try_from = "record::FileRecord"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutputFile {
-    /// The path below the output directory, with `/` between its parts; `.` is that directory.
-    pub path: String,
+    /// The path below the output directory (for a log: below the directory of the logs).
+    pub path: OutputPath,
     /// What became of it.
     pub state: FileState,
+    /// What became of it at each sink; nothing when the run has no sinks.
+    pub deliveries: Vec<Delivery>,
 }
 
-/// What became of all output files of a run, sorted by path: the content of `manifest.json`.
+impl OutputFile {
+    /// A file that has not been delivered anywhere.
+    ///
+    /// ```
+    /// use chutes_core::{FileState, OutputFile, OutputPath};
+    ///
+    /// let state = FileState::Skipped { reason: "not a regular file".into() };
+    /// let pipe = OutputFile::new(OutputPath::new(*b"pipe")?, state);
+    /// assert!(pipe.is_safe());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn new(path: OutputPath, state: FileState) -> Self {
+        Self { path, state, deliveries: Vec::new() }
+    }
+
+    /// Whether nothing of it is lost: it was collected, or is not an output, and no delivery failed.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        let failed = matches!(self.state, FileState::Failed { .. });
+        !failed && self.deliveries.iter().all(|delivery| !delivery.state.is_failed())
+    }
+}
+
+/// What became of all files of a run, sorted by path: the content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// The run.
     pub run_id: RunId,
-    /// The files.
+    /// The output files.
     pub files: Vec<OutputFile>,
+    /// What the job printed. Logs are not outputs, and no output can take the place of one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub logs: Vec<OutputFile>,
 }
 
 impl Manifest {
     /// How many files should have been collected and were not.
     ///
     /// ```
-    /// use chutes_core::{FileState, Manifest, OutputFile, RunId};
+    /// use chutes_core::{FileState, Manifest, OutputFile, OutputPath, RunId};
     ///
     /// let state = FileState::Failed { reason: "it was changed while it was read".into() };
-    /// let lost = OutputFile { path: "logs/train.log".into(), state };
+    /// let lost = OutputFile::new(OutputPath::new(*b"logs/train.log")?, state);
     /// let state = FileState::Skipped { reason: "not a regular file".into() };
-    /// let pipe = OutputFile { path: "pipe".into(), state };
-    /// let manifest = Manifest { run_id: RunId::from_bytes([7; 16]), files: vec![lost, pipe] };
-    /// assert_eq!(manifest.failed(), 1);
+    /// let pipe = OutputFile::new(OutputPath::new(*b"pipe")?, state);
+    /// let run_id = RunId::from_bytes([7; 16]);
+    /// let manifest = Manifest { run_id, files: vec![lost, pipe], logs: Vec::new() };
+    /// assert_eq!(manifest.uncollected(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn failed(&self) -> usize {
-        self.files.iter().filter(|file| matches!(file.state, FileState::Failed { .. })).count()
+    pub fn uncollected(&self) -> usize {
+        self.all().filter(|file| matches!(file.state, FileState::Failed { .. })).count()
+    }
+
+    /// How many files were collected and have not reached every sink.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        let is_undelivered =
+            |file: &&OutputFile| file.deliveries.iter().any(|delivery| delivery.state.is_failed());
+        self.all().filter(is_undelivered).count()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &OutputFile> {
+        self.files.iter().chain(&self.logs)
     }
 }
 
@@ -189,7 +137,7 @@ impl Manifest {
 mod record {
     //! The JSON form of a file: one flat object.
 
-    use super::{FileState, OutputFile, Sha256Digest};
+    use super::{Delivery, FileState, OutputFile, OutputPath, Sha256Digest};
 
     #[derive(serde::Serialize, serde::Deserialize)]
     #[serde(rename_all = "snake_case")]
@@ -203,36 +151,29 @@ mod record {
     #[derive(serde::Serialize, serde::Deserialize)]
     #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     pub(super) struct FileRecord {
-        path: String,
+        #[serde(flatten)]
+        path: OutputPath,
         bytes: Option<u64>,
         sha256: Option<Sha256Digest>,
         state: State,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deliveries: Vec<Delivery>,
     }
 
     impl From<OutputFile> for FileRecord {
         fn from(file: OutputFile) -> Self {
-            let path = file.path;
-            match file.state {
-                FileState::Collected { bytes, sha256 } => Self {
-                    path,
-                    bytes: Some(bytes),
-                    sha256: Some(sha256),
-                    state: State::Collected,
-                    reason: None,
-                },
-                FileState::Failed { reason } => Self::without_content(path, State::Failed, reason),
-                FileState::Skipped { reason } => {
-                    Self::without_content(path, State::Skipped, reason)
+            let (state, content, reason) = match file.state {
+                FileState::Collected { bytes, sha256 } => {
+                    (State::Collected, Some((bytes, sha256)), None)
                 }
-            }
-        }
-    }
-
-    impl FileRecord {
-        fn without_content(path: String, state: State, reason: String) -> Self {
-            Self { path, bytes: None, sha256: None, state, reason: Some(reason) }
+                FileState::Failed { reason } => (State::Failed, None, Some(reason)),
+                FileState::Skipped { reason } => (State::Skipped, None, Some(reason)),
+            };
+            let (bytes, sha256) = content.unzip();
+            let (path, deliveries) = (file.path, file.deliveries);
+            Self { path, bytes, sha256, state, reason, deliveries }
         }
     }
 
@@ -249,7 +190,7 @@ mod record {
                 (State::Failed, ..) => FileState::Failed { reason },
                 (State::Skipped, ..) => FileState::Skipped { reason },
             };
-            Ok(Self { path: record.path, state })
+            Ok(Self { path: record.path, state, deliveries: record.deliveries })
         }
     }
 }
@@ -258,10 +199,11 @@ mod record {
 #[cfg(feature = "serde")]
 mod tests {
     use super::*;
+    use crate::DeliveryState;
 
     #[track_caller]
-    fn check(state: FileState, expected: &str) {
-        let file = OutputFile { path: "a/b.bin".into(), state };
+    fn check(path: &[u8], state: FileState, expected: &str) {
+        let file = OutputFile::new(OutputPath::new(path).unwrap(), state);
         let text = serde_json::to_string(&file).unwrap();
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<OutputFile>(&text).unwrap(), file);
@@ -271,6 +213,7 @@ mod tests {
     fn json_form() {
         let sha256 = Sha256Digest::from_bytes([0xab; 32]);
         check(
+            b"a/b.bin",
             FileState::Collected { bytes: 3, sha256 },
             &format!(
                 r#"{{"path":"a/b.bin","bytes":3,"sha256":"{}","state":"collected"}}"#,
@@ -278,17 +221,35 @@ mod tests {
             ),
         );
         check(
+            b"100%\xff",
             FileState::Skipped { reason: "a symbolic link".into() },
-            r#"{"path":"a/b.bin","bytes":null,"sha256":null,"state":"skipped","reason":"a symbolic link"}"#,
+            concat!(
+                r#"{"path":"100%25%FF","path_encoding":"percent","bytes":null,"sha256":null,"#,
+                r#""state":"skipped","reason":"a symbolic link"}"#,
+            ),
         );
     }
 
     #[test]
-    fn digests() {
-        let good = "0f".repeat(32);
-        assert_eq!(good.parse::<Sha256Digest>().unwrap().to_string(), good);
-        for bad in ["", "0f", &"0g".repeat(32), &"é".repeat(32)] {
-            assert!(bad.parse::<Sha256Digest>().is_err(), "{bad}");
-        }
+    fn deliveries() {
+        let path = OutputPath::new(*b"a").unwrap();
+        let state = FileState::Collected { bytes: 3, sha256: Sha256Digest::from_bytes([1; 32]) };
+        let failed = DeliveryState::Failed { reason: "403".into() };
+        let deliveries = vec![
+            Delivery { sink: "/backup".into(), state: DeliveryState::Delivered },
+            Delivery { sink: "s3://b/c".into(), state: failed },
+        ];
+        let file = OutputFile { path, state, deliveries };
+        let text = serde_json::to_string(&file).unwrap();
+        let end = concat!(
+            r#""state":"collected","deliveries":[{"sink":"/backup","state":"delivered"},"#,
+            r#"{"sink":"s3://b/c","state":"failed","reason":"403"}]}"#,
+        );
+        assert!(text.ends_with(end), "{text}");
+        assert_eq!(serde_json::from_str::<OutputFile>(&text).unwrap(), file);
+        assert!(!file.is_safe());
+        let (run_id, files) = (RunId::from_bytes([7; 16]), vec![file]);
+        let manifest = Manifest { run_id, files, logs: Vec::new() };
+        assert_eq!((manifest.uncollected(), manifest.undelivered()), (0, 1));
     }
 }

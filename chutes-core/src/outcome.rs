@@ -1,55 +1,9 @@
 //! The one final record of a run.
 
-use crate::{EndStatus, ExitCode, JobName, Json, OutputFile, Phase, PhaseReport, RunId};
-
-/// What kind of failure ended a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub enum FailureKind {
-    /// The data does not fit the job; nothing was started.
-    InvalidData,
-    /// A startup hook failed; the job was not started.
-    StartupFailed,
-    /// The job returned an error.
-    JobError,
-    /// The job, or a startup hook, panicked.
-    Panic,
-    /// The job returned a value that cannot be written as JSON.
-    InvalidResult,
-    /// A phase reached its time limit.
-    TimeLimit,
-    /// Somebody asked the run to stop.
-    Cancelled,
-    /// The job finished, but not all of its outputs were collected and delivered.
-    OutputsIncomplete,
-    /// The platform failed, not the job.
-    Platform,
-}
-
-impl FailureKind {
-    /// The name in messages and in JSON.
-    ///
-    /// ```
-    /// assert_eq!(chutes_core::FailureKind::OutputsIncomplete.as_str(), "outputs_incomplete");
-    /// ```
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidData => "invalid_data",
-            Self::StartupFailed => "startup_failed",
-            Self::JobError => "job_error",
-            Self::Panic => "panic",
-            Self::InvalidResult => "invalid_result",
-            Self::TimeLimit => "time_limit",
-            Self::Cancelled => "cancelled",
-            Self::OutputsIncomplete => "outputs_incomplete",
-            Self::Platform => "platform",
-        }
-    }
-}
+use crate::{
+    EndStatus, ExitCode, FailureKind, JobName, Json, OutputFile, Phase, PhaseReport, RunId,
+    SinkReport,
+};
 
 /// Why a run did not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +21,12 @@ pub struct Failure {
     /// The causes of the job's error, the nearest first.
     #[cfg_attr(feature = "serde", serde(default))]
     pub causes: Vec<String>,
+    /// The code with which the job's process ended by itself before its time.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub worker_exit_code: Option<i32>,
+    /// The signal that ended the job's process, for instance `SIGSEGV`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub worker_signal: Option<String>,
 }
 
 impl Failure {
@@ -82,7 +42,15 @@ impl Failure {
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, phase: None, location: None, causes: Vec::new() }
+        Self {
+            kind,
+            message,
+            phase: None,
+            location: None,
+            causes: Vec::new(),
+            worker_exit_code: None,
+            worker_signal: None,
+        }
     }
 
     /// The same failure, in this phase.
@@ -103,7 +71,12 @@ impl Failure {
 /// assert_eq!(ending.failure().map(|failure| failure.kind), Some(FailureKind::Panic));
 /// assert_eq!(Ending::Completed.failure(), None);
 /// ```
+///
+/// In JSON `status` and `failure` side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "record::EndingRecord"))]
+#[cfg_attr(feature = "serde", serde(try_from = "record::EndingRecord"))]
 pub enum Ending {
     /// The job returned a value and all of its outputs were delivered.
     Completed,
@@ -169,6 +142,10 @@ pub struct Outcome {
     pub phases: Vec<PhaseReport>,
     /// The output files, sorted by path.
     pub outputs: Vec<OutputFile>,
+    /// What the job printed.
+    pub logs: Vec<OutputFile>,
+    /// What became of the files at each sink.
+    pub sinks: Vec<SinkReport>,
     /// What went wrong without deciding how the run ended, for instance a failed shutdown hook.
     pub warnings: Vec<String>,
     /// The directory of the run, an absolute path.
@@ -210,7 +187,7 @@ mod record {
     //! The JSON form of an outcome: status, failure and exit code side by side.
 
     use super::{EndStatus, Ending, ExitCode, Failure, JobName, Json, Outcome, OutputFile};
-    use super::{PhaseReport, RunId};
+    use super::{PhaseReport, RunId, SinkReport};
 
     #[derive(serde::Serialize, serde::Deserialize)]
     #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -224,8 +201,43 @@ mod record {
         exit_code: ExitCode,
         outputs: Vec<OutputFile>,
         #[serde(default)]
+        logs: Vec<OutputFile>,
+        #[serde(default)]
+        sinks: Vec<SinkReport>,
+        #[serde(default)]
         warnings: Vec<String>,
         run_dir: String,
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    pub(super) struct EndingRecord {
+        status: EndStatus,
+        failure: Option<Failure>,
+    }
+
+    impl From<Ending> for EndingRecord {
+        fn from(ending: Ending) -> Self {
+            Self { status: ending.status(), failure: ending.failure().cloned() }
+        }
+    }
+
+    impl TryFrom<EndingRecord> for Ending {
+        type Error = String;
+
+        fn try_from(record: EndingRecord) -> Result<Self, String> {
+            Ok(match (record.status, record.failure) {
+                (EndStatus::Completed, None) => Self::Completed,
+                (EndStatus::Rejected, Some(failure)) => Self::Rejected(failure),
+                (EndStatus::Failed, Some(failure)) => Self::Failed(failure),
+                (EndStatus::TimedOut, Some(failure)) => Self::TimedOut(failure),
+                (EndStatus::Cancelled, Some(failure)) => Self::Cancelled(failure),
+                (EndStatus::HordeFailed, Some(failure)) => Self::HordeFailed(failure),
+                (EndStatus::Completed, Some(_)) => {
+                    return Err("a completed run has no failure".into());
+                }
+                (status, None) => return Err(format!("a run that is {status} has a failure")),
+            })
+        }
     }
 
     impl From<Outcome> for OutcomeRecord {
@@ -239,6 +251,8 @@ mod record {
                 result: outcome.result,
                 phases: outcome.phases,
                 outputs: outcome.outputs,
+                logs: outcome.logs,
+                sinks: outcome.sinks,
                 warnings: outcome.warnings,
                 run_dir: outcome.run_dir,
             }
@@ -249,18 +263,8 @@ mod record {
         type Error = String;
 
         fn try_from(record: OutcomeRecord) -> Result<Self, String> {
-            let ending = match (record.status, record.failure) {
-                (EndStatus::Completed, None) => Ending::Completed,
-                (EndStatus::Rejected, Some(failure)) => Ending::Rejected(failure),
-                (EndStatus::Failed, Some(failure)) => Ending::Failed(failure),
-                (EndStatus::TimedOut, Some(failure)) => Ending::TimedOut(failure),
-                (EndStatus::Cancelled, Some(failure)) => Ending::Cancelled(failure),
-                (EndStatus::HordeFailed, Some(failure)) => Ending::HordeFailed(failure),
-                (EndStatus::Completed, Some(_)) => {
-                    return Err("a completed run has no failure".into());
-                }
-                (status, None) => return Err(format!("a run that is {status} has a failure")),
-            };
+            let ending = EndingRecord { status: record.status, failure: record.failure };
+            let ending = Ending::try_from(ending)?;
             let exit_code = ExitCode::from(&ending);
             if exit_code != record.exit_code {
                 return Err(format!("expected exit code {exit_code}, found {}", record.exit_code));
@@ -272,6 +276,8 @@ mod record {
                 result: record.result,
                 phases: record.phases,
                 outputs: record.outputs,
+                logs: record.logs,
+                sinks: record.sinks,
                 warnings: record.warnings,
                 run_dir: record.run_dir,
             })
@@ -299,6 +305,8 @@ mod tests {
             result: Some(Json::parse("{\"loss\":0.5}").unwrap()),
             phases: vec![execute],
             outputs: Vec::new(),
+            logs: Vec::new(),
+            sinks: Vec::new(),
             warnings: Vec::new(),
             run_dir: "runs/train-07070707".into(),
         }
@@ -320,7 +328,7 @@ mod tests {
                 r#""failure":{"kind":"job_error","message":"it went wrong","phase":"execute","#,
                 r#""location":null,"causes":[]},"#,
                 r#""phases":[{"name":"execute","seconds":1.5,"limit_seconds":60}],"#,
-                r#""exit_code":1,"outputs":[],"warnings":[],"run_dir":"runs/train-07070707"}"#,
+                r#""exit_code":1,"outputs":[],"logs":[],"sinks":[],"warnings":[],"run_dir":"runs/train-07070707"}"#,
             )
         );
         assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);

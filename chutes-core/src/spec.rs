@@ -16,4 +16,7 @@ pub struct JobSpec {
     pub data: Json,
     /// The limits of this run.
     pub limits: Limits,
+    /// The memory that the job may use with everything that it starts, in bytes; `None` is no limit.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub memory_bytes: Option<u64>,
 }

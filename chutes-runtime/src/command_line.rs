@@ -1,18 +1,21 @@
-//! The command line of a job binary: `list`, `describe`, `run`, `completions`.
+//! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`.
 
 mod arguments;
-mod capture;
 mod columns;
 mod console;
 mod describe;
 mod input;
 mod list;
 mod logging;
+mod observe;
 mod problem;
+mod recover;
 mod report;
 mod run;
 mod signals;
+mod sinks;
 mod terminal;
+mod worker;
 
 use std::io::{self, Write};
 
@@ -47,6 +50,9 @@ use crate::registry::Registry;
 /// | 130 | the run was cancelled |
 #[must_use = "the exit code tells how the run ended"]
 pub fn main() -> std::process::ExitCode {
+    if worker::is_wanted() {
+        return worker::main();
+    }
     let ended = parse().and_then(|arguments| match arguments {
         Some(arguments) => execute(arguments),
         None => Ok(ExitCode::COMPLETED),
@@ -85,6 +91,7 @@ fn execute(arguments: Arguments) -> Result<ExitCode, Problem> {
         Command::List(arguments) => to_stdout(&list::list(&registry, &arguments)?)?,
         Command::Describe(arguments) => to_stdout(&describe::describe(&registry, &arguments)?)?,
         Command::Run(arguments) => return run::run(&registry, &arguments),
+        Command::Recover(arguments) => return recover::recover(&arguments),
         Command::Completions { shell } => to_stdout(&completions(&registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)

@@ -5,12 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chutes_core::{JobName, Json, RunId};
+use chutes_core::{JobName, Json, Progress, RunId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Progress;
 use crate::port::{RunPort, RunPorts, UnknownPort};
 use crate::run::RunDirectory;
 use crate::state::{MissingState, State};
@@ -208,7 +207,7 @@ impl JobContext {
     /// }
     /// ```
     pub fn progress(&self, fraction: f64, message: impl Into<String>) {
-        self.inner.progress.send_replace(Some(Progress::new(fraction, message.into())));
+        self.inner.progress.send_replace(Some(Progress::new(fraction, message)));
     }
 
     /// Which attempt at this run this is, counted from 1. Always 1 without a service that repeats runs.

@@ -67,6 +67,13 @@ impl Job {
         self.timeout
     }
 
+    /// Whether the files of its runs may be delivered anywhere. If not, nothing leaves the directory of
+    /// a run.
+    #[must_use]
+    pub fn uploads(&self) -> bool {
+        self.definition.upload
+    }
+
     /// Where the job stands in its source.
     #[must_use]
     pub fn source(&self) -> &'static SourceLocation {

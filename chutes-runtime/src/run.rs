@@ -1,16 +1,30 @@
 //! One execution of a job, from `sent` to its outcome.
 
 mod cancel;
+mod complete;
+mod created;
+mod deliver;
 mod directory;
 mod ending;
+mod error;
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod hooks;
 mod journal;
 mod lifecycle;
+mod live;
+pub(crate) mod output;
 mod panic;
+#[cfg_attr(
+    not(feature = "command-line"),
+    expect(dead_code, reason = "only the command line uses it")
+)]
+pub(crate) mod recover;
 mod supervise;
 #[cfg(test)]
 mod tests;
 mod user_code;
+pub(crate) mod worker;
 
 use std::fmt;
 use std::io;
@@ -18,21 +32,28 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chutes_core::{JobSpec, Json, Limits, Outcome, RunId};
+use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec};
 use tokio::runtime::Handle;
 
 pub use self::cancel::CancelHandle;
+#[cfg(feature = "command-line")]
+pub(crate) use self::cancel::Urgency;
+pub use self::created::CreatedRun;
+use self::deliver::Sinks;
 use self::directory::RunRoot;
 pub use self::directory::{RunDirectory, RunDirectoryError};
+pub use self::error::{LimitTooLong, RunError};
 use self::journal::{Entry, Journal};
 use crate::event::Observer;
 use crate::registry::Job;
+use crate::sink;
 
 /// A run that is being put together, then a run.
 ///
 /// The run happens in this process: user code is a task on a tokio runtime, supervised by the caller.
 /// A job that never yields (an endless loop, a blocking call) cannot be removed from a process; it
-/// is left behind when its grace is over, and the run ends without it.
+/// is left behind when its grace is over, and the run ends without it. The command line runs jobs in a
+/// process of their own, with the same steps and the same ends.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -56,6 +77,10 @@ pub struct Run {
     job: Job,
     id: RunId,
     spec: JobSpec,
+    sinks: Vec<SinkSpec>,
+    #[cfg(feature = "testing")]
+    test_sinks: Vec<Arc<dyn sink::Sink>>,
+    live: bool,
     directory: PathBuf,
     host: IpAddr,
     observer: Arc<dyn Observer>,
@@ -71,7 +96,16 @@ impl Run {
         let limits = Limits::for_timeout(job.timeout());
         Self {
             id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
-            spec: JobSpec { job: job.name().clone(), data: Json::empty_object(), limits },
+            spec: JobSpec {
+                job: job.name().clone(),
+                data: Json::empty_object(),
+                limits,
+                memory_bytes: None,
+            },
+            sinks: Vec::new(),
+            #[cfg(feature = "testing")]
+            test_sinks: Vec::new(),
+            live: false,
             job,
             directory: directory.into(),
             host: Ipv4Addr::LOCALHOST.into(),
@@ -148,6 +182,55 @@ impl Run {
         Ok(self)
     }
 
+    /// Sets where the files of the run are delivered to. Default nowhere: they stay in the directory of
+    /// the run, which they do in any case.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
+    /// #[chutes_runtime::job]
+    /// async fn leaves_a_note(ctx: JobContext) -> Result<(), JobError> {
+    ///     Ok(std::fs::write(ctx.output_dir().join("note.txt"), "hello")?)
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let directory = folder.path().join("run");
+    /// let backup = folder.path().join("backup");
+    /// let job = Registry::collect()?.get("leaves_a_note")?.clone();
+    /// let sink = backup.display().to_string().parse()?;
+    /// let outcome = Run::new(job, directory).sinks(vec![sink]).execute().await?;
+    /// assert_eq!(outcome.sinks[0].delivered, 1);
+    /// assert_eq!(std::fs::read_to_string(backup.join("outputs/note.txt"))?, "hello");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn sinks(mut self, sinks: Vec<SinkSpec>) -> Self {
+        self.sinks = sinks;
+        self
+    }
+
+    /// Sets whether finished output files are delivered while the job goes on. Default no.
+    #[must_use]
+    pub fn live_delivery(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// Sets how much memory the job may use, in bytes. Default no limit. It holds for jobs in a process
+    /// of their own, as the command line runs them.
+    #[cfg(feature = "command-line")]
+    #[must_use]
+    pub(crate) fn memory_limit(mut self, bytes: Option<u64>) -> Self {
+        self.spec.memory_bytes = bytes;
+        self
+    }
+
+    #[cfg(feature = "command-line")]
+    pub(crate) fn has_sinks(&self) -> bool {
+        !self.sinks.is_empty()
+    }
+
     /// Sets the address on which the job opens its ports. Default `127.0.0.1`.
     #[must_use]
     pub fn host(mut self, host: IpAddr) -> Self {
@@ -198,6 +281,12 @@ impl Run {
     ///
     /// When there is something in the directory, or it cannot be made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
+        let wanted = self.places()?;
+        let sinks = Sinks::open(&wanted, &self.directory)?;
+        #[cfg(feature = "testing")]
+        let sinks = sinks.with(&self.test_sinks);
+        // Afterwards it would be too late to choose another place.
+        sink::open::check_local(&wanted, &self.directory)?;
         let directory = RunDirectory::create(&self.directory)?;
         let root = Arc::new(RunRoot::open(&directory)?);
         let file = root.create_journal().map_err(|error| match error.kind() {
@@ -207,9 +296,18 @@ impl Run {
             }
             _ => RunError::Journal(error),
         })?;
+        deliver::remember(&wanted, &root).map_err(RunError::Journal)?;
         let mut journal = Journal::new(file);
-        journal.append(Entry::Run { id: self.id, spec: &self.spec }).map_err(RunError::Journal)?;
-        Ok(CreatedRun { run: self, directory, root, journal })
+        let begin = Entry::Run { id: self.id, spec: &self.spec, uploads: self.job.uploads() };
+        journal.append(begin).map_err(RunError::Journal)?;
+        Ok(CreatedRun { run: self, directory, root, journal, sinks })
+    }
+
+    /// Where this very run delivers to, also for a process in another directory.
+    fn places(&self) -> Result<Vec<SinkSpec>, RunError> {
+        let here = std::env::current_dir().map_err(RunError::Journal)?;
+        let place = |sink: &SinkSpec| sink.for_run(self.id, &self.spec.job).in_directory(&here);
+        Ok(self.sinks.iter().map(place).collect())
     }
 
     /// Runs the job to its outcome.
@@ -259,94 +357,4 @@ impl fmt::Debug for Run {
             .field("directory", &self.directory)
             .finish_non_exhaustive()
     }
-}
-
-/// A run that has its directory and has not started.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use chutes_runtime::{Json, JobContext, JobError, Registry, Run};
-/// #[chutes_runtime::job]
-/// async fn reads_an_input(ctx: JobContext) -> Result<String, JobError> {
-///     Ok(std::fs::read_to_string(ctx.input_dir().join("name.txt"))?)
-/// }
-///
-/// # let folder = tempfile::tempdir()?;
-/// # let directory = folder.path().join("run");
-/// let job = Registry::collect()?.get("reads_an_input")?.clone();
-/// let created = Run::new(job, directory).create()?;
-/// std::fs::write(created.directory().inputs().join("name.txt"), "Ada")?;
-/// let outcome = created.execute().await;
-/// assert_eq!(outcome.result, Some(Json::parse(r#""Ada""#)?));
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-pub struct CreatedRun {
-    run: Run,
-    directory: RunDirectory,
-    root: Arc<RunRoot>,
-    journal: Journal,
-}
-
-impl CreatedRun {
-    /// The directory of the run.
-    #[must_use]
-    pub fn directory(&self) -> &RunDirectory {
-        &self.directory
-    }
-
-    /// Runs the job to its outcome; see [`Run::execute`].
-    pub async fn execute(self) -> Outcome {
-        supervise::supervise(self).await
-    }
-}
-
-/// Why a run cannot begin.
-///
-/// ```
-/// # use chutes_runtime::{JobContext, JobError};
-/// use chutes_runtime::{Registry, Run};
-///
-/// # #[chutes_runtime::job]
-/// # async fn has_no_room(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
-/// let folder = tempfile::tempdir()?;
-/// std::fs::write(folder.path().join("notes.txt"), "mine")?;
-/// let job = Registry::collect()?.get("has_no_room")?.clone();
-/// let error = Run::new(job, folder.path()).create().unwrap_err();
-/// assert!(error.to_string().ends_with("` is not empty"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// Its directory cannot be used.
-    #[error(transparent)]
-    Directory(#[from] RunDirectoryError),
-    /// Its journal cannot be written.
-    #[error("cannot write the journal of the run")]
-    Journal(#[source] io::Error),
-}
-
-/// A run may ask for less time than its job declares, never for more.
-///
-/// ```
-/// # use chutes_runtime::{JobContext, JobError};
-/// use chutes_runtime::{Limits, Registry, Run};
-///
-/// #[chutes_runtime::job(timeout = "1m")]
-/// async fn may_take_a_minute(_ctx: JobContext) -> Result<(), JobError> {
-///     Ok(())
-/// }
-///
-/// let run = Run::new(Registry::collect()?.get("may_take_a_minute")?.clone(), "runs/first");
-/// let error = run.limits(Limits::default()).unwrap_err();
-/// assert_eq!(error.to_string(), "a run may not take longer than its job declares: 1m");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a run may not take longer than its job declares: {}", chutes_core::HumanDuration(std::time::Duration::from_secs(*declared)))]
-pub struct LimitTooLong {
-    /// The limit of the job, in seconds.
-    pub declared: u64,
 }

@@ -23,11 +23,10 @@ pub struct MissingState {
 
 /// Two startup hooks of one run provide the same type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("startup hook `{second}` provides a `{type_name}`, which `{first}` already provides")]
+#[error("it provides a `{type_name}`, which startup hook `{first}` already provides")]
 pub(crate) struct StateConflict {
     type_name: &'static str,
     first: &'static str,
-    second: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ impl State {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = values.get(&state.id) {
             let StateValue { type_name, .. } = state;
-            return Err(StateConflict { type_name, first: first.by, second: by });
+            return Err(StateConflict { type_name, first: first.by });
         }
         values.insert(state.id, Provided { by, value: state.value });
         Ok(())

@@ -1,4 +1,6 @@
-//! For unit tests of jobs: a job is an ordinary function, and this makes its context.
+//! For the tests of jobs: a context to call the function of a job with, and whole runs.
+//!
+//! A job is an ordinary function. [`context`] and [`ContextBuilder`] make what it is given:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -15,18 +17,38 @@
 //! assert!(stops_early(ctx).await.is_ok_and(|end| end == "stopped"));
 //! # Ok(()) }
 //! ```
+#![cfg_attr(feature = "testing", doc = include_str!("testing/module.md"))]
+
+#[cfg(feature = "testing")]
+mod cancel;
+#[cfg(feature = "testing")]
+mod execution;
+#[cfg(feature = "testing")]
+mod finished;
+#[cfg(feature = "testing")]
+mod run;
+#[cfg(feature = "testing")]
+mod sink;
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use chutes_core::{JobName, Json, Port, RunId};
+use chutes_core::{JobName, Json, Port, Progress, RunId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "testing")]
+pub use self::finished::FinishedRun;
+#[cfg(feature = "testing")]
+pub use self::run::TestRun;
+#[cfg(feature = "testing")]
+pub use self::sink::TestSink;
 use crate::context::{Inner, JobContext};
 use crate::definition::StateValue;
-use crate::event::Progress;
 use crate::port::RunPorts;
 use crate::run::{RunDirectory, RunDirectoryError};
 use crate::state::State;

@@ -49,7 +49,8 @@
 //! - [`on_startup`] and [`on_shutdown`] run code before and after the job.
 //! - [`main`] is the command line, with its exit codes.
 //! - [`Run`] runs a job inside of another program.
-//! - [`testing`] makes a context for unit tests.
+//! - [`testing`] makes a context for unit tests, and with the feature `testing` runs whole jobs in a test,
+//!   on a virtual clock.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -143,6 +144,11 @@ pub use chutes_runtime::*;
 
 #[doc(hidden)]
 pub use chutes_runtime::__private;
+
+/// The examples of that page are tested.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("testing.md")]
+mod testing_page {}
 
 /// What nearly every file with jobs needs: the three attributes, [`JobContext`] and [`JobError`].
 ///

@@ -10,7 +10,10 @@ fn names() -> Vec<String> {
         include_str!("../jobs/endings.rs"),
         include_str!("../jobs/files.rs"),
         include_str!("../jobs/hooks.rs"),
+        include_str!("../jobs/hostile.rs"),
+        include_str!("../jobs/slow.rs"),
         include_str!("../jobs/streams.rs"),
+        include_str!("../jobs/uploads.rs"),
         include_str!("../more-jobs/src/lib.rs"),
     ];
     let mut names = Vec::new();

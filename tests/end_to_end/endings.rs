@@ -2,6 +2,7 @@
 
 use chutes::FailureKind;
 
+use crate::deaths::NO_HOOKS;
 use crate::record::{collected, statuses};
 use crate::support::{Finished, Sandbox};
 
@@ -13,6 +14,7 @@ struct Expected {
     /// The `error:` line and its causes.
     errors: &'static [&'static str],
     outputs: &'static [&'static str],
+    warnings: &'static [&'static str],
 }
 
 #[track_caller]
@@ -25,7 +27,7 @@ fn check(arguments: &str, expected: &Expected) -> Finished {
     assert_eq!(outcome.ending.failure().unwrap().kind, expected.kind);
     assert_eq!(finished.errors(), expected.errors);
     assert_eq!(collected(&outcome), expected.outputs);
-    assert_eq!(outcome.warnings, [""; 0]);
+    assert_eq!(outcome.warnings, expected.warnings);
     let last = finished.stderr.lines().last().unwrap();
     assert!(last.starts_with(&format!("{} in ", expected.status)), "{last}");
     finished
@@ -60,6 +62,7 @@ fn error_with_causes() {
                 "  caused by: invalid digit found in string",
             ],
             outputs: &["partial.txt"],
+            warnings: &[],
         },
     );
     let failure = finished.printed_outcome().ending.failure().unwrap().clone();
@@ -120,6 +123,7 @@ fn result_that_json_cannot_hold() {
                 "error: job `not_finite` failed: the result holds NaN at `rate`, which JSON cannot hold",
             ],
             outputs: &["partial.txt"],
+            warnings: &[],
         },
     );
 }
@@ -173,18 +177,19 @@ fn data_that_does_not_fit() {
 #[test]
 fn outputs_incomplete() {
     let finished = check(
-        "writes_a_strange_name",
+        "writes_a_huge_file --data 8000000000000 --upload-limit 1",
         &Expected {
             code: 3,
             status: "failed",
             kind: FailureKind::OutputsIncomplete,
             errors: &[
-                "error: job `writes_a_strange_name` failed: the job finished, but 1 output file was not collected",
+                "error: job `writes_a_huge_file` failed: the job finished, but 1 output file was not collected",
             ],
             outputs: &["good.txt"],
+            warnings: &[],
         },
     );
-    assert_eq!(finished.printed_outcome().result.unwrap().as_str(), "7");
+    assert_eq!(finished.printed_outcome().result.unwrap().as_str(), "8000000000000");
 }
 
 #[test]
@@ -199,6 +204,7 @@ fn time_limit_and_a_job_that_stops() {
                 "error: job `stops_when_told` ran out of time: the execute phase reached its limit of 1s",
             ],
             outputs: &["last.txt", "partial.txt"],
+            warnings: &[],
         },
     );
     let stopping = "stopping: the execute phase reached its limit of 1s; the job has 30s to end";
@@ -218,6 +224,7 @@ fn time_limit_and_a_job_that_ignores_it() {
                 "error: job `ignores_cancellation` ran out of time: the execute phase reached its limit of 1s; the job did not end within its grace of 1s and was stopped",
             ],
             outputs: &["partial.txt"],
+            warnings: &[],
         },
     );
 }
@@ -231,9 +238,10 @@ fn time_limit_and_a_job_that_never_yields() {
             status: "timed_out",
             kind: FailureKind::TimeLimit,
             errors: &[
-                "error: job `never_yields` ran out of time: the execute phase reached its limit of 1s; the job does not yield and was left behind",
+                "error: job `never_yields` ran out of time: the execute phase reached its limit of 1s; the job did not end within its grace of 0s and was killed",
             ],
             outputs: &["partial.txt"],
+            warnings: &NO_HOOKS,
         },
     );
 }
@@ -251,6 +259,7 @@ fn time_limit_and_a_job_that_then_fails() {
                 "  caused by: the job then returned an error: cannot save the model",
             ],
             outputs: &[],
+            warnings: &[],
         },
     );
 }

@@ -5,16 +5,25 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are part of tests, too")]
 
 mod context;
+mod deaths;
+mod delivery;
 mod describe;
 mod directory;
 mod endings;
+mod events;
 mod files;
 mod full_disk;
 mod hooks;
 mod input;
+mod journal;
+mod limits;
+mod memory;
 mod output;
 mod record;
+mod recovery;
+mod servers;
 mod signals;
 mod support;
 mod terminal;
+mod tree;
 mod usage;

@@ -1,8 +1,10 @@
 //! What a run leaves behind: its outcome must be the same everywhere, and its manifest true.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use chutes::{FileState, Manifest, Outcome};
+use chutes::{FileState, Manifest, Outcome, OutputFile};
 use sha2::{Digest, Sha256};
 
 use crate::support::Finished;
@@ -20,7 +22,8 @@ impl Finished {
         assert_eq!(journalled_outcome(root), outcome);
         let manifest = std::fs::read(root.join("manifest.json")).unwrap();
         let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
-        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files: outcome.outputs.clone() });
+        let (files, logs) = (outcome.outputs.clone(), outcome.logs.clone());
+        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files, logs });
         check_files(root, &outcome);
         outcome
     }
@@ -66,9 +69,11 @@ pub(crate) fn statuses(root: &Path) -> Vec<String> {
 /// Each file that is said to be collected has this size and this checksum.
 #[track_caller]
 fn check_files(root: &Path, outcome: &Outcome) {
-    for file in &outcome.outputs {
+    let outputs = outcome.outputs.iter().map(|file| ("outputs", file));
+    let logs = outcome.logs.iter().map(|file| ("logs", file));
+    for (folder, file) in outputs.chain(logs) {
         let FileState::Collected { bytes, sha256 } = &file.state else { continue };
-        let path = root.join("outputs").join(&file.path);
+        let path = root.join(folder).join(OsStr::from_bytes(file.path.as_bytes()));
         let metadata = path.symlink_metadata().unwrap();
         assert!(metadata.is_file() && metadata.len() == *bytes, "{file:?}");
         if *bytes <= CHECKED_BYTES {
@@ -82,14 +87,19 @@ fn check_files(root: &Path, outcome: &Outcome) {
 pub(crate) fn collected(outcome: &Outcome) -> Vec<&str> {
     let is_collected = |state: &FileState| matches!(state, FileState::Collected { .. });
     let files = outcome.outputs.iter().filter(|file| is_collected(&file.state));
-    files.map(|file| file.path.as_str()).collect()
+    files.map(shown).collect()
+}
+
+/// The path of a file, which the jobs of these tests have as text unless they say otherwise.
+fn shown(file: &OutputFile) -> &str {
+    file.path.as_str().unwrap_or("(not text)")
 }
 
 /// The files that were not collected, with the reason.
 pub(crate) fn not_collected(outcome: &Outcome) -> Vec<(&str, &str)> {
     let files = outcome.outputs.iter().filter_map(|file| match &file.state {
         FileState::Failed { reason } | FileState::Skipped { reason } => {
-            Some((file.path.as_str(), reason.as_str()))
+            Some((shown(file), reason.as_str()))
         }
         FileState::Collected { .. } => None,
     });

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chutes::{FailureKind, Outcome};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use crate::record::{collected, not_collected};
-use crate::support::{Running, Sandbox, start, unshare};
+use crate::support::{Running, Sandbox, child_of, open_terminal, start, unshare};
+use crate::tree::assert_nobody_left;
 
 /// Starts a job with the dispositions of signals that a login shell gives, whoever runs the tests.
 fn start_ordinary(sandbox: &Sandbox, arguments: &str) -> Running {
@@ -67,12 +68,103 @@ fn twice() {
         running.signal(first);
         running.wait_for("stopping: the run was cancelled; the job has 1h to end");
         running.signal(second);
-        let message = "the run was cancelled; the job was stopped at once";
+        let message = "the run was cancelled; the job was killed at once";
         let outcome = finish_cancelled(running, message, &["partial.txt"]);
         let skipped = ["stop_first", "stop_last"]
             .map(|name| format!("shutdown hook `{name}` was skipped: the run had to end at once"));
         assert_eq!(outcome.warnings, skipped);
     }
+}
+
+/// A job that ends its process when it is told to stop has been cancelled, not failed; and so has one
+/// that has to be killed, with all that it has started.
+#[test]
+fn job_that_dies() {
+    for (way, signals, message, cause) in [
+        (
+            r#"{"exit":[0,"when_told"]}"#,
+            &[Signal::TERM][..],
+            "the run was cancelled",
+            Some("the job ended its process with exit code 0"),
+        ),
+        (
+            r#"{"panic":"when_told"}"#,
+            &[Signal::TERM],
+            "the run was cancelled",
+            Some("it panics when it is told to stop"),
+        ),
+        (
+            r#"{"shell":"setsid -f sleep 300; trap '' TERM; while :; do sleep 1; done"}"#,
+            &[Signal::INT, Signal::TERM],
+            "the run was cancelled; the job was killed at once",
+            None,
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        let wrapper = ["env", "--default-signal=INT,TERM,HUP"];
+        let arguments = ["run", "dies", "--data", way, "--grace", "1h", "--json"];
+        let mut running = start(sandbox.wrapped(&wrapper, &arguments));
+        running.wait_for("ready");
+        for (number, signal) in signals.iter().enumerate() {
+            if number > 0 {
+                running.wait_for("stopping: ");
+            }
+            running.signal(*signal);
+        }
+        let finished = running.finish();
+        let outcome = finished.outcome();
+        let failure = outcome.ending.failure().unwrap();
+        assert_eq!((finished.code, failure.kind), (Some(130), FailureKind::Cancelled));
+        assert_eq!(failure.message, message);
+        assert_eq!(failure.causes.len(), usize::from(cause.is_some()), "{failure:#?}");
+        assert!(failure.causes.first().is_none_or(|found| found.contains(cause.unwrap())));
+        assert_eq!(collected(&outcome), ["partial.txt"]);
+        assert_nobody_left(&sandbox, &outcome);
+    }
+}
+
+/// Ctrl-C at a terminal is sent to a whole process group, and must reach the supervisor only: the job
+/// has its grace, and what it has started is not torn away from it.
+#[test]
+fn at_a_terminal() {
+    let sandbox = Sandbox::new();
+    let script =
+        "trap 'echo torn' INT; echo ready; while [ ! -e go ]; do sleep 0.01; done; echo whole";
+    let way = serde_json::json!({ "shell": script }).to_string();
+    let wrapper = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait"];
+    let arguments = ["run", "dies", "--data", &way, "--run-dir", "run", "--json"];
+    let (terminal, other_side) = open_terminal();
+    let mut command = sandbox.wrapped(&wrapper, &arguments);
+    command.stdin(other_side);
+    let mut running = start(command);
+    running.wait_for("ready\nready\n");
+    rustix::io::write(&terminal, b"\x03").unwrap();
+    running.wait_for("stopping: the run was cancelled; the job has 30s to end");
+    std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
+    let outcome = finish_cancelled(running, "the run was cancelled", &["partial.txt"]);
+    assert_eq!(outcome.result.unwrap().as_str(), "\"alive\"");
+    let log = std::fs::read_to_string(sandbox.path("run/logs/stdout.log")).unwrap();
+    assert_eq!(log, "ready\nready\nwhole\n");
+}
+
+/// A sink that takes no answer to mind keeps a run for as long as nobody gives up.
+#[test]
+fn during_delivery() {
+    let sandbox = Sandbox::new();
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = format!("good.txt=http://{}/good.txt", deaf.local_addr().unwrap());
+    let arguments = ["run", "writes_a_huge_file", "--data", "1", "--output", &output, "--json"];
+    let running = start(sandbox.command(&arguments));
+    let (_connection, _) = deaf.accept().unwrap();
+    let finished = running.finish_watched(Duration::from_millis(100), |pid| {
+        rustix::process::kill_process(pid, Signal::INT).unwrap();
+    });
+    let outcome = finished.outcome();
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    let failure = outcome.ending.failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::OutputsIncomplete, "{finished:#?}");
+    assert_eq!(collected(&outcome), ["good.txt", "huge.bin"]);
+    assert_eq!(outcome.result.unwrap().as_str(), "1");
 }
 
 /// A terminal that is closed tells so more than once; that is no reason to hurry.
@@ -138,10 +230,11 @@ fn at_the_very_beginning() {
 #[test]
 fn after_the_job() {
     let sandbox = Sandbox::new();
-    let data = r#"uses_state --data ["shutdown_waits","shutdown_writes"]"#;
+    let data = r#"uses_state --data ["shutdown_waits","shutdown_writes"] --run-dir run"#;
     let mut running = start_ordinary(&sandbox, data);
     running.wait_for("shutting down");
     running.signal(Signal::INT);
+    std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
     let finished = running.finish();
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
@@ -167,7 +260,7 @@ fn after_the_job_twice() {
     assert_eq!(
         outcome.warnings,
         [
-            "shutdown hook `stop_first` did not end in time and was stopped",
+            "shutdown hook `stop_first` did not end in time and was killed",
             "shutdown hook `stop_last` was skipped: the run had to end at once",
         ]
     );
@@ -216,16 +309,4 @@ fn as_process_1() {
         rustix::process::kill_process(inner, signal).unwrap();
         finish_cancelled(running, "the run was cancelled", &["last.txt", "partial.txt"]);
     }
-}
-
-/// The only child of a process.
-fn child_of(parent: Pid) -> Pid {
-    let parent = format!("PPid:\t{}", parent.as_raw_nonzero());
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let mut children = ids.filter(|id| {
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        status.lines().any(|line| line == parent)
-    });
-    Pid::from_raw(children.next().unwrap()).unwrap()
 }

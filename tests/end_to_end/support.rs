@@ -1,6 +1,8 @@
 //! Runs the job binary in a folder of its own, without the environment of whoever runs the tests.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 /// The binary with the jobs of `tests/jobs`.
@@ -182,6 +186,13 @@ impl Running {
         Finished { code: status.code(), stdout: lossy(stdout), stderr: lossy(stderr) }
     }
 
+    /// Waits until somebody has killed the process.
+    #[track_caller]
+    pub(crate) fn finish_killed(mut self) {
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{}", self.printed());
+    }
+
     #[track_caller]
     fn wait(&mut self, interval: Duration, watch: &mut dyn FnMut(Pid)) -> ExitStatus {
         let pidfd = rustix::process::pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
@@ -239,4 +250,42 @@ pub(crate) fn unshare(namespaces: &[&'static str]) -> Vec<&'static str> {
     let why = String::from_utf8_lossy(&probe.stderr);
     assert!(probe.status.success(), "this machine gives no namespaces for `{wrapper:?}`: {why}");
     wrapper
+}
+
+/// Starts a program with nothing to be found at a place of the file system.
+pub(crate) fn cover(place: &str) -> Vec<String> {
+    let script = format!("mount -t tmpfs -o ro none {place} && exec \"$@\"");
+    let words = [&unshare(&["--mount"])[..], &["sh", "-c", &script, "sh"]].concat();
+    words.into_iter().map(String::from).collect()
+}
+
+/// The only child of a process.
+pub(crate) fn child_of(parent: Pid) -> Pid {
+    let parent = format!("PPid:\t{}", parent.as_raw_nonzero());
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let mut children = ids.filter(|id| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.lines().any(|line| line == parent)
+    });
+    Pid::from_raw(children.next().unwrap()).unwrap()
+}
+
+/// The most memory that a process has had, in kilobytes.
+pub(crate) fn peak_memory(pid: Pid) -> Option<u64> {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let status = std::fs::read_to_string(path).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// A new terminal: the side of the person, and that of the program.
+pub(crate) fn open_terminal() -> (OwnedFd, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let path = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let options = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let other_side = rustix::fs::open(path, options, Mode::empty()).unwrap();
+    (terminal, other_side.into())
 }

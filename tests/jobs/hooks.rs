@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use chutes::prelude::*;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// State that a startup hook provides.
 struct Greeting(String);
@@ -21,6 +20,19 @@ fn wants(ctx: &JobContext, what: &str) -> bool {
     ctx.data().as_str().contains(what)
 }
 
+/// Takes the process along, or never comes back.
+fn die(ctx: &JobContext, when: &str) {
+    if wants(ctx, &format!("{when}_exits")) {
+        std::process::exit(0);
+    }
+    if wants(ctx, &format!("{when}_aborts")) {
+        std::process::abort();
+    }
+    while wants(ctx, &format!("{when}_never_yields")) {
+        std::thread::park();
+    }
+}
+
 #[on_startup(priority = 90)]
 async fn start_last(ctx: JobContext) -> Result<(), JobError> {
     note(&ctx, "start 90")?;
@@ -28,6 +40,7 @@ async fn start_last(ctx: JobContext) -> Result<(), JobError> {
         return Err("no device".into());
     }
     assert!(!wants(&ctx, "startup_panics"), "no device at all");
+    die(&ctx, "startup");
     if wants(&ctx, "startup_hangs") {
         println!("starting up");
         std::future::pending::<()>().await;
@@ -53,12 +66,13 @@ async fn stop_first(ctx: JobContext) -> Result<(), JobError> {
         return Err("cannot close".into());
     }
     assert!(!wants(&ctx, "shutdown_panics"), "cannot close at all");
+    die(&ctx, "shutdown");
     if wants(&ctx, "shutdown_hangs") {
         println!("shutting down");
         std::future::pending::<()>().await;
     }
     if wants(&ctx, "shutdown_waits") {
-        wait_for_a_signal().await?;
+        wait_for_a_file(&ctx).await;
     }
     Ok(())
 }
@@ -72,14 +86,12 @@ async fn stop_last(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Until SIGINT has come. What is printed makes the moment visible to a test.
-async fn wait_for_a_signal() -> Result<(), JobError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Until a file named `go` is in the scratch directory.
+async fn wait_for_a_file(ctx: &JobContext) {
     println!("shutting down");
-    interrupt.recv().await;
-    // The supervisor hears of the signal at the same time; it has this long to do something wrong.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    Ok(())
+    while !ctx.scratch_dir().join("go").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Uses the state of a hook. Its data says how the hooks behave.

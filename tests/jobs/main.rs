@@ -5,7 +5,10 @@
 mod endings;
 mod files;
 mod hooks;
+mod hostile;
+mod slow;
 mod streams;
+mod uploads;
 
 // The jobs of another crate are registered only if the crate is linked.
 use chutes_more_jobs as _;

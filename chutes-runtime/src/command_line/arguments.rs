@@ -4,8 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chutes_core::parse_duration;
+use chutes_core::{parse_duration, parse_size};
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+use super::observe::EventTarget;
+use crate::logs::LogCap;
 
 /// Runs the jobs of this binary
 #[derive(Debug, Parser)]
@@ -33,7 +36,14 @@ pub(super) enum Command {
     /// Show the contract of a job: ports, limits, schemas
     Describe(Describe),
     /// Run a job
-    Run(Run),
+    Run(Box<Run>),
+    /// Finish what interrupted runs have left: outcome, outputs, deliveries
+    ///
+    /// A run whose supervisor was ended (SIGKILL, a power cut) has no outcome. This ends what is left
+    /// of its processes, collects its outputs, delivers them, and writes its one outcome: that of the
+    /// job if it had ended, else `horde_failed`. A run that has its outcome keeps it; what could not
+    /// be delivered is delivered now. Doing it again changes nothing.
+    Recover(Recover),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -81,12 +91,77 @@ pub(super) struct Run {
     /// Time between asking the job to stop and stopping it by force [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) grace: Option<Duration>,
+    /// Time for starting: decoding the data and running the startup hooks [default: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub(super) start_limit: Option<Duration>,
+    /// Time for collecting and delivering the outputs [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub(super) upload_limit: Option<Duration>,
+    /// The memory that the job may use with everything that it starts, for instance `8GB` or `512MiB`
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) memory_limit: Option<u64>,
+    /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
+    ///
+    /// Of more than that, the beginning and the end are kept.
+    #[arg(long, value_name = "SIZE", value_parser = log_cap)]
+    pub(super) log_limit: Option<LogCap>,
+    /// Deliver the outputs to this place, too; may be given several times
+    ///
+    /// A directory, `file:///DIR`, `s3://BUCKET/PREFIX`, `gs://…`, `az://…`; `FILE=https://…` puts one
+    /// output file to a presigned URL; `NAME.zip` or `zip+URL` makes one zip of everything; JSON says
+    /// all that there is to say (`{"url": …, "file": …, "method": "POST", "fields": {…}}`). `{job}` and
+    /// `{run_id}` are replaced. `@FILE` reads such lines from a file that others cannot read.
+    #[arg(
+        long = "output",
+        value_name = "URL|@FILE",
+        env = "CHUTES_OUTPUT",
+        hide_env_values = true
+    )]
+    pub(super) outputs: Vec<String>,
+    /// Report to this address and deliver the outputs there, as the Chutes platform wants it
+    #[arg(long, value_name = "URL|@FILE", env = "CHUTES_STATUS_URL", hide_env_values = true)]
+    pub(super) status_url: Option<String>,
+    /// Deliver finished output files while the job goes on
+    #[arg(long)]
+    pub(super) live: bool,
+    /// Write everything that happens to this file, one JSON object per line
+    #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
+    pub(super) events: Option<EventTarget>,
     /// The address on which the job opens its ports; `0.0.0.0` for all
     #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
     pub(super) host: IpAddr,
     /// Print the outcome as one line of JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+const RECOVER_EXIT_CODES: &str = "\
+Exit codes: that of the run, as for `run`, but
+  0    also when a run lacked nothing but deliveries, and they have been made now
+  2    also when the run is in progress, or there is no run
+  4    also when nothing can be known or done about the run
+Of several runs, the first code that is not 0; runs in progress are left alone.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RECOVER_EXIT_CODES)]
+pub(super) struct Recover {
+    /// The directory of a run, or one with the directories of runs
+    #[arg(value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
+    pub(super) directory: PathBuf,
+    /// Print each outcome as one line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    match parse_size(text) {
+        Ok(0) => Err("at least 1 byte is needed".to_owned()),
+        size => size.map_err(|error| error.to_string()),
+    }
+}
+
+fn log_cap(text: &str) -> Result<LogCap, String> {
+    LogCap::new(size(text)?).map_err(|error| error.to_string())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

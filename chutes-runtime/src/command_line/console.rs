@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chutes_core::HumanDuration;
+use chutes_core::{Event, HumanDuration, Progress, RunEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::capture::Stream;
 use super::terminal::{Paint, is_fancy};
-use crate::event::{Observer, Progress, RunEvent};
+use crate::event::Observer;
 
 /// The shortest time between two lines of progress where there is no bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,7 +17,25 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// The resolution of the bar.
 const BAR_LENGTH: u32 = 1_000;
 
-/// The place for messages to people: what standard error was when the run began.
+/// One of the standard streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    /// Another descriptor of what the stream goes to.
+    fn duplicate(self) -> io::Result<File> {
+        let copy = match self {
+            Self::Stdout => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3),
+            Self::Stderr => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3),
+        };
+        Ok(File::from(copy?))
+    }
+}
+
+/// The place for messages to people: standard error.
 pub(super) struct Console {
     stderr: File,
     bar: Option<ProgressBar>,
@@ -27,7 +44,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Takes hold of standard error before it is captured.
+    /// Takes hold of standard error.
     pub(super) fn open() -> io::Result<Self> {
         let stderr = Stream::Stderr.duplicate()?;
         let fancy = is_fancy(&stderr);
@@ -125,10 +142,10 @@ impl Console {
 }
 
 impl Observer for Console {
-    fn on_event(&self, event: &RunEvent) {
-        match event {
+    fn on_event(&self, event: &Event) {
+        match &event.what {
             RunEvent::Progress(progress) => self.progress(progress),
-            RunEvent::Phase(phase, _) => {
+            RunEvent::Phase { phase, .. } => {
                 if let Some(bar) = &self.bar {
                     bar.set_prefix(phase.as_str());
                 }
@@ -137,11 +154,11 @@ impl Observer for Console {
                 let grace = HumanDuration(*grace);
                 self.print(&format!("stopping: {reason}; the job has {grace} to end\n"));
             }
-            RunEvent::Warning(warning) => {
-                self.print(&format!("{} {warning}\n", self.paint.warning("warning:")));
+            RunEvent::Warning { message } => {
+                self.print(&format!("{} {message}\n", self.paint.warning("warning:")));
             }
             // The phases and the outcome say more about the status than its name.
-            RunEvent::Status(_) => {}
+            _ => {}
         }
     }
 }
@@ -183,7 +200,6 @@ impl Lines {
 }
 
 fn bar(stderr: &File) -> io::Result<ProgressBar> {
-    // The bar's own handle of standard error would be captured together with the job's.
     let term = console::Term::read_write_pair(File::open("/dev/null")?, stderr.try_clone()?);
     let target = ProgressDrawTarget::term(term, 10);
     let bar = ProgressBar::with_draw_target(Some(BAR_LENGTH.into()), target);

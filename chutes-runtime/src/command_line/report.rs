@@ -1,9 +1,13 @@
 //! The end of a run, for people: how it ended, its phases, its outputs.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
-use chutes_core::{EndStatus, Escaped, FileState, HumanDuration, Outcome, OutputFile};
+use chutes_core::{
+    Delivery, DeliveryState, EndStatus, Escaped, Failure, FailureKind, FileState, HumanDuration,
+    HumanSize, Outcome, OutputFile, SinkReport,
+};
 
 use super::columns::{Columns, Row};
 use super::console::Console;
@@ -44,7 +48,8 @@ fn phases(outcome: &Outcome, width: Option<u16>) -> String {
 
 fn files(outcome: &Outcome, width: Option<u16>) -> String {
     // Files that are missing are what somebody has to know, so they come first.
-    let is_good = |file: &&OutputFile| matches!(file.state, FileState::Collected { .. });
+    let is_good =
+        |file: &&OutputFile| matches!(file.state, FileState::Collected { .. }) && file.is_safe();
     let bad = outcome.outputs.iter().filter(|file| !is_good(file));
     let files: Vec<_> =
         bad.chain(outcome.outputs.iter().filter(is_good)).take(SHOWN_FILES).collect();
@@ -59,11 +64,61 @@ fn files(outcome: &Outcome, width: Option<u16>) -> String {
 
 fn file_row(file: &OutputFile) -> Row<'_, 3> {
     let (size, state) = match &file.state {
-        FileState::Collected { bytes, .. } => (human_size(*bytes), "collected".into()),
+        FileState::Collected { bytes, .. } => (HumanSize(*bytes).to_string(), delivered(file)),
         FileState::Failed { reason } => (String::new(), format!("failed: {reason}").into()),
         FileState::Skipped { reason } => (String::new(), format!("skipped: {reason}").into()),
     };
-    [shown_path(&file.path).into(), size.into(), state]
+    [shown_path(&file.path.to_string()).into(), size.into(), state]
+}
+
+/// What became of a file that was collected.
+fn delivered(file: &OutputFile) -> Cow<'_, str> {
+    let is_there = |delivery: &Delivery| delivery.state == DeliveryState::Delivered;
+    match file.deliveries.iter().find_map(failed) {
+        Some(reason) => format!("not delivered: {reason}").into(),
+        None if file.deliveries.iter().any(is_there) => "delivered".into(),
+        None => "collected".into(),
+    }
+}
+
+fn failed(delivery: &Delivery) -> Option<&str> {
+    match &delivery.state {
+        DeliveryState::Failed { reason } => Some(reason),
+        _ => None,
+    }
+}
+
+/// Why files did not arrive: one of them for each sink, since they mostly have one reason.
+fn undelivered(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for sink in outcome.sinks.iter().filter(|sink| sink.failed > 0) {
+        let mut files = outcome.outputs.iter().chain(&outcome.logs);
+        let first = files.find_map(|file| {
+            let mut here = file.deliveries.iter().filter(|delivery| delivery.sink == sink.sink);
+            Some((file, here.find_map(failed)?))
+        });
+        let Some((file, reason)) = first else { continue };
+        let _ = write!(text, "{}: `{}`", sink.sink, shown_path(&file.path.to_string()));
+        if sink.failed > 1 {
+            let _ = write!(text, " and {} more", sink.failed - 1);
+        }
+        let _ = writeln!(text, " not delivered: {reason}");
+    }
+    text
+}
+
+/// What can be done about files that did not arrive, or that this has been done.
+fn advice(paint: Paint, outcome: &Outcome) -> String {
+    let is_for_files = |failure: &Failure| failure.kind == FailureKind::OutputsIncomplete;
+    if !outcome.sinks.iter().all(SinkReport::is_complete) {
+        let what = "when that is put right, this delivers what is missing";
+        return format!("{} {what}: recover {}\n", paint.hint("hint:"), outcome.run_dir);
+    }
+    let is_settled = outcome.outputs.iter().chain(&outcome.logs).all(OutputFile::is_safe);
+    if outcome.ending.failure().is_some_and(is_for_files) && is_settled {
+        return "all files have been delivered since\n".to_owned();
+    }
+    String::new()
 }
 
 /// Control characters in a file name must not reach the terminal.
@@ -78,6 +133,8 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
         chain.extend(failure.causes.iter().cloned());
         text += &error_text(paint, &chain);
     }
+    text += &undelivered(outcome);
+    text += &advice(paint, outcome);
     let status = outcome.status();
     let painted = match status {
         EndStatus::Completed => paint.success(status.to_string().as_str()),
@@ -93,8 +150,16 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
     let (count, bytes) = collected.fold((0_usize, 0_u64), |(n, sum), bytes| (n + 1, sum + bytes));
     let files = if count == 1 { "file" } else { "files" };
     let _ =
-        writeln!(text, ": {count} output {files}, {}, in {}", human_size(bytes), outcome.run_dir);
+        writeln!(text, ": {count} output {files}, {}, in {}", HumanSize(bytes), outcome.run_dir);
+    outcome.sinks.iter().for_each(|report| text += &arrived(report));
     text
+}
+
+/// How much has arrived at one sink.
+fn arrived(report: &SinkReport) -> String {
+    let SinkReport { sink, delivered, bytes, .. } = report;
+    let files = if *delivered == 1 { "file" } else { "files" };
+    format!("delivered {delivered} {files}, {}, to {sink}\n", HumanSize(*bytes))
 }
 
 fn headline(outcome: &Outcome, message: &str) -> String {
@@ -107,39 +172,9 @@ fn headline(outcome: &Outcome, message: &str) -> String {
     }
 }
 
-/// A size with one digit after the point, in units of 1000 as disks are sold.
-fn human_size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 999.95 && unit + 1 < UNITS.len() {
-        size /= 1_000.0;
-        unit += 1;
-    }
-    format!("{size:.1} {}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 kB"),
-            (999_949, "999.9 kB"),
-            (999_950, "1.0 MB"),
-            (5_368_709_120, "5.4 GB"),
-        ] {
-            assert_eq!(human_size(bytes), expected);
-        }
-    }
 
     #[test]
     fn control_characters_are_shown() {

@@ -1,6 +1,5 @@
-//! `run`: one run of one job, in this process.
+//! `run`: one run of one job, in a process of its own.
 
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,49 +8,71 @@ use chutes_core::{ExitCode, Limits, Outcome};
 use tokio::runtime::{Builder, Runtime};
 
 use super::arguments;
-use super::capture::{Capture, Stream};
-use super::console::Console;
+use super::console::{Console, Stream};
 use super::describe::find;
 use super::list::to_json_line;
+use super::observe::{All, Forwarded, Forwarder};
 use super::problem::Problem;
 use super::signals::Signals;
-use super::{input, logging, report};
+use super::{input, recover, report, sinks};
+use crate::event::Observer;
 use crate::registry::{Job, Registry};
-use crate::run::{CreatedRun, Run};
+use crate::run::worker::Spawn;
+use crate::run::{Run, RunDirectoryError, RunError};
 
 /// Carries the command out, up to the exit code of its outcome.
 pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<ExitCode, Problem> {
     let job = find(registry, &arguments.job)?;
     let run = prepare(job, arguments)?;
     let platform = |error: io::Error| Problem::platform(&error);
-    let threads = Threads::new().map_err(platform)?;
+    let runtime = runtime(run.has_sinks()).map_err(platform)?;
     let console = Arc::new(Console::open().map_err(platform)?);
-    let run = run.runtime(threads.user_code.handle().clone()).observer(Arc::clone(&console) as _);
+    let watching = Watching::start(&console, arguments).map_err(platform)?;
+    let (observer, forwarded) = (watching.observer, watching.forwarded);
+    let run = run.observer(Arc::new(observer));
     let cancel = run.cancel_handle();
     // From here on a signal cancels the run, also when it comes before the run begins.
-    let signals = threads.listen().map_err(platform)?;
-    let created = run.create().map_err(|error| Problem::run(&error))?;
+    let signals = listen(&runtime).map_err(platform)?;
+    let created = match run.create() {
+        Ok(created) => created,
+        Err(error) => {
+            console.close();
+            return Err(refused(&error, &runtime, signals));
+        }
+    };
     let directory = created.directory().root().display().to_string();
     console.print(&format!("running `{}` in {directory}\n", job.name()));
-    let outcome = captured(&console, arguments.json, created, |created| {
-        logging::start();
-        threads.supervise(created, signals.cancel(cancel))
+    let spawn = spawn(&console, arguments).map_err(platform)?;
+    let outcome = runtime.block_on(async {
+        let cancelling = tokio::spawn(signals.cancel(cancel));
+        let outcome = created.execute_in_process(spawn).await;
+        cancelling.abort();
+        outcome
     });
-    let outcome = outcome.map_err(platform)?;
-    console.close();
-    report::print(&console, &outcome);
-    if arguments.json {
-        super::to_stdout(&to_json_line(&outcome)?)?;
+    for (what, forwarded) in forwarded {
+        if let Err(why) = forwarded.wait() {
+            console.print(&format!("warning: not all {what} were written: {why}\n"));
+        }
     }
-    threads.leave();
+    console.close();
+    finish(&console, &outcome, arguments.json)?;
+    runtime.shutdown_background();
     Ok(outcome.exit_code())
+}
+
+/// Tells how the run ended.
+pub(super) fn finish(console: &Console, outcome: &Outcome, json: bool) -> Result<(), Problem> {
+    report::print(console, outcome);
+    if json { super::to_stdout(&to_json_line(outcome)?) } else { Ok(()) }
 }
 
 fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
     let schema = || job.data_schema();
     let data = input::data(arguments.data.as_deref(), &arguments.set, schema)?;
     let mut limits = Limits::for_timeout(job.timeout());
+    limits.start = arguments.start_limit.unwrap_or(limits.start);
     limits.execute = arguments.time_limit.or(limits.execute);
+    limits.upload = arguments.upload_limit.unwrap_or(limits.upload);
     limits.grace = arguments.grace.unwrap_or(limits.grace);
     let run = Run::new(job.clone(), "");
     let directory = arguments.run_dir.clone().unwrap_or_else(|| {
@@ -60,74 +81,79 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
     run.directory(directory)
         .data(data)
         .host(arguments.host)
+        .memory_limit(arguments.memory_limit)
+        .sinks(sinks::wanted(job, arguments)?)
+        .live_delivery(arguments.live)
         .limits(limits)
         .map_err(|error| Problem::bad_request(&error))
 }
 
-/// Does something while the standard streams are captured. With `--json` nothing but the outcome
-/// may come to standard output, so that the job's output goes to standard error.
-fn captured(
-    console: &Arc<Console>,
-    json: bool,
-    created: CreatedRun,
-    action: impl FnOnce(CreatedRun) -> Outcome,
-) -> io::Result<Outcome> {
-    let logs = created.directory().logs();
-    let stdout = if json { Stream::Stderr } else { Stream::Stdout };
-    let out = Capture::start(Stream::Stdout, &logs, console.output(stdout)?)?;
-    let err = Capture::start(Stream::Stderr, &logs, console.output(Stream::Stderr)?)?;
-    let outcome = action(created);
-    // From here on an error of the streams must not hide the outcome.
-    for capture in [out, err] {
-        if let Err(error) = capture.stop() {
-            console.print(&format!("warning: cannot restore a standard stream: {error}\n"));
+/// Why there is no new run. A directory in which another run was left unfinished is put in order.
+fn refused(error: &RunError, runtime: &Runtime, signals: Signals) -> Problem {
+    let hint = match error {
+        RunError::Directory(RunDirectoryError::NotEmpty { path }) => {
+            recover::put_in_order(path, runtime, signals)
         }
+        _ => None,
+    };
+    let problem = Problem::run(error);
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
     }
-    Ok(outcome)
 }
 
-/// The threads of the supervisor and those of user code are not the same, so that user code that
-/// blocks cannot delay a limit or a cancel.
-struct Threads {
-    supervisor: Runtime,
-    user_code: Runtime,
+/// Sending files is work for several threads; without sinks one does.
+pub(super) fn runtime(has_sinks: bool) -> io::Result<Runtime> {
+    if has_sinks {
+        Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    } else {
+        Builder::new_current_thread().enable_all().build()
+    }
 }
 
-impl Threads {
-    fn new() -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Ok(Self {
-            supervisor: Builder::new_current_thread().enable_all().build()?,
-            user_code: Builder::new_multi_thread()
-                // A job that blocks one thread must leave one for the shutdown hooks.
-                .worker_threads(cores.max(2))
-                .thread_name("job")
-                .enable_all()
-                .build()?,
-        })
+fn listen(runtime: &Runtime) -> io::Result<Signals> {
+    let _within = runtime.enter();
+    Signals::listen()
+}
+
+/// Where the output of the job is shown. With `--json` nothing but the outcome may come to standard
+/// output, so that the job's output goes to standard error.
+fn spawn(console: &Arc<Console>, arguments: &arguments::Run) -> io::Result<Spawn> {
+    let stdout = if arguments.json { Stream::Stderr } else { Stream::Stdout };
+    let stdout = Box::new(console.output(stdout)?);
+    let stderr = Box::new(console.output(Stream::Stderr)?);
+    Ok(Spawn { log_cap: arguments.log_limit.unwrap_or_default(), stdout, stderr })
+}
+
+/// Who is told of the run.
+pub(super) struct Watching {
+    pub(super) observer: All,
+    pub(super) forwarded: Vec<(&'static str, Forwarded)>,
+}
+
+impl Watching {
+    fn start(console: &Arc<Console>, arguments: &arguments::Run) -> io::Result<Self> {
+        let mut watching = Self::on(console)?;
+        if let Some(target) = &arguments.events {
+            let (events, forwarded) = Forwarder::start("events", target.open()?.writer())?;
+            watching.observer.0.push(Box::new(events));
+            watching.forwarded.push(("events", forwarded));
+        }
+        Ok(watching)
     }
 
-    fn listen(&self) -> io::Result<Signals> {
-        let _within = self.supervisor.enter();
-        Signals::listen()
-    }
-
-    fn supervise(
-        &self,
-        created: CreatedRun,
-        cancelling: impl Future<Output = ()> + Send + 'static,
-    ) -> Outcome {
-        self.supervisor.block_on(async {
-            let cancelling = tokio::spawn(cancelling);
-            let outcome = created.execute().await;
-            cancelling.abort();
-            outcome
-        })
-    }
-
-    /// Does not wait for user code that was left behind; it ends with the process.
-    fn leave(self) {
-        self.user_code.shutdown_background();
-        self.supervisor.shutdown_background();
+    /// People only.
+    pub(super) fn on(console: &Arc<Console>) -> io::Result<Self> {
+        let console = Arc::clone(console);
+        let show = move |event: Option<&_>| {
+            if let Some(event) = event {
+                console.on_event(event);
+            }
+            Ok(())
+        };
+        let (shown, forwarded) = Forwarder::start("console", show)?;
+        let observer = All(vec![Box::new(shown)]);
+        Ok(Self { observer, forwarded: vec![("messages", forwarded)] })
     }
 }

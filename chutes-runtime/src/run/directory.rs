@@ -9,13 +9,14 @@
 //! manifest.json
 //! ```
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use chutes_core::FileKind;
 
 /// The directory of one run. All paths are absolute.
 ///
@@ -40,9 +41,15 @@ pub struct RunDirectory {
 /// The only entry that a directory may have before a run starts in it.
 const INPUTS: &str = "inputs";
 
-const OUTPUTS: &str = "outputs";
+const OUTPUTS: &str = FileKind::Output.folder();
 
 const JOURNAL: &str = "run.json";
+
+const LOGS: &str = FileKind::Log.folder();
+
+/// The sinks of a run that has not delivered everything. They may hold credentials, so the file is
+/// removed when they are not needed any more.
+const SINKS: &str = "sinks.json";
 
 /// The file name of the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -58,17 +65,22 @@ impl RunDirectory {
         let root = std::path::absolute(path).map_err(failed_at(path))?;
         make(&root)?;
         refuse_used(&root)?;
-        let directory = Self {
-            outputs: root.join(OUTPUTS),
-            scratch: root.join("scratch"),
-            inputs: root.join(INPUTS),
-            root,
-        };
+        let directory = Self::at(root);
         let logs = directory.logs();
         for path in [&directory.outputs, &directory.scratch, &directory.inputs, &logs] {
             make(path)?;
         }
         Ok(directory)
+    }
+
+    /// The directory of a run that has been created before. The path is absolute.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self {
+            outputs: root.join(OUTPUTS),
+            scratch: root.join("scratch"),
+            inputs: root.join(INPUTS),
+            root,
+        }
     }
 
     /// The directory itself.
@@ -98,7 +110,7 @@ impl RunDirectory {
     /// Where the command line keeps what the job prints: `logs/`, with `stdout.log` and `stderr.log`.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
-        self.root.join("logs")
+        self.root.join(LOGS)
     }
 
     /// The journal: `run.json`, one JSON record per line, first the spec, last the outcome.
@@ -129,16 +141,99 @@ impl RunRoot {
         Ok(Self { root })
     }
 
-    /// The output directory, unless there is something else in its place now.
-    pub(crate) fn outputs(&self) -> io::Result<Dir> {
-        self.root.open_dir_nofollow(OUTPUTS)
+    /// The directory of the files of a kind, unless there is something else in its place now.
+    pub(crate) fn folder(&self, kind: FileKind) -> io::Result<Dir> {
+        self.root.open_dir_nofollow(kind.folder())
     }
 
-    /// Starts the journal. One that is there already belongs to another run.
+    /// Starts the journal, and holds its lock. One that is there already belongs to another run.
     pub(super) fn create_journal(&self) -> io::Result<File> {
         let mut options = private();
         options.append(true).create_new(true);
-        Ok(self.root.open_with(JOURNAL, &options)?.into_std())
+        let file = self.root.open_with(JOURNAL, &options)?.into_std();
+        // Whoever looks for a run here may have it for a moment, and finds nothing.
+        file.lock()?;
+        // The name of the file has to survive a power cut, too.
+        self.sync_names()?;
+        Ok(file)
+    }
+
+    /// Opens the journal of a run that has been started before, and takes its lock. The lock of a
+    /// supervisor that is alive is not taken.
+    pub(super) fn open_journal(&self) -> Result<File, OpenJournalError> {
+        let mut options = private();
+        options.read(true).append(true);
+        let file = self.root.open_with(JOURNAL, &options)?.into_std();
+        if !file.metadata()?.is_file() {
+            // A pipe would be read for ever.
+            return Err(io::Error::other("`run.json` is not a regular file").into());
+        }
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => OpenJournalError::InUse,
+            TryLockError::Error(error) => OpenJournalError::Io(error),
+        })?;
+        Ok(file)
+    }
+
+    /// Writes down where the files go, for whoever has to go on with the run.
+    pub(super) fn write_sinks(&self, content: &[u8]) -> io::Result<()> {
+        self.replace(SINKS, content)
+    }
+
+    /// What [`write_sinks`](Self::write_sinks) wrote, if it is still there.
+    pub(super) fn read_sinks(&self) -> io::Result<Option<Vec<u8>>> {
+        self.read(SINKS)
+    }
+
+    /// Forgets where the files went.
+    pub(super) fn remove_sinks(&self) -> io::Result<()> {
+        match self.root.remove_file(SINKS) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The manifest, if there is one.
+    pub(super) fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
+        self.read(MANIFEST)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let mut options = private();
+        options.read(true);
+        let mut content = Vec::new();
+        match self.root.open_with(name, &options) {
+            Ok(mut file) => file.read_to_end(&mut content).map(|_| Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts everything that was written to the file system of the run on disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(self.readable()?)?)
+    }
+
+    /// Puts the names of the files on disk.
+    fn sync_names(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.readable()?)?)
+    }
+
+    /// The handle that we have only names the directory, which is not enough to sync it.
+    fn readable(&self) -> io::Result<std::os::fd::OwnedFd> {
+        use rustix::fs::{Mode, OFlags, openat};
+
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(&self.root, c".", flags, Mode::empty())?)
+    }
+
+    /// Keeps the part of a journal that cannot be read, beside it.
+    pub(super) fn keep_damaged(&self, content: &mut impl Read) -> io::Result<()> {
+        let mut options = private();
+        options.append(true).create(true);
+        let mut file = self.root.open_with("run.json.damaged", &options)?;
+        io::copy(content, &mut file)?;
+        file.sync_all()
     }
 
     /// Replaces a file in one step, so that a reader sees the old content or the new one.
@@ -149,8 +244,20 @@ impl RunRoot {
         let mut file = self.root.open_with(&temporary, &options)?;
         file.write_all(content)?;
         file.sync_all()?;
-        self.root.rename(&temporary, &self.root, name)
+        self.root.rename(&temporary, &self.root, name)?;
+        self.sync_names()
     }
+}
+
+/// Why the journal of a run cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenJournalError {
+    /// A supervisor has it.
+    #[error("the run is in progress")]
+    InUse,
+    /// It cannot be opened.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 fn private() -> OpenOptions {

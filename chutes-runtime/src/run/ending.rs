@@ -1,103 +1,122 @@
 //! From what happened to how the run ended, and to the words for it.
 
-use std::error::Error;
-use std::fmt;
-
-use chutes_core::{Ending, Failure, FailureKind, HumanDuration, Json, Phase};
+use chutes_core::{
+    Ending, Failure, FailureKind, HumanDuration, Json, Manifest, Phase, RunEvent, SinkReport,
+};
 
 use super::cancel::Urgency;
 use super::lifecycle::Lifecycle;
-use super::panic::CaughtPanic;
-use super::user_code::{Ended, Stop, StopReason, Supervision};
-use crate::data::DataError;
-use crate::definition::{PreparedJob, WorkError};
-use crate::error::ErrorText;
-use crate::event::RunEvent;
+use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision};
+use super::worker::{Force, Step, StepEnd, StepFailure};
+use crate::process::Death;
 
-/// The job with its data, or how decoding the data ended the run: nothing was started.
-pub(super) fn of_decoding(
-    ended: Ended<Result<PreparedJob, DataError>>,
+/// How a step ended the run, unless it returned; and the value that it returned in either case.
+pub(super) fn of_step(
+    step: Step,
+    ended: Ended,
+    phase: Phase,
     supervision: &Supervision<'_>,
-) -> Result<PreparedJob, Ending> {
-    const NAME: &str = "the decoding of the data";
-    let in_start = |failure: Failure| failure.in_phase(Phase::Start);
+) -> (Result<(), Ending>, Option<Json>) {
     match ended {
-        Ended::Finished(Ok(Ok(job))) => Ok(job),
-        Ended::Finished(Ok(Err(error))) => {
-            let failure = Failure::new(FailureKind::InvalidData, error.to_string());
-            Err(Ending::Rejected(in_start(failure)))
+        Ended::Alone(StepEnd::Finished(Ok(value))) => (Ok(()), Some(value)),
+        Ended::Alone(StepEnd::Finished(Err(failure))) => {
+            let failure = failure_of(step, failure, phase);
+            let ending = match failure.kind {
+                // Nothing was started.
+                FailureKind::InvalidData => Ending::Rejected(failure),
+                FailureKind::Platform => Ending::HordeFailed(failure),
+                _ => Ending::Failed(failure),
+            };
+            (Err(ending), None)
         }
-        Ended::Finished(Err(panic)) => Err(Ending::Failed(in_start(panicked(NAME, &panic)))),
-        Ended::Stopped(stop) => Err(stopped(NAME, stop, Phase::Start, supervision).0),
+        Ended::Alone(StepEnd::Died(death)) => {
+            let failure = died(death).in_phase(phase);
+            let ending = match failure.kind {
+                FailureKind::Platform => Ending::HordeFailed(failure),
+                _ => Ending::Failed(failure),
+            };
+            (Err(ending), None)
+        }
+        Ended::Stopped(end) => {
+            let (ending, value) = stopped(step, end, phase, supervision);
+            (Err(ending), value)
+        }
     }
 }
 
-/// The end of a job, and what it returned.
-pub(super) fn of_job(
-    ended: Ended<Result<Json, WorkError>>,
-    supervision: &Supervision<'_>,
-) -> (Ending, Option<Json>) {
-    let failure = match ended {
-        Ended::Finished(Ok(Ok(result))) => return (Ending::Completed, Some(result)),
-        Ended::Finished(Ok(Err(WorkError::Job(error)))) => {
-            Failure { causes: error.causes, ..Failure::new(FailureKind::JobError, error.message) }
+/// The failure of a step that did not return a value.
+pub(super) fn failure_of(step: Step, failure: StepFailure, phase: Phase) -> Failure {
+    let StepFailure { kind, message, causes, location } = failure;
+    let message = match (kind, step) {
+        (FailureKind::Panic, _) => panicked(step, &message, location.as_deref()),
+        (FailureKind::StartupFailed, _) | (_, Step::Shutdown(_)) => {
+            format!("{} failed: {message}", step.name())
         }
-        Ended::Finished(Ok(Err(WorkError::Result(error)))) => Failure {
-            causes: error.source().map(ToString::to_string).into_iter().collect(),
-            ..Failure::new(FailureKind::InvalidResult, error.to_string())
-        },
-        Ended::Finished(Err(panic)) => panicked("the job", &panic),
-        Ended::Stopped(stop) => return stopped("the job", stop, Phase::Execute, supervision),
+        _ => message,
     };
-    (Ending::Failed(failure.in_phase(Phase::Execute)), None)
+    Failure { causes, location, ..Failure::new(kind, message).in_phase(phase) }
 }
 
-/// The failure of a hook that returned an error.
-pub(super) fn hook_error(kind: FailureKind, name: &str, error: ErrorText) -> Failure {
-    let message = format!("{name} failed: {error}");
-    Failure { causes: error.causes, ..Failure::new(kind, message) }
+fn panicked(step: Step, message: &str, location: Option<&str>) -> String {
+    let place = location.map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("{} panicked{place}: {message}", step.name())
 }
 
-/// The failure of code that panicked.
-pub(super) fn panicked(name: &str, panic: &CaughtPanic) -> Failure {
-    let place = panic.location.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
-    let message = format!("{name} panicked{place}: {}", panic.message);
-    Failure { location: panic.location.clone(), ..Failure::new(FailureKind::Panic, message) }
+/// The failure of code that took its process with it.
+fn died(death: Death) -> Failure {
+    Failure {
+        worker_exit_code: death.exit_code,
+        worker_signal: death.signal,
+        ..Failure::new(death.kind, death.message)
+    }
 }
 
 /// The end of code that was asked to stop, and the value that it still returned.
-pub(super) fn stopped<V, E: fmt::Display>(
-    name: &str,
-    stop: Stop<Result<V, E>>,
+fn stopped(
+    step: Step,
+    Stop { reason: stopped, end }: Stop,
     phase: Phase,
     supervision: &Supervision<'_>,
-) -> (Ending, Option<V>) {
-    let reason = reason(stop.reason, phase, supervision);
-    let message = if !stop.started {
-        format!("{reason} before {name} was started")
-    } else if stop.abandoned {
-        format!("{reason}; {name} does not yield and was left behind")
-    } else if stop.said.is_some() {
-        reason
-    } else if supervision.cancel.urgency() >= Urgency::Now {
-        format!("{reason}; {name} was stopped at once")
-    } else {
-        let grace = HumanDuration(supervision.grace);
-        format!("{reason}; {name} did not end within its grace of {grace} and was stopped")
+) -> (Ending, Option<Json>) {
+    let name = step.name();
+    let reason = reason(stopped, phase, supervision);
+    let message = match &end {
+        StopEnd::NotStarted => format!("{reason} before {name} was started"),
+        StopEnd::Alone(_) => reason,
+        StopEnd::Forced(Force::LeftBehind) => {
+            format!("{reason}; {name} does not yield and was left behind")
+        }
+        StopEnd::Forced(force) => {
+            let done = force.in_words();
+            if supervision.cancel.urgency() >= Urgency::Now {
+                format!("{reason}; {name} was {done} at once")
+            } else {
+                let grace = HumanDuration(supervision.grace);
+                format!("{reason}; {name} did not end within its grace of {grace} and was {done}")
+            }
+        }
     };
-    let (value, cause) = match stop.said {
-        None => (None, None),
-        Some(Ok(Ok(value))) => (Some(value), None),
-        Some(Ok(Err(error))) => (None, Some(format!("{name} then returned an error: {error}"))),
-        Some(Err(panic)) => (None, Some(panicked(name, &panic).message)),
+    let (value, cause) = match end {
+        StopEnd::NotStarted | StopEnd::Forced(_) => (None, None),
+        StopEnd::Alone(StepEnd::Finished(Ok(value))) => (Some(value), None),
+        StopEnd::Alone(StepEnd::Finished(Err(failure))) => (None, Some(last_words(step, &failure))),
+        StopEnd::Alone(StepEnd::Died(death)) => (None, Some(death.message)),
     };
-    let (kind, ending): (_, fn(Failure) -> Ending) = match stop.reason {
+    let (kind, ending): (_, fn(Failure) -> Ending) = match stopped {
         StopReason::Cancelled => (FailureKind::Cancelled, Ending::Cancelled),
         StopReason::TimeLimit => (FailureKind::TimeLimit, Ending::TimedOut),
     };
     let mut failure = Failure::new(kind, message).in_phase(phase);
     failure.causes.extend(cause);
     (ending(failure), value)
+}
+
+fn last_words(step: Step, failure: &StepFailure) -> String {
+    if failure.kind == FailureKind::Panic {
+        panicked(step, &failure.message, failure.location.as_deref())
+    } else {
+        format!("{} then returned an error: {}", step.name(), failure.message)
+    }
 }
 
 /// Why code was asked to stop.
@@ -111,27 +130,38 @@ fn reason(reason: StopReason, phase: Phase, supervision: &Supervision<'_>) -> St
     }
 }
 
-/// Outputs that are not complete decide the end of a run that would have completed.
-pub(super) fn with_outputs(ending: Ending, failed_files: usize) -> Ending {
-    if failed_files == 0 || ending != Ending::Completed {
-        return ending;
-    }
-    let files = if failed_files == 1 { "file was" } else { "files were" };
-    let message = format!("the job finished, but {failed_files} output {files} not collected");
-    Ending::Failed(Failure::new(FailureKind::OutputsIncomplete, message).in_phase(Phase::Upload))
-}
-
-/// Tells the observer that code is asked to stop.
+/// Tells that code is asked to stop.
 pub(super) fn announce(
     lifecycle: &Lifecycle,
     supervision: &Supervision<'_>,
     phase: Phase,
 ) -> impl FnOnce(StopReason) {
-    let observer = lifecycle.observer();
+    let events = lifecycle.events();
     move |stopped| {
         let reason = reason(stopped, phase, supervision);
-        observer.on_event(&RunEvent::Stopping { reason, grace: supervision.grace });
+        events.tell(RunEvent::Stopping { reason, grace: supervision.grace });
     }
+}
+
+/// Files that are not all safe decide the end of a run that would have completed.
+pub(super) fn with_files(ending: Ending, manifest: &Manifest, sinks: &[SinkReport]) -> Ending {
+    if ending != Ending::Completed {
+        return ending;
+    }
+    let count = |number: usize, what: &str| {
+        let files = if number == 1 { "output file was" } else { "output files were" };
+        (number > 0).then(|| format!("{number} {files} not {what}"))
+    };
+    let counts =
+        [count(manifest.uncollected(), "collected"), count(manifest.undelivered(), "delivered")];
+    let silent = sinks.iter().filter_map(|sink| Some((&sink.sink, sink.error.as_ref()?)));
+    let silent = silent.map(|(sink, error)| format!("{sink} did not take it all: {error}"));
+    let parts: Vec<String> = counts.into_iter().flatten().chain(silent).collect();
+    if parts.is_empty() {
+        return ending;
+    }
+    let message = format!("the job finished, but {}", parts.join(" and "));
+    Ending::Failed(Failure::new(FailureKind::OutputsIncomplete, message).in_phase(Phase::Upload))
 }
 
 /// A failure and its causes on one line, for warnings.

@@ -1,77 +1,59 @@
 //! Startup and shutdown hooks of one run.
 
-use chutes_core::{Ending, Failure, FailureKind, Phase};
+use chutes_core::{Ending, Phase};
 
 use super::cancel::Urgency;
 use super::ending;
 use super::lifecycle::Lifecycle;
-use super::user_code::{Ended, Supervision};
-use crate::context::JobContext;
-use crate::definition::StateValue;
-use crate::error::ErrorText;
+use super::user_code::Supervision;
+use super::worker::{Step, StepEnd, Worker};
 use crate::registry;
 
 /// Runs the startup hooks one after the other, all within one limit. The first that fails ends it.
 pub(crate) async fn start(
-    context: &JobContext,
+    worker: &mut Worker,
     supervision: &Supervision<'_>,
     lifecycle: &Lifecycle,
 ) -> Result<(), Ending> {
-    for hook in registry::startup_hooks() {
-        let name = format!("startup hook `{}`", hook.name);
-        let code = (hook.run)(context.clone()).0;
+    for at in 0..registry::startup_hooks().len() {
+        let step = Step::Startup(at);
         let announce = ending::announce(lifecycle, supervision, Phase::Start);
-        let ended = supervision.run(code, announce).await;
-        let state = started_with(ended, &name, supervision)?;
-        context.inner().state.insert(hook.name, state).map_err(|conflict| {
-            let failure = Failure::new(FailureKind::StartupFailed, conflict.to_string());
-            Ending::Failed(failure.in_phase(Phase::Start))
-        })?;
+        let ended = supervision.run(worker, step, announce).await;
+        ending::of_step(step, ended, Phase::Start, supervision).0?;
     }
     Ok(())
 }
 
-fn started_with(
-    ended: Ended<Result<StateValue, ErrorText>>,
-    name: &str,
-    supervision: &Supervision<'_>,
-) -> Result<StateValue, Ending> {
-    match ended {
-        Ended::Finished(Ok(Ok(state))) => Ok(state),
-        Ended::Finished(Ok(Err(error))) => {
-            let kind = FailureKind::StartupFailed;
-            Err(Ending::Failed(ending::hook_error(kind, name, error).in_phase(Phase::Start)))
-        }
-        Ended::Finished(Err(panic)) => {
-            Err(Ending::Failed(ending::panicked(name, &panic).in_phase(Phase::Start)))
-        }
-        Ended::Stopped(stop) => Err(ending::stopped(name, stop, Phase::Start, supervision).0),
-    }
-}
-
 /// Runs the shutdown hooks one after the other, each for at most the grace of the run or 5 seconds,
-/// whichever is longer. Hooks that
-/// fail are reported; the others still run.
+/// whichever is longer. Hooks that fail are reported; the others still run.
 pub(crate) async fn stop(
-    context: &JobContext,
+    worker: &mut Worker,
     supervision: &Supervision<'_>,
     lifecycle: &mut Lifecycle,
 ) {
-    for hook in registry::shutdown_hooks() {
-        let name = format!("shutdown hook `{}`", hook.name);
+    for at in 0..registry::shutdown_hooks().len() {
+        let step = Step::Shutdown(at);
         if supervision.cancel.urgency() >= Urgency::Now {
-            lifecycle.warn(format!("{name} was skipped: the run had to end at once"));
+            lifecycle.warn(format!("{} was skipped: the run had to end at once", step.name()));
             continue;
         }
-        let code = (hook.run)(context.clone()).0;
-        match supervision.run_last(code).await {
-            Some(Ok(Ok(()))) => {}
-            Some(Ok(Err(error))) => {
-                let failure = ending::hook_error(FailureKind::JobError, &name, error);
+        if !worker.is_alive() {
+            lifecycle.warn(format!("{} was skipped: its process was gone", step.name()));
+            continue;
+        }
+        match supervision.run_last(worker, step).await {
+            Ok(StepEnd::Finished(Ok(_))) => {}
+            Ok(StepEnd::Finished(Err(failure))) => {
+                let failure = ending::failure_of(step, failure, Phase::Upload);
                 lifecycle.warn(ending::on_one_line(&failure));
             }
-            Some(Err(panic)) => lifecycle.warn(ending::panicked(&name, &panic).message),
-            None => lifecycle.warn(format!("{name} did not end in time and was stopped")),
+            Ok(StepEnd::Died(death)) => {
+                lifecycle.warn(format!("{} did not end: {}", step.name(), death.message));
+            }
+            Err(force) => {
+                let done = force.in_words();
+                lifecycle.warn(format!("{} did not end in time and was {done}", step.name()));
+            }
         }
     }
 }

@@ -1,90 +1,147 @@
 //! The status of a run and everything that is written about it. Nobody else writes a status.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chutes_core::{
-    Ending, Failure, FailureKind, Outcome, Phase, PhaseReport, Status, StatusMachine,
+    Ending, Failure, FailureKind, Outcome, Phase, PhaseReport, Route, RunEvent, Status,
+    StatusMachine,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::journal::{Entry, Journal};
-use crate::event::{Observer, RunEvent};
+use super::journal::history::History;
+use super::journal::{Entry, Journal, SharedJournal};
+use crate::event::Events;
 
 /// The life of one run, from `sent` to its outcome.
 pub(crate) struct Lifecycle {
     machine: StatusMachine,
-    journal: Journal,
-    observer: Arc<dyn Observer>,
+    journal: SharedJournal,
+    events: Events,
     phases: Vec<PhaseReport>,
     running: Option<(Phase, Option<Duration>, Instant)>,
     warnings: Vec<String>,
 }
 
 impl Lifecycle {
-    pub(crate) fn new(journal: Journal, observer: Arc<dyn Observer>) -> Self {
-        let machine = StatusMachine::new(chutes_core::Route::default());
-        Self { machine, journal, observer, phases: Vec::new(), running: None, warnings: Vec::new() }
+    pub(crate) fn new(journal: Journal, events: Events) -> Self {
+        let journal = SharedJournal::new(journal);
+        let machine = StatusMachine::new(Route::default());
+        Self { machine, journal, events, phases: Vec::new(), running: None, warnings: Vec::new() }
     }
 
-    /// Goes to a status that is not an end, and writes it down.
+    /// Goes on with a run that another supervisor has left where its journal says.
+    pub(crate) fn resume(journal: Journal, events: Events, history: &History) -> Self {
+        let journal = SharedJournal::new(journal);
+        let machine = StatusMachine::at(history.status.unwrap_or(Status::Sent), Route::default());
+        let (phases, warnings) = (history.phases.clone(), history.warnings.clone());
+        let mut lifecycle = Self { machine, journal, events, phases, running: None, warnings };
+        lifecycle.record(Entry::Recovered);
+        lifecycle
+    }
+
+    /// Writes something down.
     ///
     /// A journal that cannot be written does not stop the run: the work of the job is worth more
     /// than the record of its steps. The record of its end is another matter, see [`Self::finish`].
+    pub(crate) fn record(&mut self, entry: Entry<'_>) {
+        if let Err(error) = self.journal.append(entry) {
+            // Once is enough: every record that follows would say the same.
+            let message = format!("cannot write the journal: {error}");
+            if !self.warnings.contains(&message) {
+                self.tell(RunEvent::Warning { message: message.clone() });
+                self.warnings.push(message);
+            }
+        }
+    }
+
+    /// The status now.
+    pub(crate) fn status(&self) -> Status {
+        self.machine.current()
+    }
+
+    /// Goes to a status that is not an end, and writes it down.
     pub(crate) fn advance(&mut self, status: Status) {
         if let Err(error) = self.machine.advance(status) {
             self.warn(error.to_string());
             return;
         }
-        if let Err(error) = self.journal.append(Entry::Status(status)) {
-            self.warn(format!("cannot write the journal: {error}"));
-        }
-        self.tell(&RunEvent::Status(status));
+        self.record(Entry::Status(status));
+        self.tell(RunEvent::Status { status });
     }
 
     /// Ends the phase that runs, if one does, and begins another.
     pub(crate) fn begin_phase(&mut self, phase: Phase, limit: Option<Duration>) {
         self.end_phase();
         self.running = Some((phase, limit, Instant::now()));
-        self.tell(&RunEvent::Phase(phase, limit));
+        self.tell(RunEvent::Phase { phase, limit });
+    }
+
+    /// Whether this phase runs.
+    pub(crate) fn is_in_phase(&self, phase: Phase) -> bool {
+        self.running.is_some_and(|(running, ..)| running == phase)
+    }
+
+    /// Whether the spec and the data were in order, so that something may have been started.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.machine.current() > Status::Received
+    }
+
+    /// When the limit of the phase is reached that runs; `None` if it has none, or if it is out of sight.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.running.and_then(|(_, limit, since)| since.checked_add(limit?))
+    }
+
+    /// Waits for the limit of the phase that runs, perhaps for ever.
+    pub(crate) async fn limit_reached(&self) {
+        match self.deadline() {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
     }
 
     fn end_phase(&mut self) {
         if let Some((phase, limit, since)) = self.running.take() {
-            self.phases.push(PhaseReport { phase, elapsed: since.elapsed(), limit });
+            let report = PhaseReport { phase, elapsed: since.elapsed(), limit };
+            self.record(Entry::Phase(report));
+            add_phase(&mut self.phases, report);
         }
     }
 
     /// Records something that does not decide how the run ends.
     pub(crate) fn warn(&mut self, warning: String) {
-        self.tell(&RunEvent::Warning(warning.clone()));
+        self.tell(RunEvent::Warning { message: warning.clone() });
+        self.record(Entry::Warning(&warning));
         self.warnings.push(warning);
     }
 
-    pub(crate) fn tell(&self, event: &RunEvent) {
-        self.observer.on_event(event);
+    pub(crate) fn tell(&self, event: RunEvent) {
+        self.events.tell(event);
     }
 
-    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
-        Arc::clone(&self.observer)
+    /// The journal, for records that belong to no step.
+    pub(crate) fn journal(&self) -> SharedJournal {
+        self.journal.clone()
     }
 
-    /// Ends the run: the manifest first, then the outcome, then the last status.
+    pub(crate) fn events(&self) -> Events {
+        self.events.clone()
+    }
+
+    /// Ends the run: the outcome, then the last status. `manifest` is how writing the manifest went.
     ///
     /// An outcome that cannot be written is a fault of the platform, whatever the job did: nobody
     /// who looks at the directory later can know how the run ended.
     pub(crate) fn finish(
         mut self,
-        manifest: impl FnOnce() -> io::Result<()>,
+        manifest: io::Result<()>,
         outcome: impl FnOnce(Vec<PhaseReport>, Vec<String>) -> Outcome,
     ) -> Outcome {
-        let written = manifest();
         self.end_phase();
         let phases = std::mem::take(&mut self.phases);
         let warnings = std::mem::take(&mut self.warnings);
         let mut outcome = outcome(phases, warnings);
-        if let Err(error) = written {
+        if let Err(error) = manifest {
             mark_unwritten(&mut outcome, "manifest", &error);
         }
         if let Err(error) = self.machine.advance(outcome.status().into()) {
@@ -93,8 +150,28 @@ impl Lifecycle {
         if let Err(error) = self.journal.append(Entry::Outcome(&outcome)) {
             mark_unwritten(&mut outcome, "outcome", &error);
         }
-        self.tell(&RunEvent::Status(outcome.status().into()));
+        self.tell(RunEvent::Status { status: outcome.status().into() });
+        self.tell(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
         outcome
+    }
+
+    /// Leaves a run that had its outcome before: nothing but what became of its files has changed.
+    pub(crate) fn leave(mut self, manifest: io::Result<()>, outcome: Outcome) -> Outcome {
+        self.end_phase();
+        if let Err(error) = manifest {
+            self.warn(format!("cannot write the manifest of the run: {error}"));
+        }
+        self.record(Entry::Redelivered(&outcome.sinks));
+        self.tell(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
+        outcome
+    }
+}
+
+/// Adds the time of a phase. One that was interrupted and begun again is still one phase.
+pub(crate) fn add_phase(phases: &mut Vec<PhaseReport>, report: PhaseReport) {
+    match phases.last_mut() {
+        Some(last) if last.phase == report.phase => last.elapsed += report.elapsed,
+        _ => phases.push(report),
     }
 }
 

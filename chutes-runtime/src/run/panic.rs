@@ -61,10 +61,12 @@ impl<T> Future for CatchPanic<T> {
         WATCHED.set(outer);
         match polled {
             Ok(polled) => polled.map(Ok),
-            Err(payload) => Poll::Ready(Err(CaughtPanic {
-                message: message(&*payload),
-                location: LAST_LOCATION.take(),
-            })),
+            Err(payload) => {
+                let message = message(&*payload);
+                // A value of the user, whose drop may panic again. It ends with its process.
+                std::mem::forget(payload);
+                Poll::Ready(Err(CaughtPanic { message, location: LAST_LOCATION.take() }))
+            }
         }
     }
 }

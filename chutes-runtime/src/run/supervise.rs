@@ -1,200 +1,251 @@
-//! The supervisor of a run: takes it through its phases and sees to its one outcome.
+//! The supervisor of a run: takes it through its phases, up to the end of user code.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chutes_core::{Ending, Json, Limits, Manifest, Outcome, OutputFile, Phase, Status};
+use chutes_core::{
+    Ending, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent, RunId, Status,
+};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval};
 
-use super::cancel::{CancelHandle, Urgency};
-use super::directory::{MANIFEST, RunRoot};
+use super::cancel::CancelHandle;
+use super::complete::Completion;
+use super::deliver::Sinks;
+use super::directory::RunRoot;
+use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
+use super::live::Live;
 use super::user_code::Supervision;
-use super::{CreatedRun, Run, RunDirectory, ending, hooks};
-use crate::context::{Inner, JobContext};
-use crate::definition::PreparedJob;
-use crate::event::{Observer, Progress, RunEvent};
-use crate::outputs;
-use crate::port::RunPorts;
-use crate::state::State;
+use super::worker::{LocalWorker, Setup, Step, Worker};
+use super::{CreatedRun, Run, ending, hooks};
+use crate::event::Events;
+use crate::registry::Job;
+use crate::result::check_size;
 
-/// How long collecting may take to notice that it is to stop. A read from a disk that does not answer
-/// cannot be interrupted.
-const STOP_TIME: Duration = Duration::from_secs(5);
+/// The time between two signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How user code ended, and what it returned.
-type Execution = (Ending, Option<Json>);
+#[derive(Debug)]
+pub(super) struct Execution {
+    pub(super) ending: Ending,
+    pub(super) result: Option<Json>,
+}
 
+/// Runs a job in this process, to its outcome.
 pub(super) async fn supervise(created: CreatedRun) -> Outcome {
-    let CreatedRun { run, directory, root, journal } = created;
-    let mut lifecycle = Lifecycle::new(journal, Arc::clone(&run.observer));
-    let supervisor = Supervisor::new(&run, &directory, Arc::clone(&root));
-    let ((ending, result), outputs) = supervisor.run(&run, &mut lifecycle).await;
-    let manifest = Manifest { run_id: run.id, files: outputs };
-    let ending = ending::with_outputs(ending, manifest.failed());
-    let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other);
-    let write = || text.and_then(|text| root.replace(MANIFEST, &text));
-    lifecycle.finish(write, |phases, warnings| Outcome {
+    let runtime = created.run.runtime.clone().unwrap_or_else(Handle::current);
+    supervise_in(created, |job, setup, _| async {
+        Ok(Worker::Local(LocalWorker::new(job, setup, runtime)))
+    })
+    .await
+}
+
+/// Runs a job where `start` says, to its outcome.
+pub(super) async fn supervise_in<F>(
+    created: CreatedRun,
+    start: impl FnOnce(Job, Setup, &Events) -> F,
+) -> Outcome
+where
+    F: Future<Output = std::io::Result<Worker>>,
+{
+    let CreatedRun { run, directory, root, journal, sinks } = created;
+    let events = Events::new(Arc::clone(&run.observer));
+    let run_dir = directory.root().display().to_string();
+    events.tell(RunEvent::Run { run_id: run.id, job: run.spec.job.clone(), run_dir });
+    let mut lifecycle = Lifecycle::new(journal, events.clone());
+    lifecycle.advance(Status::Received);
+    lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
+    let live = run.live && run.job.uploads();
+    let live = live.then(|| (sinks.clone(), Arc::clone(&root)));
+    let (limits, cancel) = (run.spec.limits, run.cancel.clone());
+    let supervisor = Supervisor { run_id: run.id, limits, cancel, events, live };
+    let setup = Setup {
+        run_id: run.id,
+        data: run.spec.data.clone(),
+        directory: directory.clone(),
+        host: run.host,
+        attempt: 1,
+    };
+    let started = Instant::now();
+    let (execution, delivered) = match refused(&run) {
+        Some(execution) => (execution, Arrivals::default()),
+        None => match start(run.job.clone(), setup, &supervisor.events).await {
+            Ok(worker) => supervisor.run(worker, started, &mut lifecycle).await,
+            Err(error) => (not_started(&error), Arrivals::default()),
+        },
+    };
+    let completion = Completion {
         run_id: run.id,
         job: run.spec.job,
-        ending,
-        result,
-        phases,
-        outputs: manifest.files,
-        warnings,
+        limits: run.spec.limits,
         run_dir: directory.root().display().to_string(),
-    })
+        root,
+        cancel: run.cancel,
+        sinks,
+        uploads: run.job.uploads(),
+        manifest: None,
+        delivered,
+        settled: None,
+    };
+    completion.complete(execution, lifecycle).await
+}
+
+fn not_started(error: &std::io::Error) -> Execution {
+    let message = format!("cannot start the worker: {error}");
+    let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
+    Execution { ending: Ending::HordeFailed(failure), result: None }
 }
 
 /// Everything about a run while user code is involved.
 struct Supervisor {
-    context: JobContext,
+    run_id: RunId,
     limits: Limits,
-    runtime: Handle,
     cancel: CancelHandle,
-    token: CancellationToken,
-    progress: watch::Receiver<Option<Progress>>,
-    root: Arc<RunRoot>,
+    events: Events,
+    /// Where finished files are delivered to while the job goes on, and where they are.
+    live: Option<(Sinks, Arc<RunRoot>)>,
+}
+
+/// Refuses what no worker could take.
+fn refused(run: &Run) -> Option<Execution> {
+    let error = check_size(&run.spec.data).err()?;
+    let failure = Failure::new(FailureKind::InvalidData, format!("the data: {error}"));
+    let ending = Ending::Rejected(failure.in_phase(Phase::Start));
+    Some(Execution { ending, result: None })
 }
 
 impl Supervisor {
-    fn new(run: &Run, directory: &RunDirectory, root: Arc<RunRoot>) -> Self {
-        let token = CancellationToken::new();
-        let (sender, progress) = watch::channel(None);
-        let context = JobContext::new(Inner {
-            run_id: run.id,
-            job: run.spec.job.clone(),
-            directory: directory.clone(),
-            data: run.spec.data.clone(),
-            ports: RunPorts::on_host(run.job.ports(), run.host),
-            attempt: 1,
-            cancellation: token.clone(),
-            progress: sender,
-            deadline: OnceLock::new(),
-            state: State::default(),
-        });
-        Self {
-            context,
-            limits: run.spec.limits,
-            runtime: run.runtime.clone().unwrap_or_else(Handle::current),
-            cancel: run.cancel.clone(),
-            token,
-            progress,
-            root,
+    async fn run(
+        &self,
+        mut worker: Worker,
+        started: Instant,
+        lifecycle: &mut Lifecycle,
+    ) -> (Execution, Arrivals) {
+        let live = match &self.live {
+            Some((sinks, root)) => {
+                let (journal, events) = (lifecycle.journal(), self.events.clone());
+                Live::start(self.run_id, sinks, root, journal, events).await
+            }
+            None => None,
+        };
+        let background = [
+            tokio::spawn(report_progress(worker.progress(), self.events.clone())),
+            tokio::spawn(beat(started, worker.memory(), self.events.clone())),
+        ];
+        let execution = self.user_code(&mut worker, lifecycle).await;
+        let progress = worker.progress();
+        let warnings = worker.finish().await;
+        stop_background(background).await;
+        self.report_last_progress(&progress);
+        for warning in warnings {
+            lifecycle.warn(warning);
         }
+        let delivered = match live {
+            Some(live) => live.stop().await,
+            None => Arrivals::default(),
+        };
+        (execution, delivered)
     }
 
-    async fn run(self, run: &Run, lifecycle: &mut Lifecycle) -> (Execution, Vec<OutputFile>) {
-        lifecycle.advance(Status::Received);
-        lifecycle.begin_phase(Phase::Start, Some(self.limits.start));
+    /// All steps of user code. How it ended is on record before the shutdown hooks run.
+    async fn user_code(&self, worker: &mut Worker, lifecycle: &mut Lifecycle) -> Execution {
         let supervision = self.supervision(Some(self.limits.start));
-        let job = match decode(run, &supervision, lifecycle).await {
-            Ok(job) => job,
-            Err(ending) => return ((ending, None), Vec::new()),
+        let (ending, result) = match self.start(worker, &supervision, lifecycle).await {
+            Err(ending) => (Err(ending), None),
+            Ok(()) => self.execute(worker, lifecycle).await,
         };
-        lifecycle.advance(Status::Accepted);
-        let execution = match hooks::start(&self.context, &supervision, lifecycle).await {
-            Err(ending) => (ending, None),
-            Ok(()) => self.execute(job, lifecycle).await,
-        };
-        lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-        let supervision = self.supervision(Some(self.limits.upload));
-        hooks::stop(&self.context, &supervision, lifecycle).await;
-        (execution, self.collect(&supervision).await)
+        let ending = ending.err().unwrap_or(Ending::Completed);
+        lifecycle.record(Entry::Execution { ending: &ending, result: result.as_ref() });
+        if lifecycle.status() == Status::ExecutorReady {
+            lifecycle.advance(Status::ExecutionDone);
+        }
+        if lifecycle.status() != Status::Received {
+            lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
+            let supervision = self.supervision(Some(self.limits.upload));
+            hooks::stop(worker, &supervision, lifecycle).await;
+        }
+        Execution { ending, result }
     }
 
-    async fn execute(&self, job: PreparedJob, lifecycle: &mut Lifecycle) -> Execution {
+    async fn start(
+        &self,
+        worker: &mut Worker,
+        supervision: &Supervision<'_>,
+        lifecycle: &mut Lifecycle,
+    ) -> Result<(), Ending> {
+        let announce = ending::announce(lifecycle, supervision, Phase::Start);
+        let ended = supervision.run(worker, Step::Decode, announce).await;
+        ending::of_step(Step::Decode, ended, Phase::Start, supervision).0?;
+        lifecycle.advance(Status::Accepted);
+        hooks::start(worker, supervision, lifecycle).await
+    }
+
+    async fn execute(
+        &self,
+        worker: &mut Worker,
+        lifecycle: &mut Lifecycle,
+    ) -> (Result<(), Ending>, Option<Json>) {
         lifecycle.advance(Status::ExecutorReady);
         lifecycle.begin_phase(Phase::Execute, self.limits.execute);
         let supervision = self.supervision(self.limits.execute);
-        if let Some(deadline) = supervision.deadline() {
-            // Only set here, so it cannot be set already.
-            let _ = self.context.inner().deadline.set(deadline);
-        }
         let announce = ending::announce(lifecycle, &supervision, Phase::Execute);
-        let code = (job.start)(self.context.clone());
-        let reporting = report_progress(self.progress.clone(), lifecycle.observer());
-        let ended = tokio::select! {
-            biased;
-            ended = supervision.run(code, announce) => ended,
-            never = reporting => match never {},
-        };
-        self.report_last_progress(lifecycle);
-        lifecycle.advance(Status::ExecutionDone);
-        ending::of_job(ended, &supervision)
-    }
-
-    /// The last report may have come together with the end.
-    fn report_last_progress(&self, lifecycle: &Lifecycle) {
-        let mut receiver = self.progress.clone();
-        let newest = receiver.borrow_and_update().clone();
-        if let Some(progress) = newest {
-            lifecycle.tell(&RunEvent::Progress(progress));
-        }
+        let step = Step::Job { time_left: self.limits.execute };
+        let ended = supervision.run(worker, step, announce).await;
+        ending::of_step(step, ended, Phase::Execute, &supervision)
     }
 
     fn supervision(&self, limit: Option<Duration>) -> Supervision<'_> {
-        Supervision {
-            runtime: &self.runtime,
-            cancel: &self.cancel,
-            token: &self.token,
-            begin: Instant::now(),
-            limit,
-            grace: self.limits.grace,
+        let (cancel, begin, grace) = (&self.cancel, Instant::now(), self.limits.grace);
+        Supervision { cancel, begin, limit, grace }
+    }
+
+    /// The last report may have come together with the end.
+    fn report_last_progress(&self, progress: &watch::Receiver<Option<Progress>>) {
+        let newest = progress.borrow().clone();
+        if let Some(progress) = newest {
+            self.events.tell(RunEvent::Progress(progress));
         }
     }
-
-    /// Collects the outputs, until all are there, the limit is reached, or somebody gives up.
-    async fn collect(&self, supervision: &Supervision<'_>) -> Vec<OutputFile> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (root, told) = (Arc::clone(&self.root), Arc::clone(&stop));
-        let mut collecting =
-            tokio::task::spawn_blocking(move || outputs::collect(root.outputs(), &told));
-        let ended = tokio::select! {
-            biased;
-            collected = &mut collecting => Some(collected),
-            () = self.cancel.reached(Urgency::GiveUp) => None,
-            () = supervision.limit_reached() => None,
-        };
-        stop.store(true, Ordering::Relaxed);
-        let collected = match ended {
-            Some(collected) => collected.map_err(|error| error.to_string()),
-            None => match timeout(STOP_TIME, collecting).await {
-                Ok(collected) => collected.map_err(|error| error.to_string()),
-                Err(_) => Err("the disk does not answer".to_owned()),
-            },
-        };
-        collected.unwrap_or_else(|reason| vec![outputs::lost(&reason)])
-    }
 }
 
-/// Decoding runs code of the job's types, so it is user code.
-async fn decode(
-    run: &Run,
-    supervision: &Supervision<'_>,
-    lifecycle: &Lifecycle,
-) -> Result<PreparedJob, Ending> {
-    let (job, data) = (run.job.clone(), run.spec.data.clone());
-    let announce = ending::announce(lifecycle, supervision, Phase::Start);
-    let code = Box::pin(async move { job.prepare(&data) });
-    ending::of_decoding(supervision.run(code, announce).await, supervision)
-}
-
-/// Passes the newest report of the job on, for as long as it is polled.
+/// Passes the newest report of the job on, until it is stopped.
 async fn report_progress(
     mut receiver: watch::Receiver<Option<Progress>>,
-    observer: Arc<dyn Observer>,
-) -> std::convert::Infallible {
+    events: Events,
+) -> Infallible {
     while receiver.changed().await.is_ok() {
         let newest = receiver.borrow_and_update().clone();
         if let Some(progress) = newest {
-            observer.on_event(&RunEvent::Progress(progress));
+            events.tell(RunEvent::Progress(progress));
         }
     }
     std::future::pending().await
+}
+
+/// Tells at regular intervals that the run goes on, until it is stopped.
+async fn beat(
+    started: Instant,
+    memory: Option<Box<dyn Fn() -> Option<u64> + Send>>,
+    events: Events,
+) -> Infallible {
+    let mut interval = interval(HEARTBEAT);
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        let memory = memory.as_ref().and_then(|memory| memory());
+        events.tell(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
+    }
+}
+
+async fn stop_background<const N: usize>(tasks: [JoinHandle<Infallible>; N]) {
+    for task in tasks {
+        task.abort();
+        // It says that it was aborted, which is known.
+        let _ = task.await;
+    }
 }

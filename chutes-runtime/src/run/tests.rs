@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chutes_core::{EndStatus, FailureKind, Json, Limits, Outcome, Phase, Status};
+use chutes_core::{EndStatus, Event, FailureKind, Json, Limits, Outcome, Phase, RunEvent, Status};
 use tokio::time::{Instant, sleep};
 
 use super::{CancelHandle, Run};
-use crate::event::{Observer, RunEvent};
+use crate::event::Observer;
 use crate::registry::{Job, Registry};
 use crate::{JobContext, JobError, job};
 
@@ -71,8 +71,8 @@ async fn tells_its_deadline(ctx: JobContext) -> Result<Option<u64>, JobError> {
 struct Recorder(Mutex<Vec<RunEvent>>);
 
 impl Observer for Recorder {
-    fn on_event(&self, event: &RunEvent) {
-        self.0.lock().unwrap().push(event.clone());
+    fn on_event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.what.clone());
     }
 }
 
@@ -86,8 +86,8 @@ impl Recorder {
 struct CancelJob(CancelHandle, u32);
 
 impl Observer for CancelJob {
-    fn on_event(&self, event: &RunEvent) {
-        if matches!(event, RunEvent::Progress(_)) {
+    fn on_event(&self, event: &Event) {
+        if matches!(event.what, RunEvent::Progress(_)) {
             (0..self.1).for_each(|_| self.0.cancel());
         }
     }
@@ -126,7 +126,7 @@ async fn completed() {
     assert_eq!(elapsed(&outcome, Phase::Execute), Duration::from_secs(20));
     assert_eq!(outcome.outputs.len(), 1);
     let statuses = recorder.all(|event| match event {
-        RunEvent::Status(status) => Some(*status),
+        RunEvent::Status { status } => Some(*status),
         _ => None,
     });
     let expected = [
@@ -137,6 +137,19 @@ async fn completed() {
         Status::Completed,
     ];
     assert_eq!(statuses, expected);
+}
+
+/// Signs of life come at regular intervals, also when nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn heartbeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    run(folder.path(), "sleeps", "35").observer(recorder.clone()).execute().await.unwrap();
+    let beats = recorder.all(|event| match event {
+        RunEvent::Heartbeat { elapsed, .. } => Some(elapsed.as_secs()),
+        _ => None,
+    });
+    assert_eq!(beats, [10, 20, 30]);
 }
 
 #[tokio::test(start_paused = true)]

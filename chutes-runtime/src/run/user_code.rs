@@ -1,21 +1,14 @@
 //! User code under supervision: run to its end, or asked to stop, or stopped by force.
 //!
-//! The code runs as a task of its own, so that a limit or a cancel reaches it even when it never
-//! yields: the supervisor goes on without it.
+//! A worker runs the code, so that a limit or a cancel reaches it even when it never yields: the
+//! supervisor goes on without it.
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cancel::{CancelHandle, Urgency};
-use super::panic::{CatchPanic, CaughtPanic};
-use crate::definition::BoxFuture;
-
-/// How long a task that is aborted may take to notice. One that takes longer never yields.
-const ABORT_TIME: Duration = Duration::from_millis(500);
+use super::worker::{Force, Step, StepEnd, Worker};
 
 /// How long a shutdown hook may take even if the job has less grace: a run without grace still wants
 /// its files closed.
@@ -23,24 +16,31 @@ const SHORTEST_LAST_TIME: Duration = Duration::from_secs(5);
 
 /// How a piece of user code ended.
 #[derive(Debug)]
-pub(crate) enum Ended<T> {
+pub(crate) enum Ended {
     /// By itself.
-    Finished(Result<T, CaughtPanic>),
+    Alone(StepEnd),
     /// Because it was asked to.
-    Stopped(Stop<T>),
+    Stopped(Stop),
 }
 
 /// A piece of user code that was asked to stop.
 #[derive(Debug)]
-pub(crate) struct Stop<T> {
+pub(crate) struct Stop {
     /// Why.
     pub(crate) reason: StopReason,
-    /// Whether it had been started at all.
-    pub(crate) started: bool,
-    /// What it still had to say, when it came to its end within its grace.
-    pub(crate) said: Option<Result<T, CaughtPanic>>,
-    /// Whether it does not even yield, so that its thread had to be left behind.
-    pub(crate) abandoned: bool,
+    /// Whether it was started, and how it ended then.
+    pub(crate) end: StopEnd,
+}
+
+/// How a piece of user code ended that was asked to stop.
+#[derive(Debug)]
+pub(crate) enum StopEnd {
+    /// It was not even started.
+    NotStarted,
+    /// It came to an end within its grace.
+    Alone(StepEnd),
+    /// It did not.
+    Forced(Force),
 }
 
 /// Why a piece of user code was asked to stop.
@@ -52,14 +52,10 @@ pub(crate) enum StopReason {
     TimeLimit,
 }
 
-/// What user code may and how it hears of the end.
+/// What user code may and when it has to end.
 pub(crate) struct Supervision<'a> {
-    /// Where the code runs.
-    pub(crate) runtime: &'a Handle,
     /// Cancels the run from outside.
     pub(crate) cancel: &'a CancelHandle,
-    /// Tells the code.
-    pub(crate) token: &'a CancellationToken,
     /// When the phase began that the limit is for.
     pub(crate) begin: Instant,
     /// The limit of the phase; `None` is without limit.
@@ -69,55 +65,60 @@ pub(crate) struct Supervision<'a> {
 }
 
 impl Supervision<'_> {
-    /// Runs the code. `on_stop` is called when it is asked to stop.
+    /// Runs a step. `on_stop` is called when it is asked to stop.
     ///
     /// Code that has ended wins over a cancel and over the limit that come at the same time.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) async fn run(
         &self,
-        code: BoxFuture<T>,
+        worker: &mut Worker,
+        step: Step,
         on_stop: impl FnOnce(StopReason),
-    ) -> Ended<T> {
+    ) -> Ended {
         if self.cancel.urgency() >= Urgency::Graceful {
-            self.token.cancel();
-            let (reason, started) = (StopReason::Cancelled, false);
-            return Ended::Stopped(Stop { reason, started, said: None, abandoned: false });
+            worker.cancel().await;
+            let (reason, end) = (StopReason::Cancelled, StopEnd::NotStarted);
+            return Ended::Stopped(Stop { reason, end });
         }
-        let mut task = self.runtime.spawn(CatchPanic::new(code));
+        worker.begin(step).await;
         let reason = tokio::select! {
             biased;
-            joined = &mut task => return Ended::Finished(flatten(joined)),
+            end = worker.ended() => return Ended::Alone(end),
             () = self.cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
             () = self.limit_reached() => StopReason::TimeLimit,
         };
-        self.token.cancel();
+        worker.cancel().await;
         on_stop(reason);
         let said = tokio::select! {
             biased;
-            joined = &mut task => Some(flatten(joined)),
+            end = worker.ended() => Some(end),
             () = self.cancel.reached(Urgency::Now) => None,
             () = sleep(self.grace) => None,
         };
-        let abandoned = said.is_none() && !abort(task).await;
-        Ended::Stopped(Stop { reason, started: true, said, abandoned })
+        let end = match said {
+            Some(end) => StopEnd::Alone(end),
+            None => StopEnd::Forced(self.force(worker).await),
+        };
+        Ended::Stopped(Stop { reason, end })
     }
 
-    /// Runs code that comes after a cancel, too, for at most the grace, but not less than
-    /// [`SHORTEST_LAST_TIME`], unless the end is urgent. `None` when it had to be stopped.
-    pub(crate) async fn run_last<T: Send + 'static>(
-        &self,
-        code: BoxFuture<T>,
-    ) -> Option<Result<T, CaughtPanic>> {
-        let mut task = self.runtime.spawn(CatchPanic::new(code));
+    /// Runs a step that comes after a cancel, too, for at most the grace, but not less than
+    /// [`SHORTEST_LAST_TIME`], unless the end is urgent. An error says how it had to be ended.
+    pub(crate) async fn run_last(&self, worker: &mut Worker, step: Step) -> Result<StepEnd, Force> {
+        worker.begin(step).await;
         let said = tokio::select! {
             biased;
-            joined = &mut task => Some(flatten(joined)),
+            end = worker.ended() => Some(end),
             () = self.cancel.reached(Urgency::Now) => None,
             () = sleep(self.grace.max(SHORTEST_LAST_TIME)) => None,
         };
-        if said.is_none() {
-            abort(task).await;
+        match said {
+            Some(end) => Ok(end),
+            None => Err(self.force(worker).await),
         }
-        said
+    }
+
+    async fn force(&self, worker: &mut Worker) -> Force {
+        worker.force(self.cancel.urgency() >= Urgency::Now).await
     }
 
     /// When the limit is reached; `None` if there is none, or if it is out of sight.
@@ -132,19 +133,4 @@ impl Supervision<'_> {
             None => std::future::pending().await,
         }
     }
-}
-
-/// Stops a task at its next `.await`. Returns whether it has one.
-async fn abort<T>(task: JoinHandle<T>) -> bool {
-    task.abort();
-    timeout(ABORT_TIME, task).await.is_ok()
-}
-
-fn flatten<T>(
-    joined: Result<Result<T, CaughtPanic>, tokio::task::JoinError>,
-) -> Result<T, CaughtPanic> {
-    joined.unwrap_or_else(|error| {
-        let message = format!("its task ended early: {error}");
-        Err(CaughtPanic { message, location: None })
-    })
 }

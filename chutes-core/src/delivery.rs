@@ -1,0 +1,96 @@
+//! What became of files at the sinks of a run.
+
+/// What became of one file at one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Delivery {
+    /// The sink, as it is shown: without credentials and query.
+    pub sink: String,
+    /// What became of the file there.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub state: DeliveryState,
+}
+
+/// Whether a file has reached a sink.
+///
+/// ```
+/// use chutes_core::DeliveryState;
+///
+/// let failed = DeliveryState::Failed { reason: "403 Forbidden".into() };
+/// assert!(failed.is_failed());
+/// assert_eq!(failed.as_str(), "failed");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "state", rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum DeliveryState {
+    /// The sink has confirmed that it has the whole file.
+    Delivered,
+    /// The sink should have it and does not, or has not confirmed it.
+    Failed {
+        /// Why, as a lowercase fragment without credentials.
+        reason: String,
+    },
+    /// The sink is not meant to have it.
+    Skipped {
+        /// Why, as a lowercase fragment.
+        reason: String,
+    },
+}
+
+impl DeliveryState {
+    /// The name in JSON and in tables.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed { .. } => "failed",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+
+    /// Whether the file should be at the sink and is not.
+    #[must_use]
+    pub const fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+/// What became of all files of a run at one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SinkReport {
+    /// The sink, as it is shown: without credentials and query.
+    pub sink: String,
+    /// How many files it has.
+    pub delivered: u64,
+    /// How many it should have and does not.
+    pub failed: u64,
+    /// How many it is not meant to have.
+    pub skipped: u64,
+    /// The size of the files that it has, in bytes.
+    pub bytes: u64,
+    /// What went wrong with the sink as a whole, for instance that it did not take the last message.
+    pub error: Option<String>,
+}
+
+impl SinkReport {
+    /// Whether the sink has everything that it should have, and has confirmed it.
+    ///
+    /// ```
+    /// use chutes_core::SinkReport;
+    ///
+    /// let report = SinkReport {
+    ///     sink: "/backup".into(), delivered: 3, failed: 0, skipped: 1, bytes: 4_096, error: None,
+    /// };
+    /// assert!(report.is_complete());
+    /// assert!(!SinkReport { error: Some("500".into()), ..report }.is_complete());
+    /// ```
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.failed == 0 && self.error.is_none()
+    }
+}

@@ -1,0 +1,302 @@
+//! What a run tells while it goes on.
+
+use std::time::Duration;
+
+use crate::{Delivery, JobName, Outcome, OutputPath, Phase, RunId, Status};
+
+/// Something that happened in a run, with its place in the order of things.
+///
+/// In JSON one flat object: `seq`, `at`, `event` (the name of what happened) and its fields. A run's
+/// events are written one per line by `run --events`.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Event {
+    /// Counts the events of one run, from 1, without gaps.
+    pub seq: u64,
+    /// When it happened: UTC as RFC 3339, for instance `2026-11-22T01:02:03.456789Z`.
+    pub at: String,
+    /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub what: RunEvent,
+}
+
+#[cfg(feature = "serde")]
+mod record {
+    //! Reading an event. An outcome holds JSON as text, which is lost when fields are flattened, so it
+    //! is read by itself.
+
+    use serde::{Deserialize, Deserializer, de::Error};
+    use serde_json::value::RawValue;
+
+    use super::{Event, Outcome, RunEvent};
+
+    #[derive(Deserialize)]
+    struct Head {
+        seq: u64,
+        at: String,
+        event: String,
+        outcome: Option<Box<Outcome>>,
+    }
+
+    impl<'de> Deserialize<'de> for Event {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let text = Box::<RawValue>::deserialize(from)?;
+            let head: Head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+            let what = match head.outcome {
+                Some(outcome) if head.event == "outcome" => RunEvent::Outcome { outcome },
+                _ => serde_json::from_str(text.get()).map_err(D::Error::custom)?,
+            };
+            Ok(Self { seq: head.seq, at: head.at, what })
+        }
+    }
+}
+
+/// Something that happened in a run.
+///
+/// ```
+/// use chutes_core::{Phase, RunEvent, Status};
+///
+/// fn line(event: &RunEvent) -> Option<String> {
+///     match event {
+///         RunEvent::Status { status } => Some(status.label().to_owned()),
+///         RunEvent::Warning { message } => Some(format!("warning: {message}")),
+///         _ => None,
+///     }
+/// }
+///
+/// let status = Status::Accepted;
+/// assert_eq!(line(&RunEvent::Status { status }).as_deref(), Some("Accepted"));
+/// assert_eq!(line(&RunEvent::Phase { phase: Phase::Start, limit: None }), None);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// The first event of a run, or of its recovery.
+    Run {
+        /// The run.
+        run_id: RunId,
+        /// The job.
+        job: JobName,
+        /// The directory of the run, an absolute path.
+        run_dir: String,
+    },
+    /// The status changed.
+    Status {
+        /// The new status.
+        status: Status,
+    },
+    /// A phase began.
+    Phase {
+        /// Which.
+        phase: Phase,
+        /// How long it may take; `None` is as long as it likes.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "limit_seconds", with = "crate::duration::seconds::optional")
+        )]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+        limit: Option<Duration>,
+    },
+    /// The job told how far it has come. Not every report is passed on, but the newest always is.
+    Progress(Progress),
+    /// The job printed a line.
+    Log {
+        /// Where.
+        stream: LogStream,
+        /// The line without its end. Bytes that are not UTF-8 are replaced; very long lines come in
+        /// pieces.
+        line: String,
+    },
+    /// The supervisor is alive. Comes at regular intervals, also when nothing else happens.
+    Heartbeat {
+        /// The time since the run began.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "seconds", with = "crate::duration::seconds")
+        )]
+        #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+        elapsed: Duration,
+        /// The memory in use by the job's processes, in bytes, if it is known.
+        memory: Option<u64>,
+    },
+    /// The run was asked to stop and has this long to do so.
+    Stopping {
+        /// Why, for people: a lowercase fragment.
+        reason: String,
+        /// The time until it is stopped by force.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "grace_seconds", with = "crate::duration::seconds")
+        )]
+        #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+        grace: Duration,
+    },
+    /// It was settled whether a file reached a sink.
+    File {
+        /// Whether it is an output or a log.
+        kind: FileKind,
+        /// Its path.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        path: OutputPath,
+        /// What became of it.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        delivery: Delivery,
+    },
+    /// Something went wrong that does not decide how the run ends.
+    Warning {
+        /// What, for people: a lowercase fragment.
+        message: String,
+    },
+    /// The last event of a run.
+    #[cfg_attr(feature = "serde", serde(skip_deserializing))]
+    Outcome {
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+}
+
+/// Whether a file was written by the job into its output directory, or is what it printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum FileKind {
+    /// A file of `outputs/`.
+    Output,
+    /// A file of `logs/`.
+    Log,
+}
+
+impl FileKind {
+    /// The folder of such files in the directory of a run, and at a sink: `outputs` or `logs`.
+    #[must_use]
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::Output => "outputs",
+            Self::Log => "logs",
+        }
+    }
+}
+
+/// One of the two streams that a process prints to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl LogStream {
+    /// The name of its file in `logs/`.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout.log",
+            Self::Stderr => "stderr.log",
+        }
+    }
+}
+
+/// How far a job says that it has come.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Progress {
+    /// From 0 to 1.
+    pub fraction: f64,
+    /// What the job is doing.
+    pub message: String,
+}
+
+impl Progress {
+    /// A report. A fraction outside of 0 to 1 is taken as the nearer end, one that is not a number
+    /// as 0.
+    ///
+    /// ```
+    /// assert_eq!(chutes_core::Progress::new(1.5, "done").fraction, 1.0);
+    /// assert_eq!(chutes_core::Progress::new(f64::NAN, "lost").fraction, 0.0);
+    /// ```
+    #[must_use]
+    pub fn new(fraction: f64, message: impl Into<String>) -> Self {
+        let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
+        Self { fraction, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod tests {
+    use super::*;
+    use crate::DeliveryState;
+
+    #[track_caller]
+    fn check(what: RunEvent, expected: &str) {
+        let event = Event { seq: 7, at: "2026-11-22T01:02:03Z".into(), what };
+        let text = serde_json::to_string(&event).unwrap();
+        let expected = format!(r#"{{"seq":7,"at":"2026-11-22T01:02:03Z",{expected}}}"#);
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn json_form() {
+        let status = Status::Accepted;
+        check(RunEvent::Status { status }, r#""event":"status","status":"accepted""#);
+        let limit = Some(Duration::from_secs(90));
+        check(
+            RunEvent::Phase { phase: Phase::Execute, limit },
+            r#""event":"phase","phase":"execute","limit_seconds":90"#,
+        );
+        check(
+            RunEvent::Progress(Progress::new(0.5, "half")),
+            r#""event":"progress","fraction":0.5,"message":"half""#,
+        );
+        check(
+            RunEvent::Log { stream: LogStream::Stderr, line: "oh".into() },
+            r#""event":"log","stream":"stderr","line":"oh""#,
+        );
+        check(
+            RunEvent::Outcome { outcome: Box::new(outcome()) },
+            &format!(
+                r#""event":"outcome","outcome":{}"#,
+                serde_json::to_string(&outcome()).unwrap()
+            ),
+        );
+        let state = DeliveryState::Failed { reason: "403".into() };
+        check(
+            RunEvent::File {
+                kind: FileKind::Output,
+                path: OutputPath::new(*b"a\xff").unwrap(),
+                delivery: Delivery { sink: "/backup".into(), state },
+            },
+            concat!(
+                r#""event":"file","kind":"output","path":"a%FF","path_encoding":"percent","#,
+                r#""sink":"/backup","state":"failed","reason":"403""#,
+            ),
+        );
+    }
+
+    fn outcome() -> Outcome {
+        Outcome {
+            run_id: RunId::from_bytes([7; 16]),
+            job: JobName::new("train").unwrap(),
+            ending: crate::Ending::Completed,
+            result: Some(crate::Json::parse(r#"{"loss":1.10}"#).unwrap()),
+            phases: Vec::new(),
+            outputs: Vec::new(),
+            logs: Vec::new(),
+            sinks: Vec::new(),
+            warnings: Vec::new(),
+            run_dir: "/runs/train".into(),
+        }
+    }
+}

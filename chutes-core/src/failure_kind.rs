@@ -1,0 +1,82 @@
+//! The kinds of failure: what a program can tell apart.
+
+macro_rules! failure_kinds {
+    ($( $(#[$comment:meta])* $variant:ident = $name:literal, )*) => {
+        /// What kind of failure ended a run.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[non_exhaustive]
+        pub enum FailureKind {
+            $( $(#[$comment])* $variant, )*
+        }
+
+        impl FailureKind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$( Self::$variant, )*];
+
+            /// The name in messages and in JSON.
+            ///
+            /// ```
+            /// assert_eq!(chutes_core::FailureKind::OutputsIncomplete.as_str(), "outputs_incomplete");
+            /// ```
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $name, )*
+                }
+            }
+        }
+    };
+}
+
+failure_kinds! {
+    /// The data does not fit the job; nothing was started.
+    InvalidData = "invalid_data",
+    /// A startup hook failed; the job was not started.
+    StartupFailed = "startup_failed",
+    /// The job returned an error.
+    JobError = "job_error",
+    /// The job, or a startup hook, panicked.
+    Panic = "panic",
+    /// The job returned a value that cannot be written as JSON, or is too large.
+    InvalidResult = "invalid_result",
+    /// The job ended its process, for instance by `std::process::exit`, with whatever code.
+    Exited = "exited",
+    /// The job's process aborted itself (SIGABRT).
+    Aborted = "aborted",
+    /// The job's process crashed: SIGSEGV, SIGBUS, SIGILL, SIGFPE and their like.
+    Crashed = "crashed",
+    /// The job used up its stack.
+    StackOverflow = "stack_overflow",
+    /// The job's process was ended by a signal from outside.
+    Killed = "killed",
+    /// The kernel ended the job's process because the machine had no memory left.
+    OutOfMemory = "out_of_memory",
+    /// The job needed more memory than the run was given.
+    MemoryLimit = "memory_limit",
+    /// A phase reached its time limit.
+    TimeLimit = "time_limit",
+    /// Somebody asked the run to stop.
+    Cancelled = "cancelled",
+    /// The job finished, but not all of its outputs were collected and delivered.
+    OutputsIncomplete = "outputs_incomplete",
+    /// The supervisor itself was ended while the run went on; `recover` found the run.
+    SupervisorLost = "supervisor_lost",
+    /// The platform failed, not the job.
+    Platform = "platform",
+}
+
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_json_form() {
+        for kind in FailureKind::ALL {
+            assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.as_str()));
+        }
+    }
+}

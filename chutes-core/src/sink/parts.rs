@@ -1,0 +1,196 @@
+//! From what was asked for, in whatever form, to a checked sink. Each rule of [`SinkSpec`] is here.
+
+use std::path::PathBuf;
+
+use super::url::{self, HttpUrl, StoreUrl};
+use super::{SecretPairs, SinkKind, SinkSpec, SinkSpecError, Upload, UploadMethod, ZipTarget};
+use crate::{Escaped, OutputPath, suggest};
+
+/// What was asked for. All but the URL may be missing.
+#[derive(Default)]
+pub(super) struct SinkParts {
+    pub(super) url: String,
+    pub(super) file: Option<OutputPath>,
+    pub(super) method: Option<Method>,
+    pub(super) fields: Option<Vec<(String, String)>>,
+    pub(super) headers: Option<Vec<(String, String)>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Put,
+    Post,
+}
+
+/// What a URL, or a path, stands for.
+enum Place {
+    /// Whether it is a folder is known for a `file:` URL; the name of a path tells it.
+    Path {
+        path: PathBuf,
+        is_zip: bool,
+    },
+    Store(StoreUrl),
+    Http(HttpUrl),
+}
+
+impl SinkParts {
+    pub(super) fn check(self) -> Result<SinkSpec, SinkSpecError> {
+        let (zip, url) = match self.url.strip_prefix("zip+") {
+            Some(url) => (true, url),
+            None => (false, self.url.as_str()),
+        };
+        let mut problems = Vec::new();
+        let place = place(url).map_err(|error| problems.extend(error.problems)).ok();
+        let is_http = matches!(place, Some(Place::Http(_)));
+        if place.is_some() && !is_http {
+            self.check_without_http(&mut problems);
+        }
+        if zip && self.file.is_some() {
+            problems.push("`file` is one file, and `zip+` is all of them: give one of both".into());
+        }
+        let kind = place.and_then(|place| match place {
+            Place::Http(url) => self.over_http(zip, url, &mut problems),
+            Place::Store(url) => Some(store(zip, url, &mut problems)),
+            Place::Path { path, is_zip } if zip || is_zip => {
+                Some(SinkKind::Zip(ZipTarget::File(path)))
+            }
+            Place::Path { path, .. } => Some(SinkKind::Directory(path)),
+        });
+        match kind {
+            Some(kind) if problems.is_empty() => Ok(SinkSpec(kind)),
+            _ => Err(SinkSpecError { problems }),
+        }
+    }
+
+    fn check_without_http(&self, problems: &mut Vec<String>) {
+        for (name, is_given) in [
+            ("file", self.file.is_some()),
+            ("method", self.method.is_some()),
+            ("fields", self.fields.is_some()),
+            ("headers", self.headers.is_some()),
+        ] {
+            if is_given {
+                problems.push(format!("`{name}` goes with an `https://` URL only"));
+            }
+        }
+    }
+
+    fn over_http(self, zip: bool, url: HttpUrl, problems: &mut Vec<String>) -> Option<SinkKind> {
+        if self.file.is_none() && !zip {
+            problems.push(format!(
+                "`{url}` takes one file: write `FILE=URL` for one output file, or `zip+URL` for a \
+                 zip of everything"
+            ));
+        }
+        if self.file.as_ref().is_some_and(OutputPath::is_root) {
+            problems.push("`file` is the path of one output file, not of the directory".into());
+        }
+        if self.method == Some(Method::Put) && self.fields.is_some() {
+            problems.push("`fields` goes with the method `POST` only".into());
+        }
+        let headers = self.headers.unwrap_or_default();
+        check_headers(&headers, problems);
+        let is_post = self.method == Some(Method::Post) || self.fields.is_some();
+        let method = if is_post {
+            UploadMethod::Post { fields: SecretPairs(self.fields.unwrap_or_default()) }
+        } else {
+            UploadMethod::Put
+        };
+        let to = Upload { url, method, headers: SecretPairs(headers) };
+        match self.file {
+            Some(file) => Some(SinkKind::File { file, to }),
+            None => zip.then_some(SinkKind::Zip(ZipTarget::Upload(to))),
+        }
+    }
+}
+
+fn store(zip: bool, url: StoreUrl, problems: &mut Vec<String>) -> SinkKind {
+    if zip && !url.has_key() {
+        problems.push(format!("`zip+{url}` needs the name of the zip file at its end"));
+    }
+    let looks_like_zip = url.as_str().to_ascii_lowercase().ends_with(".zip");
+    if !zip && url.has_key() && looks_like_zip {
+        problems.push(format!(
+            "`{url}` looks like a zip file: write `zip+{url}` for a zip of everything, or `{url}/` \
+             for a folder"
+        ));
+    }
+    if zip { SinkKind::Zip(ZipTarget::ObjectStore(url)) } else { SinkKind::ObjectStore(url) }
+}
+
+/// A header is one line, and each part of it is sent as it is.
+fn check_headers(headers: &[(String, String)], problems: &mut Vec<String>) {
+    for (name, value) in headers {
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            problems.push(format!("`{}` is not the name of an HTTP header", Escaped(name)));
+        }
+        if value.chars().any(|character| character.is_control() && character != '\t') {
+            problems.push(format!("the value of the header `{}` is not one line", Escaped(name)));
+        }
+    }
+}
+
+fn place(url: &str) -> Result<Place, SinkSpecError> {
+    if let Some(rest) = url.strip_prefix("file:") {
+        return Ok(Place::Path { path: file_url(rest)?, is_zip: false });
+    }
+    match url::split_scheme(url) {
+        Some((scheme, _)) if ["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => {
+            Ok(Place::Http(HttpUrl::new(url)?))
+        }
+        Some((scheme, _)) if url::STORES.contains(&scheme) => Ok(Place::Store(StoreUrl::new(url)?)),
+        Some((scheme, _)) => Err(unknown_scheme(scheme)),
+        None => path(url),
+    }
+}
+
+fn unknown_scheme(scheme: &str) -> SinkSpecError {
+    let known = ["file", "https", "http", "s3", "gs", "az"];
+    let meant = suggest::nearest(scheme, known)
+        .map(|known| format!(", did you mean `{known}://`?"))
+        .unwrap_or_default();
+    SinkSpecError::new(format!(
+        "nothing can be sent to `{scheme}://`{meant}; there are a directory, `file://`, `s3://`, \
+         `gs://`, `az://`, `FILE=https://` and `zip+` before a URL"
+    ))
+}
+
+fn path(text: &str) -> Result<Place, SinkSpecError> {
+    if text.is_empty() {
+        return Err(SinkSpecError::new("an empty text is no place: write `.` for this directory"));
+    }
+    if text.contains("://") {
+        return Err(SinkSpecError::new(
+            "neither a URL nor a directory: only `https://` URLs take one file, as `FILE=URL`, and \
+             a directory is written without `://`",
+        ));
+    }
+    if text.contains('\0') {
+        return Err(SinkSpecError::new("a path has no zero byte"));
+    }
+    let path = PathBuf::from(text);
+    let has_extension = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("zip"));
+    Ok(Place::Path { is_zip: has_extension && !text.ends_with('/'), path })
+}
+
+/// The path of a `file:` URL, after that scheme. Without `//` it may be relative.
+fn file_url(rest: &str) -> Result<PathBuf, SinkSpecError> {
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+        None => rest,
+    };
+    if path.is_empty() || (rest.starts_with("//") && !path.starts_with('/')) {
+        return Err(SinkSpecError::new("a `file` URL is `file:///` and a path on this machine"));
+    }
+    if path.contains(['?', '#']) {
+        let problem = "a `?` or `#` in the path of a `file` URL is written as `%3F` or `%23`";
+        return Err(SinkSpecError::new(problem));
+    }
+    let bytes = url::decode(path);
+    if bytes.contains(&0) {
+        return Err(SinkSpecError::new("a path has no zero byte"));
+    }
+    url::path_of(bytes).map_err(SinkSpecError::new)
+}

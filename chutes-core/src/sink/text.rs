@@ -1,0 +1,78 @@
+//! The text form of a sink, which the command line takes.
+
+use std::str::FromStr;
+
+use super::parts::SinkParts;
+use super::{SinkKind, SinkSpec, SinkSpecError, ZipTarget, url};
+use crate::OutputPath;
+
+/// What the command line takes, see [`SinkSpec`].
+impl FromStr for SinkSpec {
+    type Err = SinkSpecError;
+
+    fn from_str(text: &str) -> Result<Self, SinkSpecError> {
+        let is_placeholder = ["{run_id}", "{job}"].iter().any(|name| text.starts_with(name));
+        let spec =
+            if text.starts_with('{') && !is_placeholder { json(text)? } else { plain(text)? };
+        refuse_unknown_placeholders(&spec)?;
+        Ok(spec)
+    }
+}
+
+#[cfg(feature = "serde")]
+fn json(text: &str) -> Result<SinkSpec, SinkSpecError> {
+    super::json::read(text)
+}
+
+#[cfg(not(feature = "serde"))]
+fn json(_: &str) -> Result<SinkSpec, SinkSpecError> {
+    let problem = "JSON cannot be read without the feature `serde`: write a directory or a URL";
+    Err(SinkSpecError::new(problem))
+}
+
+fn plain(text: &str) -> Result<SinkSpec, SinkSpecError> {
+    let Some((file, url)) = file_and_url(text) else {
+        return SinkParts { url: text.to_owned(), ..SinkParts::default() }.check();
+    };
+    let file = OutputPath::new(file).map_err(|error| {
+        SinkSpecError::new(format!("{error}: `FILE` is the path of an output file"))
+    })?;
+    SinkParts { url: url.to_owned(), file: Some(file), ..SinkParts::default() }.check()
+}
+
+/// Splits at the `=` in front of an HTTP URL. Other `=` belong to the name of the file, or to the URL
+/// when the text begins with one.
+fn file_and_url(text: &str) -> Option<(&str, &str)> {
+    if url::split_scheme(text).is_some() || text.starts_with("file:") {
+        return None;
+    }
+    let is_http = |url: &str| {
+        url::split_scheme(url).is_some_and(|(scheme, _)| {
+            ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        })
+    };
+    let mut places = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    places.find(|(_, url)| is_http(url))
+}
+
+/// A misspelt placeholder would make all runs write to one place.
+fn refuse_unknown_placeholders(spec: &SinkSpec) -> Result<(), SinkSpecError> {
+    let text = match spec.kind() {
+        SinkKind::Directory(path) | SinkKind::Zip(ZipTarget::File(path)) => path.to_string_lossy(),
+        SinkKind::ObjectStore(url) | SinkKind::Zip(ZipTarget::ObjectStore(url)) => {
+            url.as_str().into()
+        }
+        SinkKind::File { .. } | SinkKind::Zip(ZipTarget::Upload(_)) | SinkKind::StatusUrl(_) => {
+            return Ok(());
+        }
+    };
+    let names = text.split('{').skip(1).filter_map(|part| Some(part.split_once('}')?.0));
+    let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_unknown = |name: &&str| !["run_id", "job"].contains(name) && is_word(name);
+    match names.into_iter().find(is_unknown) {
+        Some(name) => Err(SinkSpecError::new(format!(
+            "`{{{name}}}` stands for nothing: there are `{{run_id}}` and `{{job}}`"
+        ))),
+        None => Ok(()),
+    }
+}

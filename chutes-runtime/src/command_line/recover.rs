@@ -1,0 +1,253 @@
+//! `recover`: finishes what interrupted runs have left.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chutes_core::{ExitCode, FailureKind, Outcome, OutputFile, SinkReport};
+use tokio::runtime::Runtime;
+
+use super::arguments;
+use super::console::Console;
+use super::list::to_json_line;
+use super::problem::Problem;
+use super::run::{Watching, finish, runtime};
+use super::signals::Signals;
+use super::terminal::Paint;
+use crate::run::recover::{Found, RecoverError, Unfinished, find};
+use crate::run::{CancelHandle, RunDirectory, Urgency};
+
+/// Recovers one run, or all runs of a folder. The exit code is that of the run, or of the first whose
+/// code is not 0.
+pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Problem> {
+    let path = &arguments.directory;
+    let path = std::path::absolute(path).map_err(|error| cannot_read(path, &error))?;
+    let runtime = runtime(true).map_err(|error| Problem::platform(&error))?;
+    let code = if is_run(&path) {
+        carry_out(&path, find(&path), arguments.json, &runtime)?
+    } else {
+        recover_all(&runs_in(&path)?, arguments.json, &runtime)?
+    };
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// Recovers all that can be recovered. A run in progress is as it should be.
+fn recover_all(
+    directories: &[PathBuf],
+    json: bool,
+    runtime: &Runtime,
+) -> Result<ExitCode, Problem> {
+    let mut first = ExitCode::COMPLETED;
+    for directory in directories {
+        let found = find(directory);
+        if matches!(found, Err(RecoverError::InUse)) {
+            say(&format!("{} is in progress\n", directory.display()))?;
+            continue;
+        }
+        let code = carry_out(directory, found, json, runtime).unwrap_or_else(|problem| {
+            problem.print(Paint::for_stderr());
+            problem.exit_code()
+        });
+        first = if first == ExitCode::COMPLETED { code } else { first };
+    }
+    Ok(first)
+}
+
+fn say(text: &str) -> Result<(), Problem> {
+    let console = Console::open().map_err(|error| Problem::platform(&error))?;
+    console.print(text);
+    Ok(())
+}
+
+/// What cannot be looked at is taken as a run, so that somebody hears of it.
+fn is_run(path: &Path) -> bool {
+    match std::fs::metadata(RunDirectory::at(path.to_owned()).journal()) {
+        Ok(journal) => journal.is_file(),
+        Err(error) => {
+            !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        }
+    }
+}
+
+/// The directories of runs in a folder, sorted.
+fn runs_in(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| cannot_read(path, &error))?;
+    let mut runs: Vec<PathBuf> =
+        entries.into_iter().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    runs.sort();
+    if runs.is_empty() {
+        return Err(Problem::wrong(format!("there is no run in `{}`", path.display())));
+    }
+    Ok(runs)
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Problem {
+    Problem::wrong(format!("cannot read `{}`: {error}", path.display()))
+}
+
+/// Does what is to be done about what was found in the directory of a run.
+fn carry_out(
+    directory: &Path,
+    found: Result<Found, RecoverError>,
+    json: bool,
+    runtime: &Runtime,
+) -> Result<ExitCode, Problem> {
+    match found {
+        Ok(Found::Settled(outcome)) => {
+            say(&format!("{} is in order: {}\n", directory.display(), outcome.status()))?;
+            if json {
+                super::to_stdout(&to_json_line(&*outcome)?)?;
+            }
+            Ok(exit_code(&outcome))
+        }
+        Ok(Found::Unfinished(run)) => {
+            // A signal ends this process like any other: what is not done then is left for the next
+            // time.
+            let never = std::future::pending();
+            let finished = take_to_its_end(*run, directory, json, runtime, never)?;
+            Ok(finished.map_or(ExitCode::PLATFORM_FAULT, |outcome| exit_code(&outcome)))
+        }
+        Err(error) => Err(problem(directory, &error)),
+    }
+}
+
+fn problem(directory: &Path, error: &RecoverError) -> Problem {
+    let shown = directory.display();
+    match error {
+        RecoverError::InUse => Problem::wrong(format!("the run in `{shown}` is in progress")),
+        RecoverError::Sinks(_) => Problem::platform(error).hint(format!(
+            "in {shown}; without its `sinks.json` the run is finished, and nothing is delivered"
+        )),
+        _ => Problem::platform(error).hint(format!("in {shown}")),
+    }
+}
+
+/// The exit code of a run as it is now: one that lacked nothing but deliveries lacks nothing when they
+/// have been made, although its outcome stays what it was.
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    if is_made_good(outcome) { ExitCode::COMPLETED } else { outcome.exit_code() }
+}
+
+fn is_made_good(outcome: &Outcome) -> bool {
+    let kind = outcome.ending.failure().map(|failure| failure.kind);
+    let mut files = outcome.outputs.iter().chain(&outcome.logs);
+    kind == Some(FailureKind::OutputsIncomplete)
+        && files.all(OutputFile::is_safe)
+        && outcome.sinks.iter().all(SinkReport::is_complete)
+}
+
+/// Takes a run to its outcome, unless `interrupted` comes first.
+fn take_to_its_end(
+    run: Unfinished,
+    directory: &Path,
+    json: bool,
+    runtime: &Runtime,
+    interrupted: impl Future<Output = ()>,
+) -> Result<Option<Outcome>, Problem> {
+    let platform = |error: io::Error| Problem::platform(&error);
+    let console = Arc::new(Console::open().map_err(platform)?);
+    console.print(&format!("recovering {}\n", directory.display()));
+    let Watching { observer, forwarded } = Watching::on(&console).map_err(platform)?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run.finish(Arc::new(observer)) => Some(outcome),
+            () = interrupted => None,
+        }
+    });
+    for (_, forwarded) in forwarded {
+        // What people have not seen by now they find in the directory.
+        let _ = forwarded.wait();
+    }
+    console.close();
+    if let Some(outcome) = &outcome {
+        finish(&console, outcome, json)?;
+    }
+    Ok(outcome)
+}
+
+/// Puts a directory in order that a new run was to have. Returns what to tell about the run in it, if
+/// there is one. The directory is not free in any case: it holds the files of that run.
+pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
+    const ADVICE: &str = "name another directory for this one";
+    let run = match find(path) {
+        Ok(Found::Unfinished(run)) => *run,
+        Err(RecoverError::InUse) => return Some(format!("a run is in progress in it; {ADVICE}")),
+        Ok(Found::Settled(_)) | Err(_) => return None,
+    };
+    let cancel = CancelHandle::new();
+    let interrupted = async {
+        tokio::select! {
+            () = signals.cancel(cancel.clone()) => {}
+            () = cancel.reached(Urgency::Graceful) => {}
+        }
+    };
+    Some(match take_to_its_end(run, path, false, runtime, interrupted) {
+        Ok(Some(outcome)) => {
+            let status = outcome.status();
+            format!("a run was left unfinished in it and has been recovered: {status}; {ADVICE}")
+        }
+        _ => "a run was left unfinished in it; `recover` finishes it".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::{
+        Delivery, DeliveryState, Ending, Failure, FileState, JobName, OutputPath, RunId,
+        Sha256Digest,
+    };
+
+    use super::*;
+
+    /// A run that ended with this kind of failure, and what became of its one file and its one sink.
+    fn outcome(kind: FailureKind, collected: bool, delivered: bool, error: bool) -> Outcome {
+        let sha256 = Sha256Digest::from_bytes([0; 32]);
+        let reason = || "it was changed while it was read".to_owned();
+        let state = if collected {
+            FileState::Collected { bytes: 1, sha256 }
+        } else {
+            FileState::Failed { reason: reason() }
+        };
+        let delivery = if delivered {
+            DeliveryState::Delivered
+        } else {
+            DeliveryState::Failed { reason: reason() }
+        };
+        let mut file = OutputFile::new(OutputPath::new(*b"a").unwrap(), state);
+        file.deliveries = vec![Delivery { sink: "/backup".into(), state: delivery }];
+        let (delivered, failed) = if delivered { (1, 0) } else { (0, 1) };
+        let error = error.then(|| "500".to_owned());
+        let (sink, bytes) = ("/backup".to_owned(), 1);
+        Outcome {
+            run_id: RunId::from_bytes([7; 16]),
+            job: JobName::new("train").unwrap(),
+            ending: Ending::Failed(Failure::new(kind, "it went wrong")),
+            result: None,
+            phases: Vec::new(),
+            outputs: vec![file],
+            logs: Vec::new(),
+            sinks: vec![SinkReport { sink, delivered, failed, skipped: 0, bytes, error }],
+            warnings: Vec::new(),
+            run_dir: "/runs/train".into(),
+        }
+    }
+
+    #[test]
+    fn only_deliveries_can_be_made_good() {
+        use FailureKind::{JobError, OutputsIncomplete};
+
+        for (kind, collected, delivered, error, expected) in [
+            (OutputsIncomplete, true, true, false, 0),
+            (OutputsIncomplete, true, false, false, 3),
+            (OutputsIncomplete, true, true, true, 3),
+            (OutputsIncomplete, false, true, false, 3),
+            (JobError, true, true, false, 1),
+            (JobError, true, false, false, 1),
+        ] {
+            let outcome = outcome(kind, collected, delivered, error);
+            assert_eq!(exit_code(&outcome).get(), expected, "{outcome:#?}");
+        }
+    }
+}

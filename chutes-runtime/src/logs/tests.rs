@@ -1,0 +1,270 @@
+//! What is kept of the output, and what is said about the rest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use chutes_core::LogStream;
+use proptest::prelude::*;
+
+use super::disk::{Disk, DiskFile};
+use super::{LogCap, LogWriter};
+
+/// A disk in memory that has this much room left.
+#[derive(Clone, Default)]
+struct SmallDisk {
+    room: Rc<Cell<usize>>,
+    files: Rc<RefCell<BTreeMap<String, SmallFile>>>,
+}
+
+#[derive(Clone)]
+struct SmallFile {
+    room: Rc<Cell<usize>>,
+    content: Rc<RefCell<Vec<u8>>>,
+}
+
+impl SmallDisk {
+    fn with_room(room: usize) -> Self {
+        Self { room: Rc::new(Cell::new(room)), ..Self::default() }
+    }
+
+    /// All files in the order in which they are read, by their names.
+    fn files(&self) -> Vec<(String, String)> {
+        let number = |name: &str| name.split('.').nth(1).unwrap().parse().unwrap_or(0_u64);
+        let files = self.files.borrow();
+        let mut files: Vec<_> = files
+            .iter()
+            .map(|(name, file)| {
+                (name.clone(), String::from_utf8_lossy(&file.content.borrow()).into_owned())
+            })
+            .collect();
+        files.sort_by_key(|(name, _)| number(name));
+        files
+    }
+
+    fn text(&self) -> String {
+        self.files().into_iter().map(|(_, content)| content).collect()
+    }
+
+    fn writer(&self, cap: u64) -> LogWriter<Self> {
+        LogWriter::create_on(self.clone(), LogStream::Stdout, LogCap::new(cap).unwrap()).unwrap()
+    }
+}
+
+fn no_space() -> io::Error {
+    rustix::io::Errno::NOSPC.into()
+}
+
+impl Disk for SmallDisk {
+    type File = SmallFile;
+
+    fn create(&self, name: &str) -> io::Result<SmallFile> {
+        if self.room.get() == 0 {
+            return Err(no_space());
+        }
+        let file = SmallFile { room: Rc::clone(&self.room), content: Rc::default() };
+        let before = self.files.borrow_mut().insert(name.into(), file.clone());
+        assert!(before.is_none(), "{name} was there already");
+        Ok(file)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let file = self.files.borrow_mut().remove(name);
+        file.ok_or(io::ErrorKind::NotFound)?.cut(0)
+    }
+}
+
+impl DiskFile for SmallFile {
+    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
+        let mut content = self.content.borrow_mut();
+        let place = usize::try_from(place).unwrap();
+        assert!(place <= content.len(), "a hole");
+        let count = bytes.len().min(content.len() - place + self.room.get());
+        if count == 0 {
+            return Err(no_space());
+        }
+        let end = content.len().max(place + count);
+        self.room.set(self.room.get() - (end - content.len()));
+        content.resize(end, 0);
+        content[place..place + count].copy_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        let mut content = self.content.borrow_mut();
+        let length = usize::try_from(length).unwrap();
+        self.room.set(self.room.get() + content.len().saturating_sub(length));
+        content.truncate(length);
+        Ok(())
+    }
+}
+
+/// Output in which each place can be told from others: letters only.
+fn output(length: usize) -> String {
+    let mut state: u32 = 7;
+    let mut letter = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + u8::try_from((state >> 24) % 26).unwrap())
+    };
+    (0..length).map(&mut letter).collect()
+}
+
+/// Follows the output through what was kept of it and what is said about the rest. Returns how much
+/// is missing and how long the notes are.
+#[track_caller]
+fn follow(kept: &str, output: &str) -> (usize, usize) {
+    let (mut position, mut missing, mut notes) = (0, 0, 0);
+    let mut rest = kept;
+    while let Some((before, after)) = rest.split_once("[chutes: ") {
+        let before_note = before.strip_suffix('\n').unwrap_or(before);
+        assert!(output[position..].starts_with(before_note), "wrong output at {position}");
+        let (note, after) = after.split_once("]\n").unwrap();
+        let bytes: usize = note.split_once(" bytes of output ").unwrap().0.parse().unwrap();
+        position += before_note.len() + bytes;
+        missing += bytes;
+        notes += rest.len() - before_note.len() - after.len();
+        rest = after;
+    }
+    assert_eq!(&output[position..], rest, "wrong end");
+    (missing, notes)
+}
+
+#[test]
+fn a_short_log_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let mut log = LogWriter::create(&logs, LogStream::Stderr, LogCap::default()).unwrap();
+    log.write(b"two\nli");
+    log.write(b"nes, \xff");
+    assert_eq!(log.finish(), 0);
+    assert_eq!(std::fs::read(folder.path().join("stderr.log")).unwrap(), b"two\nlines, \xff");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let again = LogWriter::create(&logs, LogStream::Stderr, LogCap::default());
+    assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn a_long_log_keeps_its_beginning_and_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let mut log = LogWriter::create(&logs, LogStream::Stdout, LogCap::new(1_024).unwrap()).unwrap();
+    let output = output(2_100);
+    log.write(output.as_bytes());
+    assert_eq!(log.dropped(), 2_100 - 512 - 256 - 52);
+    assert_eq!(log.finish(), 2_100 - 512 - 256 - 52);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let note = "[chutes: 1280 bytes of output were dropped here, it goes on in stdout.6.log]";
+    assert_eq!(read("stdout.log"), format!("{}\n{note}\n", &output[..512]));
+    assert_eq!(read("stdout.6.log"), output[1_792..2_048]);
+    assert_eq!(read("stdout.7.log"), output[2_048..]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn a_full_disk_is_told_of_when_there_is_room_again() {
+    let disk = SmallDisk::with_room(10);
+    let mut log = disk.writer(1_024);
+    log.write(b"one\ntwo\nthree\n");
+    log.write(b"four\n");
+    assert_eq!((disk.text().as_str(), log.dropped()), ("one\ntwo\nth", 9));
+    disk.room.set(1_000);
+    log.write(b"five\n");
+    assert_eq!(log.dropped(), 9);
+    let note = "[chutes: 9 bytes of output could not be written here: No space left on device (os error 28)]";
+    assert_eq!(disk.text(), format!("one\ntwo\nth\n{note}\nfive\n"));
+    assert_eq!(log.finish(), 9);
+}
+
+/// Room for half of a note is no room.
+#[test]
+fn a_disk_that_stays_full() {
+    let disk = SmallDisk::with_room(4);
+    let mut log = disk.writer(1_024);
+    log.write(b"one\ntwo\n");
+    disk.room.set(20);
+    log.write(b"three\n");
+    assert_eq!((disk.text().as_str(), disk.room.get()), ("one\n", 20));
+    assert_eq!(log.finish(), 10);
+    assert_eq!(disk.text(), "one\n");
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("stdout.1.log"), "mine").unwrap();
+    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let mut log = LogWriter::create(&logs, LogStream::Stdout, LogCap::new(1_024).unwrap()).unwrap();
+    let output = output(600);
+    output.as_bytes().chunks(50).for_each(|chunk| log.write(chunk));
+    assert_eq!(log.finish(), 38);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("stdout.1.log"), "mine");
+    assert_eq!(follow(&(read("stdout.log") + &read("stdout.2.log")), &output).0, 38);
+}
+
+#[test]
+fn caps() {
+    assert_eq!(
+        LogCap::new(1_023).unwrap_err().to_string(),
+        "1023 bytes are too few for a log; at least 1024 are needed"
+    );
+    assert!(LogCap::new(1_024).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn logs_do_not_depend_on_chunks(cap in 1_024..3_000_u64, sizes in sizes(0..1_000)) {
+        let output = output(sizes.iter().sum());
+        let (whole, in_chunks) = (SmallDisk::with_room(10_000), SmallDisk::with_room(10_000));
+        let mut log = whole.writer(cap);
+        log.write(output.as_bytes());
+        let dropped = log.finish();
+        let mut log = in_chunks.writer(cap);
+        let mut rest = output.as_bytes();
+        for size in sizes {
+            let (chunk, later) = rest.split_at(size);
+            log.write(chunk);
+            rest = later;
+        }
+        prop_assert_eq!(log.finish(), dropped);
+        prop_assert_eq!(in_chunks.files(), whole.files());
+        let (missing, notes) = follow(&whole.text(), &output);
+        prop_assert_eq!(missing as u64, dropped);
+        prop_assert!((whole.text().len() - notes) as u64 <= cap);
+        // What is kept of a long log is never less than its beginning and a quarter of the cap.
+        let kept = output.len() - missing;
+        prop_assert!(missing == 0 || kept as u64 >= cap / 2 + cap / 4);
+    }
+
+    #[test]
+    fn a_disk_with_and_without_room(cap in 1_024..3_000_u64, steps in steps()) {
+        let output = output(steps.iter().map(|(_, size)| size).sum());
+        let disk = SmallDisk::with_room(10_000);
+        let mut log = disk.writer(cap);
+        let mut rest = output.as_bytes();
+        for (room, size) in steps {
+            let (chunk, later) = rest.split_at(size);
+            disk.room.set(room);
+            log.write(chunk);
+            rest = later;
+        }
+        disk.room.set(10_000);
+        let dropped = log.finish();
+        let (missing, notes) = follow(&disk.text(), &output);
+        prop_assert_eq!(missing as u64, dropped);
+        prop_assert!((disk.text().len() - notes) as u64 <= cap);
+    }
+}
+
+fn sizes(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(range, 0..12)
+}
+
+/// How much room there is, and how much is written then.
+fn steps() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    let room = prop_oneof![Just(0_usize), 0..200_usize, Just(10_000)];
+    proptest::collection::vec((room, 0..600_usize), 0..20)
+}

@@ -1,0 +1,179 @@
+//! The worker process: carries out what its supervisor says, and ends with it.
+
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chutes_core::{FailureKind, Progress};
+use rustix::process::{Pid, Signal, kill_current_process_group};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::local::ABORT_TIME;
+use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
+use super::session::{Session, Setup};
+use super::step::{StepFailure, StepResult};
+use crate::process::die_with_supervisor;
+use crate::registry::Registry;
+use crate::run::RunDirectory;
+
+/// The shortest time between two reports of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Serves the supervisor at the other end of the socket until it says that this is all. User code runs
+/// on its own runtime, so that it cannot keep the worker from hearing its supervisor.
+///
+/// Does not return when the supervisor is gone: the process ends then, and its process group.
+pub(crate) async fn serve(
+    socket: UnixStream,
+    registry: &Registry,
+    user_code: Handle,
+) -> io::Result<()> {
+    let mut connection = Connection::new(socket)?;
+    let Some(Order::Setup(frame)) = connection.receive().await? else {
+        return Err(io::Error::other("the first frame is not the setup of a run"));
+    };
+    if frame.version != VERSION {
+        let message = format!("supervisor and worker differ: {} and {VERSION}", frame.version);
+        return Err(io::Error::other(message));
+    }
+    let supervisor = Pid::from_raw(frame.supervisor).unwrap_or(Pid::INIT);
+    die_with_supervisor(supervisor).map_err(io::Error::other)?;
+    let job = registry.get(frame.job.as_str()).map_err(io::Error::other)?.clone();
+    connection.send(&Report::Ready { version: VERSION }).await?;
+    let session = Session::new(job, setup(frame));
+    let progress = Reports::new(session.progress());
+    Server { connection, session, user_code, task: None, progress }.serve().await
+}
+
+fn setup(frame: SetupFrame) -> Setup {
+    let root = PathBuf::from(std::ffi::OsString::from_vec(frame.directory));
+    Setup {
+        run_id: frame.run_id,
+        data: frame.data,
+        directory: RunDirectory::at(root),
+        host: frame.host,
+        attempt: frame.attempt,
+    }
+}
+
+struct Server {
+    connection: Connection,
+    session: Session,
+    user_code: Handle,
+    task: Option<(u64, JoinHandle<StepResult>)>,
+    progress: Reports,
+}
+
+impl Server {
+    async fn serve(mut self) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                order = self.connection.receive() => match order? {
+                    Some(Order::Finish) => return Ok(()),
+                    Some(order) => self.carry_out(order).await?,
+                    None => end_process_group(),
+                },
+                (number, result) = ended(&mut self.task) => {
+                    self.report_progress().await?;
+                    self.connection.send(&Report::Ended { number, result }).await?;
+                }
+                () = self.progress.due() => self.report_progress().await?,
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, order: Order) -> io::Result<()> {
+        match order {
+            Order::Begin { number, step } => {
+                self.task = Some((number, self.user_code.spawn(self.session.start(step))));
+                Ok(())
+            }
+            Order::Cancel => {
+                self.session.cancel();
+                Ok(())
+            }
+            Order::Abort { number } => self.abort(number).await,
+            Order::Setup(_) | Order::Finish => {
+                Err(io::Error::other("a frame came in the wrong place"))
+            }
+        }
+    }
+
+    /// Says nothing when the step does not yield: the supervisor does not wait for long.
+    async fn abort(&mut self, number: u64) -> io::Result<()> {
+        let Some((_, task)) = self.task.take_if(|(running, _)| *running == number) else {
+            return Ok(());
+        };
+        task.abort();
+        if timeout(ABORT_TIME, task).await.is_ok() {
+            self.connection.send(&Report::Aborted { number }).await?;
+        }
+        Ok(())
+    }
+
+    async fn report_progress(&mut self) -> io::Result<()> {
+        match self.progress.take() {
+            Some(newest) => self.connection.send(&Report::Progress(newest)).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nobody supervises this process any more, so that nobody could end it: it ends itself, and what it
+/// has started.
+fn end_process_group() -> ! {
+    let _ = kill_current_process_group(Signal::KILL);
+    std::process::abort()
+}
+
+async fn ended(task: &mut Option<(u64, JoinHandle<StepResult>)>) -> (u64, StepResult) {
+    let Some((number, running)) = task else { return std::future::pending().await };
+    let (number, joined) = (*number, running.await);
+    *task = None;
+    let lost = |error| {
+        let message = format!("its task ended early: {error}");
+        Err(StepFailure::new(FailureKind::Platform, message))
+    };
+    (number, joined.unwrap_or_else(lost))
+}
+
+/// The reports of the job, of which only the newest counts, and not too often.
+struct Reports {
+    receiver: watch::Receiver<Option<Progress>>,
+    next: Instant,
+    gone: bool,
+}
+
+impl Reports {
+    fn new(receiver: watch::Receiver<Option<Progress>>) -> Self {
+        Self { receiver, next: Instant::now(), gone: false }
+    }
+
+    /// Waits until there is a report to be passed on. May be dropped and called again.
+    async fn due(&mut self) {
+        if self.gone {
+            return std::future::pending().await;
+        }
+        if self.receiver.changed().await.is_err() {
+            self.gone = true;
+            return;
+        }
+        // Until it is taken, it stays a change, also when this is dropped at the next line.
+        self.receiver.mark_changed();
+        sleep_until(self.next).await;
+    }
+
+    fn take(&mut self) -> Option<Progress> {
+        if !self.receiver.has_changed().unwrap_or(false) {
+            return None;
+        }
+        self.next = Instant::now() + PROGRESS_INTERVAL;
+        self.receiver.borrow_and_update().clone()
+    }
+}

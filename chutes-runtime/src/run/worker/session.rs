@@ -1,0 +1,151 @@
+//! The user code of one run, step by step. This is the same wherever it runs.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use chutes_core::{FailureKind, Json, Progress, RunId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::step::{Step, StepFailure, StepResult};
+use crate::context::{Inner, JobContext};
+use crate::definition::{BoxFuture, PreparedJob, WorkError};
+use crate::error::ErrorText;
+use crate::port::RunPorts;
+use crate::registry::{self, Job};
+use crate::result::check_size;
+use crate::run::RunDirectory;
+use crate::run::panic::{CatchPanic, CaughtPanic};
+use crate::state::State;
+
+/// What user code has to know of its run.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) run_id: RunId,
+    pub(crate) data: Json,
+    pub(crate) directory: RunDirectory,
+    pub(crate) host: IpAddr,
+    pub(crate) attempt: u32,
+}
+
+/// The user code of one run.
+pub(crate) struct Session {
+    job: Job,
+    context: JobContext,
+    progress: watch::Receiver<Option<Progress>>,
+    prepared: Arc<Mutex<Option<PreparedJob>>>,
+}
+
+impl Session {
+    pub(crate) fn new(job: Job, setup: Setup) -> Self {
+        let (sender, progress) = watch::channel(None);
+        let context = JobContext::new(Inner {
+            run_id: setup.run_id,
+            job: job.name().clone(),
+            directory: setup.directory,
+            data: setup.data,
+            ports: RunPorts::on_host(job.ports(), setup.host),
+            attempt: setup.attempt,
+            cancellation: CancellationToken::new(),
+            progress: sender,
+            deadline: OnceLock::new(),
+            state: State::default(),
+        });
+        Self { job, context, progress, prepared: Arc::default() }
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.clone()
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.context.inner().cancellation.cancel();
+    }
+
+    /// The code of a step. It never panics.
+    pub(crate) fn start(&self, step: Step) -> BoxFuture<StepResult> {
+        let code = match step {
+            Step::Decode => self.decode(),
+            Step::Startup(at) => self.startup(at),
+            Step::Job { time_left } => self.job(time_left),
+            Step::Shutdown(at) => self.shutdown(at),
+        };
+        let caught = CatchPanic::new(code);
+        Box::pin(async move { caught.await.unwrap_or_else(|panic| Err(panicked(panic))) })
+    }
+
+    fn decode(&self) -> BoxFuture<StepResult> {
+        let (job, context) = (self.job.clone(), self.context.clone());
+        let prepared = Arc::clone(&self.prepared);
+        Box::pin(async move {
+            let job = job.prepare(context.data());
+            let job =
+                job.map_err(|error| StepFailure::new(FailureKind::InvalidData, error.to_string()))?;
+            *prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+            Ok(Json::null())
+        })
+    }
+
+    fn startup(&self, at: usize) -> BoxFuture<StepResult> {
+        let Some(hook) = registry::startup_hooks().get(at).copied() else { return unknown() };
+        let context = self.context.clone();
+        Box::pin(async move {
+            let kind = FailureKind::StartupFailed;
+            let state = (hook.run)(context.clone()).0.await.map_err(|error| failed(kind, error))?;
+            let inserted = context.inner().state.insert(hook.name, state);
+            inserted.map_err(|conflict| StepFailure::new(kind, conflict.to_string()))?;
+            Ok(Json::null())
+        })
+    }
+
+    fn job(&self, time_left: Option<Duration>) -> BoxFuture<StepResult> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(job) = prepared else { return unknown() };
+        let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
+        if let Some(deadline) = deadline {
+            // Only set here, and a job starts once.
+            let _ = self.context.inner().deadline.set(deadline);
+        }
+        let returned = (job.start)(self.context.clone());
+        Box::pin(async move {
+            let result = returned.await.map_err(|error| match error {
+                WorkError::Job(error) => failed(FailureKind::JobError, error),
+                WorkError::Result(error) => StepFailure {
+                    causes: error.source().map(ToString::to_string).into_iter().collect(),
+                    ..StepFailure::new(FailureKind::InvalidResult, error.to_string())
+                },
+            })?;
+            check_size(&result)
+                .map_err(|error| StepFailure::new(FailureKind::InvalidResult, error.to_string()))?;
+            Ok(result)
+        })
+    }
+
+    fn shutdown(&self, at: usize) -> BoxFuture<StepResult> {
+        let Some(hook) = registry::shutdown_hooks().get(at).copied() else { return unknown() };
+        let code = (hook.run)(self.context.clone()).0;
+        Box::pin(async move {
+            code.await.map_err(|error| failed(FailureKind::JobError, error))?;
+            Ok(Json::null())
+        })
+    }
+}
+
+fn failed(kind: FailureKind, error: ErrorText) -> StepFailure {
+    StepFailure { causes: error.causes, ..StepFailure::new(kind, error.message) }
+}
+
+fn panicked(panic: CaughtPanic) -> StepFailure {
+    let location = panic.location;
+    StepFailure { location, ..StepFailure::new(FailureKind::Panic, panic.message) }
+}
+
+/// The supervisor asks only for hooks that there are, and for the job after its data: a worker of
+/// another binary would be needed to get here.
+fn unknown() -> BoxFuture<StepResult> {
+    let failure = StepFailure::new(FailureKind::Platform, "the worker does not know this step");
+    Box::pin(async { Err(failure) })
+}

@@ -1,0 +1,60 @@
+//! How the worker process of a run is started.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use chutes_core::RunId;
+
+use super::protocol::{SetupFrame, VERSION};
+use super::session::Setup;
+use crate::logs::LogCap;
+use crate::process::RUN_ID_VARIABLE;
+use crate::registry::Job;
+use crate::run::output::Show;
+
+/// The first argument of a worker process. Nobody types it.
+pub(crate) const WORKER_ARGUMENT: &str = "__worker";
+
+/// The variables of the supervisor that a job must not see: they may hold credentials of sinks.
+const PRIVATE_VARIABLES: [&str; 2] = ["CHUTES_OUTPUT", "CHUTES_STATUS_URL"];
+
+/// What becomes of the output of a worker process.
+pub(crate) struct Spawn {
+    /// How much of each stream is kept.
+    pub(crate) log_cap: LogCap,
+    pub(crate) stdout: Show,
+    pub(crate) stderr: Show,
+}
+
+/// The same binary again, whatever has become of its file, in a process group of its own: Ctrl-C on a
+/// terminal is for the supervisor alone.
+pub(super) fn command(run_id: RunId) -> io::Result<Command> {
+    let binary =
+        if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
+    let mut command = Command::new(binary);
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    command.arg(WORKER_ARGUMENT).env(RUN_ID_VARIABLE, run_id.to_string()).process_group(0);
+    for name in PRIVATE_VARIABLES {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+impl SetupFrame {
+    pub(super) fn new(job: &Job, setup: Setup) -> Self {
+        Self {
+            version: VERSION,
+            supervisor: rustix::process::getpid().as_raw_pid(),
+            run_id: setup.run_id,
+            job: job.name().clone(),
+            data: setup.data,
+            directory: setup.directory.root().as_os_str().as_bytes().to_vec(),
+            host: setup.host,
+            attempt: setup.attempt,
+        }
+    }
+}

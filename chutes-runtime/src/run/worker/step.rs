@@ -1,0 +1,63 @@
+//! The steps of user code, and how they end.
+
+use std::time::Duration;
+
+use chutes_core::{FailureKind, Json};
+use serde::{Deserialize, Serialize};
+
+use crate::registry;
+
+/// One piece of user code. Hooks are named by their place in the order in which they run, which is
+/// the same in every process of one binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// Decoding the data runs code of the job's types.
+    Decode,
+    /// A startup hook.
+    Startup(usize),
+    /// The job itself.
+    Job {
+        /// The time until it is asked to stop; `None` without a limit.
+        time_left: Option<Duration>,
+    },
+    /// A shutdown hook.
+    Shutdown(usize),
+}
+
+impl Step {
+    /// The name in messages, for instance "the job" or "startup hook `open_device`".
+    pub(crate) fn name(self) -> String {
+        let hook =
+            |kind: &str, name: Option<&str>| format!("{kind} hook `{}`", name.unwrap_or("?"));
+        match self {
+            Self::Decode => "the decoding of the data".to_owned(),
+            Self::Startup(at) => {
+                hook("startup", registry::startup_hooks().get(at).map(|it| it.name))
+            }
+            Self::Job { .. } => "the job".to_owned(),
+            Self::Shutdown(at) => {
+                hook("shutdown", registry::shutdown_hooks().get(at).map(|it| it.name))
+            }
+        }
+    }
+}
+
+/// What a step returned: the result of the job, `null` for all others.
+pub(crate) type StepResult = Result<Json, StepFailure>;
+
+/// Why a step returned nothing, in the words of user code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepFailure {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    /// Where it panicked, as `file:line:column`.
+    pub(crate) location: Option<String>,
+}
+
+impl StepFailure {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), location: None }
+    }
+}

@@ -1,0 +1,74 @@
+//! Work with local files, away from the threads that must not wait.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Sending, SinkError};
+
+/// Tells work that goes on in another thread that nobody waits for it any more.
+#[derive(Debug, Default)]
+pub(super) struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    /// Work that nobody waits for from its beginning.
+    #[cfg(test)]
+    pub(super) fn already() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// Asked between pieces of work, and before anything is made visible.
+    pub(super) fn check(&self) -> Result<(), SinkError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(SinkError::passing("the attempt was dropped"));
+        }
+        Ok(())
+    }
+}
+
+struct TellOnDrop(Arc<AtomicBool>);
+
+impl Drop for TellOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does the work in a thread where it may wait. A thread cannot be dropped, so it is told when the
+/// future is.
+pub(super) fn blocking<'a, T: Send + 'static>(
+    work: impl FnOnce(&Abandoned) -> Result<T, SinkError> + Send + 'static,
+) -> Sending<'a, T> {
+    Box::pin(async {
+        let abandoned = Abandoned::default();
+        let _tell = TellOnDrop(abandoned.0.clone());
+        let task = tokio::task::spawn_blocking(move || work(&abandoned));
+        task.await.unwrap_or_else(|error| {
+            Err(SinkError::lasting(format!("the work ended early, a fault of chutes: {error}")))
+        })
+    })
+}
+
+/// An error of the local file system. Most pass when somebody makes room or a network comes back.
+pub(super) fn failed(what: &str, error: &io::Error) -> SinkError {
+    use io::ErrorKind::{
+        AlreadyExists, FileTooLarge, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
+        NotFound, PermissionDenied, ReadOnlyFilesystem, TooManyLinks, Unsupported,
+    };
+    let lasts = matches!(
+        error.kind(),
+        AlreadyExists
+            | FileTooLarge
+            | InvalidFilename
+            | InvalidInput
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | PermissionDenied
+            | ReadOnlyFilesystem
+            | TooManyLinks
+            | Unsupported
+    );
+    let message = format!("{what}: {error}");
+    if lasts { SinkError::lasting(message) } else { SinkError::passing(message) }
+}

@@ -1,0 +1,85 @@
+//! Delivery: every file of a run to every sink, and what became of each.
+//!
+//! All sinks work at the same time and do not wait for each other. Whatever happens, each file is
+//! settled exactly once at each sink, and counts as delivered only when the sink has confirmed it.
+
+mod one_sink;
+mod retry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chutes_core::{Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::one_sink::OneSink;
+pub(crate) use self::retry::RetryPolicy;
+use super::{RunSummary, Sink, SourceFile};
+
+/// Is told what became of a file at the sink of this index, as soon as that is settled.
+pub(crate) type Settled = dyn Fn(usize, &SourceFile, &DeliveryState) + Send + Sync;
+
+/// What is to be delivered, and for how long that is tried.
+pub(crate) struct DeliveryJob {
+    pub(crate) run: RunSummary,
+    /// The collected files, outputs and logs; nothing else is sent.
+    pub(crate) files: Vec<SourceFile>,
+    /// What has reached the sink of this index in an earlier life of the supervisor.
+    pub(crate) delivered: HashSet<(usize, FileKind, OutputPath)>,
+    /// Called exactly once for each sink and each file that is not in `delivered`.
+    pub(crate) settled: Box<Settled>,
+    /// Gives up: what is not there by then has failed.
+    pub(crate) stop: CancellationToken,
+    /// Gives up at this time.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) policy: RetryPolicy,
+}
+
+/// What became of all files at all sinks.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    /// One for each sink, in their order.
+    pub(crate) reports: Vec<SinkReport>,
+    /// For each sink one for each file, in their order.
+    pub(crate) states: Vec<Vec<DeliveryState>>,
+}
+
+/// Delivers the files to all sinks.
+pub(crate) async fn deliver(sinks: &[Arc<dyn Sink>], job: &DeliveryJob) -> Delivered {
+    let sinks = sinks.iter().enumerate();
+    let work = sinks.map(|(index, sink)| OneSink::new(index, &**sink, job).deliver());
+    let (reports, states) = join_all(work).await.into_iter().unzip();
+    Delivered { reports, states }
+}
+
+impl Delivered {
+    /// Puts what became of these files, which are those of the job, into a manifest.
+    pub(crate) fn fill(&self, files: &[SourceFile], manifest: &mut Manifest) {
+        for (report, states) in self.reports.iter().zip(&self.states) {
+            fill(&report.sink, files.iter().zip(states), manifest);
+        }
+    }
+}
+
+/// Puts what became of files at one sink into a manifest. Files that are not in it are left out.
+fn fill<'a>(
+    sink: &str,
+    states: impl Iterator<Item = (&'a SourceFile, &'a DeliveryState)>,
+    manifest: &mut Manifest,
+) {
+    let states: HashMap<_, _> =
+        states.map(|(file, state)| ((file.kind, &file.path), state)).collect();
+    for (kind, files) in
+        [(FileKind::Output, &mut manifest.files), (FileKind::Log, &mut manifest.logs)]
+    {
+        for file in files {
+            if let Some(&state) = states.get(&(kind, &file.path)) {
+                file.deliveries.push(Delivery { sink: sink.to_owned(), state: state.clone() });
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! All files of a run to one sink: `begin`, the files, `finish`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chutes_core::{DeliveryState, SinkReport};
+use futures_util::stream::{self, StreamExt};
+
+use super::retry::Movement;
+use super::{DeliveryJob, fill};
+use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+
+/// One sink, and what is known of the files there.
+pub(super) struct OneSink<'a> {
+    index: usize,
+    sink: &'a dyn Sink,
+    job: &'a DeliveryJob,
+    /// One for each file; `None` as long as nothing is known.
+    states: Vec<Option<DeliveryState>>,
+}
+
+impl<'a> OneSink<'a> {
+    pub(super) fn new(index: usize, sink: &'a dyn Sink, job: &'a DeliveryJob) -> Self {
+        let is_there =
+            |file: &SourceFile| job.delivered.contains(&(index, file.kind, file.path.clone()));
+        let state = |file| is_there(file).then_some(DeliveryState::Delivered);
+        Self { index, sink, job, states: job.files.iter().map(state).collect() }
+    }
+
+    pub(super) async fn deliver(mut self) -> (SinkReport, Vec<DeliveryState>) {
+        let everything_is_there =
+            !self.states.is_empty() && self.states.iter().all(Option::is_some);
+        if self.sink.arrives_at_finish() && everything_is_there {
+            return self.report(None);
+        }
+        self.skip();
+        if let Err(error) = self.begin().await {
+            self.fail_others(&error);
+            return self.report(Some(format!("it could not be prepared: {error}")));
+        }
+        let sent = self.send().await;
+        let finished = match sent {
+            Ok(()) => self.finish().await,
+            Err(error) => Err(error),
+        };
+        if self.sink.arrives_at_finish() {
+            self.settle_all(finished.as_ref().err());
+        }
+        self.report(finished.err().map(|error| format!("it could not be completed: {error}")))
+    }
+
+    /// Settles the files that the sink is not meant to have.
+    fn skip(&mut self) {
+        for (at, file) in self.job.files.iter().enumerate() {
+            if self.states[at].is_none()
+                && let Some(reason) = self.sink.skips(file)
+            {
+                self.settle(at, DeliveryState::Skipped { reason });
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<(), SinkError> {
+        let begin = || self.watched(self.sink.begin(&self.job.run));
+        self.job.attempt(begin).await
+    }
+
+    /// Sends all files that are not there, not more at a time than the sink takes. An error is one
+    /// after which the sink must not be completed: what is there now would be replaced by less.
+    async fn send(&mut self) -> Result<(), SinkError> {
+        let at_finish = self.sink.arrives_at_finish();
+        let is_missing = |state: &Option<DeliveryState>| match state {
+            None => true,
+            Some(DeliveryState::Delivered) => at_finish,
+            Some(_) => false,
+        };
+        let missing: Vec<usize> =
+            (0..self.states.len()).filter(|at| is_missing(&self.states[*at])).collect();
+        let (job, sink) = (self.job, self.sink);
+        let files = missing
+            .into_iter()
+            .map(|at| async move { (at, send_one(job, sink, &job.files[at]).await) });
+        let mut sent = stream::iter(files).buffer_unordered(sink.concurrency().max(1));
+        while let Some((at, result)) = sent.next().await {
+            match result {
+                Ok(()) if at_finish => {}
+                Ok(()) => self.settle(at, DeliveryState::Delivered),
+                Err(error) if self.states[at].is_some() => return Err(error),
+                Err(error) => self.settle(at, DeliveryState::Failed { reason: error.message }),
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(&self) -> Result<(), SinkError> {
+        // What arrives with the manifest is there when somebody reads it.
+        let arrives = DeliveryState::Delivered;
+        let states = self.states.iter().map(|state| state.as_ref().unwrap_or(&arrives));
+        let mut run: RunSummary = self.job.run.clone();
+        fill(self.sink.name(), self.job.files.iter().zip(states), &mut run.manifest);
+        self.job.attempt(|| self.watched(self.sink.finish(&run))).await
+    }
+
+    fn watched<'b>(&'b self, attempt: Sending<'b, ()>) -> Sending<'b, ()> {
+        Box::pin(async {
+            let moved = || self.sink.moved();
+            self.job.watch(Movement { moved: &moved, total: 0 }, attempt).await
+        })
+    }
+
+    /// Settles the files that arrive when the sink is finished.
+    fn settle_all(&mut self, error: Option<&SinkError>) {
+        match error {
+            Some(error) => self.fail_others(error),
+            None => {
+                for at in 0..self.states.len() {
+                    if self.states[at].is_none() {
+                        self.settle(at, DeliveryState::Delivered);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fail_others(&mut self, error: &SinkError) {
+        for at in 0..self.states.len() {
+            if self.states[at].is_none() {
+                self.settle(at, DeliveryState::Failed { reason: error.message.clone() });
+            }
+        }
+    }
+
+    fn settle(&mut self, at: usize, state: DeliveryState) {
+        (self.job.settled)(self.index, &self.job.files[at], &state);
+        self.states[at] = Some(state);
+    }
+
+    fn report(self, error: Option<String>) -> (SinkReport, Vec<DeliveryState>) {
+        let sink = self.sink.name().to_owned();
+        let mut report = SinkReport { sink, delivered: 0, failed: 0, skipped: 0, bytes: 0, error };
+        let lost = || DeliveryState::Failed { reason: "it was never settled".into() };
+        let states: Vec<_> =
+            self.states.into_iter().map(|state| state.unwrap_or_else(lost)).collect();
+        for (state, file) in states.iter().zip(&self.job.files) {
+            match state {
+                DeliveryState::Delivered => {
+                    report.delivered += 1;
+                    report.bytes += file.bytes;
+                }
+                DeliveryState::Failed { .. } => report.failed += 1,
+                DeliveryState::Skipped { .. } => report.skipped += 1,
+            }
+        }
+        (report, states)
+    }
+}
+
+async fn send_one(job: &DeliveryJob, sink: &dyn Sink, file: &SourceFile) -> Result<(), SinkError> {
+    job.attempt(|| {
+        Box::pin(async {
+            // Each attempt counts for itself: what another sends is no sign of life of this one.
+            let file = SourceFile { sent: Arc::new(AtomicU64::new(0)), ..file.clone() };
+            let moved = || file.sent.load(Ordering::Relaxed);
+            job.watch(Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await
+        })
+    })
+    .await
+}

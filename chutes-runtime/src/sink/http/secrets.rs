@@ -1,0 +1,146 @@
+//! What must not be shown: tokens in addresses, headers and form fields.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// Shorter values are no secrets, and hiding them would spoil every message.
+const SHORTEST: usize = 6;
+
+/// Shorter parts of values are none either.
+const SHORTEST_PART: usize = 16;
+
+const HIDDEN: &str = "***";
+
+/// A URL as it is shown: without user, password, query and fragment.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for addresses that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// The values that are hidden in every message about a request. A server may repeat them in what it
+/// answers.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets {
+    /// The longest first, so that no part is left of one that contains another.
+    values: Vec<String>,
+}
+
+impl Secrets {
+    /// The secrets of an address.
+    pub(crate) fn of(url: &Url) -> Self {
+        let mut secrets = Self::default();
+        secrets.add(url.username());
+        secrets.add(url.password().unwrap_or_default());
+        secrets.add(url.fragment().unwrap_or_default());
+        for pair in url.query().unwrap_or_default().split('&') {
+            // What has no name may be a token by itself.
+            secrets.add(pair.split_once('=').map_or(pair, |(_, value)| value));
+        }
+        secrets
+    }
+
+    /// Hides a value, and its parts: of `Bearer abc` a server may repeat `abc` alone. The shorter parts
+    /// of a signature are dates and regions, which one must be told.
+    pub(crate) fn add(&mut self, value: &str) {
+        let decoded = percent_decode_str(value).decode_utf8_lossy();
+        let spaced = decoded.replace('+', " ");
+        for value in [value, &*decoded, &*spaced] {
+            let words = value.split(' ').chain([value]);
+            let parts = value.split([' ', '/', ',', ';', ':', '&', '=']);
+            let values = words
+                .filter(|word| word.len() >= SHORTEST)
+                .chain(parts.filter(|part| part.len() >= SHORTEST_PART));
+            self.values.extend(values.map(str::to_owned));
+        }
+        self.sort();
+    }
+
+    /// Hides all of these, too.
+    pub(crate) fn extend(&mut self, more: &Self) {
+        self.values.extend(more.values.iter().cloned());
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.values.dedup();
+    }
+
+    /// A text without the secrets.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.excerpt(text, usize::MAX, false)
+    }
+
+    /// A text of several lines without the secrets.
+    #[cfg(feature = "http")]
+    pub(crate) fn hide_in_lines(&self, text: &str) -> String {
+        text.split('\n').map(|line| self.hide(line)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The beginning of a text on one line, without the secrets. A text that was `cut` may end within
+    /// a secret, which cannot be recognised then: as much as could be one is left out.
+    pub(crate) fn excerpt(&self, text: &str, characters: usize, cut: bool) -> String {
+        let longest = if cut { self.values.first().map_or(0, String::len) } else { 0 };
+        let mut excerpt = String::new();
+        let (mut rest, mut count) = (text.trim(), 0);
+        while let Some(character) = rest.chars().next() {
+            if count == characters || rest.len() <= longest {
+                excerpt.push('…');
+                break;
+            }
+            if let Some(secret) = self.values.iter().find(|value| rest.starts_with(*value)) {
+                excerpt.push_str(HIDDEN);
+                rest = &rest[secret.len()..];
+            } else {
+                if character.is_control() {
+                    excerpt.extend(character.escape_default());
+                } else {
+                    excerpt.push(character);
+                }
+                rest = &rest[character.len_utf8()..];
+            }
+            count += 1;
+        }
+        excerpt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, text: &str, expected: &str) {
+        let url = Url::parse(url).unwrap();
+        assert_eq!(Secrets::of(&url).excerpt(text, 30, false), expected);
+    }
+
+    #[test]
+    fn what_is_hidden() {
+        let url =
+            "https://some-user:pass%2Fword@host/path?token=abcdef12&x=a%2Bb%2Fc%3D%3Dx#fragment";
+        check(url, "no secrets, two\nlines\u{1b}", "no secrets, two\\nlines\\u{1b}");
+        check(url, "<abcdef12>", "<***>");
+        check(url, "token abcdef1", "token abcdef1");
+        check(url, "a%2Bb%2Fc%3D%3Dx or a+b/c==x", "*** or ***");
+        check(url, "some-user pass/word token", "*** *** token");
+        check(url, &"x".repeat(31), &format!("{}…", "x".repeat(30)));
+        check(url, &format!("{}abcdef12", "x".repeat(29)), &format!("{}***", "x".repeat(29)));
+        let aws = "https://host/?X-Amz-Credential=AKIA0123456789ABCDEF%2F20261122%2Fus-east-1%2Fs3";
+        check(aws, "AKIA0123456789ABCDEF us-east-1", "*** us-east-1");
+        check("https://host/?abcdefgh", "abcdefgh", "***");
+        assert_eq!(shown(&Url::parse(url).unwrap()), "https://host/path");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_is_hidden() {
+        let secrets = Secrets::of(&Url::parse("https://host/?token=abcdef12").unwrap());
+        assert_eq!(secrets.excerpt("abcdef12 abcdef12 abcde", 30, true), "*** ***…");
+        assert_eq!(secrets.excerpt("abcde", 30, true), "…");
+    }
+}

@@ -1,0 +1,159 @@
+//! A zip file that grows: one file after the other, and last of all the manifest.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use chutes_core::{FileKind, Manifest, OutputPath};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::sink::blocking::{Abandoned, failed};
+use crate::sink::copying::copy_content;
+use crate::sink::{SinkError, SourceFile};
+
+/// Fast, and most of what can be won.
+const LEVEL: i64 = 1;
+
+/// How many pieces of a file are looked at to see whether it can be compressed, and how long they are.
+const SAMPLES: u64 = 4;
+const SAMPLE: usize = 16 * 1024;
+
+/// Content of more bits per byte is stored as it is: weights, pictures, and what is compressed already
+/// have more, text and tables have fewer.
+const COMPRESSIBLE_BITS: f64 = 7.0;
+
+/// Longer files need 64-bit sizes; a little less than 4 GiB, for compression can make a file longer.
+const LARGE: u64 = 0xF000_0000;
+
+/// A zip file while it is written.
+pub(super) struct Archive {
+    state: State,
+    /// What is in it: a file is sent again when nobody heard that it was added.
+    added: HashSet<(FileKind, OutputPath)>,
+}
+
+enum State {
+    Open(Box<ZipWriter<BufWriter<File>>>),
+    Sealed(Arc<File>),
+    /// Something failed that left it in an unknown state.
+    Broken(SinkError),
+}
+
+impl Archive {
+    pub(super) fn new(file: File) -> Self {
+        let writer = ZipWriter::new(BufWriter::with_capacity(256 * 1024, file));
+        Self { state: State::Open(Box::new(writer)), added: HashSet::new() }
+    }
+
+    /// Adds a file, or leaves the archive as it was.
+    pub(super) fn add(
+        &mut self,
+        file: &SourceFile,
+        abandoned: &Abandoned,
+    ) -> Result<(), SinkError> {
+        let key = (file.kind, file.path.clone());
+        if self.added.contains(&key) {
+            return Ok(());
+        }
+        let writer = match &mut self.state {
+            State::Open(writer) => writer,
+            State::Broken(error) => return Err(error.clone()),
+            State::Sealed(_) => return Err(SinkError::lasting("the zip file is complete already")),
+        };
+        let name = format!("{}/{}", file.kind.folder(), file.path);
+        let options = options(method(file)?).large_file(file.bytes >= LARGE);
+        writer.start_file(name, options).map_err(|error| wrong(&error))?;
+        let result = copy_content(file, writer, abandoned);
+        match result {
+            Ok(()) => {
+                self.added.insert(key);
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(worse) = writer.abort_file() {
+                    self.state = State::Broken(wrong(&worse));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds the manifest and closes the archive, once.
+    pub(super) fn seal(&mut self, manifest: &Manifest) -> Result<Arc<File>, SinkError> {
+        match &self.state {
+            State::Sealed(file) => return Ok(file.clone()),
+            State::Broken(error) => return Err(error.clone()),
+            State::Open(_) => {}
+        }
+        let unknown = State::Broken(SinkError::lasting("the zip file could not be completed"));
+        let State::Open(writer) = std::mem::replace(&mut self.state, unknown) else {
+            return Err(SinkError::lasting("the zip file is not open"));
+        };
+        match close(*writer, manifest) {
+            Ok(file) => {
+                let file = Arc::new(file);
+                self.state = State::Sealed(file.clone());
+                Ok(file)
+            }
+            Err(error) => {
+                let error = SinkError { may_pass: false, ..wrong(&error) };
+                self.state = State::Broken(error.clone());
+                Err(error)
+            }
+        }
+    }
+}
+
+fn close(mut writer: ZipWriter<BufWriter<File>>, manifest: &Manifest) -> Result<File, ZipError> {
+    let options = options(CompressionMethod::Deflated).large_file(true);
+    writer.start_file("manifest.json", options)?;
+    let mut text = BufWriter::new(&mut writer);
+    serde_json::to_writer_pretty(&mut text, manifest).map_err(io::Error::from)?;
+    text.flush()?;
+    drop(text);
+    let mut file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    // Behind the end there may be the rest of a file that was taken back.
+    let end = file.stream_position()?;
+    file.set_len(end)?;
+    Ok(file)
+}
+
+fn options(method: CompressionMethod) -> SimpleFileOptions {
+    let level = (method == CompressionMethod::Deflated).then_some(LEVEL);
+    let options = SimpleFileOptions::default().unix_permissions(0o600);
+    options.compression_method(method).compression_level(level)
+}
+
+/// Whether it is worth while to compress a file.
+fn method(file: &SourceFile) -> Result<CompressionMethod, SinkError> {
+    let error = |error: io::Error| failed("it cannot be opened", &error);
+    let from = file.open().map_err(error)?;
+    let mut counts = [0_u32; 256];
+    let mut buffer = vec![0; SAMPLE];
+    for sample in 0..SAMPLES {
+        let count = from.read_at(&mut buffer, file.bytes / SAMPLES * sample).map_err(error)?;
+        for &byte in &buffer[..count] {
+            counts[usize::from(byte)] += 1;
+        }
+    }
+    let is_compressible = bits_per_byte(&counts) < COMPRESSIBLE_BITS;
+    Ok(if is_compressible { CompressionMethod::Deflated } else { CompressionMethod::Stored })
+}
+
+/// The entropy of bytes that occur so often.
+fn bits_per_byte(counts: &[u32; 256]) -> f64 {
+    let total: f64 = counts.iter().copied().map(f64::from).sum();
+    let shares = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total);
+    -shares.map(|share| share * share.log2()).sum::<f64>()
+}
+
+fn wrong(error: &ZipError) -> SinkError {
+    match error {
+        ZipError::Io(error) => failed("cannot write the zip file", error),
+        error => SinkError::lasting(format!("cannot write the zip file: {error}")),
+    }
+}
