@@ -172,6 +172,8 @@ fn fraction(done: usize, total: usize) -> f64 {
 mod tests {
     use std::sync::{Barrier, OnceLock};
 
+    use chutes::testing::{TestRun, TestSink};
+    use chutes::{FailureKind, Phase};
     use serde_json::{Value, json};
 
     use super::*;
@@ -266,5 +268,33 @@ mod tests {
             assert_eq!(error.to_string(), expected);
         }
         assert!(!ctx.output_dir().join("results.json").exists());
+    }
+    #[test]
+    fn a_run_whose_results_cannot_be_delivered_has_not_completed_and_keeps_them() {
+        let items = json!([
+            { "id": "good", "kind": "numbers", "content": "1 3" },
+            { "id": "bad", "kind": "numbers", "content": "x" },
+        ]);
+        let run = TestRun::of("batch_processing").data(json!({ "items": items }));
+        let sink = TestSink::failing("503 Service Unavailable");
+        let finished = run.clone().sink(&sink).run();
+        assert_eq!(finished.exit_code().get(), 3);
+        assert_eq!(finished.failure().kind, FailureKind::OutputsIncomplete);
+        assert_eq!(finished.failure().phase, Some(Phase::Upload));
+        // The hook has completed the journal before it was collected.
+        assert_eq!(finished.outputs(), ["journal.log", "results.json"]);
+        let journal = finished.output_text("journal.log").unwrap();
+        assert_eq!(journal.lines().count(), 2, "{journal}");
+        let results: Value =
+            serde_json::from_slice(&finished.output("results.json").unwrap()).unwrap();
+        assert_eq!(results[0]["summary"]["mean"], 2.0);
+        assert!(sink.files().is_empty() && sink.attempts("results.json") > 1);
+        assert_eq!(finished.result::<Value>()["total"], 2, "the job itself has finished");
+
+        // The same batch, when the storage is there.
+        let sink = TestSink::new();
+        let finished = run.sink(&sink).run();
+        finished.assert_completed();
+        assert_eq!(sink.file("outputs/results.json"), finished.output("results.json"));
     }
 }

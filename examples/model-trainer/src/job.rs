@@ -134,7 +134,9 @@ fn report(session: &Session, results: &TrainingReport, compute: &Compute) -> Tra
 mod tests {
     use std::path::Path;
 
-    use chutes::testing::ContextBuilder;
+    use chutes::testing::{ContextBuilder, TestRun, TestSink};
+    use chutes::{EndStatus, FailureKind};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -224,5 +226,38 @@ mod tests {
         let ctx = context(folder.path());
         let error = train_model(ctx.clone(), data(0, 1)).await.unwrap_err();
         assert_eq!(error.to_string(), "epochs must be between 1 and 9999, not 0");
+    }
+    #[test]
+    fn a_run_that_is_cancelled_in_the_middle_keeps_and_delivers_its_checkpoint() {
+        let sink = TestSink::new().failing_times(2, "503 Service Unavailable");
+        let finished = TestRun::of("train_model")
+            .data(json!({ "epochs": 9999, "checkpoint_every": 2 }))
+            .cancel_at_progress(5.0 / 9999.0)
+            .sink(&sink)
+            .run();
+        assert_eq!(finished.status(), EndStatus::Cancelled);
+        assert_eq!(finished.failure().kind, FailureKind::Cancelled);
+        let result: Value = finished.result();
+        assert_eq!(result["finished"], false);
+        // The request comes while the next epoch is under way, perhaps at its very end.
+        let reached = result["epochs"].as_u64().unwrap();
+        assert!(reached >= 5, "{result}");
+        let checkpoint = |epoch| format!("checkpoints/checkpoint-epoch-{epoch:04}.safetensors");
+        for expected in [checkpoint(4), checkpoint(reached), "metrics.json".to_owned()] {
+            let content = finished.output(&expected).unwrap();
+            assert_eq!(sink.file(&expected), Some(content), "{expected}");
+            assert_eq!(sink.attempts(&expected), 3, "{expected}");
+        }
+        assert!(!finished.outputs().contains(&"model.safetensors".to_owned()));
+
+        // It is what another run continues from.
+        let newest = checkpoint(reached);
+        let goal = reached + 1;
+        let continued = TestRun::of("train_model")
+            .data(json!({ "epochs": goal }))
+            .input(&newest, sink.file(&newest).unwrap())
+            .run();
+        let result: Value = continued.assert_completed().result();
+        assert_eq!((&result["resumed_from"], &result["epochs"]), (&json!(reached), &json!(goal)));
     }
 }

@@ -81,6 +81,8 @@ mod tests {
     use std::net::SocketAddr;
 
     use axum::routing::get;
+    use chutes::testing::{TestRun, TestSink};
+    use chutes::{EndStatus, Phase};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
     use tokio::sync::Semaphore;
@@ -175,5 +177,18 @@ mod tests {
         // With nothing else to do, a paused clock goes on by itself.
         tokio::time::pause();
         assert!(!server.await.unwrap().unwrap());
+    }
+    #[test]
+    fn a_run_that_is_cancelled_stops_within_its_grace_and_reports() {
+        const HOUR: Duration = Duration::from_hours(1);
+        let sink = TestSink::new();
+        let finished = TestRun::of("web_server").cancel_after(HOUR).sink(&sink).run();
+        assert_eq!(finished.status(), EndStatus::Cancelled);
+        assert_eq!(finished.failure().message, "the run was cancelled", "nobody had to force it");
+        let result: serde_json::Value = finished.result();
+        assert_eq!((&result["requests"], &result["drained"]), (&0.into(), &true.into()));
+        let served = finished.elapsed(Phase::Execute).unwrap();
+        assert!((HOUR..=HOUR + DRAIN_TIME).contains(&served), "{served:?}");
+        assert_eq!(sink.files(), Vec::<String>::new(), "it delivers nothing");
     }
 }
