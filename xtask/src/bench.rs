@@ -1,14 +1,21 @@
-//! `cargo xtask bench-macro`: what `#[job]` costs the compiler and the start of a binary.
+//! The benchmarks. `bench-macro` is here: what `#[job]` costs the compiler and the start of a binary.
 //!
-//! Everything is compared in crates that are generated below `target/`. What is compared is measured
-//! in turns, so that whatever else the machine does hits all of it alike.
+//! It compares everything in crates that are generated below `target/`. What is compared is measured in
+//! turns, here as in the others, so that whatever else the machine does hits all of it alike.
 
 mod compile;
+mod contest;
 mod crates;
+pub(crate) mod files;
+mod generated;
+mod jobs;
+mod material;
+pub(crate) mod run;
 mod sample;
 mod size;
 mod start;
 mod table;
+pub(crate) mod upload;
 
 use anyhow::Result;
 

@@ -22,6 +22,12 @@ enum Task {
     Bless,
     /// Measure what `#[job]` costs the compiler and the start of a binary
     BenchMacro(bench::Arguments),
+    /// Measure what a run of an empty job costs
+    BenchRun(bench::run::Arguments),
+    /// Measure collecting files and delivering them to a directory, against `cp` and `sha256sum`
+    BenchFiles(bench::files::Arguments),
+    /// Measure delivering files to a server that speaks S3, against rclone and Python
+    BenchUpload(bench::upload::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +35,9 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bless => bless::run_all(),
         Task::BenchMacro(arguments) => bench::run(&arguments),
+        Task::BenchRun(arguments) => bench::run::run(&arguments),
+        Task::BenchFiles(arguments) => bench::files::run(&arguments),
+        Task::BenchUpload(arguments) => bench::upload::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

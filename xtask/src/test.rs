@@ -2,7 +2,7 @@
 
 mod direction;
 mod step;
-mod tools;
+pub(crate) mod tools;
 
 use std::time::{Duration, Instant};
 

@@ -66,11 +66,21 @@ const TOOLS: &[Tool] = &[
 pub(crate) fn provide(steps: &[Step]) -> Result<()> {
     let needed =
         |tool: &&Tool| tool.steps.is_empty() || tool.steps.iter().any(|step| steps.contains(step));
-    for tool in TOOLS.iter().filter(needed).filter(|tool| !is_there(tool)) {
-        eprintln!("missing: `{}` does not work", tool.probe);
-        install(&tool.source)?;
-        ensure!(is_there(tool), "`{}` does not work, although it was installed", tool.probe);
+    TOOLS.iter().filter(needed).try_for_each(provide_one)
+}
+
+/// Installs a program that comes in packages of Debian, if it is missing.
+pub(crate) fn provide_from_debian(probe: &'static str, packages: &'static str) -> Result<()> {
+    provide_one(&Tool { probe, steps: &[], source: Source::Debian(packages) })
+}
+
+fn provide_one(tool: &Tool) -> Result<()> {
+    if is_there(tool) {
+        return Ok(());
     }
+    eprintln!("missing: `{}` does not work", tool.probe);
+    install(&tool.source)?;
+    ensure!(is_there(tool), "`{}` does not work, although it was installed", tool.probe);
     Ok(())
 }
 
