@@ -31,6 +31,12 @@ const TERMINATION_TIME: Duration = Duration::from_secs(2);
 /// its end.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
+/// How long a new worker may take to read what it has to know of its run, on a machine that is busy.
+const SETUP_TIME: Duration = Duration::from_mins(1);
+
+/// How long the end of the output may take to be kept and shown, on a terminal that is slow.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
 /// How long the job's own helpers may take to notice that it has ended.
 const HELPER_TIME: Duration = Duration::from_millis(100);
 
@@ -87,7 +93,12 @@ impl ProcessWorker {
             status: None,
             sent: None,
         };
-        worker.send(&Order::Setup(SetupFrame::new(job, setup))).await;
+        // The data may be larger than what the socket holds, so the worker has to be up and reading. One
+        // that is gone by now cannot be told anything, and [`Self::ended`] says so.
+        let setup = Order::Setup(SetupFrame::new(job, setup));
+        if timeout(SETUP_TIME, worker.connection.send(&setup)).await.is_err() {
+            return Err(io::Error::other("it does not take what it has to know of its run"));
+        }
         Ok(worker)
     }
 
@@ -272,7 +283,7 @@ impl ProcessWorker {
             warnings.extend(left.left_behind());
             warnings.extend(left.problem);
         }
-        warnings.extend(self.output.finish(LAST_TIME).await);
+        warnings.extend(self.output.finish(DRAIN_TIME).await);
         if is_bad_end {
             warnings.push(format!("after the job had ended, {}", self.death(oom).message));
         }
