@@ -1,6 +1,6 @@
 //! What became of the output files of a run.
 
-use crate::{Delivery, OutputPath, RunId, Sha256Digest};
+use crate::{Delivery, FileKind, OutputPath, RunId, Sha256Digest};
 
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,19 +117,22 @@ impl Manifest {
     /// ```
     #[must_use]
     pub fn uncollected(&self) -> usize {
-        self.all().filter(|file| matches!(file.state, FileState::Failed { .. })).count()
+        self.all().filter(|(_, file)| matches!(file.state, FileState::Failed { .. })).count()
     }
 
     /// How many files were collected and have not reached every sink.
     #[must_use]
     pub fn undelivered(&self) -> usize {
-        let is_undelivered =
-            |file: &&OutputFile| file.deliveries.iter().any(|delivery| delivery.state.is_failed());
+        let is_undelivered = |(_, file): &(FileKind, &OutputFile)| {
+            file.deliveries.iter().any(|it| it.state.is_failed())
+        };
         self.all().filter(is_undelivered).count()
     }
 
-    fn all(&self) -> impl Iterator<Item = &OutputFile> {
-        self.files.iter().chain(&self.logs)
+    /// All files with their kinds, the outputs first.
+    pub fn all(&self) -> impl Iterator<Item = (FileKind, &OutputFile)> {
+        let outputs = self.files.iter().map(|file| (FileKind::Output, file));
+        outputs.chain(self.logs.iter().map(|file| (FileKind::Log, file)))
     }
 }
 

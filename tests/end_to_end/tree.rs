@@ -137,6 +137,16 @@ fn helpers_that_end_with_the_job() {
     check(&serde_json::json!({ "shell": script }).to_string(), "", &COMPLETED);
 }
 
+/// The end of a job whose process was killed, and not by its supervisor.
+const KILLED: Expected = Expected {
+    kind: Some(FailureKind::Killed),
+    status: EndStatus::Failed,
+    signal: Some("SIGKILL"),
+    message: "the job's process was killed from outside by SIGKILL",
+    warnings: &NO_HOOKS,
+    ..COMPLETED
+};
+
 /// The processes of a job that has died go the same way.
 #[test]
 fn left_by_a_dead_job() {
@@ -144,29 +154,13 @@ fn left_by_a_dead_job() {
     let script = "setsid -f sleep 300; (trap '' TERM; exec sleep 300) & kill -9 $PPID; wait";
     let way = serde_json::json!({ "shell": script }).to_string();
     let finished = finish(sandbox.command(&["run", "dies", "--data", &way, "--json"]));
-    let expected = Expected {
-        kind: Some(FailureKind::Killed),
-        status: EndStatus::Failed,
-        signal: Some("SIGKILL"),
-        message: "the job's process was killed from outside by SIGKILL",
-        warnings: &NO_HOOKS,
-        ..COMPLETED
-    };
-    let outcome = check_finished(&finished, &way, &expected);
+    let outcome = check_finished(&finished, &way, &KILLED);
     assert_nobody_left(&sandbox, &outcome);
 }
 
 #[test]
 fn kills_its_own_group() {
-    let expected = Expected {
-        kind: Some(FailureKind::Killed),
-        status: EndStatus::Failed,
-        signal: Some("SIGKILL"),
-        message: "the job's process was killed from outside by SIGKILL",
-        warnings: &NO_HOOKS,
-        ..COMPLETED
-    };
-    check(r#""kill_group""#, "", &expected);
+    check(r#""kill_group""#, "", &KILLED);
 }
 
 /// In a session of its own it is still a child of the supervisor.

@@ -174,14 +174,16 @@ fn without_files(summary: &RunSummary) -> RunSummary {
 
 /// All files that were collected.
 fn sources(manifest: &Manifest, stamps: &Stamps, root: &Arc<RunRoot>) -> Vec<SourceFile> {
-    let stamp = |file: &OutputFile| stamps.get(&file.path).copied();
-    let outputs = manifest.files.iter().map(|file| (FileKind::Output, file, stamp(file)));
-    let logs = manifest.logs.iter().map(|file| (FileKind::Log, file, None));
-    let all = outputs.chain(logs);
-    all.filter_map(|(kind, file, stamp)| source(kind, file, stamp, root)).collect()
+    let stamp = |kind, file: &OutputFile| match kind {
+        FileKind::Output => stamps.get(&file.path).copied(),
+        FileKind::Log => None,
+    };
+    let all = manifest.all();
+    all.filter_map(|(kind, file)| source(kind, file, stamp(kind, file), root)).collect()
 }
 
-fn source(
+/// A file on its way, if it was collected.
+pub(super) fn source(
     kind: FileKind,
     file: &OutputFile,
     stamp: Option<Stamp>,

@@ -87,9 +87,7 @@ impl Arrivals {
 
     /// What has arrived with the content that the manifest says.
     pub(crate) fn unchanged(&self, manifest: &Manifest) -> HashSet<(usize, FileKind, OutputPath)> {
-        let outputs = manifest.files.iter().map(|file| (FileKind::Output, file));
-        let logs = manifest.logs.iter().map(|file| (FileKind::Log, file));
-        let contents = outputs.chain(logs).filter_map(|(kind, file)| match file.state {
+        let contents = manifest.all().filter_map(|(kind, file)| match file.state {
             FileState::Collected { sha256, .. } => Some(((kind, &file.path), sha256)),
             _ => None,
         });

@@ -5,19 +5,20 @@
 //! as such; if it is changed later, it is delivered again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{Delivery, DeliveryState, FileKind, FileState, OutputPath, RunEvent, RunId};
+use chutes_core::{Delivery, DeliveryState, FileKind, OutputFile, OutputPath, RunEvent, RunId};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use super::deliver::Sinks;
+use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
 use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
 use crate::event::Events;
-use crate::outputs::{FoundFile, checksum, open_below, scan};
+use crate::outputs::{FoundFile, checksum, scan};
+use crate::sink::delivery::RetryPolicy;
 use crate::sink::{Sink, SourceFile};
 
 /// How long a file must have been left alone, and how often it is looked.
@@ -123,8 +124,10 @@ impl Watch {
             return;
         }
         let Some(source) = self.source(&file.path).await else { return };
+        let patience = RetryPolicy { stall: STALL, answer: STALL, ..RetryPolicy::default() };
         for (at, sink) in wanted {
-            if sink.skips(&source).is_some() || !sent(&*sink, &source).await {
+            // What fails is tried again when it is looked next, or at the end of the run.
+            if sink.skips(&source).is_some() || patience.send_once(&*sink, &source).await.is_err() {
                 continue;
             }
             self.done.insert((at, file.path.clone()), signature);
@@ -136,19 +139,8 @@ impl Watch {
     async fn source(&self, path: &OutputPath) -> Option<SourceFile> {
         let (root, stop, wanted) = (Arc::clone(&self.root), Arc::clone(&self.stop), path.clone());
         let read = move || Some(checksum(&root.folder(FileKind::Output).ok()?, &wanted, &stop));
-        let FileState::Collected { bytes, sha256 } = spawn_blocking(read).await.ok()?? else {
-            return None;
-        };
-        let root = Arc::clone(&self.root);
-        Some(SourceFile {
-            kind: FileKind::Output,
-            path: path.clone(),
-            bytes,
-            sha256,
-            stamp: None,
-            open: Arc::new(move |kind, path| open_below(&root.folder(kind)?, path)),
-            sent: Arc::new(AtomicU64::new(0)),
-        })
+        let file = OutputFile::new(path.clone(), spawn_blocking(read).await.ok()??);
+        source(FileKind::Output, &file, None, &self.root)
     }
 
     fn tell(&self, at: usize, sink: &dyn Sink, file: &SourceFile) {
@@ -159,22 +151,5 @@ impl Watch {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
         let delivery = Delivery { sink: sink.name().to_owned(), state: DeliveryState::Delivered };
         self.events.tell(RunEvent::File { kind, path, delivery });
-    }
-}
-
-/// Tries once. What fails is tried again when it is looked next, or at the end of the run.
-async fn sent(sink: &dyn Sink, file: &SourceFile) -> bool {
-    let stalled = async {
-        loop {
-            let before = file.sent.load(Ordering::Relaxed);
-            sleep(STALL).await;
-            if file.sent.load(Ordering::Relaxed) == before {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        sent = sink.send(file) => sent.is_ok(),
-        () = stalled => false,
     }
 }

@@ -59,7 +59,7 @@ impl Output {
 
     /// The last text on standard error.
     pub(crate) fn stderr_tail(&self) -> String {
-        self.stderr.kept.lock().unwrap_or_else(PoisonError::into_inner).tail.clone()
+        self.stderr.kept.lock().unwrap_or_else(PoisonError::into_inner).lines.tail()
     }
 
     /// Waits for the end of the output. Returns what is missing in the logs.
@@ -79,7 +79,7 @@ struct Pump {
 /// What is known of a stream so far.
 #[derive(Default)]
 struct Kept {
-    tail: String,
+    lines: Lines,
     dropped: u64,
 }
 
@@ -116,7 +116,6 @@ impl Flow {
     }
 
     fn run(mut self, mut pipe: impl Read) {
-        let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK];
         loop {
             match pipe.read(&mut chunk) {
@@ -124,8 +123,7 @@ impl Flow {
                 Ok(count) => {
                     let bytes = &chunk[..count];
                     self.log.write(bytes);
-                    lines.push(bytes, |line| self.tell(line));
-                    self.keep(&lines);
+                    self.keep(|lines, tell| lines.push(bytes, tell));
                     (self.show)(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -133,18 +131,17 @@ impl Flow {
             }
         }
         (self.show)(&[]);
-        lines.finish(|line| self.tell(line));
+        self.keep(|lines, tell| lines.finish(tell));
         let dropped = self.log.finish();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).dropped = dropped;
     }
 
-    fn keep(&self, lines: &Lines) {
+    /// Tells the lines that are complete now, and notes what is missing in the log.
+    fn keep(&self, take: impl FnOnce(&mut Lines, &mut dyn FnMut(String))) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.tail = lines.tail();
+        take(&mut kept.lines, &mut |line| {
+            self.events.tell(RunEvent::Log { stream: self.stream, line });
+        });
         kept.dropped = self.log.dropped();
-    }
-
-    fn tell(&self, line: String) {
-        self.events.tell(RunEvent::Log { stream: self.stream, line });
     }
 }

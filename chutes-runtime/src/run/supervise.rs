@@ -56,7 +56,8 @@ where
     let CreatedRun { run, directory, root, journal, sinks } = created;
     let events = Events::new(Arc::clone(&run.observer));
     let run_dir = directory.root().display().to_string();
-    events.tell(RunEvent::Run { run_id: run.id, job: run.spec.job.clone(), run_dir });
+    let job = run.spec.job.clone();
+    events.tell(RunEvent::Run { run_id: run.id, job, run_dir: run_dir.clone() });
     let mut lifecycle = Lifecycle::new(journal, events.clone());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
@@ -83,7 +84,7 @@ where
         run_id: run.id,
         job: run.spec.job,
         limits: run.spec.limits,
-        run_dir: directory.root().display().to_string(),
+        run_dir,
         root,
         cancel: run.cancel,
         sinks,

@@ -162,7 +162,7 @@ impl StoreSink {
     /// How many collected files have not been delivered here.
     fn missing(&self, manifest: &Manifest) -> usize {
         let is_here = |state: &DeliveryState| *state == DeliveryState::Delivered;
-        let files = manifest.files.iter().chain(&manifest.logs);
+        let files = manifest.all().map(|(_, file)| file);
         files
             .filter(|file| matches!(file.state, FileState::Collected { .. }))
             .filter(|file| {

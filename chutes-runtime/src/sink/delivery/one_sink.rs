@@ -1,8 +1,5 @@
 //! All files of a run to one sink: `begin`, the files, `finish`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use chutes_core::{DeliveryState, SinkReport};
 use futures_util::stream::{self, StreamExt};
 
@@ -104,7 +101,7 @@ impl<'a> OneSink<'a> {
     fn watched<'b>(&'b self, attempt: Sending<'b, ()>) -> Sending<'b, ()> {
         Box::pin(async {
             let moved = || self.sink.moved();
-            self.job.watch(Movement { moved: &moved, total: 0 }, attempt).await
+            self.job.policy.watch(Movement { moved: &moved, total: 0 }, attempt).await
         })
     }
 
@@ -156,13 +153,5 @@ impl<'a> OneSink<'a> {
 }
 
 async fn send_one(job: &DeliveryJob, sink: &dyn Sink, file: &SourceFile) -> Result<(), SinkError> {
-    job.attempt(|| {
-        Box::pin(async {
-            // Each attempt counts for itself: what another sends is no sign of life of this one.
-            let file = SourceFile { sent: Arc::new(AtomicU64::new(0)), ..file.clone() };
-            let moved = || file.sent.load(Ordering::Relaxed);
-            job.watch(Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await
-        })
-    })
-    .await
+    job.attempt(|| Box::pin(job.policy.send_once(sink, file))).await
 }

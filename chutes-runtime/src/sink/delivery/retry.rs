@@ -3,6 +3,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -11,7 +13,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::DeliveryJob;
-use crate::sink::{Sending, SinkError};
+use crate::sink::{Sending, Sink, SinkError, SourceFile};
 
 /// How often something is tried, and how long is waited.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,49 @@ impl RetryPolicy {
     fn wait(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
         let asked = retry_after.unwrap_or_default().min(self.longest_retry_after);
         delay.mul_f64((self.random)()).max(asked)
+    }
+
+    /// Sends a file, once.
+    pub(crate) async fn send_once(
+        &self,
+        sink: &dyn Sink,
+        file: &SourceFile,
+    ) -> Result<(), SinkError> {
+        // Each attempt counts for itself: what another sends is no sign of life of this one.
+        let file = SourceFile { sent: Arc::new(AtomicU64::new(0)), ..file.clone() };
+        let moved = || file.sent.load(Ordering::Relaxed);
+        self.watch(Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await
+    }
+
+    /// Drops an attempt that stalls. A panic is a fault of chutes; it must not take other files with
+    /// it, so it is an error like others.
+    pub(super) async fn watch<T>(
+        &self,
+        movement: Movement<'_>,
+        attempt: Sending<'_, T>,
+    ) -> Result<T, SinkError> {
+        let mut attempt = AssertUnwindSafe(attempt).catch_unwind();
+        let (mut seen, mut since) = ((movement.moved)(), Instant::now());
+        loop {
+            let is_sent = seen >= movement.total;
+            let patience = if is_sent { self.answer } else { self.stall };
+            tokio::select! {
+                biased;
+                result = &mut attempt => return result.unwrap_or_else(|_| Err(panicked())),
+                () = sleep_until((Instant::now() + patience / LOOKS).min(since + patience)) => {}
+            }
+            let moved = (movement.moved)();
+            if moved != seen {
+                (seen, since) = (moved, Instant::now());
+            } else if since.elapsed() >= patience {
+                let patience = HumanDuration(patience);
+                return Err(SinkError::passing(if is_sent {
+                    format!("no answer for {patience}")
+                } else {
+                    format!("no byte was sent for {patience}")
+                }));
+            }
+        }
     }
 }
 
@@ -120,37 +165,6 @@ impl DeliveryJob {
             biased;
             () = self.stop.cancelled() => "delivery was stopped before this was done",
             () = deadline => "the time for delivery was over before this was done",
-        }
-    }
-
-    /// Drops an attempt that stalls. A panic is a fault of chutes; it must not take other files with
-    /// it, so it is an error like others.
-    pub(super) async fn watch<T>(
-        &self,
-        movement: Movement<'_>,
-        attempt: Sending<'_, T>,
-    ) -> Result<T, SinkError> {
-        let mut attempt = AssertUnwindSafe(attempt).catch_unwind();
-        let (mut seen, mut since) = ((movement.moved)(), Instant::now());
-        loop {
-            let is_sent = seen >= movement.total;
-            let patience = if is_sent { self.policy.answer } else { self.policy.stall };
-            tokio::select! {
-                biased;
-                result = &mut attempt => return result.unwrap_or_else(|_| Err(panicked())),
-                () = sleep_until((Instant::now() + patience / LOOKS).min(since + patience)) => {}
-            }
-            let moved = (movement.moved)();
-            if moved != seen {
-                (seen, since) = (moved, Instant::now());
-            } else if since.elapsed() >= patience {
-                let patience = HumanDuration(patience);
-                return Err(SinkError::passing(if is_sent {
-                    format!("no answer for {patience}")
-                } else {
-                    format!("no byte was sent for {patience}")
-                }));
-            }
         }
     }
 }
