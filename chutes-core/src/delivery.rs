@@ -75,6 +75,41 @@ pub struct SinkReport {
     pub bytes: u64,
     /// What went wrong with the sink as a whole, for instance that it did not take the last message.
     pub error: Option<String>,
+    /// Whether the spec declares it as an output volume, so that a run without it has failed.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
+    pub declared: bool,
+    /// What the server answered, for sinks that get an answer for each file.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub responses: Vec<UploadResponse>,
+}
+
+#[cfg(feature = "serde")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// What a server answered when it had taken a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadResponse {
+    /// The file, as the ComputeHorde API names it: its path below `/output`, or `system_output`.
+    pub file: String,
+    /// The status: 2xx, or 303 where a form asks for a redirect when it is done.
+    pub status: u16,
+    /// The headers, with names in lower case, in the order in which they came.
+    pub headers: Vec<(String, String)>,
+    /// The body as text, as far as it is kept: [`UploadResponse::KEPT`] bytes of it.
+    pub body: String,
+}
+
+impl UploadResponse {
+    /// How much of a body is kept, in bytes; of the headers, too.
+    pub const KEPT: usize = 64 * 1024;
+
+    /// The name of the system output, which is no file below `/output`.
+    pub const SYSTEM_OUTPUT: &str = "system_output";
 }
 
 impl SinkReport {
@@ -85,6 +120,7 @@ impl SinkReport {
     ///
     /// let report = SinkReport {
     ///     sink: "/backup".into(), delivered: 3, failed: 0, skipped: 1, bytes: 4_096, error: None,
+    ///     declared: false, responses: Vec::new(),
     /// };
     /// assert!(report.is_complete());
     /// assert!(!SinkReport { error: Some("500".into()), ..report }.is_complete());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Delivery, JobName, Outcome, OutputPath, Phase, RunId, Status};
+use crate::{Delivery, Outcome, OutputPath, Phase, RunId, Status, Target};
 
 /// Something that happened in a run, with its place in the order of things.
 ///
@@ -79,8 +79,9 @@ pub enum RunEvent {
     Run {
         /// The run.
         run_id: RunId,
-        /// The job.
-        job: JobName,
+        /// What it runs.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        target: Target,
         /// The directory of the run, an absolute path.
         run_dir: String,
     },
@@ -100,6 +101,28 @@ pub enum RunEvent {
         )]
         #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
         limit: Option<Duration>,
+    },
+    /// How much of the image has been pulled.
+    Pull {
+        /// The image.
+        image: String,
+        /// How much, in bytes.
+        bytes: u64,
+        /// How much there is, in bytes, as far as it is known.
+        total: Option<u64>,
+    },
+    /// How much of an input volume has been fetched.
+    Volume {
+        /// Its place: `/volume` or a path below it.
+        place: String,
+        /// How much, in bytes.
+        bytes: u64,
+        /// How much there is, in bytes, as far as it is known.
+        total: Option<u64>,
+        /// Whether it came from the cache.
+        cached: bool,
+        /// Whether it is in place.
+        done: bool,
     },
     /// The job told how far it has come. Not every report is passed on, but the newest always is.
     Progress(Progress),
@@ -159,7 +182,8 @@ pub enum RunEvent {
     },
 }
 
-/// Whether a file was written by the job into its output directory, or is what it printed.
+/// Whether a file was written by the job into its output directory, is what it printed, or is returned
+/// with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -169,15 +193,22 @@ pub enum FileKind {
     Output,
     /// A file of `logs/`.
     Log,
+    /// A file of `artifacts/`.
+    Artifact,
 }
 
 impl FileKind {
-    /// The folder of such files in the directory of a run, and at a sink: `outputs` or `logs`.
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Output, Self::Log, Self::Artifact];
+
+    /// The folder of such files in the directory of a run, and at a sink: `outputs`, `logs` or
+    /// `artifacts`.
     #[must_use]
     pub const fn folder(self) -> &'static str {
         match self {
             Self::Output => "outputs",
             Self::Log => "logs",
+            Self::Artifact => "artifacts",
         }
     }
 }
@@ -288,12 +319,13 @@ mod tests {
     fn outcome() -> Outcome {
         Outcome {
             run_id: RunId::from_bytes([7; 16]),
-            job: JobName::new("train").unwrap(),
+            target: crate::Target::Job(crate::JobName::from_static("train")),
             ending: crate::Ending::Completed,
             result: Some(crate::Json::parse(r#"{"loss":1.10}"#).unwrap()),
             phases: Vec::new(),
             outputs: Vec::new(),
             logs: Vec::new(),
+            artifacts: Vec::new(),
             sinks: Vec::new(),
             warnings: Vec::new(),
             run_dir: "/runs/train".into(),

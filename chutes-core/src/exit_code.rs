@@ -47,10 +47,12 @@ impl From<&Ending> for ExitCode {
         match ending {
             Ending::Completed => Self::COMPLETED,
             Ending::Rejected(_) => Self::BAD_REQUEST,
-            Ending::Failed(failure) if failure.kind == FailureKind::OutputsIncomplete => {
-                Self::OUTPUTS_INCOMPLETE
-            }
-            Ending::Failed(_) => Self::FAILED,
+            Ending::Failed(failure) => match failure.kind {
+                FailureKind::OutputsIncomplete | FailureKind::UploadFailed => {
+                    Self::OUTPUTS_INCOMPLETE
+                }
+                _ => Self::FAILED,
+            },
             Ending::TimedOut(_) => Self::TIMED_OUT,
             Ending::Cancelled(_) => Self::CANCELLED,
             Ending::HordeFailed(_) => Self::PLATFORM_FAULT,

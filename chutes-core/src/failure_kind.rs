@@ -16,6 +16,12 @@ macro_rules! failure_kinds {
             /// All kinds.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )*];
 
+            /// Whether the job itself finished, and only its files are not where they should be.
+            #[must_use]
+            pub const fn is_for_files(self) -> bool {
+                matches!(self, Self::OutputsIncomplete | Self::UploadFailed)
+            }
+
             /// The name in messages and in JSON.
             ///
             /// ```
@@ -34,6 +40,12 @@ macro_rules! failure_kinds {
 failure_kinds! {
     /// The data does not fit the job; nothing was started.
     InvalidData = "invalid_data",
+    /// The spec asks for something that there is not; nothing was started.
+    InvalidSpec = "invalid_spec",
+    /// The image cannot be had: there is none of this name, or it may not be pulled.
+    ImageUnavailable = "image_unavailable",
+    /// An input volume could not be fetched: its URL, its content or its name is wrong.
+    DownloadFailed = "download_failed",
     /// A startup hook failed; the job was not started.
     StartupFailed = "startup_failed",
     /// The job returned an error.
@@ -44,6 +56,8 @@ failure_kinds! {
     InvalidResult = "invalid_result",
     /// The job ended its process, for instance by `std::process::exit`, with whatever code.
     Exited = "exited",
+    /// The container ended with an exit code that is not 0.
+    NonzeroReturnCode = "nonzero_return_code",
     /// The job's process aborted itself (SIGABRT).
     Aborted = "aborted",
     /// The job's process crashed: SIGSEGV, SIGBUS, SIGILL, SIGFPE and their like.
@@ -62,6 +76,8 @@ failure_kinds! {
     Cancelled = "cancelled",
     /// The job finished, but not all of its outputs were collected and delivered.
     OutputsIncomplete = "outputs_incomplete",
+    /// The job finished, but not all output volumes that the spec declares were uploaded.
+    UploadFailed = "upload_failed",
     /// The supervisor itself was ended while the run went on; `recover` found the run.
     SupervisorLost = "supervisor_lost",
     /// The platform failed, not the job.

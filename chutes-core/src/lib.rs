@@ -8,7 +8,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `serde` | `Serialize` and `Deserialize` in the JSON form that users see, [`Json`] constructors |
+//! | `serde` | `Serialize` and `Deserialize` in the JSON form that users see, [`Json`] constructors, the ComputeHorde form of specs (`compute_horde`) |
 //! | `schema` | JSON Schemas of these types (`schemars`); implies `serde` |
 //!
 //! ```
@@ -31,10 +31,10 @@
 //!
 //! let data = Json::parse(r#"{"epochs": 3}"#)?;
 //! let (job, limits) = (JobName::new("train")?, Limits::default());
-//! let spec = JobSpec { job, data, limits, memory_bytes: None };
+//! let spec = JobSpec { limits, ..JobSpec::job(job, data) };
 //! let text = concat!(
 //!     r#"{"job":"train","data":{"epochs":3},"limits":{"start":600,"download":3600,"#,
-//!     r#""execute":null,"upload":86400,"grace":30}}"#,
+//!     r#""execute":null,"upload":86400,"streaming_start":5,"grace":30}}"#,
 //! );
 //! assert_eq!(Json::from_value(&spec)?.as_str(), text);
 //!
@@ -52,6 +52,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "serde")]
+pub mod compute_horde;
 pub mod rule;
 pub mod suggest;
 
@@ -64,6 +66,7 @@ mod event;
 mod exit_code;
 mod failure_kind;
 mod hex;
+mod job_result;
 mod json;
 mod limit;
 mod manifest;
@@ -71,6 +74,7 @@ mod outcome;
 mod output_path;
 mod phase;
 mod port;
+mod relative_path;
 mod run_id;
 mod sink;
 mod size;
@@ -78,13 +82,14 @@ mod spec;
 mod status;
 
 pub use crate::contract::{JobContract, JobName, JobNameError, SourceLocation};
-pub use crate::delivery::{Delivery, DeliveryState, SinkReport};
+pub use crate::delivery::{Delivery, DeliveryState, SinkReport, UploadResponse};
 pub use crate::digest::{Sha256Digest, Sha256DigestError};
 pub use crate::display::Escaped;
 pub use crate::duration::{DurationError, HumanDuration, parse_duration};
 pub use crate::event::{Event, FileKind, LogStream, Progress, RunEvent};
 pub use crate::exit_code::ExitCode;
 pub use crate::failure_kind::FailureKind;
+pub use crate::job_result::{JobResult, LeftOutArtifact, UploadResult};
 pub use crate::json::Json;
 #[cfg(feature = "serde")]
 pub use crate::json::JsonError;
@@ -97,11 +102,17 @@ pub use crate::port::{
     Port, PortConflict, PortError, PortName, PortNameError, PortNumber, PortNumberError, Ports,
     PortsError, Protocol, UnknownProtocol,
 };
+pub use crate::relative_path::{RelativePath, RelativePathError};
 pub use crate::run_id::{RunId, RunIdError};
 pub use crate::sink::{
     HttpUrl, SecretPairs, SinkKind, SinkSpec, SinkSpecError, StoreUrl, Upload, UploadMethod,
     ZipTarget,
 };
 pub use crate::size::{HumanSize, SizeError, parse_size};
-pub use crate::spec::JobSpec;
+pub use crate::spec::{
+    ClassProfile, ContainerPath, ContainerPathError, ExecutorClass, ExecutorClassError,
+    HubRepository, ImageName, ImageNameError, InlineZip, InputVolume, InputVolumes, JobSpec,
+    JobSpecBuilder, MountedVolume, OutputVolumes, RepoType, Resources, SecretText, SpecErrors,
+    SpecProblem, Streaming, Target, Work,
+};
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};

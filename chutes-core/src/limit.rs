@@ -101,7 +101,7 @@ impl std::error::Error for TimeLimitError {}
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
-    /// Until the job can start: all startup hooks. Default 10 minutes.
+    /// Until the job can start: all startup hooks, or pulling the image. Default 10 minutes.
     #[cfg_attr(feature = "serde", serde(with = "crate::duration::seconds"))]
     #[cfg_attr(feature = "schema", schemars(with = "f64"))]
     pub start: Duration,
@@ -117,6 +117,11 @@ pub struct Limits {
     #[cfg_attr(feature = "serde", serde(with = "crate::duration::seconds"))]
     #[cfg_attr(feature = "schema", schemars(with = "f64"))]
     pub upload: Duration,
+    /// Until a job that streams accepts its first connection. Default 5 seconds, as in the ComputeHorde
+    /// job SDK.
+    #[cfg_attr(feature = "serde", serde(with = "crate::duration::seconds"))]
+    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    pub streaming_start: Duration,
     /// Between telling the job to stop and stopping it by force. Default 30 seconds.
     #[cfg_attr(feature = "serde", serde(with = "crate::duration::seconds"))]
     #[cfg_attr(feature = "schema", schemars(with = "f64"))]
@@ -149,6 +154,7 @@ impl Default for Limits {
             download: Duration::from_hours(1),
             execute: None,
             upload: Duration::from_hours(24),
+            streaming_start: Duration::from_secs(5),
             grace: Duration::from_secs(30),
         }
     }

@@ -98,6 +98,9 @@ pub struct Manifest {
     /// What the job printed. Logs are not outputs, and no output can take the place of one.
     #[cfg_attr(feature = "serde", serde(default))]
     pub logs: Vec<OutputFile>,
+    /// The small files that are returned with the result.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub artifacts: Vec<OutputFile>,
 }
 
 impl Manifest {
@@ -111,7 +114,8 @@ impl Manifest {
     /// let state = FileState::Skipped { reason: "not a regular file".into() };
     /// let pipe = OutputFile::new(OutputPath::new(*b"pipe")?, state);
     /// let run_id = RunId::from_bytes([7; 16]);
-    /// let manifest = Manifest { run_id, files: vec![lost, pipe], logs: Vec::new() };
+    /// let (logs, artifacts) = (Vec::new(), Vec::new());
+    /// let manifest = Manifest { run_id, files: vec![lost, pipe], logs, artifacts };
     /// assert_eq!(manifest.uncollected(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -129,10 +133,36 @@ impl Manifest {
         self.all().filter(is_undelivered).count()
     }
 
+    /// All files, to be changed.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut OutputFile> {
+        self.files.iter_mut().chain(&mut self.logs).chain(&mut self.artifacts)
+    }
+
+    /// The files of a kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: FileKind) -> &[OutputFile] {
+        match kind {
+            FileKind::Output => &self.files,
+            FileKind::Log => &self.logs,
+            FileKind::Artifact => &self.artifacts,
+        }
+    }
+
+    /// The files of a kind, to be changed.
+    pub fn of_kind_mut(&mut self, kind: FileKind) -> &mut Vec<OutputFile> {
+        match kind {
+            FileKind::Output => &mut self.files,
+            FileKind::Log => &mut self.logs,
+            FileKind::Artifact => &mut self.artifacts,
+        }
+    }
+
     /// All files with their kinds, the outputs first.
     pub fn all(&self) -> impl Iterator<Item = (FileKind, &OutputFile)> {
         let outputs = self.files.iter().map(|file| (FileKind::Output, file));
-        outputs.chain(self.logs.iter().map(|file| (FileKind::Log, file)))
+        let logs = self.logs.iter().map(|file| (FileKind::Log, file));
+        let artifacts = self.artifacts.iter().map(|file| (FileKind::Artifact, file));
+        outputs.chain(logs).chain(artifacts)
     }
 }
 
@@ -252,7 +282,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<OutputFile>(&text).unwrap(), file);
         assert!(!file.is_safe());
         let (run_id, files) = (RunId::from_bytes([7; 16]), vec![file]);
-        let manifest = Manifest { run_id, files, logs: Vec::new() };
+        let manifest = Manifest { run_id, files, logs: Vec::new(), artifacts: Vec::new() };
         assert_eq!((manifest.uncollected(), manifest.undelivered()), (0, 1));
     }
 }

@@ -1,8 +1,8 @@
 //! The one final record of a run.
 
 use crate::{
-    EndStatus, ExitCode, FailureKind, JobName, Json, OutputFile, Phase, PhaseReport, RunId,
-    SinkReport,
+    EndStatus, ExitCode, FailureKind, Json, OutputFile, Phase, PhaseReport, RunId, SinkReport,
+    Target,
 };
 
 /// Why a run did not complete.
@@ -132,8 +132,8 @@ impl Ending {
 pub struct Outcome {
     /// The run.
     pub run_id: RunId,
-    /// The job.
-    pub job: JobName,
+    /// What it ran.
+    pub target: Target,
     /// How it ended.
     pub ending: Ending,
     /// What the job returned. A run that was stopped has a result when the job still returned one.
@@ -144,6 +144,8 @@ pub struct Outcome {
     pub outputs: Vec<OutputFile>,
     /// What the job printed.
     pub logs: Vec<OutputFile>,
+    /// The small files that are returned with the result.
+    pub artifacts: Vec<OutputFile>,
     /// What became of the files at each sink.
     pub sinks: Vec<SinkReport>,
     /// What went wrong without deciding how the run ended, for instance a failed shutdown hook.
@@ -186,14 +188,18 @@ impl Outcome {
 mod record {
     //! The JSON form of an outcome: status, failure and exit code side by side.
 
-    use super::{EndStatus, Ending, ExitCode, Failure, JobName, Json, Outcome, OutputFile};
-    use super::{PhaseReport, RunId, SinkReport};
+    use super::{EndStatus, Ending, ExitCode, Failure, Json, Outcome, OutputFile};
+    use super::{PhaseReport, RunId, SinkReport, Target};
+    use crate::{ImageName, JobName};
 
     #[derive(serde::Serialize, serde::Deserialize)]
     #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     pub(super) struct OutcomeRecord {
         run_id: RunId,
-        job: JobName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobName>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<ImageName>,
         status: EndStatus,
         result: Option<Json>,
         failure: Option<Failure>,
@@ -202,6 +208,8 @@ mod record {
         outputs: Vec<OutputFile>,
         #[serde(default)]
         logs: Vec<OutputFile>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        artifacts: Vec<OutputFile>,
         #[serde(default)]
         sinks: Vec<SinkReport>,
         #[serde(default)]
@@ -242,16 +250,23 @@ mod record {
 
     impl From<Outcome> for OutcomeRecord {
         fn from(outcome: Outcome) -> Self {
+            let (status, exit_code) = (outcome.status(), outcome.exit_code());
+            let (job, image) = match outcome.target {
+                Target::Job(job) => (Some(job), None),
+                Target::Image(image) => (None, Some(image)),
+            };
             Self {
-                status: outcome.status(),
+                status,
                 failure: outcome.ending.failure().cloned(),
-                exit_code: outcome.exit_code(),
+                exit_code,
                 run_id: outcome.run_id,
-                job: outcome.job,
+                job,
+                image,
                 result: outcome.result,
                 phases: outcome.phases,
                 outputs: outcome.outputs,
                 logs: outcome.logs,
+                artifacts: outcome.artifacts,
                 sinks: outcome.sinks,
                 warnings: outcome.warnings,
                 run_dir: outcome.run_dir,
@@ -269,14 +284,20 @@ mod record {
             if exit_code != record.exit_code {
                 return Err(format!("expected exit code {exit_code}, found {}", record.exit_code));
             }
+            let target = match (record.job, record.image) {
+                (Some(job), None) => Target::Job(job),
+                (None, Some(image)) => Target::Image(image),
+                _ => return Err("a run is that of a `job` or of an `image`".into()),
+            };
             Ok(Self {
                 run_id: record.run_id,
-                job: record.job,
+                target,
                 ending,
                 result: record.result,
                 phases: record.phases,
                 outputs: record.outputs,
                 logs: record.logs,
+                artifacts: record.artifacts,
                 sinks: record.sinks,
                 warnings: record.warnings,
                 run_dir: record.run_dir,
@@ -300,12 +321,13 @@ mod tests {
         };
         Outcome {
             run_id: RunId::from_bytes([7; 16]),
-            job: JobName::new("train").unwrap(),
+            target: Target::Job(crate::JobName::from_static("train")),
             ending,
             result: Some(Json::parse("{\"loss\":0.5}").unwrap()),
             phases: vec![execute],
             outputs: Vec::new(),
             logs: Vec::new(),
+            artifacts: Vec::new(),
             sinks: Vec::new(),
             warnings: Vec::new(),
             run_dir: "runs/train-07070707".into(),

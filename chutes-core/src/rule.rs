@@ -15,6 +15,11 @@
 //! assert!(rule::is_job_name(&"x".repeat(rule::MAX_JOB_NAME_BYTES)));
 //! ```
 
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
 /// The port on which a run offers SSH, and the only port below [`FIRST_PORT`] that a job may open.
 pub const SSH_PORT: u16 = 2202;
 
@@ -102,93 +107,195 @@ pub const fn is_job_name(name: &str) -> bool {
     true
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// The longest component of a path that somebody else chose, in bytes: what file systems can hold.
+pub const MAX_COMPONENT_BYTES: usize = 255;
 
-    use super::*;
-
-    #[test]
-    fn port_numbers() {
-        for (number, expected) in [
-            (0, false),
-            (22, false),
-            (80, false),
-            (2201, false),
-            (2202, true),
-            (2203, false),
-            (8000, false),
-            (8001, false),
-            (8002, true),
-            (65_535, true),
-            (65_536, false),
-            (65_536 + 2202, false),
-            (u64::MAX, false),
-        ] {
-            assert_eq!(is_port_number(number), expected, "port {number}");
-        }
+/// What is wrong with a path that is to be relative and in its one canonical spelling, after its name;
+/// `None` when nothing is. The rules are those of ComputeHorde's handling of untrusted files.
+///
+/// ```
+/// use chutes_core::rule::relative_path_problem;
+///
+/// assert_eq!(relative_path_problem("models/7b.bin"), None);
+/// assert_eq!(relative_path_problem("/etc/passwd"), Some("begins with `/`"));
+/// ```
+#[must_use]
+pub fn relative_path_problem(path: &str) -> Option<&'static str> {
+    let component_problem = |component: &str| match component {
+        "" => Some("has an empty component"),
+        "." => Some("has a component `.`"),
+        ".." => Some("has a component `..`"),
+        long if long.len() > MAX_COMPONENT_BYTES => Some("has a component of more than 255 bytes"),
+        _ => None,
+    };
+    if path.is_empty() {
+        Some("is empty")
+    } else if path.starts_with('/') {
+        Some("begins with `/`")
+    } else if path.ends_with('/') {
+        Some("ends with `/`")
+    } else if path.contains('\0') {
+        Some("has a zero byte")
+    } else if path.contains('\\') {
+        Some("has a backslash")
+    } else {
+        path.split('/').find_map(component_problem)
     }
+}
 
-    #[test]
-    fn port_names() {
-        for (name, expected) in [
-            ("web", true),
-            ("a", true),
-            ("web42", true),
-            ("", false),
-            ("42", false),
-            ("1web", false),
-            ("w1b", false),
-            ("Web", false),
-            ("web-ui", false),
-            ("web_ui", false),
-            ("web ", false),
-            ("web\n", false),
-            ("web\0", false),
-            ("héb", false),
-            ("web٣", false),
-        ] {
-            assert_eq!(is_port_name(name), expected, "port name {name:?}");
-        }
+/// The longest limit of one phase of a run that a spec may ask for (30 days).
+pub const MAX_RUN_LIMIT: Duration = Duration::from_hours(30 * 24);
+
+/// Whether a spec may ask for this limit of a phase: more than nothing, at most 30 days.
+///
+/// ```
+/// use std::time::Duration;
+/// use chutes_core::rule::is_run_limit;
+///
+/// assert!(is_run_limit(Duration::from_millis(1)));
+/// assert!(!is_run_limit(Duration::ZERO));
+/// assert!(!is_run_limit(Duration::from_hours(30 * 24) + Duration::from_nanos(1)));
+/// ```
+#[must_use]
+pub const fn is_run_limit(limit: Duration) -> bool {
+    !limit.is_zero() && limit.as_nanos() <= MAX_RUN_LIMIT.as_nanos()
+}
+
+/// An artifact is returned with the result when it is smaller than this, in bytes. As in ComputeHorde,
+/// but one that is larger is listed.
+pub const ARTIFACT_BYTES_LIMIT: u64 = 1_000_000;
+
+/// Whether a file of this size is returned with the result.
+///
+/// ```
+/// assert!(chutes_core::rule::is_artifact_size(999_999));
+/// assert!(!chutes_core::rule::is_artifact_size(1_000_000));
+/// ```
+#[must_use]
+pub const fn is_artifact_size(bytes: u64) -> bool {
+    bytes < ARTIFACT_BYTES_LIMIT
+}
+
+/// The longest namespace, in characters, as in the ComputeHorde API.
+pub const MAX_NAMESPACE_CHARACTERS: usize = 100;
+
+/// What is wrong with a namespace; `None` when nothing is.
+///
+/// ```
+/// use chutes_core::rule::namespace_problem;
+///
+/// assert_eq!(namespace_problem("SN123.1.0"), None);
+/// assert_eq!(namespace_problem(""), Some("is empty: leave it out"));
+/// ```
+#[must_use]
+pub fn namespace_problem(namespace: &str) -> Option<&'static str> {
+    if namespace.is_empty() {
+        Some("is empty: leave it out")
+    } else if namespace.chars().count() > MAX_NAMESPACE_CHARACTERS {
+        Some("has more than 100 characters")
+    } else if namespace.chars().any(char::is_control) {
+        Some("has a control character")
+    } else {
+        None
     }
+}
 
-    #[test]
-    fn timeouts() {
-        for (seconds, expected) in
-            [(0, false), (29, false), (30, true), (86_400, true), (86_401, false)]
-        {
-            assert_eq!(is_timeout_seconds(seconds), expected, "{seconds} s");
-        }
+/// What is wrong with the name of an environment variable; `None` when nothing is.
+///
+/// ```
+/// use chutes_core::rule::env_name_problem;
+///
+/// assert_eq!(env_name_problem("RUST_LOG"), None);
+/// assert_eq!(env_name_problem("A=B"), Some("has a `=`"));
+/// ```
+#[must_use]
+pub fn env_name_problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.contains('=') {
+        Some("has a `=`")
+    } else if name.contains('\0') {
+        Some("has a zero byte")
+    } else {
+        None
     }
+}
 
-    #[test]
-    fn job_names() {
-        let longest = "x".repeat(MAX_JOB_NAME_BYTES);
-        let too_long = "x".repeat(MAX_JOB_NAME_BYTES + 1);
-        for (name, expected) in [
-            ("train", true),
-            ("café", true),
-            ("_", true),
-            (longest.as_str(), true),
-            (too_long.as_str(), false),
-            ("", false),
-            ("..", false),
-            ("-rf", false),
-            ("a/b", false),
-            ("a\\b", false),
-            ("a b", false),
-            ("a\0", false),
-        ] {
-            assert_eq!(is_job_name(name), expected, "job name {name:?}");
-        }
+/// Whether this is the name of a repository of the Hugging Face Hub: `NAME` or `OWNER/NAME`, at most 96
+/// letters, digits and `._-`, no part with `.` or `-` at an end, no `..` and `--`, no `.git` at the end.
+///
+/// ```
+/// use chutes_core::rule::is_hub_repository;
+///
+/// assert!(is_hub_repository("openai/whisper-tiny"));
+/// assert!(!is_hub_repository("https://huggingface.co/openai/whisper-tiny"));
+/// ```
+#[must_use]
+pub fn is_hub_repository(name: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(is_known)
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with(['.', '-'])
+    };
+    name.len() <= 96
+        && name.split('/').count() <= 2
+        && name.split('/').all(is_part)
+        && !name.contains("..")
+        && !name.contains("--")
+        && name.strip_suffix(".git").is_none()
+}
+
+/// What is wrong with a branch, tag or commit of a repository; `None` when nothing is.
+///
+/// ```
+/// use chutes_core::rule::revision_problem;
+///
+/// assert_eq!(revision_problem("refs/pr/1"), None);
+/// assert_eq!(revision_problem("../main"), Some("has a `..`"));
+/// ```
+#[must_use]
+pub fn revision_problem(revision: &str) -> Option<&'static str> {
+    let is_bad = |letter: char| {
+        letter.is_control() || letter.is_whitespace() || "\\?#%~^:*[".contains(letter)
+    };
+    if revision.is_empty() {
+        Some("is empty: leave it out")
+    } else if revision.len() > 255 {
+        Some("has more than 255 bytes")
+    } else if revision.contains("..") {
+        Some("has a `..`")
+    } else if revision.contains(is_bad) {
+        Some("has a character that no branch, tag or commit has")
+    } else if revision.starts_with(['/', '-']) || revision.ends_with('/') {
+        Some("begins with `/` or `-`, or ends with `/`")
+    } else {
+        None
     }
+}
 
-    proptest! {
-        #[test]
-        fn port_name_is_the_regular_expression(name in "[a-z0-9A-Z\\-_ \n]{0,6}") {
-            let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-            let by_words = !letters.is_empty() && letters.chars().all(|c| c.is_ascii_lowercase());
-            prop_assert_eq!(is_port_name(&name), by_words);
-        }
+/// What is wrong with a pattern of file names; `None` when nothing is.
+///
+/// ```
+/// use chutes_core::rule::pattern_problem;
+///
+/// assert_eq!(pattern_problem("models/*.json"), None);
+/// assert_eq!(pattern_problem("../*"), Some("has a component `..`"));
+/// ```
+#[must_use]
+pub fn pattern_problem(pattern: &str) -> Option<&'static str> {
+    if pattern.is_empty() {
+        Some("is empty")
+    } else if pattern.len() > 1_024 {
+        Some("has more than 1024 bytes")
+    } else if pattern.chars().any(char::is_control) {
+        Some("has a control character")
+    } else if pattern.starts_with('/') {
+        Some("begins with `/`: patterns are relative to the repository")
+    } else if pattern.split('/').any(|component| component == "..") {
+        Some("has a component `..`")
+    } else {
+        None
     }
 }

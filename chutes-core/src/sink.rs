@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::url::{HttpUrl, StoreUrl};
-use crate::{Escaped, JobName, OutputPath, RunId};
+use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 
 /// A place that the files of a run are delivered to.
 ///
@@ -29,8 +29,10 @@ use crate::{Escaped, JobName, OutputPath, RunId};
 ///
 /// The keys of the JSON form are `url` (a text as above), `file` (the one output file), `method`
 /// (`PUT` or `POST`), `fields` (of the form that a POST sends, in this order) and `headers`; or
-/// `status_url` alone, for the status URL of the Chutes platform. In directories and in the URLs of
-/// object stores, `{run_id}` and `{job}` stand for those of the run, see [`SinkSpec::for_run`].
+/// `status_url` alone, for the status URL of the Chutes platform. What a spec declares as output volumes
+/// has `files`, a list of objects with these keys, or `system_output`, such an object without `file`,
+/// and `except`, the list of the files that are not in it. In directories and in the URLs of object
+/// stores, `{run_id}` and `{job}` stand for those of the run, see [`SinkSpec::for_run`].
 ///
 /// ```
 /// use chutes_core::{SinkKind, SinkSpec};
@@ -68,6 +70,15 @@ pub enum SinkKind {
     Zip(ZipTarget),
     /// The status URL of the Chutes platform, which says where each file goes.
     StatusUrl(HttpUrl),
+    /// Output files that a spec declares, each to its URL.
+    Files(Vec<(RelativePath, Upload)>),
+    /// The system output of a spec: a zip file of all outputs but some, with `stdout.txt` and `stderr.txt`.
+    SystemOutput {
+        /// Where to.
+        to: Upload,
+        /// The outputs that are not in it.
+        except: Vec<RelativePath>,
+    },
 }
 
 /// Where a zip file of everything goes.
@@ -90,6 +101,47 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// One file as the body of a PUT, with these headers.
+    ///
+    /// ```
+    /// use chutes_core::{HttpUrl, Upload};
+    ///
+    /// let url = HttpUrl::new("https://storage.test/form")?;
+    /// assert!(Upload::put(url.clone(), vec![("x-acl".into(), "private".into())]).is_ok());
+    /// // The file itself is the field of this name.
+    /// assert!(Upload::post(url, vec![("file".into(), "x".into())], Vec::new()).is_err());
+    /// # Ok::<(), chutes_core::SinkSpecError>(())
+    /// ```
+    pub fn put(url: HttpUrl, headers: Vec<(String, String)>) -> Result<Self, SinkSpecError> {
+        Self::checked(url, UploadMethod::Put, headers)
+    }
+
+    /// One file as the last part of a form, after these fields, with these headers.
+    pub fn post(
+        url: HttpUrl,
+        fields: Vec<(String, String)>,
+        headers: Vec<(String, String)>,
+    ) -> Result<Self, SinkSpecError> {
+        Self::checked(url, UploadMethod::Post { fields: SecretPairs(fields) }, headers)
+    }
+
+    fn checked(
+        url: HttpUrl,
+        method: UploadMethod,
+        headers: Vec<(String, String)>,
+    ) -> Result<Self, SinkSpecError> {
+        let mut problems = Vec::new();
+        parts::check_headers(&headers, &mut problems);
+        if let UploadMethod::Post { fields } = &method {
+            parts::check_form(fields.reveal(), &headers, &mut problems);
+        }
+        if problems.is_empty() {
+            Ok(Self { url, method, headers: SecretPairs(headers) })
+        } else {
+            Err(SinkSpecError { problems })
+        }
+    }
+
     /// The URL.
     #[must_use]
     pub const fn url(&self) -> &HttpUrl {
@@ -126,6 +178,12 @@ pub enum UploadMethod {
 pub struct SecretPairs(Vec<(String, String)>);
 
 impl SecretPairs {
+    /// These names and values.
+    #[must_use]
+    pub const fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The names and the values, in order.
     #[must_use]
     pub fn reveal(&self) -> &[(String, String)] {
@@ -159,6 +217,24 @@ impl SinkSpec {
         Ok(Self(SinkKind::StatusUrl(HttpUrl::new(url)?)))
     }
 
+    /// Output files that a spec declares, each to its URL.
+    #[must_use]
+    pub const fn files(files: Vec<(RelativePath, Upload)>) -> Self {
+        Self(SinkKind::Files(files))
+    }
+
+    /// The system output of a spec: all outputs but these as one zip file.
+    #[must_use]
+    pub const fn system_output(to: Upload, except: Vec<RelativePath>) -> Self {
+        Self(SinkKind::SystemOutput { to, except })
+    }
+
+    /// Whether it is one that a spec declares as an output volume.
+    #[must_use]
+    pub const fn is_declared(&self) -> bool {
+        matches!(self.0, SinkKind::Files(_) | SinkKind::SystemOutput { .. })
+    }
+
     /// What kind of place this is.
     #[must_use]
     pub const fn kind(&self) -> &SinkKind {
@@ -169,23 +245,24 @@ impl SinkSpec {
     /// object stores. Presigned URLs stay as they were signed.
     ///
     /// ```
-    /// use chutes_core::{JobName, RunId, SinkSpec};
+    /// use chutes_core::{JobName, RunId, SinkSpec, Target};
     ///
     /// let spec: SinkSpec = "/results/{job}/{run_id}".parse()?;
-    /// let spec = spec.for_run(RunId::from_bytes([7; 16]), &JobName::from_static("train"));
+    /// let train = Target::Job(JobName::from_static("train"));
+    /// let spec = spec.for_run(RunId::from_bytes([7; 16]), &train);
     /// assert_eq!(spec.to_string(), "/results/train/07070707-0707-0707-0707-070707070707");
     /// # Ok::<(), chutes_core::SinkSpecError>(())
     /// ```
     #[must_use]
-    pub fn for_run(&self, run_id: RunId, job: &JobName) -> Self {
-        let run_id = run_id.to_string();
+    pub fn for_run(&self, run_id: RunId, target: &Target) -> Self {
+        let (run_id, job) = (run_id.to_string(), target.short_name());
         self.map(
             |path| {
                 let bytes = path.as_os_str().as_encoded_bytes();
-                let filled = url::fill(bytes, &run_id, job.as_str());
+                let filled = url::fill(bytes, &run_id, job);
                 url::path_of(filled).unwrap_or_else(|_| path.to_owned())
             },
-            |store| store.for_run(&run_id, job.as_str()),
+            |store| store.for_run(&run_id, job),
         )
     }
 
@@ -235,6 +312,8 @@ impl fmt::Display for SinkSpec {
             SinkKind::Zip(ZipTarget::ObjectStore(url)) => write!(f, "zip+{url}"),
             SinkKind::Zip(ZipTarget::Upload(to)) => write!(f, "zip+{}", to.url),
             SinkKind::StatusUrl(url) => url.fmt(f),
+            SinkKind::Files(_) => f.write_str("the output volumes"),
+            SinkKind::SystemOutput { to, .. } => write!(f, "system_output={}", to.url),
         }
     }
 }

@@ -1,22 +1,167 @@
 //! Everything that was asked for in one run.
 
-use crate::{JobName, Json, Limits};
+mod builder;
+pub(crate) mod check;
+pub(crate) mod draft;
+mod image;
+#[cfg(feature = "serde")]
+pub(crate) mod json;
+mod place;
+pub(crate) mod problem;
+mod resources;
+mod secrets;
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod tests;
+mod volume;
+
+use std::fmt;
+
+pub use self::builder::JobSpecBuilder;
+pub use self::image::{ContainerPath, ContainerPathError, ImageName, ImageNameError};
+pub use self::problem::{SpecErrors, SpecProblem};
+pub use self::resources::{ClassProfile, ExecutorClass, ExecutorClassError, Resources};
+pub use self::volume::{
+    HubRepository, InlineZip, InputVolume, InputVolumes, MountedVolume, OutputVolumes, RepoType,
+    SecretText,
+};
+use crate::{JobName, Json, Limits, Route, SecretPairs};
 
 /// Everything that was asked for in one run: what to run, on which data, within which limits.
 ///
-/// It is the first record of the journal, `run.json`. The documentation of the crate shows its JSON
-/// form.
+/// It is made by [`JobSpec::builder`], or `JobSpec::from_json` with the feature `serde`, which check all
+/// of it by the same rules. It is the first record of the journal, `run.json`. The documentation of the
+/// crate shows its JSON form, and `docs/spec.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JobSpec {
-    /// The job.
-    pub job: JobName,
-    /// Its data, as it came: with what belongs to the platform, and unchecked.
-    pub data: Json,
+    /// What to run.
+    pub work: Work,
+    /// The class of machine that it is for; `None` is whatever machine there is.
+    pub executor_class: Option<ExecutorClass>,
+    /// Who the run is accounted to, for instance `SN123.1.0`: at most 100 characters.
+    pub namespace: Option<String>,
     /// The limits of this run.
     pub limits: Limits,
-    /// The memory that the job may use with everything that it starts, in bytes; `None` is no limit.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
-    pub memory_bytes: Option<u64>,
+    /// What it may use, where that differs from its class.
+    pub resources: Resources,
+    /// Variables of its environment. Their values may be secret.
+    pub env: SecretPairs,
+    /// Where the job puts small files that are returned with the result; `None` when it returns none.
+    pub artifacts_dir: Option<ContainerPath>,
+    /// What is there before the job begins, below `/volume`.
+    pub input_volumes: InputVolumes,
+    /// Where files below `/output` go when the job has ended.
+    pub output_volumes: OutputVolumes,
+    /// Whether the job serves requests while it runs, and to whom.
+    pub streaming: Option<Streaming>,
+}
+
+/// What to run: a job of an app, or an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A job.
+    Job {
+        /// The binary that has it; `None` when it is clear from the context, as in a binary that runs
+        /// its own jobs.
+        app: Option<String>,
+        /// Its name.
+        job: JobName,
+        /// Its data, as it came: with what belongs to the platform, and unchecked.
+        data: Json,
+    },
+    /// A container image.
+    Image {
+        /// Its name.
+        image: ImageName,
+        /// The arguments after its entry point; none is what the image says.
+        args: Vec<String>,
+        /// Whether it may use the network.
+        network: bool,
+    },
+}
+
+/// Serving requests while the job runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Streaming {
+    /// The certificate (PEM) that clients must show; `None` when anybody may connect.
+    pub client_certificate: Option<String>,
+}
+
+/// What a run runs, by name.
+///
+/// In JSON `job` or `image`, a field beside others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Target {
+    /// A job.
+    Job(JobName),
+    /// A container image.
+    Image(ImageName),
+}
+
+impl JobSpec {
+    /// A run of a job with this data, and defaults for everything else.
+    #[must_use]
+    pub fn job(job: JobName, data: Json) -> Self {
+        Self::new(Work::Job { app: None, job, data })
+    }
+
+    /// A run of an image, and defaults for everything else.
+    #[must_use]
+    pub fn image(image: ImageName, args: Vec<String>) -> Self {
+        Self::new(Work::Image { image, args, network: false })
+    }
+
+    fn new(work: Work) -> Self {
+        Self {
+            work,
+            executor_class: None,
+            namespace: None,
+            limits: Limits::default(),
+            resources: Resources::default(),
+            env: SecretPairs::default(),
+            artifacts_dir: None,
+            input_volumes: InputVolumes::default(),
+            output_volumes: OutputVolumes::default(),
+            streaming: None,
+        }
+    }
+
+    /// The steps that a run of it takes.
+    #[must_use]
+    pub const fn route(&self) -> Route {
+        Route { volumes: !self.input_volumes.is_empty(), streaming: self.streaming.is_some() }
+    }
+
+    /// What it runs, by name.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match &self.work {
+            Work::Job { job, .. } => Target::Job(job.clone()),
+            Work::Image { image, .. } => Target::Image(image.clone()),
+        }
+    }
+}
+
+impl Target {
+    /// The name that stands for it in file names and URLs: that of the job, or the last component of
+    /// the image without its tag.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        match self {
+            Self::Job(job) => job.as_str(),
+            Self::Image(image) => image.short_name(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(job) => job.fmt(f),
+            Self::Image(image) => image.fmt(f),
+        }
+    }
 }

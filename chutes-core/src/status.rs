@@ -322,6 +322,12 @@ impl StatusMachine {
         self.current
     }
 
+    /// Whether it may go to `next` now.
+    #[must_use]
+    pub fn may_advance(&self, next: Status) -> bool {
+        self.current.may_become(next, self.route)
+    }
+
     /// Goes to `next`, if that is legal from here; else nothing changes. The rule is
     /// [`Status::may_become`].
     ///
@@ -335,7 +341,7 @@ impl StatusMachine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn advance(&mut self, next: Status) -> Result<(), IllegalTransition> {
-        if !self.current.may_become(next, self.route) {
+        if !self.may_advance(next) {
             return Err(IllegalTransition { from: self.current, to: next });
         }
         self.current = next;

@@ -1,9 +1,13 @@
 //! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`.
 
 mod arguments;
+#[cfg(feature = "container")]
+pub mod cli;
 mod columns;
 mod console;
 mod describe;
+#[cfg(feature = "container")]
+mod exec;
 mod input;
 mod list;
 mod logging;
@@ -12,8 +16,10 @@ mod problem;
 mod recover;
 mod report;
 mod run;
+mod session;
 mod signals;
 mod sinks;
+mod specs;
 mod terminal;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! What a job is given: its run, its directories, its way to hear of cancellation.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -78,6 +78,15 @@ impl JobContext {
     #[must_use]
     pub fn output_dir(&self) -> &Path {
         self.inner.directory.outputs()
+    }
+
+    /// The directory for small files that are returned with the result, if the run was asked to return
+    /// any. An absolute path.
+    ///
+    /// A run is asked by the `artifacts_dir` of its spec; see [`Run::of_spec`](crate::Run::of_spec).
+    #[must_use]
+    pub fn artifacts_dir(&self) -> Option<PathBuf> {
+        Some(self.inner.directory.artifacts()).filter(|path| path.is_dir())
     }
 
     /// The directory for temporary files. Nothing in it is collected. An absolute path.

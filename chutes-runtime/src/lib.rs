@@ -30,6 +30,8 @@
 #[cfg(test)]
 extern crate self as chutes_runtime;
 
+#[cfg(feature = "container")]
+mod container;
 mod context;
 mod data;
 mod definition;
@@ -48,6 +50,8 @@ mod schema;
 mod sink;
 mod state;
 pub mod testing;
+#[cfg(feature = "volumes")]
+mod volume;
 
 #[cfg(feature = "command-line")]
 mod command_line;
@@ -63,6 +67,9 @@ pub use chutes_macros::{
     on_startup_of_runtime as on_startup,
 };
 
+#[cfg(all(feature = "command-line", feature = "container"))]
+#[doc(hidden)]
+pub use crate::command_line::cli;
 #[cfg(feature = "command-line")]
 pub use crate::command_line::main;
 pub use crate::context::JobContext;

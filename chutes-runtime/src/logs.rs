@@ -45,6 +45,12 @@ impl LogCap {
         if bytes < Self::MIN { Err(LogCapError { bytes }) } else { Ok(Self(bytes)) }
     }
 
+    /// The cap, in bytes.
+    #[cfg(feature = "container")]
+    pub(crate) const fn bytes(self) -> u64 {
+        self.0
+    }
+
     /// The size of the first file: the beginning of the output.
     const fn head(self) -> u64 {
         self.0 / 2

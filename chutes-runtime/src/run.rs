@@ -5,14 +5,16 @@ mod complete;
 mod created;
 mod deliver;
 mod directory;
+mod download;
 mod ending;
 mod error;
 #[cfg(feature = "fault-injection")]
-mod fault;
+pub(crate) mod fault;
 mod hooks;
 mod journal;
 mod lifecycle;
 mod live;
+mod of_spec;
 pub(crate) mod output;
 mod panic;
 #[cfg_attr(
@@ -20,6 +22,8 @@ mod panic;
     expect(dead_code, reason = "only the command line uses it")
 )]
 pub(crate) mod recover;
+#[cfg(feature = "command-line")]
+pub(crate) mod result;
 mod supervise;
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec};
+use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec, Work};
 use tokio::runtime::Handle;
 
 pub use self::cancel::CancelHandle;
@@ -74,7 +78,8 @@ use crate::sink;
 /// # Ok(()) }
 /// ```
 pub struct Run {
-    job: Job,
+    /// `None` for an image.
+    job: Option<Job>,
     id: RunId,
     spec: JobSpec,
     sinks: Vec<SinkSpec>,
@@ -86,6 +91,8 @@ pub struct Run {
     observer: Arc<dyn Observer>,
     runtime: Option<Handle>,
     cancel: CancelHandle,
+    #[cfg(feature = "volumes")]
+    volume_settings: Option<crate::volume::Settings>,
 }
 
 impl Run {
@@ -94,24 +101,26 @@ impl Run {
     #[must_use]
     pub fn new(job: Job, directory: impl Into<PathBuf>) -> Self {
         let limits = Limits::for_timeout(job.timeout());
+        let spec = JobSpec { limits, ..JobSpec::job(job.name().clone(), Json::empty_object()) };
+        Self::with(Some(job), spec, directory.into())
+    }
+
+    fn with(job: Option<Job>, spec: JobSpec, directory: PathBuf) -> Self {
         Self {
+            job,
             id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
-            spec: JobSpec {
-                job: job.name().clone(),
-                data: Json::empty_object(),
-                limits,
-                memory_bytes: None,
-            },
+            spec,
             sinks: Vec::new(),
             #[cfg(feature = "testing")]
             test_sinks: Vec::new(),
             live: false,
-            job,
-            directory: directory.into(),
+            directory,
             host: Ipv4Addr::LOCALHOST.into(),
             observer: Arc::new(()),
             runtime: None,
             cancel: CancelHandle::new(),
+            #[cfg(feature = "volumes")]
+            volume_settings: None,
         }
     }
 
@@ -144,7 +153,9 @@ impl Run {
     /// does not fit rejects the run.
     #[must_use]
     pub fn data(mut self, data: Json) -> Self {
-        self.spec.data = data;
+        if let Work::Job { data: current, .. } = &mut self.spec.work {
+            *current = data;
+        }
         self
     }
 
@@ -172,7 +183,7 @@ impl Run {
     /// When the execution limit is longer than the one that the job declares, or is `None` although
     /// the job declares one.
     pub fn limits(mut self, limits: Limits) -> Result<Self, LimitTooLong> {
-        if let Some(declared) = self.job.timeout() {
+        if let Some(declared) = self.job.as_ref().and_then(Job::timeout) {
             let wanted = limits.execute;
             if wanted.is_none_or(|wanted| wanted > declared.duration()) {
                 return Err(LimitTooLong { declared: declared.seconds() });
@@ -217,18 +228,23 @@ impl Run {
         self
     }
 
-    /// Sets how much memory the job may use, in bytes. Default no limit. It holds for jobs in a process
-    /// of their own, as the command line runs them.
-    #[cfg(feature = "command-line")]
-    #[must_use]
-    pub(crate) fn memory_limit(mut self, bytes: Option<u64>) -> Self {
-        self.spec.memory_bytes = bytes;
-        self
+    /// Whether files may leave the directory of the run.
+    fn uploads(&self) -> bool {
+        self.job.as_ref().is_none_or(Job::uploads)
     }
 
+    /// The data of the job; an image has none.
+    fn job_data(&self) -> Json {
+        match &self.spec.work {
+            Work::Job { data, .. } => data.clone(),
+            Work::Image { .. } => Json::null(),
+        }
+    }
+
+    /// Whether files come or go.
     #[cfg(feature = "command-line")]
-    pub(crate) fn has_sinks(&self) -> bool {
-        !self.sinks.is_empty()
+    pub(crate) fn has_transfers(&self) -> bool {
+        !self.sinks.is_empty() || !self.spec.input_volumes.is_empty() || self.job.is_none()
     }
 
     /// Sets the address on which the job opens its ports. Default `127.0.0.1`.
@@ -288,6 +304,9 @@ impl Run {
         // Afterwards it would be too late to choose another place.
         sink::open::check_local(&wanted, &self.directory)?;
         let directory = RunDirectory::create(&self.directory)?;
+        if self.spec.artifacts_dir.is_some() {
+            directory.make_artifacts()?;
+        }
         let root = Arc::new(RunRoot::open(&directory)?);
         let file = root.create_journal().map_err(|error| match error.kind() {
             // Another run was faster.
@@ -298,7 +317,8 @@ impl Run {
         })?;
         deliver::remember(&wanted, &root).map_err(RunError::Journal)?;
         let mut journal = Journal::new(file);
-        let begin = Entry::Run { id: self.id, spec: &self.spec, uploads: self.job.uploads() };
+        let begin =
+            Entry::Run { id: self.id, spec: &self.spec.without_secrets(), uploads: self.uploads() };
         journal.append(begin).map_err(RunError::Journal)?;
         Ok(CreatedRun { run: self, directory, root, journal, sinks })
     }
@@ -306,7 +326,8 @@ impl Run {
     /// Where this very run delivers to, also for a process in another directory.
     fn places(&self) -> Result<Vec<SinkSpec>, RunError> {
         let here = std::env::current_dir().map_err(RunError::Journal)?;
-        let place = |sink: &SinkSpec| sink.for_run(self.id, &self.spec.job).in_directory(&here);
+        let place =
+            |sink: &SinkSpec| sink.for_run(self.id, &self.spec.target()).in_directory(&here);
         Ok(self.sinks.iter().map(place).collect())
     }
 

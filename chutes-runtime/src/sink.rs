@@ -9,7 +9,7 @@ pub(crate) mod delivery;
 mod directory;
 mod folder;
 #[cfg(feature = "http")]
-mod http;
+pub(crate) mod http;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod object_store;
 pub(crate) mod open;
@@ -27,7 +27,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use chutes_core::{Ending, Json, Manifest, RunId};
+use chutes_core::{Ending, FileKind, Json, Manifest, OutputPath, RunId, UploadResponse};
 
 pub(crate) use self::source::{SourceFile, Stamp};
 
@@ -51,6 +51,12 @@ pub(crate) struct RunSummary {
 pub(crate) trait Sink: Send + Sync {
     /// The sink as it is shown: without credentials and query.
     fn name(&self) -> &str;
+
+    /// Whether the spec declares it as an output volume: then the answers are kept, and a run that it
+    /// has not all of has failed.
+    fn is_declared(&self) -> bool {
+        false
+    }
 
     /// How many files may be on their way at a time.
     fn concurrency(&self) -> usize {
@@ -78,6 +84,17 @@ pub(crate) trait Sink: Send + Sync {
 
     /// Takes one file, from its beginning. It is there, whole and safe, when this returns `Ok`.
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()>;
+
+    /// What servers have answered when they took this file.
+    fn answers_for(&self, kind: FileKind, path: &OutputPath) -> Vec<UploadResponse> {
+        let _ = (kind, path);
+        Vec::new()
+    }
+
+    /// What servers have answered to what was sent in `finish`.
+    fn answers_at_finish(&self) -> Vec<UploadResponse> {
+        Vec::new()
+    }
 
     /// Whether the files are there only when `finish` has succeeded, all at once. They count as
     /// delivered from then on, and a run that is recovered sends all of them again.

@@ -1,9 +1,11 @@
 //! End-to-end tests: the binary `test-jobs` is run as users run it, and what it leaves is examined.
 //!
-//! Linux with util-linux is needed; tests that need a namespace of their own use `unshare`.
+//! Linux with util-linux is needed; tests that need a namespace of their own use `unshare`. Tests of
+//! containers need Podman with runc, and the static busybox of Debian.
 
 #![expect(clippy::unwrap_used, reason = "the helpers are part of tests, too")]
 
+mod containers;
 mod context;
 mod deaths;
 mod delivery;

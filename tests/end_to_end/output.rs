@@ -35,7 +35,7 @@ fn streams_of_the_job() {
 #[test]
 fn json() {
     let (finished, logs) = run("--json");
-    assert_eq!(finished.printed_outcome().job.as_str(), "prints");
+    assert_eq!(finished.printed_outcome().target.short_name(), "prints");
     for line in OUT.lines() {
         assert!(finished.stderr.contains(line), "{line}: {finished:#?}");
     }

@@ -23,7 +23,8 @@ impl Finished {
         let manifest = std::fs::read(root.join("manifest.json")).unwrap();
         let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
         let (files, logs) = (outcome.outputs.clone(), outcome.logs.clone());
-        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files, logs });
+        let artifacts = outcome.artifacts.clone();
+        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files, logs, artifacts });
         check_files(root, &outcome);
         outcome
     }
@@ -71,7 +72,8 @@ pub(crate) fn statuses(root: &Path) -> Vec<String> {
 fn check_files(root: &Path, outcome: &Outcome) {
     let outputs = outcome.outputs.iter().map(|file| ("outputs", file));
     let logs = outcome.logs.iter().map(|file| ("logs", file));
-    for (folder, file) in outputs.chain(logs) {
+    let artifacts = outcome.artifacts.iter().map(|file| ("artifacts", file));
+    for (folder, file) in outputs.chain(logs).chain(artifacts) {
         let FileState::Collected { bytes, sha256 } = &file.state else { continue };
         let path = root.join(folder).join(OsStr::from_bytes(file.path.as_bytes()));
         let metadata = path.symlink_metadata().unwrap();

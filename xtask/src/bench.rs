@@ -4,8 +4,11 @@
 //! turns, here as in the others, so that whatever else the machine does hits all of it alike.
 
 mod compile;
+pub(crate) mod container;
 mod contest;
 mod crates;
+pub(crate) mod download;
+mod engine;
 pub(crate) mod files;
 mod generated;
 mod jobs;

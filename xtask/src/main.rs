@@ -28,6 +28,10 @@ enum Task {
     BenchFiles(bench::files::Arguments),
     /// Measure delivering files to a server that speaks S3, against rclone and Python
     BenchUpload(bench::upload::Arguments),
+    /// Measure a spec that runs an image, against `podman run`
+    BenchContainer(bench::container::Arguments),
+    /// Measure fetching input volumes, against curl
+    BenchDownload(bench::download::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         Task::BenchRun(arguments) => bench::run::run(&arguments),
         Task::BenchFiles(arguments) => bench::files::run(&arguments),
         Task::BenchUpload(arguments) => bench::upload::run(&arguments),
+        Task::BenchContainer(arguments) => bench::container::run(&arguments),
+        Task::BenchDownload(arguments) => bench::download::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,15 +3,27 @@
 //! It is read by hand: the messages of a derived reader repeat values, which may be secret, and tell
 //! one mistake at a time.
 
+mod declared;
+
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::parts::{Method, SinkParts};
 use super::{SecretPairs, SinkKind, SinkSpec, SinkSpecError, Upload, UploadMethod, ZipTarget, url};
-use crate::{Escaped, OutputPath, suggest};
+use crate::{Escaped, OutputPath, RelativePath, suggest};
 
-const KEYS: [&str; 6] = ["url", "file", "method", "fields", "headers", "status_url"];
+const KEYS: [&str; 9] = [
+    "url",
+    "file",
+    "method",
+    "fields",
+    "headers",
+    "status_url",
+    "files",
+    "system_output",
+    "except",
+];
 
 /// Reads a text that begins with `{`.
 pub(super) fn read(text: &str) -> Result<SinkSpec, SinkSpecError> {
@@ -30,6 +42,9 @@ fn from_value(value: Value) -> Result<SinkSpec, SinkSpecError> {
             let mut problems = unknown_keys(&object);
             if let Some(url) = object.remove("status_url") {
                 return status_url(&url, &object, problems);
+            }
+            if declared::is_declared(&object) {
+                return declared::read(object, problems);
             }
             let parts = parts(object, &mut problems);
             let checked =
@@ -168,6 +183,12 @@ impl Serialize for SinkSpec {
                 upload(&mut map, to)?;
             }
             SinkKind::StatusUrl(url) => map.serialize_entry("status_url", url.reveal())?,
+            SinkKind::Files(files) => map.serialize_entry("files", &declared::Files(files))?,
+            SinkKind::SystemOutput { to, except } => {
+                map.serialize_entry("system_output", &declared::To { file: None, to })?;
+                let except: Vec<&str> = except.iter().map(RelativePath::as_str).collect();
+                map.serialize_entry("except", &except)?;
+            }
         }
         map.end()
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::url::{self, HttpUrl, StoreUrl};
-use super::{SecretPairs, SinkKind, SinkSpec, SinkSpecError, Upload, UploadMethod, ZipTarget};
+use super::{SinkKind, SinkSpec, SinkSpecError, Upload, ZipTarget};
 use crate::{Escaped, OutputPath, suggest};
 
 /// What was asked for. All but the URL may be missing.
@@ -17,6 +17,7 @@ pub(super) struct SinkParts {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only JSON names a method"))]
 pub(super) enum Method {
     Put,
     Post,
@@ -85,18 +86,8 @@ impl SinkParts {
         if self.file.as_ref().is_some_and(OutputPath::is_root) {
             problems.push("`file` is the path of one output file, not of the directory".into());
         }
-        if self.method == Some(Method::Put) && self.fields.is_some() {
-            problems.push("`fields` goes with the method `POST` only".into());
-        }
         let headers = self.headers.unwrap_or_default();
-        check_headers(&headers, problems);
-        let is_post = self.method == Some(Method::Post) || self.fields.is_some();
-        let method = if is_post {
-            UploadMethod::Post { fields: SecretPairs(self.fields.unwrap_or_default()) }
-        } else {
-            UploadMethod::Put
-        };
-        let to = Upload { url, method, headers: SecretPairs(headers) };
+        let to = upload(url, self.method, self.fields, headers, problems)?;
         match self.file {
             Some(file) => Some(SinkKind::File { file, to }),
             None => zip.then_some(SinkKind::Zip(ZipTarget::Upload(to))),
@@ -118,8 +109,44 @@ fn store(zip: bool, url: StoreUrl, problems: &mut Vec<String>) -> SinkKind {
     if zip { SinkKind::Zip(ZipTarget::ObjectStore(url)) } else { SinkKind::ObjectStore(url) }
 }
 
+/// One file to one URL. Fields make it a POST.
+pub(super) fn upload(
+    url: HttpUrl,
+    method: Option<Method>,
+    fields: Option<Vec<(String, String)>>,
+    headers: Vec<(String, String)>,
+    problems: &mut Vec<String>,
+) -> Option<Upload> {
+    let checked = match (method, fields) {
+        (Some(Method::Put), Some(_)) => {
+            problems.push("`fields` goes with the method `POST` only".into());
+            return None;
+        }
+        (Some(Method::Put) | None, None) => Upload::put(url, headers),
+        (_, fields) => Upload::post(url, fields.unwrap_or_default(), headers),
+    };
+    checked.map_err(|error| problems.extend(error.problems)).ok()
+}
+
+/// A form has one file, and its own content type, which has the boundary between its parts.
+pub(super) fn check_form(
+    fields: &[(String, String)],
+    headers: &[(String, String)],
+    problems: &mut Vec<String>,
+) {
+    if fields.iter().any(|(name, _)| name == "file") {
+        problems.push("the form field `file` is the file itself: leave it out".into());
+    }
+    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        problems.push(
+            "the header `content-type` of a form cannot be given: the type of the file is a field"
+                .into(),
+        );
+    }
+}
+
 /// A header is one line, and each part of it is sent as it is.
-fn check_headers(headers: &[(String, String)], problems: &mut Vec<String>) {
+pub(super) fn check_headers(headers: &[(String, String)], problems: &mut Vec<String>) {
     for (name, value) in headers {
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

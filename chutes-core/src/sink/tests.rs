@@ -16,6 +16,8 @@ fn described(text: &str) -> Result<String, String> {
         SinkKind::Zip(ZipTarget::ObjectStore(_)) => "zip store",
         SinkKind::Zip(ZipTarget::Upload(_)) => "zip upload",
         SinkKind::StatusUrl(_) => "status",
+        SinkKind::Files(_) => "files",
+        SinkKind::SystemOutput { .. } => "system output",
     };
     Ok(format!("{kind} {spec}"))
 }
@@ -121,6 +123,47 @@ fn json() {
         (r#"{"url":"https://h/","file":"a","method":"PUT","fields":{}}"#, "`POST` only"),
         (r#"{"url":"zip+https://h/","file":"a"}"#, "give one of both"),
         (r#"{"status_url":"https://h/","file":"a"}"#, "stands alone"),
+        (r#"{"url":"https://h/","file":"a","fields":{"file":"x"}}"#, "the form field `file`"),
+        (
+            r#"{"url":"https://h/","file":"a","method":"POST","headers":{"Content-Type":"x"}}"#,
+            "the header `content-type` of a form",
+        ),
+    ] {
+        refused(text, expected);
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn declared_output_volumes() {
+    let files = concat!(
+        r#"{"files":[{"file":"a/b","url":"https://h/1?s","headers":{"x":"y"}},"#,
+        r#"{"file":"a/b","url":"https://h/2","method":"POST","fields":{"k":"v"}}]}"#,
+    );
+    let zip = r#"{"system_output":{"url":"https://h/z?s"},"except":["a/b"]}"#;
+    let shown = [(files, "files the output volumes"), (zip, "system output system_output=")];
+    for (text, expected) in shown {
+        assert!(described(text).unwrap().starts_with(expected), "{text}");
+        let spec: SinkSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+        assert!(spec.is_declared());
+    }
+    for (text, expected) in [
+        (r#"{"files":{}}"#, "`files` is a list"),
+        (r#"{"files":[7]}"#, "`files[0]`: not an object"),
+        (r#"{"files":[{"url":"https://h/"}]}"#, "`files[0].file` is missing"),
+        (r#"{"files":[{"file":"../a","url":"https://h/"}]}"#, "`files[0].file`: `../a` has"),
+        (r#"{"files":[{"file":"a","url":"out"}]}"#, "`files[0]`: an HTTP URL begins with"),
+        (r#"{"files":[{"file":"a","url":"https://h/","metod":"PUT"}]}"#, "did you mean `method`"),
+        (r#"{"files":[],"url":"out"}"#, "stand alone"),
+        (r#"{"files":[],"except":[]}"#, "goes with `system_output` only"),
+        (r#"{"except":[]}"#, "give one of `files` and `system_output`"),
+        (r#"{"system_output":{"url":"https://h/","file":"a"}}"#, "`file` has no place here"),
+        (r#"{"system_output":{"url":"https://h/"},"except":["/a"]}"#, "`except[0]`: `/a` begins"),
+        (
+            r#"{"system_output":{"url":"https://h/","method":"PUT","fields":{}}}"#,
+            "`system_output`: `fields` goes with the method `POST` only",
+        ),
     ] {
         refused(text, expected);
     }
@@ -149,7 +192,8 @@ fn json_form_is_complete_and_in_order() {
 
 #[test]
 fn placeholders() {
-    let (run_id, job) = (RunId::from_bytes([7; 16]), JobName::new("a?{run_id}").unwrap());
+    let (run_id, job) =
+        (RunId::from_bytes([7; 16]), Target::Job(crate::JobName::new("a?{run_id}").unwrap()));
     let filled = |text: &str| text.parse::<SinkSpec>().unwrap().for_run(run_id, &job).to_string();
     assert_eq!(filled("x/{job}"), "x/a?{run_id}");
     assert_eq!(filled("s3://b/{job}/{run_id}"), format!("s3://b/a%3F%7Brun_id%7D/{run_id}"));
@@ -181,7 +225,40 @@ fn nearly() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
+fn uploads() -> impl Strategy<Value = Upload> {
+    let pairs = || proptest::collection::btree_map("x-[a-z]{1,4}", "SECRET[ -~é]{0,8}", 0..3);
+    let url = "https://u:SECRET@h/[a-z]{0,5}\\?s=SECRET";
+    (url, proptest::option::of(pairs()), pairs()).prop_map(|(url, fields, headers)| {
+        let (url, headers) = (HttpUrl::new(&url).unwrap(), headers.into_iter().collect());
+        match fields {
+            Some(fields) => Upload::post(url, fields.into_iter().collect(), headers).unwrap(),
+            None => Upload::put(url, headers).unwrap(),
+        }
+    })
+}
+
+fn paths() -> impl Strategy<Value = RelativePath> {
+    "[a-z=.{ é]{0,4}[a-z](/[a-z ]{1,4}){0,2}".prop_map(|path| RelativePath::new(&path).unwrap())
+}
+
+fn declared() -> impl Strategy<Value = SinkSpec> {
+    let file = (paths(), uploads());
+    let except = proptest::collection::vec(paths(), 0..4);
+    prop_oneof![
+        proptest::collection::vec(file, 0..4).prop_map(SinkSpec::files),
+        (uploads(), except).prop_map(|(to, except)| SinkSpec::system_output(to, except)),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn declared_volumes_are_read_back_and_keep_their_secrets(spec in declared()) {
+        #[cfg(feature = "serde")]
+        check_round_trip(&spec)?;
+        let shown = format!("{spec} {spec:?}");
+        prop_assert!(!shown.contains("SECRET"), "{}", shown);
+    }
+
     #[test]
     fn no_text_panics_and_each_place_is_read_back(text in nearly()) {
         if let Ok(spec) = text.parse::<SinkSpec>() {
@@ -242,6 +319,11 @@ proptest! {
             Err(error) => format!("{error} {error:?}"),
         };
         prop_assert!(!shown.contains("SECRET"), "{}", shown);
+        for declared in [format!(r#"{{"files":[{text}]}}"#), format!(r#"{{"system_output":{text}}}"#)] {
+            let shown = format!("{:?}", declared.parse::<SinkSpec>());
+            // The name of a file is no secret.
+            prop_assert!(key == "file" || !shown.contains("SECRET"), "{}", shown);
+        }
         let read = serde_json::from_str::<SinkSpec>(&text).map_err(|error| error.to_string());
         let shown = format!("{read:?}");
         prop_assert!(!shown.contains("SECRET"), "{}", shown);

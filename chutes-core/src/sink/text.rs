@@ -62,9 +62,11 @@ fn refuse_unknown_placeholders(spec: &SinkSpec) -> Result<(), SinkSpecError> {
         SinkKind::ObjectStore(url) | SinkKind::Zip(ZipTarget::ObjectStore(url)) => {
             url.as_str().into()
         }
-        SinkKind::File { .. } | SinkKind::Zip(ZipTarget::Upload(_)) | SinkKind::StatusUrl(_) => {
-            return Ok(());
-        }
+        SinkKind::File { .. }
+        | SinkKind::Files(_)
+        | SinkKind::SystemOutput { .. }
+        | SinkKind::Zip(ZipTarget::Upload(_))
+        | SinkKind::StatusUrl(_) => return Ok(()),
     };
     let names = text.split('{').skip(1).filter_map(|part| Some(part.split_once('}')?.0));
     let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

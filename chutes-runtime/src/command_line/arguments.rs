@@ -8,6 +8,7 @@ use chutes_core::{parse_duration, parse_size};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::observe::EventTarget;
+use super::specs::VolumeArguments;
 use crate::logs::LogCap;
 
 /// Runs the jobs of this binary
@@ -19,7 +20,7 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    completed
   1    the job failed
@@ -76,6 +77,10 @@ pub(super) struct Run {
     /// The data: JSON, or `@FILE`, or `-` for standard input [default: {}]
     #[arg(long, value_name = "JSON|@FILE|-", value_hint = ValueHint::FilePath)]
     pub(super) data: Option<String>,
+    /// A spec in JSON: a file, or `-` for standard input. It says data, limits, volumes, artifacts and
+    /// where files go; the other arguments win over it
+    #[arg(long, value_name = "FILE|-", conflicts_with = "data", value_hint = ValueHint::FilePath)]
+    pub(super) spec: Option<String>,
     /// Set one field of the data, for instance `epochs=20` or `optimizer.rate=0.1`
     ///
     /// The value is JSON if it can be read as JSON and the field is not a text, else a text.
@@ -127,6 +132,11 @@ pub(super) struct Run {
     /// Write everything that happens to this file, one JSON object per line
     #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
     pub(super) events: Option<EventTarget>,
+    #[command(flatten)]
+    pub(super) volumes: VolumeArguments,
+    /// Write what the run returns to this file: what it printed, its artifacts, the answers to its uploads
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) result: Option<PathBuf>,
     /// The address on which the job opens its ports; `0.0.0.0` for all
     #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
     pub(super) host: IpAddr,
@@ -142,9 +152,14 @@ Exit codes: that of the run, as for `run`, but
   4    also when nothing can be known or done about the run
 Of several runs, the first code that is not 0; runs in progress are left alone.";
 
+/// The arguments of `recover`.
 #[derive(Debug, Args)]
 #[command(after_help = RECOVER_EXIT_CODES)]
-pub(super) struct Recover {
+#[cfg_attr(
+    not(feature = "container"),
+    expect(unreachable_pub, reason = "it is for the command `chutes`, which runs containers")
+)]
+pub struct Recover {
     /// The directory of a run, or one with the directories of runs
     #[arg(value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
     pub(super) directory: PathBuf,
@@ -153,14 +168,14 @@ pub(super) struct Recover {
     pub(super) json: bool,
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     match parse_size(text) {
         Ok(0) => Err("at least 1 byte is needed".to_owned()),
         size => size.map_err(|error| error.to_string()),
     }
 }
 
-fn log_cap(text: &str) -> Result<LogCap, String> {
+pub(super) fn log_cap(text: &str) -> Result<LogCap, String> {
     LogCap::new(size(text)?).map_err(|error| error.to_string())
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chutes_core::{Event, HumanDuration, Progress, RunEvent};
+use chutes_core::{Escaped, Event, HumanDuration, HumanSize, Progress, RunEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{Paint, is_fancy};
@@ -115,6 +115,13 @@ impl Console {
         }
     }
 
+    /// Shows how much of something large is there.
+    fn transfer(&self, what: &str, bytes: u64, total: Option<u64>) {
+        let Some(bar) = &self.bar else { return };
+        let total = total.map(|total| format!(" of {}", HumanSize(total))).unwrap_or_default();
+        bar.set_message(format!("{}: {}{total}", Escaped(what), HumanSize(bytes)));
+    }
+
     fn progress(&self, progress: &Progress) {
         if let Some(bar) = &self.bar {
             #[expect(
@@ -150,6 +157,13 @@ impl Observer for Console {
                     bar.set_prefix(phase.as_str());
                 }
             }
+            RunEvent::Pull { image, bytes, total } => self.transfer(image, *bytes, *total),
+            RunEvent::Volume { place, bytes, done: true, cached, .. } => {
+                let from = if *cached { ", from the cache" } else { "" };
+                let place = Escaped(place);
+                self.print(&format!("fetched {place}: {}{from}\n", HumanSize(*bytes)));
+            }
+            RunEvent::Volume { place, bytes, total, .. } => self.transfer(place, *bytes, *total),
             RunEvent::Stopping { reason, grace } => {
                 let grace = HumanDuration(*grace);
                 self.print(&format!("stopping: {reason}; the job has {grace} to end\n"));

@@ -19,12 +19,20 @@ pub(super) fn data(
     schema: impl FnOnce() -> Option<Json>,
 ) -> Result<Json, Problem> {
     let base = given.map(read).transpose()?;
+    on_top_of(base.unwrap_or_else(Json::empty_object), set, schema)
+}
+
+/// These data with each `--set` on top.
+pub(super) fn on_top_of(
+    base: Json,
+    set: &[(String, String)],
+    schema: impl FnOnce() -> Option<Json>,
+) -> Result<Json, Problem> {
     if set.is_empty() {
-        return Ok(base.unwrap_or_else(Json::empty_object));
+        return Ok(base);
     }
     let schema: Option<Value> = schema().and_then(|schema| schema.to().ok());
-    let mut value: Value =
-        base.unwrap_or_else(Json::empty_object).to().map_err(|error| not_json(&error))?;
+    let mut value: Value = base.to().map_err(|error| not_json(&error))?;
     for (key, text) in set {
         let path: Vec<&str> = key.split('.').collect();
         let field = parse(text, schema.as_ref().and_then(|schema| field_schema(schema, &path)));

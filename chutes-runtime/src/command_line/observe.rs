@@ -137,6 +137,12 @@ impl EventTarget {
         Ok(Self(number.map_or_else(|| text.into(), |number| Path::new("/dev/fd").join(number))))
     }
 
+    /// The same for another program that has inherited the descriptors of this one.
+    #[cfg(feature = "container")]
+    pub(super) fn as_argument(&self) -> &Path {
+        &self.0
+    }
+
     /// Opens the file, to append to it. A pipe is opened later: that lasts until somebody reads it.
     pub(super) fn open(&self) -> io::Result<EventFile> {
         let path = &self.0;

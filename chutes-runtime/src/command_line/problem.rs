@@ -10,7 +10,11 @@ use crate::run::{RunDirectoryError, RunError};
 
 /// Why a command could not be carried out. No run was made.
 #[derive(Debug)]
-pub(super) struct Problem {
+#[cfg_attr(
+    not(feature = "container"),
+    expect(unreachable_pub, reason = "it is for the command `chutes`, which runs containers")
+)]
+pub struct Problem {
     text: Text,
     hint: Option<String>,
     exit_code: ExitCode,
@@ -20,6 +24,8 @@ pub(super) struct Problem {
 enum Text {
     /// A message and its causes.
     Chain(Vec<String>),
+    /// A message, and everything that it is about.
+    List(String, Vec<String>),
     /// Text that is complete with prefix and colours.
     Rendered { plain: String, coloured: String },
 }
@@ -33,6 +39,12 @@ impl Problem {
     /// The same, in words of the command line.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
         let text = Text::Chain(vec![message.into()]);
+        Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
+    }
+
+    /// Several things are wrong at once.
+    pub(super) fn several(message: String, problems: Vec<String>) -> Self {
+        let text = Text::List(message, problems);
         Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
     }
 
@@ -84,6 +96,10 @@ impl Problem {
                 }
             }
             Text::Chain(chain) => error_text(paint, chain),
+            Text::List(message, problems) => {
+                let lines = problems.iter().map(|problem| format!("  {problem}\n"));
+                format!("{} {message}\n{}", paint.error("error:"), lines.collect::<String>())
+            }
         };
         if let Some(hint) = &self.hint {
             text.extend(["\n", &paint.hint("hint:"), " ", hint, "\n"]);

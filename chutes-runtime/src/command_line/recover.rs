@@ -4,14 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chutes_core::{ExitCode, FailureKind, Outcome, OutputFile, SinkReport};
+use chutes_core::{ExitCode, Outcome, OutputFile, SinkReport};
 use tokio::runtime::Runtime;
 
 use super::arguments;
 use super::console::Console;
 use super::list::to_json_line;
 use super::problem::Problem;
-use super::run::{Watching, finish, runtime};
+use super::session::{Watching, finish, runtime};
 use super::signals::Signals;
 use super::terminal::Paint;
 use crate::run::recover::{Found, RecoverError, Unfinished, find};
@@ -131,9 +131,9 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
 }
 
 fn is_made_good(outcome: &Outcome) -> bool {
-    let kind = outcome.ending.failure().map(|failure| failure.kind);
-    let mut files = outcome.outputs.iter().chain(&outcome.logs);
-    kind == Some(FailureKind::OutputsIncomplete)
+    let failure = outcome.ending.failure();
+    let mut files = outcome.outputs.iter().chain(&outcome.logs).chain(&outcome.artifacts);
+    failure.is_some_and(|failure| failure.kind.is_for_files())
         && files.all(OutputFile::is_safe)
         && outcome.sinks.iter().all(SinkReport::is_complete)
 }
@@ -195,8 +195,8 @@ pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> 
 #[cfg(test)]
 mod tests {
     use chutes_core::{
-        Delivery, DeliveryState, Ending, Failure, FileState, JobName, OutputPath, RunId,
-        Sha256Digest,
+        Delivery, DeliveryState, Ending, Failure, FailureKind, FileState, JobName, OutputPath,
+        RunId, Sha256Digest,
     };
 
     use super::*;
@@ -222,13 +222,23 @@ mod tests {
         let (sink, bytes) = ("/backup".to_owned(), 1);
         Outcome {
             run_id: RunId::from_bytes([7; 16]),
-            job: JobName::new("train").unwrap(),
+            target: chutes_core::Target::Job(JobName::new("train").unwrap()),
             ending: Ending::Failed(Failure::new(kind, "it went wrong")),
             result: None,
             phases: Vec::new(),
             outputs: vec![file],
             logs: Vec::new(),
-            sinks: vec![SinkReport { sink, delivered, failed, skipped: 0, bytes, error }],
+            artifacts: Vec::new(),
+            sinks: vec![SinkReport {
+                sink,
+                delivered,
+                failed,
+                skipped: 0,
+                bytes,
+                error,
+                declared: false,
+                responses: Vec::new(),
+            }],
             warnings: Vec::new(),
             run_dir: "/runs/train".into(),
         }

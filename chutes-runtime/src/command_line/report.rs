@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chutes_core::{
     Delivery, DeliveryState, EndStatus, Escaped, Failure, FailureKind, FileState, HumanDuration,
-    HumanSize, Outcome, OutputFile, SinkReport,
+    HumanSize, Outcome, OutputFile, SinkReport, Target,
 };
 
 use super::columns::{Columns, Row};
@@ -92,7 +92,7 @@ fn failed(delivery: &Delivery) -> Option<&str> {
 fn undelivered(outcome: &Outcome) -> String {
     let mut text = String::new();
     for sink in outcome.sinks.iter().filter(|sink| sink.failed > 0) {
-        let mut files = outcome.outputs.iter().chain(&outcome.logs);
+        let mut files = all_files(outcome);
         let first = files.find_map(|file| {
             let mut here = file.deliveries.iter().filter(|delivery| delivery.sink == sink.sink);
             Some((file, here.find_map(failed)?))
@@ -107,14 +107,20 @@ fn undelivered(outcome: &Outcome) -> String {
     text
 }
 
+fn all_files(outcome: &Outcome) -> impl Iterator<Item = &OutputFile> {
+    outcome.outputs.iter().chain(&outcome.logs).chain(&outcome.artifacts)
+}
+
 /// What can be done about files that did not arrive, or that this has been done.
 fn advice(paint: Paint, outcome: &Outcome) -> String {
-    let is_for_files = |failure: &Failure| failure.kind == FailureKind::OutputsIncomplete;
+    let is_for_files = |failure: &Failure| {
+        matches!(failure.kind, FailureKind::OutputsIncomplete | FailureKind::UploadFailed)
+    };
     if !outcome.sinks.iter().all(SinkReport::is_complete) {
         let what = "when that is put right, this delivers what is missing";
         return format!("{} {what}: recover {}\n", paint.hint("hint:"), outcome.run_dir);
     }
-    let is_settled = outcome.outputs.iter().chain(&outcome.logs).all(OutputFile::is_safe);
+    let is_settled = all_files(outcome).all(OutputFile::is_safe);
     if outcome.ending.failure().is_some_and(is_for_files) && is_settled {
         return "all files have been delivered since\n".to_owned();
     }
@@ -143,30 +149,43 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
     };
     let total: Duration = outcome.phases.iter().map(|report| report.elapsed).sum();
     let _ = write!(text, "{painted} in {}", HumanDuration(total));
-    let collected = outcome.outputs.iter().filter_map(|file| match file.state {
-        FileState::Collected { bytes, .. } => Some(bytes),
-        _ => None,
-    });
-    let (count, bytes) = collected.fold((0_usize, 0_u64), |(n, sum), bytes| (n + 1, sum + bytes));
-    let files = if count == 1 { "file" } else { "files" };
-    let _ =
-        writeln!(text, ": {count} output {files}, {}, in {}", HumanSize(bytes), outcome.run_dir);
+    let _ = write!(text, ": {}", collected(&outcome.outputs, "output "));
+    if !outcome.artifacts.is_empty() {
+        let _ = write!(text, ", {}", collected(&outcome.artifacts, "artifact "));
+    }
+    let _ = writeln!(text, ", in {}", outcome.run_dir);
     outcome.sinks.iter().for_each(|report| text += &arrived(report));
     text
 }
 
+/// How many files of a kind were collected, and how much that is.
+fn collected(files: &[OutputFile], kind: &str) -> String {
+    let sizes = files.iter().filter_map(|file| match file.state {
+        FileState::Collected { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    let (count, bytes) = sizes.fold((0_usize, 0_u64), |(n, sum), bytes| (n + 1, sum + bytes));
+    let files = if count == 1 { "file" } else { "files" };
+    format!("{count} {kind}{files}, {}", HumanSize(bytes))
+}
+
 /// How much has arrived at one sink.
 fn arrived(report: &SinkReport) -> String {
-    let SinkReport { sink, delivered, bytes, .. } = report;
+    let SinkReport { sink, delivered, bytes, declared, .. } = report;
     let files = if *delivered == 1 { "file" } else { "files" };
-    format!("delivered {delivered} {files}, {}, to {sink}\n", HumanSize(*bytes))
+    let done = if *declared { "uploaded" } else { "delivered" };
+    format!("{done} {delivered} {files}, {}, to {sink}\n", HumanSize(*bytes))
 }
 
 fn headline(outcome: &Outcome, message: &str) -> String {
+    let what = match &outcome.target {
+        Target::Job(job) => format!("job `{job}`"),
+        Target::Image(image) => format!("image `{image}`"),
+    };
     match outcome.status() {
-        EndStatus::Rejected => format!("job `{}` was not started: {message}", outcome.job),
-        EndStatus::Failed => format!("job `{}` failed: {message}", outcome.job),
-        EndStatus::TimedOut => format!("job `{}` ran out of time: {message}", outcome.job),
+        EndStatus::Rejected => format!("{what} was not started: {message}"),
+        EndStatus::Failed => format!("{what} failed: {message}"),
+        EndStatus::TimedOut => format!("{what} ran out of time: {message}"),
         EndStatus::HordeFailed => format!("the platform failed, not the job: {message}"),
         EndStatus::Cancelled | EndStatus::Completed => message.to_owned(),
     }
@@ -175,6 +194,26 @@ fn headline(outcome: &Outcome, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn declared_volumes_are_uploaded_and_other_places_delivered_to() {
+        let report = SinkReport {
+            sink: "the output volumes".into(),
+            delivered: 2,
+            failed: 0,
+            skipped: 1,
+            bytes: 3_000,
+            error: None,
+            declared: true,
+            responses: Vec::new(),
+        };
+        let text = arrived(&report);
+        assert!(
+            text.starts_with("uploaded 2 files, ") && text.ends_with("to the output volumes\n")
+        );
+        let report = SinkReport { delivered: 1, declared: false, ..report };
+        assert!(arrived(&report).starts_with("delivered 1 file, "));
+    }
 
     #[test]
     fn control_characters_are_shown() {

@@ -18,6 +18,7 @@ pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSp
         for line in addresses(text)? {
             let sink = line.parse().map_err(|error| Problem::bad_request(&error))?;
             refuse_half_a_url(&sink)?;
+            refuse_declared(&sink)?;
             sinks.push(sink);
         }
     }
@@ -34,6 +35,15 @@ pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSp
         }
     }
     Ok(sinks)
+}
+
+/// Output volumes decide whether a run has completed, which a place beside its spec does not.
+fn refuse_declared(sink: &SinkSpec) -> Result<(), Problem> {
+    if !sink.is_declared() {
+        return Ok(());
+    }
+    let message = "`files` and `system_output` belong to the spec of a run";
+    Err(Problem::wrong(message).hint("write `FILE=URL` for one file, or `zip+URL` for all"))
 }
 
 /// `s3:/bucket` is the name of a directory, and whoever writes it will look for the files elsewhere.

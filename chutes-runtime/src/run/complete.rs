@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chutes_core::{
-    Ending, FailureKind, FileKind, FileState, JobName, Limits, Manifest, Outcome, OutputFile,
-    Phase, RunId, SinkReport,
+    Ending, FileKind, FileState, Limits, Manifest, Outcome, OutputFile, Phase, RunId, SinkReport,
+    Target,
 };
 use tokio::time::timeout;
 
@@ -30,7 +30,9 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 /// A run whose user code has ended.
 pub(super) struct Completion {
     pub(super) run_id: RunId,
-    pub(super) job: JobName,
+    pub(super) target: Target,
+    /// Whether small files are returned with the result.
+    pub(super) has_artifacts: bool,
     pub(super) limits: Limits,
     pub(super) run_dir: String,
     pub(super) root: Arc<RunRoot>,
@@ -90,8 +92,7 @@ impl Completion {
     /// How user code ended. A settled run has failed for its files alone only where user code had
     /// completed, and they may all arrive now: then nobody is to be told that it failed.
     fn of_user_code(&self, ending: Ending) -> Ending {
-        let is_for_files =
-            ending.failure().is_some_and(|it| it.kind == FailureKind::OutputsIncomplete);
+        let is_for_files = ending.failure().is_some_and(|it| it.kind.is_for_files());
         if self.settled.is_some() && is_for_files { Ending::Completed } else { ending }
     }
 
@@ -104,18 +105,20 @@ impl Completion {
     ) -> Outcome {
         let RunSummary { manifest, ending, result, .. } = summary;
         if let Some(settled) = self.settled.clone() {
-            let (outputs, logs) = (manifest.files, manifest.logs);
-            return lifecycle.leave(written, Outcome { outputs, logs, sinks, ..settled });
+            let Manifest { files: outputs, logs, artifacts, .. } = manifest;
+            return lifecycle
+                .leave(written, Outcome { outputs, logs, artifacts, sinks, ..settled });
         }
         let ending = ending::with_files(ending, &manifest, &sinks);
         lifecycle.finish(written, |phases, warnings| Outcome {
             run_id: self.run_id,
-            job: self.job.clone(),
+            target: self.target.clone(),
             ending,
             result,
             phases,
             outputs: manifest.files,
             logs: manifest.logs,
+            artifacts: manifest.artifacts,
             sinks,
             warnings,
             run_dir: self.run_dir.clone(),
@@ -130,7 +133,9 @@ impl Completion {
     async fn collect(&self, lifecycle: &mut Lifecycle) -> (Manifest, Stamps) {
         let stop = Arc::new(AtomicBool::new(false));
         let (root, told) = (Arc::clone(&self.root), Arc::clone(&stop));
-        let mut collecting = tokio::task::spawn_blocking(move || collect(&root, &told));
+        let has_artifacts = self.has_artifacts;
+        let collect = move || collect(&root, has_artifacts, &told);
+        let mut collecting = tokio::task::spawn_blocking(collect);
         let ended = tokio::select! {
             biased;
             collected = &mut collecting => Some(collected),
@@ -145,9 +150,13 @@ impl Completion {
                 Err(_) => Err("the disk does not answer".to_owned()),
             },
         };
-        let lost = |reason: String| (Collection::lost(&reason), Collection::default());
-        let (Collection { files, stamps }, logs) = collected.unwrap_or_else(lost);
-        (Manifest { run_id: self.run_id, files, logs: logs.files }, stamps)
+        let lost = |reason: String| Collected {
+            outputs: Collection::lost(&reason),
+            ..Collected::default()
+        };
+        let Collected { outputs, logs, artifacts } = collected.unwrap_or_else(lost);
+        let (files, logs, artifacts) = (outputs.files, logs.files, artifacts.files);
+        (Manifest { run_id: self.run_id, files, logs, artifacts }, outputs.stamps)
     }
 
     async fn deliver(
@@ -165,16 +174,28 @@ impl Completion {
     }
 }
 
-/// Outputs and logs. They are on disk when they have been collected.
-fn collect(root: &RunRoot, stop: &AtomicBool) -> (Collection, Collection) {
+/// What was collected of each kind.
+#[derive(Default)]
+struct Collected {
+    outputs: Collection,
+    logs: Collection,
+    artifacts: Collection,
+}
+
+/// All files of a run. They are on disk when they have been collected.
+fn collect(root: &RunRoot, has_artifacts: bool, stop: &AtomicBool) -> Collected {
     // Logs are bounded, and what they say is wanted most when there is no time for all outputs.
     let logs = outputs::collect(root.folder(FileKind::Log), stop);
+    let mut artifacts = Collection::default();
+    if has_artifacts {
+        artifacts = outputs::collect(root.folder(FileKind::Artifact), stop);
+    }
     let mut outputs = outputs::collect(root.folder(FileKind::Output), stop);
     let is_collected = |file: &OutputFile| matches!(file.state, FileState::Collected { .. });
-    if outputs.files.iter().any(is_collected)
+    if outputs.files.iter().chain(&artifacts.files).any(is_collected)
         && let Err(error) = root.sync()
     {
         outputs.files.extend(Collection::lost(&format!("cannot be put on disk: {error}")).files);
     }
-    (outputs, logs)
+    Collected { outputs, logs, artifacts }
 }

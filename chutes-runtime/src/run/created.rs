@@ -1,15 +1,22 @@
 //! A run between its making and its start.
 
+use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "container")]
+use chutes_core::Work;
 use chutes_core::{FileKind, Outcome};
 
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::journal::Journal;
 use super::output::Output;
+#[cfg(feature = "container")]
+use super::worker::{ContainerSetup, ContainerWorker};
 use super::worker::{ProcessWorker, Spawn, Worker};
 use super::{Run, RunDirectory, supervise};
+#[cfg(feature = "container")]
+use crate::container::EngineSettings;
 
 /// A run that has its directory and has not started.
 ///
@@ -49,7 +56,8 @@ impl CreatedRun {
 
     /// Runs the job to its outcome; see [`Run::execute`].
     pub async fn execute(self) -> Outcome {
-        supervise::supervise(self).await
+        // It is large, and a run is not started so often that the heap would matter.
+        Box::pin(supervise::supervise(self)).await
     }
 
     /// Runs the job to its outcome, with user code in a process of its own: this binary, whose `main`
@@ -59,14 +67,51 @@ impl CreatedRun {
         expect(dead_code, reason = "only the command line uses it")
     )]
     pub(crate) async fn execute_in_process(self, spawn: Spawn) -> Outcome {
-        let (root, memory) = (Arc::clone(&self.root), self.run.spec.memory_bytes);
-        supervise::supervise_in(self, move |job, setup, events| {
+        let (root, memory) = (Arc::clone(&self.root), self.run.profile().memory_bytes);
+        let (job, env) = (self.run.job.clone(), self.run.spec.env.clone());
+        supervise::supervise_in(self, move |setup, events| {
             let events = events.clone();
             async move {
                 let logs = root.folder(FileKind::Log)?;
                 let output = |out, err| Output::start((out, err), spawn, &logs, &events);
-                let worker = ProcessWorker::start(&job, setup, memory, output).await?;
+                let job = job.ok_or_else(|| io::Error::other("an image needs a container"))?;
+                let worker = ProcessWorker::start(&job, setup, &env, memory, output).await?;
                 Ok(Worker::Process(Box::new(worker)))
+            }
+        })
+        .await
+    }
+
+    /// Runs the image of the spec to its outcome, in a container.
+    #[cfg(feature = "container")]
+    pub(crate) async fn execute_in_container(
+        self,
+        engine: EngineSettings,
+        spawn: Spawn,
+    ) -> Outcome {
+        let (root, spec, profile) =
+            (Arc::clone(&self.root), self.run.spec.clone(), self.run.profile());
+        supervise::supervise_in(self, move |setup, events| {
+            let events = events.clone();
+            async move {
+                let Work::Image { image, args, network } = spec.work else {
+                    return Err(io::Error::other("a job does not run in a container of its own"));
+                };
+                let setup = ContainerSetup {
+                    run_id: setup.run_id,
+                    image,
+                    args,
+                    env: spec.env,
+                    network,
+                    profile,
+                    artifacts_dir: spec.artifacts_dir,
+                    run_dir: setup.directory.root().to_owned(),
+                    directory: setup.directory,
+                    engine,
+                };
+                let logs = root.folder(FileKind::Log)?;
+                let worker = ContainerWorker::start(setup, spawn, &logs, &events).await?;
+                Ok(Worker::Container(Box::new(worker)))
             }
         })
         .await

@@ -1,5 +1,9 @@
 //! Delivering the files of one run: which there are, what has arrived before, and what is written down.
 
+#[cfg(test)]
+#[cfg(all(feature = "http", feature = "zip"))]
+mod tests;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -8,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 
 use chutes_core::{
     Delivery, DeliveryState, FileKind, FileState, Manifest, OutputFile, OutputPath, RunEvent,
-    RunId, SinkReport, SinkSpec,
+    RunId, SinkReport, SinkSpec, UploadResponse,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
-use super::journal::{Arrival, Arrivals, Entry};
+use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use crate::outputs::open_below;
 use crate::sink::delivery::{self, DeliveryJob, RetryPolicy};
@@ -49,6 +53,7 @@ struct Settlement {
     sink: usize,
     file: SourceFile,
     state: DeliveryState,
+    responses: Vec<UploadResponse>,
 }
 
 impl Sinks {
@@ -105,10 +110,10 @@ impl Sinks {
             delivered: terms.delivered.unchanged(&told.manifest),
             run: told,
             files,
-            settled: Box::new(move |sink, file, state| {
-                let (file, state) = (file.clone(), state.clone());
+            settled: Box::new(move |sink, file, state, responses| {
+                let (file, state, responses) = (file.clone(), state.clone(), responses.to_vec());
                 // The receiver lives as long as the delivery.
-                let _ = sender.send(Settlement { sink, file, state });
+                let _ = sender.send(Settlement { sink, file, state, responses });
             }),
             stop: stop.clone(),
             deadline: lifecycle.deadline(),
@@ -131,11 +136,11 @@ impl Sinks {
     }
 
     fn record(&self, settlement: Settlement, lifecycle: &mut Lifecycle) {
-        let Settlement { sink, file, state } = settlement;
+        let Settlement { sink, file, state, responses } = settlement;
         let SourceFile { kind, path, sha256, .. } = file;
         if state == DeliveryState::Delivered {
-            let path = path.clone();
-            lifecycle.record(Entry::Delivered(Arrival { sink, kind, path, sha256 }));
+            let arrival = Arrival { sink, kind, path: path.clone(), sha256 };
+            lifecycle.record(Entry::Answered(AnsweredArrival { arrival, responses }));
         }
         let name = self.sinks.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
         lifecycle.tell(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
@@ -168,7 +173,12 @@ pub(super) fn recall(root: &RunRoot) -> io::Result<Option<Vec<SinkSpec>>> {
 
 /// A run whose files stay where they are: not even their names leave.
 fn without_files(summary: &RunSummary) -> RunSummary {
-    let manifest = Manifest { run_id: summary.run_id, files: Vec::new(), logs: Vec::new() };
+    let manifest = Manifest {
+        run_id: summary.run_id,
+        files: Vec::new(),
+        logs: Vec::new(),
+        artifacts: Vec::new(),
+    };
     RunSummary { manifest, ..summary.clone() }
 }
 
@@ -176,7 +186,7 @@ fn without_files(summary: &RunSummary) -> RunSummary {
 fn sources(manifest: &Manifest, stamps: &Stamps, root: &Arc<RunRoot>) -> Vec<SourceFile> {
     let stamp = |kind, file: &OutputFile| match kind {
         FileKind::Output => stamps.get(&file.path).copied(),
-        FileKind::Log => None,
+        FileKind::Log | FileKind::Artifact => None,
     };
     let all = manifest.all();
     all.filter_map(|(kind, file)| source(kind, file, stamp(kind, file), root)).collect()

@@ -73,6 +73,11 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// Makes the directory for what is returned with the result.
+    pub(super) fn make_artifacts(&self) -> Result<(), RunDirectoryError> {
+        make(&self.artifacts())
+    }
+
     /// The directory of a run that has been created before. The path is absolute.
     pub(crate) fn at(root: PathBuf) -> Self {
         Self {
@@ -107,6 +112,13 @@ impl RunDirectory {
         &self.inputs
     }
 
+    /// Where the job puts small files that are returned with the result: `artifacts/`. It is there only
+    /// in runs whose spec asks for artifacts.
+    #[must_use]
+    pub fn artifacts(&self) -> PathBuf {
+        self.root.join(FileKind::Artifact.folder())
+    }
+
     /// Where the command line keeps what the job prints: `logs/`, with `stdout.log` and `stderr.log`.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
@@ -139,6 +151,12 @@ impl RunRoot {
         let path = directory.root();
         let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed_at(path))?;
         Ok(Self { root })
+    }
+
+    /// The directory of the inputs, unless there is something else in its place now.
+    #[cfg(feature = "volumes")]
+    pub(super) fn inputs(&self) -> io::Result<Dir> {
+        self.root.open_dir_nofollow(INPUTS)
     }
 
     /// The directory of the files of a kind, unless there is something else in its place now.

@@ -1,8 +1,10 @@
 //! From what happened to how the run ended, and to the words for it.
 
-use chutes_core::{
-    Ending, Failure, FailureKind, HumanDuration, Json, Manifest, Phase, RunEvent, SinkReport,
-};
+mod files;
+
+use chutes_core::{Ending, Failure, FailureKind, HumanDuration, Json, Phase, RunEvent};
+
+pub(super) use self::files::with_files;
 
 use super::cancel::Urgency;
 use super::lifecycle::Lifecycle;
@@ -141,27 +143,6 @@ pub(super) fn announce(
         let reason = reason(stopped, phase, supervision);
         events.tell(RunEvent::Stopping { reason, grace: supervision.grace });
     }
-}
-
-/// Files that are not all safe decide the end of a run that would have completed.
-pub(super) fn with_files(ending: Ending, manifest: &Manifest, sinks: &[SinkReport]) -> Ending {
-    if ending != Ending::Completed {
-        return ending;
-    }
-    let count = |number: usize, what: &str| {
-        let files = if number == 1 { "output file was" } else { "output files were" };
-        (number > 0).then(|| format!("{number} {files} not {what}"))
-    };
-    let counts =
-        [count(manifest.uncollected(), "collected"), count(manifest.undelivered(), "delivered")];
-    let silent = sinks.iter().filter_map(|sink| Some((&sink.sink, sink.error.as_ref()?)));
-    let silent = silent.map(|(sink, error)| format!("{sink} did not take it all: {error}"));
-    let parts: Vec<String> = counts.into_iter().flatten().chain(silent).collect();
-    if parts.is_empty() {
-        return ending;
-    }
-    let message = format!("the job finished, but {}", parts.join(" and "));
-    Ending::Failed(Failure::new(FailureKind::OutputsIncomplete, message).in_phase(Phase::Upload))
 }
 
 /// A failure and its causes on one line, for warnings.

@@ -1,7 +1,8 @@
-//! Faults for tests: the supervisor ends, or stops, exactly at one record of its journal.
+//! Faults for tests: the supervisor ends, or stops, exactly at one record of its journal, or loses its
+//! patience with servers early.
 //!
-//! The feature `fault-injection` compiles this in, and an environment variable with the number of a
-//! record makes it act. Nobody but the tests of chutes uses either.
+//! The feature `fault-injection` compiles this in, and an environment variable with a number makes it act.
+//! Nobody but the tests of chutes uses either.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,6 +17,16 @@ const STOP: &str = "CHUTES_TEST_STOP_AFTER_RECORD";
 
 /// Stops the process right after this record, until SIGCONT.
 const PAUSE: &str = "CHUTES_TEST_PAUSE_AFTER_RECORD";
+
+/// How often a download is tried again.
+#[cfg(all(feature = "command-line", feature = "volumes"))]
+const RETRIES: &str = "CHUTES_TEST_DOWNLOAD_RETRIES";
+
+/// How often a download is tried again, if not as often as usual.
+#[cfg(all(feature = "command-line", feature = "volumes"))]
+pub(crate) fn download_retries() -> Option<usize> {
+    std::env::var(RETRIES).ok()?.parse().ok()
+}
 
 /// Before a record is written.
 pub(super) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()> {

@@ -5,18 +5,20 @@
 
 pub(crate) mod history;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{
     Ending, FileKind, FileState, JobSpec, Json, Manifest, Outcome, OutputPath, PhaseReport, RunId,
-    Sha256Digest, SinkReport, Status,
+    Sha256Digest, SinkReport, Status, UploadResponse,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::sink::delivery::Arrived;
 
 /// One line of the journal, without its checksum.
 #[derive(Debug, Serialize)]
@@ -45,6 +47,9 @@ pub(crate) enum Entry<'a> {
     Collected,
     /// A sink has this file.
     Delivered(Arrival),
+    /// A sink has this file, and a server has answered this when it took it.
+    #[serde(rename = "delivered")]
+    Answered(AnsweredArrival),
     /// A supervisor found the run without one and goes on with it.
     Recovered,
     /// Something went wrong that does not decide how the run ends.
@@ -59,7 +64,7 @@ impl Entry<'_> {
     /// Whether the run waits until the record is on disk. Without the others nothing is lost: a file
     /// is delivered once more, to the same place.
     fn is_essential(&self) -> bool {
-        !matches!(self, Self::Phase(_) | Self::Delivered(_) | Self::Warning(_))
+        !matches!(self, Self::Phase(_) | Self::Delivered(_) | Self::Answered(_) | Self::Warning(_))
     }
 }
 
@@ -75,27 +80,45 @@ pub(crate) struct Arrival {
     pub(crate) sha256: Sha256Digest,
 }
 
+/// A file that has reached a sink, with what is kept of the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AnsweredArrival {
+    #[serde(flatten)]
+    pub(crate) arrival: Arrival,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) responses: Vec<UploadResponse>,
+}
+
 /// The files that have reached sinks, each with the content that it had there last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Arrivals(HashMap<(usize, FileKind, OutputPath), Sha256Digest>);
+pub(crate) struct Arrivals(
+    HashMap<(usize, FileKind, OutputPath), (Sha256Digest, Vec<UploadResponse>)>,
+);
 
 impl Arrivals {
     /// Adds one, which replaces what arrived in the same place before.
-    pub(crate) fn insert(&mut self, Arrival { sink, kind, path, sha256 }: Arrival) {
-        self.0.insert((sink, kind, path), sha256);
+    pub(crate) fn insert(&mut self, arrival: Arrival) {
+        self.insert_answered(AnsweredArrival { arrival, responses: Vec::new() });
+    }
+
+    /// Adds one with its answers.
+    pub(crate) fn insert_answered(&mut self, answered: AnsweredArrival) {
+        let AnsweredArrival { arrival: Arrival { sink, kind, path, sha256 }, responses } = answered;
+        self.0.insert((sink, kind, path), (sha256, responses));
     }
 
     /// What has arrived with the content that the manifest says.
-    pub(crate) fn unchanged(&self, manifest: &Manifest) -> HashSet<(usize, FileKind, OutputPath)> {
+    pub(crate) fn unchanged(&self, manifest: &Manifest) -> Arrived {
         let contents = manifest.all().filter_map(|(kind, file)| match file.state {
             FileState::Collected { sha256, .. } => Some(((kind, &file.path), sha256)),
             _ => None,
         });
         let contents: HashMap<_, _> = contents.collect();
-        let is_same = |((_, kind, path), sha256): &(&(_, FileKind, OutputPath), &Sha256Digest)| {
-            contents.get(&(*kind, path)) == Some(sha256)
-        };
-        self.0.iter().filter(is_same).map(|(place, _)| place.clone()).collect()
+        let unchanged = self
+            .0
+            .iter()
+            .filter(|((_, kind, path), (sha256, _))| contents.get(&(*kind, path)) == Some(sha256));
+        unchanged.map(|(place, (_, answers))| (place.clone(), answers.clone())).collect()
     }
 }
 

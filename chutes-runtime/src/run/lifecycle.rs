@@ -24,16 +24,17 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(journal: Journal, events: Events) -> Self {
+    pub(crate) fn new(journal: Journal, events: Events, route: Route) -> Self {
         let journal = SharedJournal::new(journal);
-        let machine = StatusMachine::new(Route::default());
+        let machine = StatusMachine::new(route);
         Self { machine, journal, events, phases: Vec::new(), running: None, warnings: Vec::new() }
     }
 
     /// Goes on with a run that another supervisor has left where its journal says.
     pub(crate) fn resume(journal: Journal, events: Events, history: &History) -> Self {
         let journal = SharedJournal::new(journal);
-        let machine = StatusMachine::at(history.status.unwrap_or(Status::Sent), Route::default());
+        let status = history.status.unwrap_or(Status::Sent);
+        let machine = StatusMachine::at(status, history.spec.route());
         let (phases, warnings) = (history.phases.clone(), history.warnings.clone());
         let mut lifecycle = Self { machine, journal, events, phases, running: None, warnings };
         lifecycle.record(Entry::Recovered);
@@ -70,6 +71,13 @@ impl Lifecycle {
         self.tell(RunEvent::Status { status });
     }
 
+    /// Says that user code has ended, if everything was ready for it.
+    pub(crate) fn end_of_user_code(&mut self) {
+        if self.machine.may_advance(Status::ExecutionDone) {
+            self.advance(Status::ExecutionDone);
+        }
+    }
+
     /// Ends the phase that runs, if one does, and begins another.
     pub(crate) fn begin_phase(&mut self, phase: Phase, limit: Option<Duration>) {
         self.end_phase();
@@ -85,6 +93,11 @@ impl Lifecycle {
     /// Whether the spec and the data were in order, so that something may have been started.
     pub(crate) fn was_accepted(&self) -> bool {
         self.machine.current() > Status::Received
+    }
+
+    /// The limit of the phase that runs, if it has one.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.running.and_then(|(_, limit, _)| limit)
     }
 
     /// When the limit of the phase is reached that runs; `None` if it has none, or if it is out of sight.

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chutes_core::{
-    Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent, SinkReport, Status,
+    Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent, RunId, SinkReport,
+    Target,
 };
 
 use super::RunDirectory;
@@ -21,6 +22,8 @@ use super::journal::history::{End, History, Reading};
 use super::journal::{Entry, Journal};
 use super::lifecycle::Lifecycle;
 use super::supervise::Execution;
+#[cfg(feature = "container")]
+use crate::container::{Engine, EngineSettings};
 use crate::event::{Events, Observer};
 use crate::process::kill_leftovers;
 use crate::registry;
@@ -103,8 +106,8 @@ pub(crate) fn find(path: &Path) -> Result<Found, RecoverError> {
 fn as_delivered(outcome: &Outcome, history: &History, root: &RunRoot) -> Outcome {
     let outcome = outcome.clone();
     match (history.redelivered.clone(), read_manifest(root, history)) {
-        (Some(sinks), Some(Manifest { files: outputs, logs, .. })) => {
-            Outcome { outputs, logs, sinks, ..outcome }
+        (Some(sinks), Some(Manifest { files: outputs, logs, artifacts, .. })) => {
+            Outcome { outputs, logs, artifacts, sinks, ..outcome }
         }
         _ => outcome,
     }
@@ -123,7 +126,7 @@ fn read_manifest(root: &RunRoot, history: &History) -> Option<Manifest> {
 
 /// The manifest without what became of the files at the sinks, which is to be found out anew.
 fn before_delivery(mut manifest: Manifest) -> Manifest {
-    for file in manifest.files.iter_mut().chain(&mut manifest.logs) {
+    for file in manifest.all_mut() {
         file.deliveries.clear();
     }
     manifest
@@ -135,11 +138,14 @@ impl Unfinished {
     pub(crate) async fn finish(self, observer: Arc<dyn Observer>) -> Outcome {
         let events = Events::new(observer);
         let run_dir = self.directory.root().display().to_string();
-        let (run_id, job) = (self.history.run_id, self.history.spec.job.clone());
-        events.tell(RunEvent::Run { run_id, job: job.clone(), run_dir: run_dir.clone() });
+        let (run_id, target) = (self.history.run_id, self.history.spec.target());
+        events.tell(RunEvent::Run { run_id, target: target.clone(), run_dir: run_dir.clone() });
         let mut lifecycle = Lifecycle::resume(self.journal, events, &self.history);
         let left = kill_leftovers(run_id).await;
         left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));
+        if let (Target::Image(_), None) = (&target, &self.history.outcome) {
+            remove_container(run_id, &mut lifecycle).await;
+        }
         let settled = self.history.outcome.clone();
         let execution = if let Some(outcome) = &settled {
             Execution { ending: outcome.ending.clone(), result: outcome.result.clone() }
@@ -151,7 +157,8 @@ impl Unfinished {
         };
         let completion = Completion {
             run_id,
-            job,
+            target,
+            has_artifacts: self.history.spec.artifacts_dir.is_some(),
             limits: self.history.spec.limits,
             run_dir,
             root: self.root,
@@ -164,6 +171,27 @@ impl Unfinished {
         };
         completion.complete(execution, lifecycle).await
     }
+}
+
+/// Ends the container of a run, if it is still there.
+#[cfg(feature = "container")]
+async fn remove_container(run_id: RunId, lifecycle: &mut Lifecycle) {
+    let removed = match Engine::connect(&EngineSettings::default()).await {
+        Ok(engine) => engine.remove_of_run(run_id).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        lifecycle.warn(format!("the container of the run may still be there: {error}"));
+    }
+}
+
+/// Ends the container of a run, if it is still there.
+#[cfg(not(feature = "container"))]
+#[expect(clippy::unused_async, reason = "with containers there is something to wait for")]
+async fn remove_container(run_id: RunId, lifecycle: &mut Lifecycle) {
+    const WHAT: &str =
+        "this program knows nothing of containers; that of the run may still be there";
+    lifecycle.warn(format!("{WHAT}: `chutes-{run_id}`"));
 }
 
 /// Shutdown hooks run between the end of the job and the manifest, and nobody knows how far they came.
@@ -196,9 +224,7 @@ fn execution(
     };
     let Execution { ending, result } = &execution;
     lifecycle.record(Entry::Execution { ending, result: result.as_ref() });
-    if lifecycle.status() == Status::ExecutorReady {
-        lifecycle.advance(Status::ExecutionDone);
-    }
+    lifecycle.end_of_user_code();
     execution
 }
 

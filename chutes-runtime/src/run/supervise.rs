@@ -16,6 +16,7 @@ use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
+use super::download::Downloads;
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
@@ -23,7 +24,6 @@ use super::user_code::Supervision;
 use super::worker::{LocalWorker, Setup, Step, Worker};
 use super::{CreatedRun, Run, ending, hooks};
 use crate::event::Events;
-use crate::registry::Job;
 use crate::result::check_size;
 
 /// The time between two signs of life.
@@ -39,7 +39,9 @@ pub(super) struct Execution {
 /// Runs a job in this process, to its outcome.
 pub(super) async fn supervise(created: CreatedRun) -> Outcome {
     let runtime = created.run.runtime.clone().unwrap_or_else(Handle::current);
-    supervise_in(created, |job, setup, _| async {
+    let job = created.run.job.clone();
+    supervise_in(created, |setup, _| async {
+        let job = job.ok_or_else(|| std::io::Error::other("an image does not run in a process"))?;
         Ok(Worker::Local(LocalWorker::new(job, setup, runtime)))
     })
     .await
@@ -48,26 +50,33 @@ pub(super) async fn supervise(created: CreatedRun) -> Outcome {
 /// Runs a job where `start` says, to its outcome.
 pub(super) async fn supervise_in<F>(
     created: CreatedRun,
-    start: impl FnOnce(Job, Setup, &Events) -> F,
+    start: impl FnOnce(Setup, &Events) -> F,
 ) -> Outcome
 where
     F: Future<Output = std::io::Result<Worker>>,
 {
-    let CreatedRun { run, directory, root, journal, sinks } = created;
+    let CreatedRun { mut run, directory, root, journal, sinks } = created;
     let events = Events::new(Arc::clone(&run.observer));
     let run_dir = directory.root().display().to_string();
-    let job = run.spec.job.clone();
-    events.tell(RunEvent::Run { run_id: run.id, job, run_dir: run_dir.clone() });
-    let mut lifecycle = Lifecycle::new(journal, events.clone());
+    let target = run.spec.target();
+    events.tell(RunEvent::Run { run_id: run.id, target, run_dir: run_dir.clone() });
+    let mut lifecycle = Lifecycle::new(journal, events.clone(), run.spec.route());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
-    let live = run.live && run.job.uploads();
-    let live = live.then(|| (sinks.clone(), Arc::clone(&root)));
-    let (limits, cancel) = (run.spec.limits, run.cancel.clone());
-    let supervisor = Supervisor { run_id: run.id, limits, cancel, events, live };
+    let live = run.live && run.uploads();
+    let supervisor = Supervisor {
+        run_id: run.id,
+        limits: run.spec.limits,
+        cancel: run.cancel.clone(),
+        events,
+        live: live.then(|| sinks.clone()),
+        has_hooks: run.job.is_some(),
+        root: Arc::clone(&root),
+        downloads: run.downloads(),
+    };
     let setup = Setup {
         run_id: run.id,
-        data: run.spec.data.clone(),
+        data: run.job_data(),
         directory: directory.clone(),
         host: run.host,
         attempt: 1,
@@ -75,20 +84,22 @@ where
     let started = Instant::now();
     let (execution, delivered) = match refused(&run) {
         Some(execution) => (execution, Arrivals::default()),
-        None => match start(run.job.clone(), setup, &supervisor.events).await {
+        None => match start(setup, &supervisor.events).await {
             Ok(worker) => supervisor.run(worker, started, &mut lifecycle).await,
             Err(error) => (not_started(&error), Arrivals::default()),
         },
     };
+    let uploads = run.uploads();
     let completion = Completion {
         run_id: run.id,
-        job: run.spec.job,
+        target: run.spec.target(),
+        has_artifacts: run.spec.artifacts_dir.is_some(),
         limits: run.spec.limits,
         run_dir,
         root,
         cancel: run.cancel,
         sinks,
-        uploads: run.job.uploads(),
+        uploads,
         manifest: None,
         delivered,
         settled: None,
@@ -108,14 +119,29 @@ struct Supervisor {
     limits: Limits,
     cancel: CancelHandle,
     events: Events,
-    /// Where finished files are delivered to while the job goes on, and where they are.
-    live: Option<(Sinks, Arc<RunRoot>)>,
+    /// Where finished files are delivered to while the job goes on.
+    live: Option<Sinks>,
+    /// Whether startup and shutdown hooks are part of the run: those of a job are.
+    has_hooks: bool,
+    root: Arc<RunRoot>,
+    downloads: Downloads,
 }
+
+/// Why a run has no inputs.
+pub(super) const NO_VOLUMES: &str = "this program was built without input volumes: enable the feature \
+                                     `volumes` of the crate `chutes`";
 
 /// Refuses what no worker could take.
 fn refused(run: &Run) -> Option<Execution> {
-    let error = check_size(&run.spec.data).err()?;
-    let failure = Failure::new(FailureKind::InvalidData, format!("the data: {error}"));
+    let failure = if let Err(error) = check_size(&run.job_data()) {
+        Failure::new(FailureKind::InvalidData, format!("the data: {error}"))
+    } else if run.spec.streaming.is_some() {
+        Failure::new(FailureKind::InvalidSpec, "streaming is not supported by this version")
+    } else if !run.spec.input_volumes.is_empty() && !cfg!(feature = "volumes") {
+        Failure::new(FailureKind::InvalidSpec, NO_VOLUMES)
+    } else {
+        return None;
+    };
     let ending = Ending::Rejected(failure.in_phase(Phase::Start));
     Some(Execution { ending, result: None })
 }
@@ -128,9 +154,9 @@ impl Supervisor {
         lifecycle: &mut Lifecycle,
     ) -> (Execution, Arrivals) {
         let live = match &self.live {
-            Some((sinks, root)) => {
+            Some(sinks) => {
                 let (journal, events) = (lifecycle.journal(), self.events.clone());
-                Live::start(self.run_id, sinks, root, journal, events).await
+                Live::start(self.run_id, sinks, &self.root, journal, events).await
             }
             None => None,
         };
@@ -158,17 +184,20 @@ impl Supervisor {
         let supervision = self.supervision(Some(self.limits.start));
         let (ending, result) = match self.start(worker, &supervision, lifecycle).await {
             Err(ending) => (Err(ending), None),
-            Ok(()) => self.execute(worker, lifecycle).await,
+            Ok(()) => match self.download(lifecycle).await {
+                Err(ending) => (Err(ending), None),
+                Ok(()) => self.execute(worker, lifecycle).await,
+            },
         };
         let ending = ending.err().unwrap_or(Ending::Completed);
         lifecycle.record(Entry::Execution { ending: &ending, result: result.as_ref() });
-        if lifecycle.status() == Status::ExecutorReady {
-            lifecycle.advance(Status::ExecutionDone);
-        }
+        lifecycle.end_of_user_code();
         if lifecycle.status() != Status::Received {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-            let supervision = self.supervision(Some(self.limits.upload));
-            hooks::stop(worker, &supervision, lifecycle).await;
+            if self.has_hooks {
+                let supervision = self.supervision(Some(self.limits.upload));
+                hooks::stop(worker, &supervision, lifecycle).await;
+            }
         }
         Execution { ending, result }
     }
@@ -183,7 +212,23 @@ impl Supervisor {
         let ended = supervision.run(worker, Step::Decode, announce).await;
         ending::of_step(Step::Decode, ended, Phase::Start, supervision).0?;
         lifecycle.advance(Status::Accepted);
-        hooks::start(worker, supervision, lifecycle).await
+        if self.has_hooks {
+            return hooks::start(worker, supervision, lifecycle).await;
+        }
+        let announce = ending::announce(lifecycle, supervision, Phase::Start);
+        let ended = supervision.run(worker, Step::Prepare, announce).await;
+        ending::of_step(Step::Prepare, ended, Phase::Start, supervision).0
+    }
+
+    /// Everything that user code needs is ready; now what it works on.
+    async fn download(&self, lifecycle: &mut Lifecycle) -> Result<(), Ending> {
+        lifecycle.advance(Status::ExecutorReady);
+        if !self.downloads.volumes.is_empty() {
+            lifecycle.begin_phase(Phase::Download, Some(self.limits.download));
+            self.downloads.run(&self.root, &self.cancel, lifecycle).await?;
+            lifecycle.advance(Status::VolumesReady);
+        }
+        Ok(())
     }
 
     async fn execute(
@@ -191,7 +236,6 @@ impl Supervisor {
         worker: &mut Worker,
         lifecycle: &mut Lifecycle,
     ) -> (Result<(), Ending>, Option<Json>) {
-        lifecycle.advance(Status::ExecutorReady);
         lifecycle.begin_phase(Phase::Execute, self.limits.execute);
         let supervision = self.supervision(self.limits.execute);
         let announce = ending::announce(lifecycle, &supervision, Phase::Execute);

@@ -1,4 +1,4 @@
-//! Where user code runs: in this process, or in one of its own.
+//! Where user code runs: in this process, in one of its own, or in a container.
 //!
 //! User code runs in steps: the data are decoded, startup hooks run, then the job, then shutdown hooks.
 //! The supervisor says which step is next and when it has to end; a worker carries it out.
@@ -8,6 +8,8 @@
     expect(dead_code, reason = "only the command line uses it")
 )]
 pub(crate) mod child;
+#[cfg(feature = "container")]
+pub(crate) mod container;
 mod local;
 mod process;
 mod protocol;
@@ -19,6 +21,8 @@ mod step;
 use chutes_core::Progress;
 use tokio::sync::watch;
 
+#[cfg(feature = "container")]
+pub(crate) use self::container::{ContainerSetup, ContainerWorker};
 pub(crate) use self::local::LocalWorker;
 pub(crate) use self::process::ProcessWorker;
 pub(crate) use self::session::Setup;
@@ -34,6 +38,9 @@ pub(crate) enum Worker {
     Local(LocalWorker),
     /// A process of its own.
     Process(Box<ProcessWorker>),
+    /// A container.
+    #[cfg(feature = "container")]
+    Container(Box<ContainerWorker>),
 }
 
 /// How a step came to an end by itself, or took its worker with it.
@@ -41,7 +48,7 @@ pub(crate) enum Worker {
 pub(crate) enum StepEnd {
     /// It returned, failed or panicked.
     Finished(StepResult),
-    /// The process in which it ran is gone.
+    /// The process or the container in which it ran is gone.
     Died(Death),
 }
 
@@ -50,7 +57,7 @@ pub(crate) enum StepEnd {
 pub(crate) enum Force {
     /// It ended at its next `.await`; the worker goes on.
     Aborted,
-    /// Its process was killed, and all that it had started.
+    /// Its process or container was killed, and all that it had started.
     Killed,
     /// Nothing: it never yields, and runs in this process.
     LeftBehind,
@@ -73,6 +80,8 @@ impl Worker {
         match self {
             Self::Local(worker) => worker.begin(step),
             Self::Process(worker) => worker.begin(step).await,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.begin(step),
         }
     }
 
@@ -81,6 +90,8 @@ impl Worker {
         match self {
             Self::Local(worker) => StepEnd::Finished(worker.ended().await),
             Self::Process(worker) => worker.ended().await,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.ended().await,
         }
     }
 
@@ -89,6 +100,8 @@ impl Worker {
         match self {
             Self::Local(worker) => worker.cancel(),
             Self::Process(worker) => worker.cancel().await,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.cancel(),
         }
     }
 
@@ -97,6 +110,8 @@ impl Worker {
         match self {
             Self::Local(worker) => worker.force().await,
             Self::Process(worker) => worker.force(urgent).await,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.force().await,
         }
     }
 
@@ -105,6 +120,8 @@ impl Worker {
         match self {
             Self::Local(_) => true,
             Self::Process(worker) => worker.is_alive(),
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.is_alive(),
         }
     }
 
@@ -113,6 +130,8 @@ impl Worker {
         match self {
             Self::Local(worker) => worker.progress(),
             Self::Process(worker) => worker.progress(),
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.progress(),
         }
     }
 
@@ -121,6 +140,8 @@ impl Worker {
         match self {
             Self::Local(_) => None,
             Self::Process(worker) => Some(worker.memory()),
+            #[cfg(feature = "container")]
+            Self::Container(worker) => Some(worker.memory()),
         }
     }
 
@@ -130,6 +151,8 @@ impl Worker {
         match self {
             Self::Local(_) => Vec::new(),
             Self::Process(worker) => worker.finish().await,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.finish().await,
         }
     }
 }

@@ -8,28 +8,35 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use chutes_core::{Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport};
+use chutes_core::{
+    Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport, UploadResponse,
+};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::one_sink::OneSink;
-pub(crate) use self::retry::RetryPolicy;
+pub(crate) use self::retry::{NO_TIME_LEFT, RetryPolicy, TIME_IS_OVER};
 use super::{RunSummary, Sink, SourceFile};
 
-/// Is told what became of a file at the sink of this index, as soon as that is settled.
-pub(crate) type Settled = dyn Fn(usize, &SourceFile, &DeliveryState) + Send + Sync;
+/// Is told what became of a file at the sink of this index, as soon as that is settled, and what is to be
+/// kept of the answers that came with it.
+pub(crate) type Settled =
+    dyn Fn(usize, &SourceFile, &DeliveryState, &[UploadResponse]) + Send + Sync;
+
+/// Files that have reached the sink of an index, with what is kept of the answers.
+pub(crate) type Arrived = HashMap<(usize, FileKind, OutputPath), Vec<UploadResponse>>;
 
 /// What is to be delivered, and for how long that is tried.
 pub(crate) struct DeliveryJob {
     pub(crate) run: RunSummary,
     /// The collected files, outputs and logs; nothing else is sent.
     pub(crate) files: Vec<SourceFile>,
-    /// What has reached the sink of this index in an earlier life of the supervisor.
-    pub(crate) delivered: HashSet<(usize, FileKind, OutputPath)>,
+    /// What has arrived in an earlier life of the supervisor.
+    pub(crate) delivered: Arrived,
     /// Called exactly once for each sink and each file that is not in `delivered`.
     pub(crate) settled: Box<Settled>,
     /// Gives up: what is not there by then has failed.
@@ -73,10 +80,8 @@ fn fill<'a>(
 ) {
     let states: HashMap<_, _> =
         states.map(|(file, state)| ((file.kind, &file.path), state)).collect();
-    for (kind, files) in
-        [(FileKind::Output, &mut manifest.files), (FileKind::Log, &mut manifest.logs)]
-    {
-        for file in files {
+    for kind in FileKind::ALL {
+        for file in manifest.of_kind_mut(kind) {
             if let Some(&state) = states.get(&(kind, &file.path)) {
                 file.deliveries.push(Delivery { sink: sink.to_owned(), state: state.clone() });
             }

@@ -6,6 +6,8 @@ mod answer;
 mod body;
 mod client;
 #[cfg(feature = "http")]
+pub(crate) mod files;
+#[cfg(feature = "http")]
 mod multipart;
 #[cfg(feature = "http")]
 pub(crate) mod post;
@@ -14,7 +16,9 @@ pub(crate) mod put;
 mod secrets;
 #[cfg(test)]
 #[cfg(any(feature = "http", feature = "aws"))]
-pub(super) mod server;
+pub(crate) mod server;
+#[cfg(feature = "http")]
+mod target;
 #[cfg(test)]
 #[cfg(feature = "http")]
 pub(super) mod tests;
@@ -27,13 +31,17 @@ pub(crate) use self::answer::Refusal;
 pub(crate) use self::answer::{Exchange, causes};
 #[cfg(feature = "http")]
 pub(crate) use self::body::Outgoing;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+pub(crate) use self::client::CONNECT_TIME;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure", feature = "volumes"))]
+pub(crate) use self::client::builder;
 #[cfg(feature = "http")]
 pub(crate) use self::client::client;
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-pub(crate) use self::client::{CONNECT_TIME, builder};
 #[cfg(feature = "http")]
 pub(crate) use self::multipart::{Form, content_type};
 pub(crate) use self::secrets::{Secrets, shown};
+#[cfg(feature = "http")]
+pub(crate) use self::target::Target;
 use super::SinkError;
 #[cfg(feature = "http")]
 use super::{RunSummary, SourceFile};

@@ -70,7 +70,7 @@ impl StoreSink {
     async fn prepare(&self) -> Result<(), SinkError> {
         self.remove_manifest().await?;
         let mut there = HashMap::new();
-        for kind in [FileKind::Output, FileKind::Log] {
+        for kind in FileKind::ALL {
             self.list(kind, &mut there).await?;
         }
         *self.there.lock().unwrap_or_else(PoisonError::into_inner) = there;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 #[cfg(feature = "http")]
 use chutes_core::UploadMethod;
-use chutes_core::{HttpUrl, OutputPath, SinkKind, SinkSpec, StoreUrl, Upload, ZipTarget};
+use chutes_core::{
+    HttpUrl, OutputPath, RelativePath, SinkKind, SinkSpec, StoreUrl, Upload, ZipTarget,
+};
 
 use super::directory::DirectorySink;
 use super::{Sink, SinkError, folder};
@@ -42,21 +44,84 @@ fn open_one(spec: &SinkSpec, run_root: &Path) -> Result<Arc<dyn Sink>, SinkError
         SinkKind::File { file, to } => upload(file.clone(), to),
         SinkKind::Zip(target) => zip(spec, target, run_root),
         SinkKind::StatusUrl(url) => status_url(url),
+        SinkKind::Files(files) => declared(spec, files),
+        SinkKind::SystemOutput { to, except } => system_output(spec, to, except, run_root),
     }
+}
+
+/// Output files that a spec declares.
+#[cfg(feature = "http")]
+fn declared(spec: &SinkSpec, files: &[(RelativePath, Upload)]) -> Result<Arc<dyn Sink>, SinkError> {
+    Ok(Arc::new(super::http::files::FilesSink::new(spec.to_string(), files)?))
+}
+
+#[cfg(not(feature = "http"))]
+fn declared(_: &SinkSpec, _: &[(RelativePath, Upload)]) -> Result<Arc<dyn Sink>, SinkError> {
+    Err(without("http"))
+}
+
+/// All other outputs as one zip file, with what the job printed.
+#[cfg(feature = "zip")]
+fn system_output(
+    spec: &SinkSpec,
+    to: &Upload,
+    except: &[RelativePath],
+    run_root: &Path,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    use super::zip::{Layout, ZipPlace, ZipSink};
+
+    let file = zip_name(b"output.zip")?;
+    let sink = system_output_place(spec, file.clone(), to)?;
+    let place = ZipPlace::Sink { sink, file };
+    let layout = Layout::SystemOutput { except: except.iter().map(OutputPath::from).collect() };
+    Ok(Arc::new(ZipSink::new(spec.to_string(), layout, place, run_root.to_owned())))
+}
+
+#[cfg(not(feature = "zip"))]
+fn system_output(
+    _: &SinkSpec,
+    _: &Upload,
+    _: &[RelativePath],
+    _: &Path,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    Err(without("zip"))
+}
+
+#[cfg(all(feature = "zip", feature = "http"))]
+fn system_output_place(
+    spec: &SinkSpec,
+    file: OutputPath,
+    to: &Upload,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    let sink = super::http::files::FilesSink::system_output(spec.to_string(), file, to)?;
+    Ok(Arc::new(sink))
+}
+
+#[cfg(all(feature = "zip", not(feature = "http")))]
+fn system_output_place(
+    _: &SinkSpec,
+    _: OutputPath,
+    _: &Upload,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    Err(without("http"))
+}
+
+#[cfg(feature = "zip")]
+fn zip_name(name: &[u8]) -> Result<OutputPath, SinkError> {
+    OutputPath::new(name).map_err(|error| SinkError::lasting(error.to_string()))
 }
 
 #[cfg(feature = "zip")]
 fn zip(spec: &SinkSpec, target: &ZipTarget, run_root: &Path) -> Result<Arc<dyn Sink>, SinkError> {
-    use super::zip::{ZipPlace, ZipSink};
+    use super::zip::{Layout, ZipPlace, ZipSink};
 
-    let file =
-        OutputPath::new(*b"outputs.zip").map_err(|error| SinkError::lasting(error.to_string()))?;
+    let file = zip_name(b"outputs.zip")?;
     let place = match target {
         ZipTarget::File(path) => ZipPlace::File(path.clone()),
         ZipTarget::ObjectStore(url) => ZipPlace::Sink { sink: object_in_store(url)?, file },
         ZipTarget::Upload(to) => ZipPlace::Sink { sink: upload(file.clone(), to)?, file },
     };
-    Ok(Arc::new(ZipSink::new(spec.to_string(), place, run_root.to_owned())))
+    Ok(Arc::new(ZipSink::new(spec.to_string(), Layout::Run, place, run_root.to_owned())))
 }
 
 #[cfg(not(feature = "zip"))]

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chutes_core::FileKind;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, StatusCode};
 use url::Url;
@@ -157,6 +158,11 @@ fn as_json(request: reqwest::RequestBuilder, json: String) -> reqwest::RequestBu
 impl Sink for StatusUrlSink {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn skips(&self, file: &SourceFile) -> Option<String> {
+        let is_artifact = file.kind == FileKind::Artifact;
+        is_artifact.then(|| "the platform has no place for artifacts".to_owned())
     }
 
     fn begin<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {

@@ -1,6 +1,6 @@
 //! A run with real files, for the tests of sinks.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -52,6 +52,11 @@ impl TestRun {
 
     pub(super) fn with_log(mut self, path: &str, content: &str) -> Self {
         self.add(FileKind::Log, path.as_bytes(), content.as_bytes());
+        self
+    }
+
+    pub(super) fn with_artifact(mut self, path: &str, content: &str) -> Self {
+        self.add(FileKind::Artifact, path.as_bytes(), content.as_bytes());
         self
     }
 
@@ -109,8 +114,12 @@ impl TestRun {
             files.map(entry).collect::<Vec<_>>()
         };
         let run_id = RunId::from_bytes([7; 16]);
-        let manifest =
-            Manifest { run_id, files: entries(FileKind::Output), logs: entries(FileKind::Log) };
+        let manifest = Manifest {
+            run_id,
+            files: entries(FileKind::Output),
+            logs: entries(FileKind::Log),
+            artifacts: entries(FileKind::Artifact),
+        };
         RunSummary { run_id, ending: Ending::Completed, result: None, manifest }
     }
 
@@ -118,8 +127,8 @@ impl TestRun {
         DeliveryJob {
             run: self.summary(),
             files: self.files.clone(),
-            delivered: HashSet::new(),
-            settled: Box::new(|_, _, _| {}),
+            delivered: HashMap::new(),
+            settled: Box::new(|_, _, _, _| {}),
             stop: CancellationToken::new(),
             deadline: None,
             policy: RetryPolicy { random: || 0.0, ..RetryPolicy::default() },

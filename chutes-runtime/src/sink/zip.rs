@@ -1,9 +1,14 @@
-//! Everything as one zip file: `outputs/…`, `logs/…` and `manifest.json`.
+//! Everything as one zip file: `outputs/…`, `logs/…`, `artifacts/…` and `manifest.json`; or the system
+//! output of a spec (`layout`).
 //!
 //! The archive is built on disk while files are sent, and goes out when the sink is finished: only then
 //! its size is known, which a presigned PUT has to tell first. Nothing counts as delivered before.
 
 mod archive;
+mod layout;
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod system_output;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +21,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use chutes_core::{FileKind, OutputPath, RunId, Sha256Digest};
+use chutes_core::{FileKind, OutputPath, RunId, Sha256Digest, UploadResponse};
 use sha2::{Digest, Sha256};
 
 use self::archive::Archive;
+pub(crate) use self::layout::Layout;
 use super::blocking::{Abandoned, blocking, failed};
 use super::copying::checksum;
 use super::{RunSummary, Sending, Sink, SinkError, SourceFile, folder};
@@ -35,6 +41,7 @@ pub(crate) enum ZipPlace {
 /// One zip file of everything.
 pub(crate) struct ZipSink {
     name: String,
+    layout: Arc<Layout>,
     place: Arc<ZipPlace>,
     run_root: PathBuf,
     /// What `begin` has opened.
@@ -47,8 +54,7 @@ pub(crate) struct ZipSink {
 /// The archive of a run while it is built and sent.
 struct Opened {
     archive: Mutex<Archive>,
-    /// The folder of a local zip file, and the name that it has until it is whole.
-    local: Option<(Dir, OsString)>,
+    local: Local,
     /// Whether a local zip file has its name.
     has_appeared: AtomicBool,
     /// The size and the checksum of the whole zip file, once they are known.
@@ -58,9 +64,10 @@ struct Opened {
 impl ZipSink {
     /// `name` is how the place is shown. A zip for another sink is built in the directory of the run,
     /// where there is room for the outputs.
-    pub(crate) fn new(name: String, place: ZipPlace, run_root: PathBuf) -> Self {
-        let (place, opened) = (Arc::new(place), Mutex::default());
-        Self { name, place, run_root, opened, begun: AtomicU64::new(0), moved: Arc::default() }
+    pub(crate) fn new(name: String, layout: Layout, place: ZipPlace, run_root: PathBuf) -> Self {
+        let (layout, place) = (Arc::new(layout), Arc::new(place));
+        let (opened, begun, moved) = (Mutex::default(), AtomicU64::new(0), Arc::default());
+        Self { name, layout, place, run_root, opened, begun, moved }
     }
 
     fn opened(&self) -> Result<Arc<Opened>, SinkError> {
@@ -72,6 +79,14 @@ impl ZipSink {
 impl Sink for ZipSink {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_declared(&self) -> bool {
+        self.layout.is_declared()
+    }
+
+    fn skips(&self, file: &SourceFile) -> Option<String> {
+        self.layout.skips(file)
     }
 
     /// A zip file is written from its beginning to its end.
@@ -95,7 +110,8 @@ impl Sink for ZipSink {
                 ZipPlace::File(path) => begin_local(path, &run_root, run_id, count),
                 ZipPlace::Sink { .. } => begin_hidden(&run_root),
             });
-            let opened = Arc::new(opened.await?);
+            let (file, local) = opened.await?;
+            let opened = Arc::new(Opened::new(file, local, Arc::clone(&self.layout)));
             *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
             Ok(())
         })
@@ -111,7 +127,10 @@ impl Sink for ZipSink {
     fn finish<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {
         Box::pin(async {
             let (opened, manifest) = (self.opened()?, run.manifest.clone());
-            let sealed = blocking(move |_| opened.archive().seal(&manifest)).await?;
+            let moved = self.moved.clone();
+            let sealed =
+                blocking(move |abandoned| opened.archive().seal(&manifest, &moved, abandoned));
+            let sealed = sealed.await?;
             let opened = self.opened()?;
             match &*self.place {
                 ZipPlace::File(path) => {
@@ -128,7 +147,17 @@ impl Sink for ZipSink {
             }
         })
     }
+
+    fn answers_at_finish(&self) -> Vec<UploadResponse> {
+        match &*self.place {
+            ZipPlace::File(_) => Vec::new(),
+            ZipPlace::Sink { sink, file } => sink.answers_for(FileKind::Output, file),
+        }
+    }
 }
+
+/// The folder of a local zip file, and the name that it has until it is whole.
+type Local = Option<(Dir, OsString)>;
 
 /// A zip file that is renamed when it is whole, so it is built beside its place.
 fn begin_local(
@@ -136,7 +165,7 @@ fn begin_local(
     run_root: &Path,
     run_id: RunId,
     count: u64,
-) -> Result<Opened, SinkError> {
+) -> Result<(File, Local), SinkError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder::prepare(parent.unwrap_or(Path::new(".")), run_root)?;
     let Some(name) = path.file_name() else {
@@ -154,11 +183,11 @@ fn begin_local(
     let temporary = OsString::from(format!(".chutes-{run_id}-{short}-{count}.zip.part"));
     let file = folder::create(&folder, &temporary)
         .map_err(|error| failed("cannot make the zip file", &error))?;
-    Ok(Opened::new(file, Some((folder, temporary))))
+    Ok((file, Some((folder, temporary))))
 }
 
 /// A file without a name: nobody else can reach it, and nothing of it is ever left.
-fn begin_hidden(run_root: &Path) -> Result<Opened, SinkError> {
+fn begin_hidden(run_root: &Path) -> Result<(File, Local), SinkError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = OsString::from(format!(".chutes-{}-{count}.zip.part", std::process::id()));
@@ -168,13 +197,13 @@ fn begin_hidden(run_root: &Path) -> Result<Opened, SinkError> {
         Ok(file)
     });
     let file = file.map_err(|error| failed("cannot make a file for the zip", &error))?;
-    Ok(Opened::new(file, None))
+    Ok((file, None))
 }
 
 impl Opened {
-    fn new(file: File, local: Option<(Dir, OsString)>) -> Self {
+    fn new(file: File, local: Local, layout: Arc<Layout>) -> Self {
         let (has_appeared, content) = (AtomicBool::new(false), OnceLock::new());
-        Self { archive: Mutex::new(Archive::new(file)), local, has_appeared, content }
+        Self { archive: Mutex::new(Archive::new(file, layout)), local, has_appeared, content }
     }
 
     fn archive(&self) -> std::sync::MutexGuard<'_, Archive> {

@@ -113,7 +113,7 @@ fn a_new_run_in_its_directory() {
         let before = run_json(&sandbox.path("run"));
         let (_, outcome) = recover(&sandbox, "run");
         assert_eq!(outcome.status().to_string(), status);
-        assert_eq!(outcome.job.as_str(), "leaves_a_helper");
+        assert_eq!(outcome.target.short_name(), "leaves_a_helper");
         assert_eq!(run_json(&sandbox.path("run")), before);
         let again = sandbox.run("run echo --set epochs=1 --run-dir run --json");
         let hint = "name a directory that is new, empty, or holds nothing but `inputs/`";

@@ -23,6 +23,11 @@ impl Jobs {
         Ok(Self(target.join("release").join("test-jobs")))
     }
 
+    /// The binary.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// What a run with these outputs has cost, from its start to its end, but for the time that the
     /// job itself took. `more` says where the outputs go.
     pub(crate) fn cost(
@@ -35,7 +40,7 @@ impl Jobs {
         command.args(["run", "links_files", "--run-dir"]).arg(&directory);
         command.arg("--data").arg(Value::from(outputs.to_string_lossy()).to_string());
         let cost = measure(more(&mut command));
-        let executed = cost.is_ok().then(|| executed(&directory));
+        let executed = cost.is_ok().then(|| phase(&directory, "execute"));
         // A run that failed has said why.
         let _ = fs::remove_dir_all(&directory);
         let (cost, executed) = (cost?, executed.unwrap_or_else(|| Ok(Duration::ZERO))?);
@@ -43,17 +48,17 @@ impl Jobs {
     }
 }
 
-/// How long the job of a run took, by its journal.
-fn executed(directory: &Path) -> Result<Duration> {
+/// How long a phase of a run took, by its journal.
+pub(super) fn phase(directory: &Path, name: &str) -> Result<Duration> {
     let journal = fs::read_to_string(directory.join("run.json")).context("no journal")?;
     let mut phases = journal.lines().filter_map(|line| {
         let record: Value = serde_json::from_str(line).ok()?;
         let phase = record.get("phase")?;
-        (phase.get("name")? == "execute").then(|| phase.get("seconds").cloned())?
+        (phase.get("name")? == name).then(|| phase.get("seconds").cloned())?
     });
-    let elapsed = phases.next_back().context("the journal has no time of the job")?;
+    let elapsed = phases.next_back().with_context(|| format!("the run has no phase `{name}`"))?;
     elapsed
         .as_f64()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .with_context(|| format!("the journal has {elapsed} as the time of the job"))
+        .with_context(|| format!("the journal has {elapsed} as the time of a phase"))
 }

@@ -13,6 +13,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("chutes-macros", &["chutes-core"]),
     ("chutes-runtime", &["chutes-core", "chutes-macros"]),
     ("chutes", &["chutes-macros", "chutes-runtime"]),
+    ("chutes-cli", &["chutes-core", "chutes-runtime"]),
     ("xtask", &[]),
 ];
 

@@ -61,7 +61,13 @@ impl Step {
             Self::Clippy => {
                 cargo("clippy --workspace --all-targets --all-features --locked -- -D warnings")
             }
-            Self::Nextest => cargo("nextest run --workspace --all-features --locked"),
+            // The tests start programs of other packages, which nothing else would build. With the
+            // tests they are built once, as the dependencies have the same features.
+            Self::Nextest => {
+                let build = cargo("build --workspace --bins --tests --all-features --locked");
+                let run = cargo("nextest run --workspace --all-features --locked");
+                return Ok(vec![build, run]);
+            }
             Self::Doctest => cargo("test --doc --workspace --all-features --locked"),
             Self::Doc => {
                 let mut doc = cargo("doc --workspace --no-deps --all-features --locked");

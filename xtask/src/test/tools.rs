@@ -29,6 +29,9 @@ enum Source {
     Crate(&'static str),
 }
 
+/// An engine for containers, its runtime and its init.
+const CONTAINER_PACKAGES: &str = "podman runc catatonit";
+
 const TOOLS: &[Tool] = &[
     // The linker.
     Tool { probe: "cc --version", steps: &[], source: Source::Debian("gcc libc6-dev") },
@@ -38,6 +41,23 @@ const TOOLS: &[Tool] = &[
         probe: "unshare --version",
         steps: &[Step::Nextest],
         source: Source::Debian("util-linux"),
+    },
+    // Tests of containers. The engine itself has more parts than Debian says it needs.
+    Tool {
+        probe: "podman --version",
+        steps: &[Step::Nextest],
+        source: Source::Debian(CONTAINER_PACKAGES),
+    },
+    Tool { probe: "runc --version", steps: &[Step::Nextest], source: Source::Debian("runc") },
+    Tool {
+        probe: "busybox --list",
+        steps: &[Step::Nextest],
+        source: Source::Debian("busybox-static"),
+    },
+    Tool {
+        probe: "catatonit --version",
+        steps: &[Step::Nextest],
+        source: Source::Debian("catatonit"),
     },
     Tool {
         probe: "cargo fmt --version",
@@ -67,6 +87,13 @@ pub(crate) fn provide(steps: &[Step]) -> Result<()> {
     let needed =
         |tool: &&Tool| tool.steps.is_empty() || tool.steps.iter().any(|step| steps.contains(step));
     TOOLS.iter().filter(needed).try_for_each(provide_one)
+}
+
+/// Installs what benchmarks of containers need, if it is missing.
+pub(crate) fn provide_containers() -> Result<()> {
+    provide_from_debian("podman --version", CONTAINER_PACKAGES)?;
+    provide_from_debian("runc --version", "runc")?;
+    provide_from_debian("busybox --list", "busybox-static")
 }
 
 /// Installs a program that comes in packages of Debian, if it is missing.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use chutes_core::{Ending, JobSpec, Json, Outcome, PhaseReport, RunId, SinkReport, Status};
 use serde::Deserialize;
 
-use super::{Arrival, Arrivals, Checksum, Journal};
+use super::{AnsweredArrival, Arrivals, Checksum, Journal};
 use crate::result::MAX_BYTES;
 use crate::run::lifecycle::add_phase;
 
@@ -135,7 +135,7 @@ struct RecordIn {
     execution: Option<ExecutionIn>,
     #[serde(default)]
     collected: Present,
-    delivered: Option<Arrival>,
+    delivered: Option<AnsweredArrival>,
     warning: Option<String>,
     outcome: Option<Outcome>,
     redelivered: Option<Vec<SinkReport>>,
@@ -176,7 +176,7 @@ impl RecordIn {
                 }
                 history.warnings.extend(self.warning);
                 if let Some(arrival) = self.delivered {
-                    history.delivered.insert(arrival);
+                    history.delivered.insert_answered(arrival);
                 }
                 history.collected |= self.collected.0;
                 if let Some(execution) = self.execution {
@@ -214,10 +214,10 @@ impl History {
 mod tests {
     use std::io::Write;
 
-    use chutes_core::{FileKind, JobName, Limits, OutputPath, Sha256Digest};
+    use chutes_core::{FileKind, JobName, OutputPath, Sha256Digest, UploadResponse, Work};
     use proptest::prelude::*;
 
-    use super::super::Entry;
+    use super::super::{Arrival, Entry};
     use super::*;
 
     fn arrival() -> Arrival {
@@ -226,13 +226,24 @@ mod tests {
         Arrival { sink: 1, kind: FileKind::Output, path, sha256 }
     }
 
+    fn answered() -> AnsweredArrival {
+        let response = UploadResponse {
+            file: "a".into(),
+            status: 201,
+            headers: vec![("etag".into(), "\"7\"".into()), ("x".into(), "y".into())],
+            body: "{\"id\":1}\n".into(),
+        };
+        let path = OutputPath::new(*b"a").unwrap();
+        AnsweredArrival { arrival: Arrival { path, ..arrival() }, responses: vec![response] }
+    }
+
     /// The bytes of a journal of a whole run, but for its outcome.
     fn written() -> Vec<u8> {
         let file = tempfile::tempfile().unwrap();
         let mut journal = Journal::new(file.try_clone().unwrap());
         let data = Json::parse(r#"{"rate": 1.10}"#).unwrap();
         let job = JobName::new("train").unwrap();
-        let spec = JobSpec { job, data, limits: Limits::default(), memory_bytes: None };
+        let spec = JobSpec::job(job, data);
         let result = Json::parse("[1.10]").unwrap();
         for entry in [
             Entry::Run { id: RunId::from_bytes([7; 16]), spec: &spec, uploads: true },
@@ -240,6 +251,7 @@ mod tests {
             Entry::Execution { ending: &Ending::Completed, result: Some(&result) },
             Entry::Collected,
             Entry::Delivered(arrival()),
+            Entry::Answered(answered()),
             Entry::Warning("it is late"),
         ] {
             journal.append(entry).unwrap();
@@ -266,13 +278,15 @@ mod tests {
         let reading = read(&written());
         assert_eq!(reading.end, End::Clean);
         let history = reading.history.unwrap();
-        assert_eq!(history.spec.data.as_str(), r#"{"rate":1.10}"#);
+        let Work::Job { data, .. } = &history.spec.work else { panic!("{:?}", history.spec) };
+        assert_eq!(data.as_str(), r#"{"rate":1.10}"#);
         assert_eq!(history.status, Some(Status::Received));
         let result = Json::parse("[1.10]").unwrap();
         assert_eq!(history.execution, Some((Ending::Completed, Some(result))));
         assert!(history.collected && history.outcome.is_none());
         let mut delivered = Arrivals::default();
         delivered.insert(arrival());
+        delivered.insert_answered(answered());
         assert_eq!(history.delivered, delivered);
         assert_eq!(history.warnings, ["it is late"]);
     }

@@ -86,7 +86,8 @@ fn the_last_content_counts() {
     let manifest = |byte: u8| {
         let state = chutes_core::FileState::Collected { bytes: 1, sha256: digest(byte) };
         let files = vec![chutes_core::OutputFile::new(path.clone(), state)];
-        Manifest { run_id: chutes_core::RunId::from_bytes([7; 16]), files, logs: Vec::new() }
+        let run_id = chutes_core::RunId::from_bytes([7; 16]);
+        Manifest { run_id, files, logs: Vec::new(), artifacts: Vec::new() }
     };
     let mut arrivals = Arrivals::default();
     for byte in [1, 2] {

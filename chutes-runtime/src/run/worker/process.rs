@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Progress};
+use chutes_core::{FailureKind, Progress, SecretPairs};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind};
@@ -66,6 +66,7 @@ impl ProcessWorker {
     pub(crate) async fn start(
         job: &Job,
         setup: Setup,
+        env: &SecretPairs,
         memory_limit: Option<u64>,
         output: impl FnOnce(io::PipeReader, io::PipeReader) -> io::Result<Output>,
     ) -> io::Result<Self> {
@@ -74,7 +75,7 @@ impl ProcessWorker {
         let children = unix::signal(SignalKind::child())?;
         let output = output(out, err)?;
         let mut tree = Tree::begin()?;
-        let mut command = command(setup.run_id)?;
+        let mut command = command(setup.run_id, env)?;
         command.stdin(OwnedFd::from(theirs)).stdout(worker_out).stderr(worker_err);
         let child = Command::from(command).kill_on_drop(true).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);

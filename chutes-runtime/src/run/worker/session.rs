@@ -72,6 +72,7 @@ impl Session {
             Step::Startup(at) => self.startup(at),
             Step::Job { time_left } => self.job(time_left),
             Step::Shutdown(at) => self.shutdown(at),
+            Step::Prepare => unknown(),
         };
         let caught = CatchPanic::new(code);
         Box::pin(async move { caught.await.unwrap_or_else(|panic| Err(panicked(panic))) })
@@ -143,8 +144,8 @@ fn panicked(panic: CaughtPanic) -> StepFailure {
     StepFailure { location, ..StepFailure::new(FailureKind::Panic, panic.message) }
 }
 
-/// The supervisor asks only for hooks that there are, and for the job after its data: a worker of
-/// another binary would be needed to get here.
+/// The supervisor asks only for hooks that there are, for the job after its data, and for no image: a
+/// worker of another binary would be needed to get here.
 fn unknown() -> BoxFuture<StepResult> {
     let failure = StepFailure::new(FailureKind::Platform, "the worker does not know this step");
     Box::pin(async { Err(failure) })

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use chutes_core::RunId;
+use chutes_core::{RunId, SecretPairs};
 
 use super::protocol::{SetupFrame, VERSION};
 use super::session::Setup;
@@ -30,13 +30,14 @@ pub(crate) struct Spawn {
 
 /// The same binary again, whatever has become of its file, in a process group of its own: Ctrl-C on a
 /// terminal is for the supervisor alone.
-pub(super) fn command(run_id: RunId) -> io::Result<Command> {
+pub(super) fn command(run_id: RunId, env: &SecretPairs) -> io::Result<Command> {
     let binary =
         if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
     let mut command = Command::new(binary);
     if let Some(name) = std::env::args_os().next() {
         command.arg0(name);
     }
+    command.envs(env.reveal().iter().map(|(name, value)| (name, value)));
     command.arg(WORKER_ARGUMENT).env(RUN_ID_VARIABLE, run_id.to_string()).process_group(0);
     for name in PRIVATE_VARIABLES {
         command.env_remove(name);

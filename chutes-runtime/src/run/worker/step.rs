@@ -14,6 +14,8 @@ use crate::registry;
 pub(crate) enum Step {
     /// Decoding the data runs code of the job's types.
     Decode,
+    /// What the job needs is fetched: the image, where it has one.
+    Prepare,
     /// A startup hook.
     Startup(usize),
     /// The job itself.
@@ -32,6 +34,7 @@ impl Step {
             |kind: &str, name: Option<&str>| format!("{kind} hook `{}`", name.unwrap_or("?"));
         match self {
             Self::Decode => "the decoding of the data".to_owned(),
+            Self::Prepare => "the pull of the image".to_owned(),
             Self::Startup(at) => {
                 hook("startup", registry::startup_hooks().get(at).map(|it| it.name))
             }

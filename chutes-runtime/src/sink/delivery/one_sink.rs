@@ -1,6 +1,8 @@
 //! All files of a run to one sink: `begin`, the files, `finish`.
 
-use chutes_core::{DeliveryState, SinkReport};
+use std::collections::BTreeMap;
+
+use chutes_core::{DeliveryState, SinkReport, UploadResponse};
 use futures_util::stream::{self, StreamExt};
 
 use super::retry::Movement;
@@ -14,23 +16,30 @@ pub(super) struct OneSink<'a> {
     job: &'a DeliveryJob,
     /// One for each file; `None` as long as nothing is known.
     states: Vec<Option<DeliveryState>>,
+    /// What is kept of answers, by the number of the file that they came with.
+    answers: BTreeMap<usize, Vec<UploadResponse>>,
 }
 
 impl<'a> OneSink<'a> {
     pub(super) fn new(index: usize, sink: &'a dyn Sink, job: &'a DeliveryJob) -> Self {
-        let is_there =
-            |file: &SourceFile| job.delivered.contains(&(index, file.kind, file.path.clone()));
-        let state = |file| is_there(file).then_some(DeliveryState::Delivered);
-        Self { index, sink, job, states: job.files.iter().map(state).collect() }
+        let (mut states, mut answers) = (Vec::with_capacity(job.files.len()), BTreeMap::new());
+        for (at, file) in job.files.iter().enumerate() {
+            let arrived = job.delivered.get(&(index, file.kind, file.path.clone()));
+            states.push(arrived.map(|_| DeliveryState::Delivered));
+            answers.extend(arrived.map(|answers| (at, answers.clone())));
+        }
+        Self { index, sink, job, states, answers }
     }
 
     pub(super) async fn deliver(mut self) -> (SinkReport, Vec<DeliveryState>) {
-        let everything_is_there =
-            !self.states.is_empty() && self.states.iter().all(Option::is_some);
-        if self.sink.arrives_at_finish() && everything_is_there {
-            return self.report(None);
-        }
         self.skip();
+        if self.sink.arrives_at_finish() {
+            if self.everything_is_there() {
+                return self.report(None);
+            }
+            // It is sent again, and answered again.
+            self.answers.clear();
+        }
         if let Err(error) = self.begin().await {
             self.fail_others(&error);
             return self.report(Some(format!("it could not be prepared: {error}")));
@@ -43,7 +52,19 @@ impl<'a> OneSink<'a> {
         if self.sink.arrives_at_finish() {
             self.settle_all(finished.as_ref().err());
         }
-        self.report(finished.err().map(|error| format!("it could not be completed: {error}")))
+        let is_declared = self.sink.is_declared();
+        let shown = |error: SinkError| {
+            let before = if is_declared { "" } else { "it could not be completed: " };
+            format!("{before}{error}")
+        };
+        self.report(finished.err().map(shown))
+    }
+
+    /// Whether an earlier life has sent all that the sink is meant to have. Without a single file nobody
+    /// has written that down, and it is sent again.
+    fn everything_is_there(&self) -> bool {
+        self.states.iter().all(Option::is_some)
+            && self.states.contains(&Some(DeliveryState::Delivered))
     }
 
     /// Settles the files that the sink is not meant to have.
@@ -107,15 +128,16 @@ impl<'a> OneSink<'a> {
 
     /// Settles the files that arrive when the sink is finished.
     fn settle_all(&mut self, error: Option<&SinkError>) {
-        match error {
-            Some(error) => self.fail_others(error),
-            None => {
-                for at in 0..self.states.len() {
-                    if self.states[at].is_none() {
-                        self.settle(at, DeliveryState::Delivered);
-                    }
-                }
-            }
+        if let Some(error) = error {
+            return self.fail_others(error);
+        }
+        let unsettled: Vec<_> =
+            (0..self.states.len()).filter(|at| self.states[*at].is_none()).collect();
+        // With the last one: without its record all are sent again, and answered again.
+        let last = unsettled.last().copied().unwrap_or_default();
+        self.answers.insert(last, self.sink.answers_at_finish());
+        for at in unsettled {
+            self.settle(at, DeliveryState::Delivered);
         }
     }
 
@@ -128,13 +150,27 @@ impl<'a> OneSink<'a> {
     }
 
     fn settle(&mut self, at: usize, state: DeliveryState) {
-        (self.job.settled)(self.index, &self.job.files[at], &state);
+        let file = &self.job.files[at];
+        if self.sink.is_declared() && !self.sink.arrives_at_finish() {
+            self.answers.insert(at, self.sink.answers_for(file.kind, &file.path));
+        }
+        let answers = self.answers.get(&at).map_or(&[][..], Vec::as_slice);
+        (self.job.settled)(self.index, file, &state, answers);
         self.states[at] = Some(state);
     }
 
     fn report(self, error: Option<String>) -> (SinkReport, Vec<DeliveryState>) {
         let sink = self.sink.name().to_owned();
-        let mut report = SinkReport { sink, delivered: 0, failed: 0, skipped: 0, bytes: 0, error };
+        let mut report = SinkReport {
+            sink,
+            delivered: 0,
+            failed: 0,
+            skipped: 0,
+            bytes: 0,
+            error,
+            declared: self.sink.is_declared(),
+            responses: self.answers.into_values().flatten().collect(),
+        };
         let lost = || DeliveryState::Failed { reason: "it was never settled".into() };
         let states: Vec<_> =
             self.states.into_iter().map(|state| state.unwrap_or_else(lost)).collect();

@@ -31,6 +31,12 @@ pub(crate) struct RetryPolicy {
     pub(crate) random: fn() -> f64,
 }
 
+/// What a failure says when the limit of the upload phase was reached.
+pub(crate) const TIME_IS_OVER: &str = "the time for delivery was over before this was done";
+
+/// What a failure says when that limit would be reached before another attempt.
+pub(crate) const NO_TIME_LEFT: &str = "there is no time left to try again";
+
 /// How often an attempt is looked at in the time in which it has to move.
 const LOOKS: u32 = 6;
 
@@ -141,7 +147,7 @@ impl DeliveryJob {
             };
             let wait = self.policy.wait(delay, error.retry_after);
             if self.deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-                let message = format!("{}; there is no time left to try again", error.message);
+                let message = format!("{}; {NO_TIME_LEFT}", error.message);
                 return Err(SinkError::lasting(message));
             }
             last = Some(error);
@@ -164,7 +170,7 @@ impl DeliveryJob {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => "delivery was stopped before this was done",
-            () = deadline => "the time for delivery was over before this was done",
+            () = deadline => TIME_IS_OVER,
         }
     }
 }

@@ -36,7 +36,7 @@ fn check(
 async fn deliver_to(sink: &Arc<Scripted>, mut job: DeliveryJob) -> (Delivered, Vec<String>) {
     let settled = Arc::new(Mutex::new(Vec::new()));
     let seen = settled.clone();
-    job.settled = Box::new(move |index, file, state| {
+    job.settled = Box::new(move |index, file, state, _| {
         assert_eq!(index, 0);
         seen.lock().unwrap().push(scripted::shown(file, state));
     });
@@ -175,8 +175,11 @@ async fn what_was_delivered_before_is_never_sent_again() {
     let mut job = job(&["a", "b"]);
     let path = |name: &str| OutputPath::new(name).unwrap();
     // At another sink, and as another kind of file, it is another matter.
-    job.delivered.extend([(0, FileKind::Output, path("a")), (1, FileKind::Output, path("b"))]);
-    job.delivered.insert((0, FileKind::Log, path("b")));
+    for (sink, kind, name) in
+        [(0, FileKind::Output, "a"), (1, FileKind::Output, "b"), (0, FileKind::Log, "b")]
+    {
+        job.delivered.insert((sink, kind, path(name)), Vec::new());
+    }
     let outcome = deliver_to(&sink, job).await;
     check(&outcome, &sink, &[(0, "begin"), (0, "b"), (0, "finish")], &["b: delivered"]);
     assert_eq!((outcome.0.reports[0].delivered, outcome.0.reports[0].bytes), (2, 200));
@@ -264,8 +267,10 @@ mod at_finish {
 
     async fn recovered(sink: Arc<Scripted>, delivered: &[&str]) -> (Arc<Scripted>, Vec<String>) {
         let mut job = job(&["a", "b"]);
-        let key = |name: &&str| (0, FileKind::Output, OutputPath::new(*name).unwrap());
-        job.delivered.extend(delivered.iter().map(key));
+        for name in delivered {
+            let key = (0, FileKind::Output, OutputPath::new(*name).unwrap());
+            job.delivered.insert(key, Vec::new());
+        }
         let (_, settled) = deliver_to(&sink, job).await;
         (sink, settled)
     }

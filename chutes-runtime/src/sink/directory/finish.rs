@@ -68,8 +68,8 @@ impl Opened {
         self.touch_all(sink, manifest);
         self.settle_folders(step)?;
         let mut is_complete = true;
-        for (kind, files) in [(FileKind::Output, &manifest.files), (FileKind::Log, &manifest.logs)]
-        {
+        for kind in FileKind::ALL {
+            let files = manifest.of_kind(kind);
             for file in files {
                 step()?;
                 is_complete &= self.has(sink, kind, file)?;
@@ -85,8 +85,8 @@ impl Opened {
     /// Also the folders that only an earlier supervisor has put files into: it was ended before it could
     /// put their names on disk, and has left behind what it was about to copy.
     fn touch_all(&self, sink: &str, manifest: &Manifest) {
-        for (kind, files) in [(FileKind::Output, &manifest.files), (FileKind::Log, &manifest.logs)]
-        {
+        for kind in FileKind::ALL {
+            let files = manifest.of_kind(kind);
             for file in files.iter().filter(|file| is_delivered(sink, file)) {
                 self.touch(kind, folder_of(file.path.as_bytes()));
             }

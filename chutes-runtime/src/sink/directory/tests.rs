@@ -56,6 +56,15 @@ async fn everything_is_there_and_the_manifest_says_so() {
 }
 
 #[tokio::test]
+async fn artifacts_have_a_folder_of_their_own() {
+    let run = TestRun::new().with("a", "one").with_artifact("b/a", "two");
+    let delivered = run.deliver_to(sink(&run)).await;
+    check_complete(&delivered);
+    let expected = ["artifacts/b/a", "manifest.json", "outputs/a"];
+    assert_eq!(tree(&run.beside("target")), expected);
+}
+
+#[tokio::test]
 async fn a_large_file_is_copied_in_steps() {
     let content: Vec<u8> = (0..9_000_000_u32).map(|at| (at % 251) as u8).collect();
     for run in [TestRun::new().with("x", &content), TestRun::new().with("x", &content).stamped()] {

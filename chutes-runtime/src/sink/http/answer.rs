@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
+use chutes_core::UploadResponse;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
@@ -42,9 +44,10 @@ pub(crate) struct Exchange {
     also: Option<StatusCode>,
 }
 
-/// An answer that is not the one that was hoped for.
+/// An answer that is not the one that was hoped for, or none at all.
 #[derive(Debug)]
 pub(crate) struct Refusal {
+    /// 200 when there was no answer: nobody has refused anything.
     pub(crate) status: StatusCode,
     /// The beginning of the body, with whatever it contains: never to be shown.
     pub(crate) body: String,
@@ -72,11 +75,7 @@ impl Exchange {
         match sent {
             Ok(response) if self.is_granted(response.status()) => Ok(response),
             Ok(response) => Err(self.refused(response).await),
-            Err(error) => Err(Refusal {
-                status: StatusCode::default(),
-                body: String::new(),
-                error: self.broken(error),
-            }),
+            Err(error) => Err(self.broken(error).into()),
         }
     }
 
@@ -86,7 +85,8 @@ impl Exchange {
 
     async fn refused(&self, response: Response) -> Refusal {
         let (status, headers) = (response.status(), response.headers().clone());
-        let (body, cut) = beginning(response).await;
+        let (body, cut) = beginning(response, READ_OF_ERROR).await;
+        let body = String::from_utf8_lossy(&body).into_owned();
         let error = self.refusal(status, &headers, &body, cut);
         Refusal { status, body, error }
     }
@@ -135,6 +135,13 @@ impl Exchange {
         let why = self.secrets.hide(&causes(error));
         let message = format!("{} failed: {why}", self.what);
         SinkError { message, may_pass, retry_after: None }
+    }
+}
+
+/// Nothing was answered.
+impl From<SinkError> for Refusal {
+    fn from(error: SinkError) -> Self {
+        Self { status: StatusCode::default(), body: String::new(), error }
     }
 }
 
@@ -190,12 +197,12 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
     if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
-/// The beginning of a body as text, and whether there is more of it. What cannot be read is left out:
-/// the status has been understood.
-async fn beginning(mut response: Response) -> (String, bool) {
+/// The beginning of a body, and whether there is more of it. What cannot be read is left out: the
+/// status has been understood.
+async fn beginning(mut response: Response, most: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let read = async {
-        while body.len() <= READ_OF_ERROR {
+        while body.len() <= most {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return false,
@@ -205,13 +212,39 @@ async fn beginning(mut response: Response) -> (String, bool) {
         true
     };
     let cut = timeout(REST_TIME, read).await.unwrap_or(true);
-    body.truncate(READ_OF_ERROR);
-    (String::from_utf8_lossy(&body).into_owned(), cut)
+    body.truncate(most);
+    (body, cut)
 }
 
 /// Reads what is left of an answer that has been understood, so that its connection can be used again.
 pub(crate) async fn drain(response: Response) {
-    beginning(response).await;
+    beginning(response, READ_OF_ERROR).await;
+}
+
+/// What is kept of an answer that has been understood, for those who declared where this file goes.
+#[cfg(feature = "http")]
+pub(crate) async fn keep(response: Response, file: String) -> UploadResponse {
+    let status = response.status().as_u16();
+    let mut room = UploadResponse::KEPT;
+    let mut headers = Vec::new();
+    for (name, value) in response.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
+        room = left;
+        headers.push((name.as_str().to_owned(), value));
+    }
+    let (body, cut) = beginning(response, UploadResponse::KEPT).await;
+    UploadResponse { file, status, headers, body: text(&body, cut) }
+}
+
+/// Bytes as text. Of what was `cut` there may be only a part of the last character.
+#[cfg(feature = "http")]
+fn text(bytes: &[u8], cut: bool) -> String {
+    let whole = match std::str::from_utf8(bytes) {
+        Err(error) if cut && error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
+    };
+    String::from_utf8_lossy(whole).into_owned()
 }
 
 #[cfg(test)]
@@ -238,6 +271,20 @@ mod tests {
             assert_eq!(retry_after(&headers, now), expected, "{value}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[cfg(feature = "http")]
+    #[test]
+    fn bytes_as_text() {
+        for (bytes, cut, expected) in [
+            (&b"abc"[..], false, "abc"),
+            (b"a\xc3\xa9", true, "a\u{e9}"),
+            (b"a\xc3", true, "a"),
+            (b"a\xc3", false, "a\u{fffd}"),
+            (b"\xffa", true, "\u{fffd}a"),
+        ] {
+            assert_eq!(text(bytes, cut), expected);
+        }
     }
 
     #[test]

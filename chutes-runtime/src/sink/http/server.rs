@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use url::Url;
 
 /// What the server does with one request.
 #[derive(Clone, Debug)]
-pub(in crate::sink) enum Act {
+pub(crate) enum Act {
     /// Reads it and answers with this status, these header lines and this body.
     Answer(u16, String, String),
     /// Answers before it has read the body, then reads it to its end.
@@ -21,31 +22,33 @@ pub(in crate::sink) enum Act {
     Stall(usize),
     /// Reads the request and answers with these bytes.
     Raw(String),
+    /// Reads the request and answers 200 as soon as enough others wait for the same.
+    Meet(Arc<Barrier>),
 }
 
 /// Answers with this status and nothing else.
-pub(in crate::sink) fn answer(status: u16) -> Act {
+pub(crate) fn answer(status: u16) -> Act {
     Act::Answer(status, String::new(), String::new())
 }
 
 /// Answers with this status and body.
-pub(in crate::sink) fn answer_with(status: u16, body: impl Into<String>) -> Act {
+pub(crate) fn answer_with(status: u16, body: impl Into<String>) -> Act {
     Act::Answer(status, String::new(), body.into())
 }
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
-pub(in crate::sink) struct Request {
-    pub(in crate::sink) line: String,
+pub(crate) struct Request {
+    pub(crate) line: String,
     /// The names in lowercase, in the order in which they came.
-    pub(in crate::sink) headers: Vec<(String, String)>,
-    pub(in crate::sink) body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Which connection it came on.
-    pub(in crate::sink) connection: usize,
+    pub(crate) connection: usize,
 }
 
 impl Request {
-    pub(in crate::sink) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(key, _)| key == name);
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "more than one {name}");
@@ -56,14 +59,14 @@ impl Request {
 /// What decides about each request.
 type Director = dyn Fn(&Request) -> Act + Send + Sync;
 
-pub(in crate::sink) struct Server {
-    pub(in crate::sink) url: Url,
+pub(crate) struct Server {
+    pub(crate) url: Url,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
     /// Acts in this order; for all further requests as for the last.
-    pub(in crate::sink) async fn of(acts: Vec<Act>) -> Self {
+    pub(crate) async fn of(acts: Vec<Act>) -> Self {
         let acts = Mutex::new(acts);
         Self::start(move |_| {
             let mut acts = acts.lock().unwrap();
@@ -73,9 +76,7 @@ impl Server {
     }
 
     /// Lets `direct` decide by the head of the request; its body has not come then.
-    pub(in crate::sink) async fn start(
-        direct: impl Fn(&Request) -> Act + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) async fn start(direct: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, director) = (Arc::new(Mutex::new(Vec::new())), Arc::new(direct));
@@ -94,7 +95,7 @@ impl Server {
     }
 
     /// The requests so far whose body has come, too.
-    pub(in crate::sink) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -141,6 +142,12 @@ impl Connection {
                 self.kept.lock().unwrap().push(request);
                 self.stream.write_all(text.as_bytes()).await.ok()?;
                 None
+            }
+            Act::Meet(barrier) => {
+                request.body = self.take(length).await?;
+                self.kept.lock().unwrap().push(request);
+                barrier.wait().await;
+                self.answer(200, "", "").await
             }
         }
     }

@@ -228,7 +228,7 @@ async fn headers_that_cannot_be_sent() {
 
 pub(in crate::sink) fn run(files: Vec<OutputFile>, logs: Vec<OutputFile>) -> RunSummary {
     let run_id = RunId::from_bytes([7; 16]);
-    let manifest = Manifest { run_id, files, logs };
+    let manifest = Manifest { run_id, files, logs, artifacts: Vec::new() };
     RunSummary { run_id, ending: Ending::Completed, result: None, manifest }
 }
 

@@ -25,7 +25,8 @@ fn run(files: &[(&SourceFile, DeliveryState)]) -> RunSummary {
         let deliveries = vec![delivery];
         OutputFile { deliveries, ..OutputFile::new(file.path.clone(), collected) }
     });
-    let manifest = Manifest { run_id, files: listed.collect(), logs: Vec::new() };
+    let manifest =
+        Manifest { run_id, files: listed.collect(), logs: Vec::new(), artifacts: Vec::new() };
     let ending = chutes_core::Ending::Completed;
     RunSummary { run_id, ending, result: None, manifest }
 }
@@ -62,6 +63,21 @@ async fn a_whole_delivery() {
     let manifest = content(&store, "runs/1/manifest.json").await.unwrap();
     assert_eq!(serde_json::from_slice::<Manifest>(&manifest).unwrap(), run.manifest);
     assert_eq!(store.list(None).count().await, 4);
+}
+
+#[tokio::test]
+async fn artifacts_have_a_folder_of_their_own() {
+    let (store, sink) = in_memory();
+    let artifact = changed_source(FileKind::Artifact, b"a", b"two", b"two");
+    sink.begin(&run(&[])).await.unwrap();
+    sink.send(&artifact).await.unwrap();
+    assert_eq!(content(&store, "runs/1/artifacts/a").await.unwrap(), b"two");
+    // Before it is there, the delivery is not complete.
+    let mut run = run(&[]);
+    let state = FileState::Collected { bytes: 3, sha256: artifact.sha256 };
+    run.manifest.artifacts = vec![OutputFile::new(artifact.path.clone(), state)];
+    let error = sink.finish(&run).await.unwrap_err();
+    assert!(error.message.contains("1 file is missing"), "{error}");
 }
 
 #[tokio::test]

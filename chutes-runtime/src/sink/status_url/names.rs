@@ -3,7 +3,7 @@
 //! An output has its path as its name, always. The original puts the log at `_chute.log`, where it
 //! replaces an output of that name; here the log gives way and is called `_chute-1.log` then. Standard
 //! error is `_chute.stderr.log`. Names depend on nothing but the manifest, so that a run that is
-//! recovered finds the same ones.
+//! recovered finds the same ones. Artifacts have none: the platform has no place for them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -88,7 +88,7 @@ mod tests {
     fn check(outputs: &[&[u8]], expected: &[&str]) {
         let (files, logs) = (files(outputs), files(&[b"stderr.log", b"stdout.log"]));
         let run_id = RunId::from_bytes([7; 16]);
-        let names = Names::of(&Manifest { run_id, files, logs });
+        let names = Names::of(&Manifest { run_id, files, logs, artifacts: Vec::new() });
         assert_eq!(names.all(), expected);
         for output in outputs {
             let path = OutputPath::new(*output).unwrap();
@@ -116,7 +116,8 @@ mod tests {
         let path = OutputPath::new(*b"pipe").unwrap();
         let state = FileState::Skipped { reason: "not a regular file".into() };
         let files = vec![OutputFile::new(path.clone(), state)];
-        let manifest = Manifest { run_id: RunId::from_bytes([7; 16]), files, logs: Vec::new() };
+        let (run_id, logs) = (RunId::from_bytes([7; 16]), Vec::new());
+        let manifest = Manifest { run_id, files, logs, artifacts: Vec::new() };
         let names = Names::of(&manifest);
         assert!(names.all().is_empty() && names.get(FileKind::Output, &path).is_none());
     }

@@ -66,7 +66,12 @@ mod tests {
             run_id,
             ending,
             result: result.map(|text| Json::parse(text).unwrap()),
-            manifest: Manifest { run_id, files: Vec::new(), logs: Vec::new() },
+            manifest: Manifest {
+                run_id,
+                files: Vec::new(),
+                logs: Vec::new(),
+                artifacts: Vec::new(),
+            },
         };
         let url = url::Url::parse("https://host/jobs/1?token=very-secret").unwrap();
         let names = ["a".to_owned()];

@@ -86,6 +86,14 @@ fn check_upload(request: &Request, line: &str, name: &str, kind: &str, body: &st
 }
 
 #[tokio::test]
+async fn artifacts_stay_here() {
+    let sink = sink(&platform(&["a"]).await);
+    let artifact = changed_source(FileKind::Artifact, b"a", b"x", b"x");
+    let why = Some("the platform has no place for artifacts".to_owned());
+    assert_eq!((sink.skips(&artifact), sink.skips(&source(b"a", b"x"))), (why, None));
+}
+
+#[tokio::test]
 async fn a_file_without_an_address_is_not_sent() {
     let server = platform(&["a"]).await;
     let sink = sink(&server);

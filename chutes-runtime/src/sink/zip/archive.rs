@@ -1,16 +1,19 @@
-//! A zip file that grows: one file after the other, and last of all the manifest.
+//! A zip file that grows: one file after the other, and last of all the manifest, or what the job
+//! printed.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use chutes_core::{FileKind, Manifest, OutputPath};
+use chutes_core::{FileKind, LogStream, Manifest, OutputPath};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::layout::{Layout, Member};
 use crate::sink::blocking::{Abandoned, failed};
 use crate::sink::copying::copy_content;
 use crate::sink::{SinkError, SourceFile};
@@ -32,21 +35,27 @@ const LARGE: u64 = 0xF000_0000;
 /// A zip file while it is written.
 pub(super) struct Archive {
     state: State,
+    layout: Arc<Layout>,
+    /// What the job printed, in parts that become one member each stream.
+    parts: Vec<(LogStream, u64, SourceFile)>,
     /// What is in it: a file is sent again when nobody heard that it was added.
     added: HashSet<(FileKind, OutputPath)>,
 }
 
+type Writer = ZipWriter<BufWriter<File>>;
+
 enum State {
-    Open(Box<ZipWriter<BufWriter<File>>>),
+    Open(Box<Writer>),
     Sealed(Arc<File>),
     /// Something failed that left it in an unknown state.
     Broken(SinkError),
 }
 
 impl Archive {
-    pub(super) fn new(file: File) -> Self {
+    pub(super) fn new(file: File, layout: Arc<Layout>) -> Self {
         let writer = ZipWriter::new(BufWriter::with_capacity(256 * 1024, file));
-        Self { state: State::Open(Box::new(writer)), added: HashSet::new() }
+        let (state, parts) = (State::Open(Box::new(writer)), Vec::new());
+        Self { state, layout, parts, added: HashSet::new() }
     }
 
     /// Adds a file, or leaves the archive as it was.
@@ -64,7 +73,16 @@ impl Archive {
             State::Broken(error) => return Err(error.clone()),
             State::Sealed(_) => return Err(SinkError::lasting("the zip file is complete already")),
         };
-        let name = format!("{}/{}", file.kind.folder(), file.path);
+        let name = match self.layout.member(file) {
+            Member::Whole(name) => name,
+            Member::Part(stream, number) => {
+                // It is added with the others of its stream; that it can be is found out now.
+                copy_content(file, &mut io::sink(), abandoned)?;
+                self.parts.push((stream, number, file.clone()));
+                self.added.insert(key);
+                return Ok(());
+            }
+        };
         let options = options(method(file)?).large_file(file.bytes >= LARGE);
         writer.start_file(name, options).map_err(|error| wrong(&error))?;
         let result = copy_content(file, writer, abandoned);
@@ -82,39 +100,74 @@ impl Archive {
         }
     }
 
-    /// Adds the manifest and closes the archive, once.
-    pub(super) fn seal(&mut self, manifest: &Manifest) -> Result<Arc<File>, SinkError> {
+    /// Adds what comes last and closes the archive, once. What is read for that is counted in `moved`.
+    pub(super) fn seal(
+        &mut self,
+        manifest: &Manifest,
+        moved: &Arc<AtomicU64>,
+        abandoned: &Abandoned,
+    ) -> Result<Arc<File>, SinkError> {
         match &self.state {
             State::Sealed(file) => return Ok(file.clone()),
             State::Broken(error) => return Err(error.clone()),
             State::Open(_) => {}
         }
         let unknown = State::Broken(SinkError::lasting("the zip file could not be completed"));
-        let State::Open(writer) = std::mem::replace(&mut self.state, unknown) else {
+        let State::Open(mut writer) = std::mem::replace(&mut self.state, unknown) else {
             return Err(SinkError::lasting("the zip file is not open"));
         };
-        match close(*writer, manifest) {
+        let last = match &*self.layout {
+            Layout::Run => add_manifest(&mut writer, manifest).map_err(|error| wrong(&error)),
+            Layout::SystemOutput { .. } => self.add_logs(&mut writer, manifest, moved, abandoned),
+        };
+        match last.and_then(|()| close(*writer).map_err(|error| wrong(&error))) {
             Ok(file) => {
                 let file = Arc::new(file);
                 self.state = State::Sealed(file.clone());
                 Ok(file)
             }
             Err(error) => {
-                let error = SinkError { may_pass: false, ..wrong(&error) };
+                let error = SinkError { may_pass: false, ..error };
                 self.state = State::Broken(error.clone());
                 Err(error)
             }
         }
     }
+
+    /// Adds what the job printed: each stream as one text, also when it is empty.
+    fn add_logs(
+        &self,
+        writer: &mut Writer,
+        manifest: &Manifest,
+        moved: &Arc<AtomicU64>,
+        abandoned: &Abandoned,
+    ) -> Result<(), SinkError> {
+        for (stream, name) in self.layout.log_names(manifest) {
+            let mut parts: Vec<_> = self.parts.iter().filter(|part| part.0 == stream).collect();
+            parts.sort_by_key(|(_, number, _)| *number);
+            let bytes: u64 = parts.iter().map(|(.., file)| file.bytes).sum();
+            let first = parts.first().map(|(.., file)| method(file)).transpose()?;
+            let options = options(first.unwrap_or(CompressionMethod::Stored));
+            let options = options.large_file(bytes >= LARGE);
+            writer.start_file(name, options).map_err(|error| wrong(&error))?;
+            for (.., file) in parts {
+                let file = SourceFile { sent: Arc::clone(moved), ..file.clone() };
+                copy_content(&file, writer, abandoned)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn close(mut writer: ZipWriter<BufWriter<File>>, manifest: &Manifest) -> Result<File, ZipError> {
+fn add_manifest(writer: &mut Writer, manifest: &Manifest) -> Result<(), ZipError> {
     let options = options(CompressionMethod::Deflated).large_file(true);
     writer.start_file("manifest.json", options)?;
-    let mut text = BufWriter::new(&mut writer);
+    let mut text = BufWriter::new(writer);
     serde_json::to_writer_pretty(&mut text, manifest).map_err(io::Error::from)?;
-    text.flush()?;
-    drop(text);
+    Ok(text.flush()?)
+}
+
+fn close(writer: Writer) -> Result<File, ZipError> {
     let mut file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     // Behind the end there may be the rest of a file that was taken back.
     let end = file.stream_position()?;

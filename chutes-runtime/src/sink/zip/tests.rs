@@ -41,11 +41,12 @@ impl Sink for Memory {
 fn to_memory(run: &TestRun, memory: &Arc<Memory>) -> ZipSink {
     let file = OutputPath::new("outputs.zip").unwrap();
     let place = ZipPlace::Sink { sink: memory.clone(), file };
-    ZipSink::new("zip+memory".to_owned(), place, run.root())
+    ZipSink::new("zip+memory".to_owned(), Layout::Run, place, run.root())
 }
 
 fn to_file(run: &TestRun, name: &str) -> ZipSink {
-    ZipSink::new(name.to_owned(), ZipPlace::File(run.beside(name)), run.root())
+    let place = ZipPlace::File(run.beside(name));
+    ZipSink::new(name.to_owned(), Layout::Run, place, run.root())
 }
 
 /// Names and content, without the manifest, which is read.
@@ -101,6 +102,14 @@ async fn everything_is_in_it() {
     // Nothing is left beside it, nor in the directory of the run.
     assert_eq!(tree(&run.beside("new")), ["out.zip"]);
     assert_eq!(tree(&run.root()).len(), 4);
+}
+
+#[tokio::test]
+async fn artifacts_have_a_folder_of_their_own() {
+    let run = TestRun::new().with("a", "one").with_artifact("a", "two");
+    assert!(complete(&run.deliver_to(to_file(&run, "out.zip")).await));
+    let zip = std::fs::read(run.beside("out.zip")).unwrap();
+    check(&zip, &[("artifacts/a", b"two"), ("outputs/a", b"one")]);
 }
 
 #[tokio::test]

@@ -207,6 +207,7 @@ pub(super) fn run_summary(names: &[&str]) -> RunSummary {
             run_id,
             files: names.iter().map(entry).collect(),
             logs: vec![entry(&"a")],
+            artifacts: Vec::new(),
         },
     }
 }
@@ -216,8 +217,8 @@ pub(super) fn job(names: &[&str]) -> DeliveryJob {
     DeliveryJob {
         run: run_summary(names),
         files: names.iter().map(|name| file(name)).collect(),
-        delivered: HashSet::new(),
-        settled: Box::new(|_, _, _| {}),
+        delivered: HashMap::new(),
+        settled: Box::new(|_, _, _, _| {}),
         stop: CancellationToken::new(),
         deadline: None,
         policy: RetryPolicy { random: || 1.0, ..RetryPolicy::default() },

@@ -1,0 +1,61 @@
+//! The command `chutes`: runs specs on this machine, checks them, and puts interrupted runs in order.
+
+mod spec;
+
+use std::process::ExitCode;
+
+use chutes_runtime::cli::{self, ExecArguments, RecoverArguments};
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Runs jobs and container images as their specs say
+#[derive(Debug, Parser)]
+#[command(name = "chutes", version, subcommand_required = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a spec on this machine: a container image, or a job of an app
+    ///
+    /// The inputs are fetched, the image or the job runs within its limits, and its outputs are
+    /// collected and uploaded, however it ended. An image needs Docker or Podman: `DOCKER_HOST`, or one
+    /// of the usual sockets.
+    Exec(Box<ExecArguments>),
+    /// Check specs, and show what they can say
+    #[command(subcommand)]
+    Spec(spec::SpecCommand),
+    /// Finish what interrupted runs have left: outcome, outputs, deliveries, containers
+    Recover(RecoverArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    cli::main(|| {
+        Ok(match Arguments::try_parse()?.command {
+            Command::Exec(arguments) => cli::exec(&arguments),
+            Command::Spec(command) => spec::run(&command),
+            Command::Recover(arguments) => cli::recover(&arguments),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Arguments::command(), "chutes", &mut script);
+                cli::print(&String::from_utf8_lossy(&script))
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

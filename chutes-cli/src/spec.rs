@@ -1,0 +1,83 @@
+//! `chutes spec`: checks specs, prints their JSON Schema, prints an example.
+
+use chutes_core::JobSpec;
+use chutes_runtime::cli::{self, Done};
+use clap::{Subcommand, ValueEnum};
+
+/// What can be done with specs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpecCommand {
+    /// Say everything that is wrong with a spec, each with its place; 0 when nothing is, else 2
+    Validate {
+        /// The spec: a JSON file, or `-` for standard input
+        spec: String,
+        /// Print the spec as it was understood, with all defaults and without secrets
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of specs
+    Schema,
+    /// Print a spec that shows what can be said
+    Example {
+        /// What it runs
+        #[arg(value_enum, default_value = "image")]
+        of: Example,
+    },
+}
+
+/// What an example runs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Example {
+    /// A container image
+    Image,
+    /// A job of an app
+    Job,
+    /// A container image, in the form of the ComputeHorde API
+    ComputeHorde,
+}
+
+impl Example {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Image => include_str!("example/image.json"),
+            Self::Job => include_str!("example/job.json"),
+            Self::ComputeHorde => include_str!("example/compute_horde.json"),
+        }
+    }
+}
+
+/// Carries the command out.
+pub(crate) fn run(command: &SpecCommand) -> Done {
+    match command {
+        SpecCommand::Validate { spec, json } => validate(spec, *json),
+        SpecCommand::Schema => {
+            let schema = schemars::schema_for!(JobSpec);
+            cli::print(&format!("{:#}\n", schema.as_value()))
+        }
+        SpecCommand::Example { of } => cli::print(of.text()),
+    }
+}
+
+fn validate(from: &str, json: bool) -> Done {
+    let spec = cli::read_spec(from)?;
+    if json {
+        return match serde_json::to_string(&spec.without_secrets()) {
+            Ok(text) => cli::print(&format!("{text}\n")),
+            Err(error) => Err(cli::broken(error)),
+        };
+    }
+    cli::print(&format!("the spec is in order: it runs {}\n", spec.target()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_specs() {
+        for example in Example::value_variants() {
+            let spec = JobSpec::from_any_json(example.text());
+            assert!(spec.is_ok(), "{example:?}: {spec:?}");
+        }
+    }
+}

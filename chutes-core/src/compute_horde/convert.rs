@@ -1,0 +1,178 @@
+//! Between requests and specs.
+
+use std::time::Duration;
+
+use super::{JobRequest, OutputUpload, StreamingDetails};
+use crate::spec::check::Form;
+use crate::spec::draft::{Draft, Output};
+use crate::spec::problem::{Problems, SpecErrors, element, member};
+use crate::{
+    InputVolume, JobSpec, Limits, MountedVolume, OutputVolumes, Resources, Streaming, Work,
+};
+
+/// Between telling a job to stop and stopping it by force: the API has no limit for it.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The start limit is the default one. What only the ComputeHorde service needs is left out.
+impl TryFrom<&JobRequest> for JobSpec {
+    type Error = SpecErrors;
+
+    fn try_from(request: &JobRequest) -> Result<Self, SpecErrors> {
+        let (image, args) = (request.docker_image.clone(), request.args.clone());
+        let volumes = request.volumes.iter().flatten().enumerate();
+        let uploads = request.uploads.iter().flatten().enumerate();
+        let output = |upload: &OutputUpload| match upload {
+            OutputUpload::File { relative_path, to } => {
+                Output::File(relative_path.clone(), to.clone())
+            }
+            OutputUpload::Zip(to) => Output::Zip(to.clone()),
+        };
+        let draft = Draft {
+            work: Some(Work::Image { image, args, network: false }),
+            executor_class: request.executor_class.as_ref().map(ToString::to_string),
+            namespace: request.job_namespace.clone(),
+            limits: limits(request),
+            resources: Resources::default(),
+            env: request.env.reveal().to_vec(),
+            artifacts_dir: request.artifacts_dir.clone(),
+            inputs: volumes
+                .map(|(index, volume)| (element("$.volumes", index), volume.clone()))
+                .collect(),
+            outputs: uploads
+                .map(|(index, upload)| (element("$.uploads", index), output(upload)))
+                .collect(),
+            streaming: request
+                .streaming_details
+                .as_ref()
+                .map(|details| Streaming { client_certificate: Some(details.public_key.clone()) }),
+            problems: Problems::default(),
+        };
+        draft.check(Form::ComputeHorde)
+    }
+}
+
+fn limits(request: &JobRequest) -> Limits {
+    Limits {
+        download: Duration::from_secs(request.download_time_limit),
+        execute: Some(Duration::from_secs(request.execution_time_limit)),
+        upload: Duration::from_secs(request.upload_time_limit),
+        streaming_start: Duration::from_secs(request.streaming_start_time_limit),
+        grace: GRACE,
+        ..Limits::default()
+    }
+}
+
+impl JobRequest {
+    /// The request for a spec, as the SDK would send it. The key of the validator is empty, and it may run
+    /// anywhere. The start limit and the grace are not part of the form, and the service has its own.
+    ///
+    /// # Errors
+    ///
+    /// With all that the form cannot say, at the paths of our own form: a job, network, resources, a
+    /// checksum, no execution limit or one with a fraction of a second, streaming to anybody.
+    pub fn from_spec(spec: &JobSpec) -> Result<Self, SpecErrors> {
+        let mut problems = Problems::default();
+        let request = request(spec, &mut problems);
+        problems.finish(request)
+    }
+}
+
+/// What is told about a part that there is no word for.
+const NOT_THERE: &str = "the ComputeHorde form has nothing like it";
+
+fn request(spec: &JobSpec, problems: &mut Problems) -> Option<JobRequest> {
+    let work = match &spec.work {
+        Work::Image { image, args, network } => {
+            if *network {
+                problems.add("$.network", NOT_THERE);
+            }
+            Some((image, args))
+        }
+        Work::Job { .. } => {
+            problems.add("$.job", "the ComputeHorde form runs images only");
+            None
+        }
+    };
+    if spec.resources != Resources::default() {
+        problems.add("$.resources", NOT_THERE);
+    }
+    let limits = &spec.limits;
+    let [download, upload, streaming_start] = [
+        ("$.limits.download", limits.download),
+        ("$.limits.upload", limits.upload),
+        ("$.limits.streaming_start", limits.streaming_start),
+    ]
+    .map(|(path, limit)| whole_seconds(path, limit, problems));
+    let execution = execution_limit(limits, problems);
+    let volumes: Vec<_> = spec.input_volumes.iter().cloned().collect();
+    for volume in &volumes {
+        check_volume(volume, problems);
+    }
+    let uploads = uploads(&spec.output_volumes, problems);
+    let streaming_details = spec.streaming.as_ref().map(|streaming| details(streaming, problems));
+    let (image, args) = work?;
+    Some(JobRequest {
+        target_validator_hotkey: String::new(),
+        executor_class: spec.executor_class.clone(),
+        docker_image: image.clone(),
+        job_namespace: spec.namespace.clone(),
+        args: args.clone(),
+        env: spec.env.clone(),
+        use_gpu: true,
+        artifacts_dir: spec.artifacts_dir.clone(),
+        on_trusted_miner: false,
+        download_time_limit: download,
+        execution_time_limit: execution,
+        streaming_start_time_limit: streaming_start,
+        upload_time_limit: upload,
+        streaming_details,
+        volumes: (!volumes.is_empty()).then_some(volumes),
+        uploads: (!uploads.is_empty()).then_some(uploads),
+        tag: None,
+    })
+}
+
+fn whole_seconds(path: &str, limit: Duration, problems: &mut Problems) -> u64 {
+    if limit.subsec_nanos() > 0 {
+        problems.add(path, "the ComputeHorde form has whole seconds only");
+    }
+    limit.as_secs()
+}
+
+fn execution_limit(limits: &Limits, problems: &mut Problems) -> u64 {
+    let path = "$.limits.execute";
+    if let Some(limit) = limits.execute {
+        return whole_seconds(path, limit, problems);
+    }
+    problems.add(path, "missing: the ComputeHorde form needs a limit");
+    0
+}
+
+fn check_volume(mounted: &MountedVolume, problems: &mut Problems) {
+    if let InputVolume::File { sha256: Some(_), .. } | InputVolume::Zip { sha256: Some(_), .. } =
+        &mounted.volume
+    {
+        let path = member(&member("$.input_volumes", &mounted.place()), "sha256");
+        problems.add(path, NOT_THERE);
+    }
+}
+
+fn uploads(outputs: &OutputVolumes, problems: &mut Problems) -> Vec<OutputUpload> {
+    let files = outputs
+        .files
+        .iter()
+        .map(|(path, to)| OutputUpload::File { relative_path: path.clone(), to: to.clone() });
+    if outputs.system_output.as_ref().is_some_and(|to| !to.headers().reveal().is_empty()) {
+        problems.add(r#"$.output_volumes["/output/"].signed_headers"#, NOT_THERE);
+    }
+    files.chain(outputs.system_output.clone().map(OutputUpload::Zip)).collect()
+}
+
+fn details(streaming: &Streaming, problems: &mut Problems) -> StreamingDetails {
+    if streaming.client_certificate.is_none() {
+        let path = "$.streaming.client_certificate";
+        problems.add(path, "missing: the ComputeHorde form needs the certificate of the client");
+    }
+    let public_key = streaming.client_certificate.clone().unwrap_or_default();
+    StreamingDetails { public_key, executor_ip: None }
+}

@@ -1,0 +1,156 @@
+//! Each rule, with what it takes and what it refuses.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn port_numbers() {
+    for (number, expected) in [
+        (0, false),
+        (22, false),
+        (80, false),
+        (2201, false),
+        (2202, true),
+        (2203, false),
+        (8000, false),
+        (8001, false),
+        (8002, true),
+        (65_535, true),
+        (65_536, false),
+        (65_536 + 2202, false),
+        (u64::MAX, false),
+    ] {
+        assert_eq!(is_port_number(number), expected, "port {number}");
+    }
+}
+
+#[test]
+fn port_names() {
+    for (name, expected) in [
+        ("web", true),
+        ("a", true),
+        ("web42", true),
+        ("", false),
+        ("42", false),
+        ("1web", false),
+        ("w1b", false),
+        ("Web", false),
+        ("web-ui", false),
+        ("web_ui", false),
+        ("web ", false),
+        ("web\n", false),
+        ("web\0", false),
+        ("héb", false),
+        ("web٣", false),
+    ] {
+        assert_eq!(is_port_name(name), expected, "port name {name:?}");
+    }
+}
+
+#[test]
+fn timeouts() {
+    for (seconds, expected) in
+        [(0, false), (29, false), (30, true), (86_400, true), (86_401, false)]
+    {
+        assert_eq!(is_timeout_seconds(seconds), expected, "{seconds} s");
+    }
+}
+
+#[test]
+fn hub_repositories() {
+    let longest = "x".repeat(96);
+    let too_long = "x".repeat(97);
+    for (name, expected) in [
+        ("gpt2", true),
+        ("a/b", true),
+        ("a-b_c.d/e", true),
+        (longest.as_str(), true),
+        (too_long.as_str(), false),
+        ("", false),
+        ("/", false),
+        ("a/", false),
+        ("a/b/c", false),
+        ("../b", false),
+        ("a/..", false),
+        ("a..b", false),
+        ("a--b", false),
+        ("-a", false),
+        ("a.", false),
+        ("a b", false),
+        ("a/b.git", false),
+        ("a?b", false),
+        ("é", false),
+    ] {
+        assert_eq!(is_hub_repository(name), expected, "repository {name:?}");
+    }
+}
+
+#[test]
+fn revisions() {
+    for (revision, expected) in [
+        ("main", true),
+        ("v1.0", true),
+        ("refs/pr/1", true),
+        ("", false),
+        ("a..b", false),
+        ("/main", false),
+        ("main/", false),
+        ("-main", false),
+        ("a b", false),
+        ("a\nb", false),
+        ("a\\b", false),
+        ("a?b", false),
+        ("a#b", false),
+        ("%2e%2e", false),
+    ] {
+        assert_eq!(revision_problem(revision).is_none(), expected, "revision {revision:?}");
+    }
+}
+
+#[test]
+fn patterns() {
+    for (pattern, expected) in [
+        ("*.json", true),
+        ("a..b/*", true),
+        ("[ab]?.bin", true),
+        ("", false),
+        ("/etc/*", false),
+        ("a/../b", false),
+        ("..", false),
+        ("a\0", false),
+    ] {
+        assert_eq!(pattern_problem(pattern).is_none(), expected, "pattern {pattern:?}");
+    }
+}
+
+#[test]
+fn job_names() {
+    let longest = "x".repeat(MAX_JOB_NAME_BYTES);
+    let too_long = "x".repeat(MAX_JOB_NAME_BYTES + 1);
+    for (name, expected) in [
+        ("train", true),
+        ("café", true),
+        ("_", true),
+        (longest.as_str(), true),
+        (too_long.as_str(), false),
+        ("", false),
+        ("..", false),
+        ("-rf", false),
+        ("a/b", false),
+        ("a\\b", false),
+        ("a b", false),
+        ("a\0", false),
+    ] {
+        assert_eq!(is_job_name(name), expected, "job name {name:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn port_name_is_the_regular_expression(name in "[a-z0-9A-Z\\-_ \n]{0,6}") {
+        let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let by_words = !letters.is_empty() && letters.chars().all(|c| c.is_ascii_lowercase());
+        prop_assert_eq!(is_port_name(&name), by_words);
+    }
+}

@@ -1,0 +1,184 @@
+//! A spec, put together step by step.
+
+use std::time::Duration;
+
+use super::check::Form;
+use super::draft::{Draft, Output};
+use super::place::{self, OUTPUT, VOLUME};
+use super::problem::{SpecErrors, member};
+use super::{
+    ContainerPath, ImageName, InputVolume, JobSpec, MountedVolume, Resources, Streaming, Target,
+    Work,
+};
+use crate::{JobName, Json, Limits, Upload};
+
+/// Puts a [`JobSpec`] together, and checks all of it at the end, by the rules of its JSON form. Paths in
+/// messages are those of that form.
+///
+/// ```
+/// use std::time::Duration;
+/// use chutes_core::{HttpUrl, ImageName, InputVolume, JobSpec, Upload};
+///
+/// let spec = JobSpec::builder(ImageName::new("registry.test/train:1")?)
+///     .args(["train", "--epochs=3"])
+///     .executor_class("always_on.gpu-24gb")
+///     .input("/volume/data.bin", InputVolume::file("https://storage.test/data")?)
+///     .output("/output/model", Upload::put(HttpUrl::new("https://storage.test/model")?, vec![])?)
+///     .limits(|limits| limits.execute = Some(Duration::from_hours(20)))
+///     .build()?;
+/// assert_eq!(spec.output_volumes.files.len(), 1);
+///
+/// let errors = JobSpec::builder(ImageName::new("alpine")?)
+///     .executor_class("always_on.tset")
+///     .input("/data", InputVolume::inline("UEsFBg=="))
+///     .build()
+///     .unwrap_err();
+/// let [place, class] = &errors.problems[..] else { unreachable!() };
+/// assert_eq!(place.to_string(), r#"$.input_volumes["/data"]: a path begins with `/volume/`"#);
+/// assert_eq!(class.path, "$.executor_class");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct JobSpecBuilder(Draft);
+
+impl JobSpec {
+    /// Begins a spec that runs a job (of a [`JobName`]) or an image (of an [`ImageName`]).
+    pub fn builder(what: impl Into<Target>) -> JobSpecBuilder {
+        let work = match what.into() {
+            Target::Job(job) => Work::Job { app: None, job, data: Json::empty_object() },
+            Target::Image(image) => Work::Image { image, args: Vec::new(), network: false },
+        };
+        JobSpecBuilder(Draft { work: Some(work), ..Draft::default() })
+    }
+}
+
+impl From<JobName> for Target {
+    fn from(job: JobName) -> Self {
+        Self::Job(job)
+    }
+}
+
+impl From<ImageName> for Target {
+    fn from(image: ImageName) -> Self {
+        Self::Image(image)
+    }
+}
+
+impl JobSpecBuilder {
+    /// Sets the binary that has the job.
+    pub fn app(mut self, path: impl Into<String>) -> Self {
+        match &mut self.0.work {
+            Some(Work::Job { app, .. }) => *app = Some(path.into()),
+            _ => self.0.problems.add("$.app", "it goes with `job`, and this spec runs an image"),
+        }
+        self
+    }
+
+    /// Sets the data of the job. Default `{}`.
+    pub fn data(mut self, value: Json) -> Self {
+        match &mut self.0.work {
+            Some(Work::Job { data, .. }) => *data = value,
+            _ => self.0.problems.add("$.data", "it goes with `job`, and this spec runs an image"),
+        }
+        self
+    }
+
+    /// Sets the arguments after the entry point of the image. Default those of the image.
+    pub fn args(mut self, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        match &mut self.0.work {
+            Some(Work::Image { args, .. }) => *args = values.into_iter().map(Into::into).collect(),
+            _ => self.0.problems.add("$.args", "it goes with `image`, and this spec runs a job"),
+        }
+        self
+    }
+
+    /// Sets whether the image may use the network. Default no.
+    pub fn network(mut self, allowed: bool) -> Self {
+        match &mut self.0.work {
+            Some(Work::Image { network, .. }) => *network = allowed,
+            _ => self.0.problems.add("$.network", "it goes with `image`, and this spec runs a job"),
+        }
+        self
+    }
+
+    /// Sets the class of machine. Default whatever machine there is.
+    pub fn executor_class(mut self, name: impl Into<String>) -> Self {
+        self.0.executor_class = Some(name.into());
+        self
+    }
+
+    /// Sets who the run is accounted to.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.0.namespace = Some(name.into());
+        self
+    }
+
+    /// Changes the limits. They begin as the defaults.
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.0.limits);
+        self
+    }
+
+    /// Sets how long the job itself may take. Default without limit.
+    pub fn execute_limit(self, limit: Duration) -> Self {
+        self.limits(|limits| limits.execute = Some(limit))
+    }
+
+    /// Sets what it may use, where that differs from its class.
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.0.resources = resources;
+        self
+    }
+
+    /// Adds a variable of its environment.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the directory of the small files that are returned with the result.
+    pub fn artifacts_dir(mut self, path: &str) -> Self {
+        let checked = ContainerPath::new(path);
+        self.0.artifacts_dir = self.0.problems.check("$.artifacts_dir", checked);
+        self
+    }
+
+    /// Adds an input at `/volume` or a path below it. Those of one place are put one over the other.
+    pub fn input(mut self, place: &str, volume: InputVolume) -> Self {
+        let at = member("$.input_volumes", place);
+        if let Some(path) = self.0.problems.check(&at, place::below(VOLUME, place)) {
+            self.0.inputs.push((at, MountedVolume { path, volume }));
+        }
+        self
+    }
+
+    /// Adds where one file below `/output` goes. It may go to several places.
+    pub fn output(mut self, place: &str, to: Upload) -> Self {
+        let at = member("$.output_volumes", place);
+        match self.0.problems.check(&at, place::below(OUTPUT, place)) {
+            Some(Some(file)) => self.0.outputs.push((at, Output::File(file, to))),
+            Some(None) => self.0.problems.add(at, "only a zip file takes all of `/output`"),
+            None => {}
+        }
+        self
+    }
+
+    /// Sets where all other files below `/output` go as one zip file, with `stdout.txt` and
+    /// `stderr.txt`.
+    pub fn system_output(mut self, to: Upload) -> Self {
+        self.0.outputs.push((member("$.output_volumes", "/output/"), Output::Zip(to)));
+        self
+    }
+
+    /// Says that the job serves requests while it runs.
+    pub fn streaming(mut self, streaming: Streaming) -> Self {
+        self.0.streaming = Some(streaming);
+        self
+    }
+
+    /// Checks all of it.
+    pub fn build(self) -> Result<JobSpec, SpecErrors> {
+        self.0.check(Form::Own)
+    }
+}

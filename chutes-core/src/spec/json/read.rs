@@ -1,0 +1,128 @@
+//! From JSON to a draft of a spec.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::object::Fields;
+use super::{fields, volumes};
+use crate::spec::check::Form;
+use crate::spec::draft::Draft;
+use crate::spec::problem::{Problems, SpecErrors, member};
+use crate::spec::{ContainerPath, ImageName, JobSpec, Work};
+use crate::{JobName, Json};
+
+/// All keys of a spec.
+pub(in crate::spec) const KEYS: [&str; 15] = [
+    "job",
+    "data",
+    "image",
+    "args",
+    "network",
+    "limits",
+    "app",
+    "executor_class",
+    "namespace",
+    "resources",
+    "env",
+    "artifacts_dir",
+    "input_volumes",
+    "output_volumes",
+    "streaming",
+];
+
+pub(super) fn spec(text: &str, form: Form) -> Result<JobSpec, SpecErrors> {
+    if let Some(error) = super::not_an_object(text) {
+        return Err(error);
+    }
+    let mut problems = Problems::default();
+    let (mut fields, data) = top(text, &mut problems);
+    fields.check_keys(&KEYS, &mut problems);
+    let mut draft = Draft { problems, ..Draft::default() };
+    draft.work = work(&mut fields, data, &mut draft.problems);
+    rest(&mut fields, &mut draft);
+    draft.check(form)
+}
+
+/// The values of an object, and its data as text: numbers and order must stay as they were written.
+fn top(text: &str, problems: &mut Problems) -> (Fields, Option<Json>) {
+    let read = serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
+    let Some(raw) = problems.check("$", read) else { return (Fields::new("$", Map::new()), None) };
+    let mut data = None;
+    let mut values = Map::new();
+    for (key, raw) in raw {
+        if key == "data" {
+            data = problems.check("$.data", Json::parse(raw.get()));
+            // Only that it is there matters from here on.
+            values.insert(key, Value::Null);
+        } else if let Some(value) =
+            problems.check(&member("$", &key), serde_json::from_str::<Value>(raw.get()))
+        {
+            values.insert(key, value);
+        }
+    }
+    (Fields::new("$", values), data)
+}
+
+/// Whether a text is an object with this key.
+pub(super) fn has_key(text: &str, key: &str) -> bool {
+    let read = serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
+    read.is_ok_and(|members| members.contains_key(key))
+}
+
+fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Option<Work> {
+    let (job, image) = (fields.take("job"), fields.take("image"));
+    if let (Some(job), Some(_)) = (&job, &image) {
+        problems.add(&job.path, "a spec runs a job or an image, not both");
+        return None;
+    }
+    let others: &[&str] = match (&job, &image) {
+        (None, None) => {
+            problems.add("$", "missing: `image`, or `job`, says what to run");
+            return None;
+        }
+        (Some(_), _) => &["args", "network"],
+        (None, _) => &["app", "data"],
+    };
+    let (belongs_to, runs) = if job.is_some() { ("image", "a job") } else { ("job", "an image") };
+    for key in others {
+        // The data of an image is wrong even when it is `null`.
+        if fields.take_any(key).is_some_and(|at| *key == "data" || !at.value.is_null()) {
+            let problem = format!("it goes with `{belongs_to}`, and this spec runs {runs}");
+            problems.add(fields.at(key), problem);
+        }
+    }
+    if let Some(job) = job {
+        let app = fields.text("app", problems);
+        let job = job.parsed(problems, |name| JobName::new(name.to_owned()))?;
+        return Some(Work::Job { app, job, data: data.unwrap_or_else(Json::empty_object) });
+    }
+    let args = fields.take("args").and_then(|args| args.texts(problems)).unwrap_or_default();
+    let network = fields.take("network").and_then(|network| network.boolean(problems));
+    let image = image?.parsed(problems, ImageName::new)?;
+    Some(Work::Image { image, args, network: network.unwrap_or_default() })
+}
+
+fn rest(fields: &mut Fields, draft: &mut Draft) {
+    let problems = &mut draft.problems;
+    if let Some(limits) = fields.take("limits") {
+        fields::limits(limits, &mut draft.limits, problems);
+    }
+    draft.executor_class = fields.text("executor_class", problems);
+    draft.namespace = fields.text("namespace", problems);
+    if let Some(resources) = fields.take("resources") {
+        draft.resources = fields::resources(resources, problems).unwrap_or_default();
+    }
+    draft.env = fields.take("env").and_then(|env| env.pairs(problems)).unwrap_or_default();
+    draft.artifacts_dir =
+        fields.take("artifacts_dir").and_then(|path| path.parsed(problems, ContainerPath::new));
+    if let Some(inputs) = fields.take("input_volumes") {
+        draft.inputs = volumes::inputs(inputs, problems);
+    }
+    if let Some(outputs) = fields.take("output_volumes") {
+        draft.outputs = volumes::outputs(outputs, problems);
+    }
+    draft.streaming =
+        fields.take("streaming").and_then(|streaming| fields::streaming(streaming, problems));
+}

@@ -1,0 +1,176 @@
+//! Volumes in JSON.
+
+use serde_json::Value;
+
+use super::object::{At, Fields};
+use crate::spec::draft::Output;
+use crate::spec::place::{self, OUTPUT, VOLUME};
+use crate::spec::problem::{Problems, member};
+use crate::spec::{HubRepository, InputVolume, MountedVolume, RepoType, SecretText};
+use crate::{HttpUrl, RelativePath, Sha256Digest, Upload};
+
+/// All keys of each kind of input, after its `type`.
+pub(super) const INPUT_KEYS: [(&str, &[&str]); 4] = [
+    ("inline", &["type", "contents"]),
+    ("http", &["type", "url", "sha256"]),
+    ("zip_url", &["type", "url", "sha256"]),
+    ("huggingface", &["type", "repo_id", "repo_type", "revision", "allow_patterns", "token"]),
+];
+
+/// All keys of each kind of output, after its `type`.
+pub(super) const OUTPUT_KEYS: [(&str, &[&str]); 4] = [
+    ("http_put", &["type", "url", "signed_headers"]),
+    ("http_post", &["type", "url", "form_fields", "signed_headers"]),
+    ("zip_put", &["type", "url", "signed_headers"]),
+    ("zip_post", &["type", "url", "form_fields", "signed_headers"]),
+];
+
+/// The names of [`RepoType`].
+pub(crate) const REPO_TYPES: [(&str, RepoType); 3] = [
+    (RepoType::Model.as_str(), RepoType::Model),
+    (RepoType::Dataset.as_str(), RepoType::Dataset),
+    (RepoType::Space.as_str(), RepoType::Space),
+];
+
+pub(super) fn inputs(value: At, problems: &mut Problems) -> Vec<(String, MountedVolume)> {
+    let mut inputs = Vec::new();
+    for (place, at) in in_places(value, problems) {
+        let path = problems.check(&at.path, place::below(VOLUME, &place));
+        let where_it_is = at.path.clone();
+        if let (Some(volume), Some(path)) = (input(at, problems), path) {
+            inputs.push((where_it_is, MountedVolume { path, volume }));
+        }
+    }
+    inputs
+}
+
+pub(super) fn outputs(value: At, problems: &mut Problems) -> Vec<(String, Output)> {
+    let mut outputs = Vec::new();
+    for (place, at) in in_places(value, problems) {
+        let path = problems.check(&at.path, place::below(OUTPUT, &place));
+        let where_it_is = at.path.clone();
+        let Some((is_zip, to)) = output(at, problems) else { continue };
+        match (path, is_zip) {
+            (Some(None), true) => outputs.push((where_it_is, Output::Zip(to))),
+            (Some(Some(file)), false) => outputs.push((where_it_is, Output::File(file, to))),
+            (Some(None), false) => {
+                problems.add(where_it_is, "only a zip file takes all of `/output`");
+            }
+            (Some(Some(_)), true) => {
+                problems.add(where_it_is, "a zip file takes all of `/output/`, not a part of it");
+            }
+            (None, _) => {}
+        }
+    }
+    outputs
+}
+
+/// Each place with its value. A list has several values in one place.
+fn in_places(value: At, problems: &mut Problems) -> Vec<(String, At)> {
+    let mut all = Vec::new();
+    for (place, at) in value.members(problems).unwrap_or_default() {
+        if matches!(at.value, Value::Array(_)) {
+            let several = at.list(problems).unwrap_or_default();
+            all.extend(several.into_iter().map(|at| (place.clone(), at)));
+        } else {
+            all.push((place, at));
+        }
+    }
+    all
+}
+
+/// The fields of a volume whose `type` is one of these.
+fn of_kind(
+    at: At,
+    kinds: &[(&'static str, &'static [&'static str])],
+    problems: &mut Problems,
+) -> Option<(&'static str, Fields)> {
+    let Value::Object(map) = at.value else { return at.wrong("an object with `type`", problems) };
+    let mut fields = Fields::new(&at.path, map);
+    let by_name: Vec<_> = kinds.iter().map(|kind| (kind.0, *kind)).collect();
+    let (kind, keys) = fields.one_of("type", &by_name, problems)?;
+    fields.check_keys(keys, problems);
+    Some((kind, fields))
+}
+
+fn input(at: At, problems: &mut Problems) -> Option<InputVolume> {
+    let (kind, mut fields) = of_kind(at, &INPUT_KEYS, problems)?;
+    match kind {
+        "inline" => {
+            let contents = fields.required("contents", "a zip file in base64", problems)?;
+            Some(InputVolume::inline(contents.text(problems)?))
+        }
+        "huggingface" => Some(InputVolume::HuggingFace(hub(&mut fields, problems)?)),
+        _ => {
+            let sha256 = sha256(&mut fields, problems);
+            let url = url(&mut fields, "url", problems)?;
+            Some(if kind == "http" {
+                InputVolume::File { url, sha256 }
+            } else {
+                InputVolume::Zip { url, sha256 }
+            })
+        }
+    }
+}
+
+fn sha256(fields: &mut Fields, problems: &mut Problems) -> Option<Sha256Digest> {
+    fields.take("sha256")?.parsed(problems, str::parse)
+}
+
+/// The URL of a volume.
+pub(crate) fn url(fields: &mut Fields, key: &str, problems: &mut Problems) -> Option<HttpUrl> {
+    fields.required(key, "an `https://` URL", problems)?.parsed(problems, HttpUrl::new)
+}
+
+/// The fields of a repository, which have the same names in the ComputeHorde form.
+pub(crate) fn hub(fields: &mut Fields, problems: &mut Problems) -> Option<HubRepository> {
+    let repo_type = if fields.has("repo_type") {
+        fields.one_of("repo_type", &REPO_TYPES, problems)
+    } else {
+        None
+    };
+    let revision = fields.text("revision", problems);
+    let allow_patterns = fields.take("allow_patterns").and_then(|at| match at.value {
+        Value::String(pattern) => Some(vec![pattern]),
+        Value::Array(_) => at.texts(problems),
+        _ => at.wrong("a pattern or a list of patterns", problems),
+    });
+    let token = fields.text("token", problems).map(SecretText::new);
+    let repo_id = fields.required("repo_id", "for instance `openai/whisper-tiny`", problems)?;
+    Some(HubRepository {
+        repo_id: repo_id.text(problems)?,
+        repo_type: repo_type.unwrap_or_default(),
+        revision,
+        allow_patterns: allow_patterns.unwrap_or_default(),
+        token,
+    })
+}
+
+/// Whether it is a zip, and where to.
+fn output(at: At, problems: &mut Problems) -> Option<(bool, Upload)> {
+    let (kind, mut fields) = of_kind(at, &OUTPUT_KEYS, problems)?;
+    let is_post = matches!(kind, "http_post" | "zip_post");
+    let to = upload(&mut fields, is_post, problems)?;
+    Some((matches!(kind, "zip_put" | "zip_post"), to))
+}
+
+/// The fields of an upload, which have the same names in the ComputeHorde form.
+pub(crate) fn upload(
+    fields: &mut Fields,
+    is_post: bool,
+    problems: &mut Problems,
+) -> Option<Upload> {
+    let mut pairs = |key: &str, problems: &mut Problems| {
+        fields.take(key).and_then(|at| at.pairs(problems)).unwrap_or_default()
+    };
+    let headers = pairs("signed_headers", problems);
+    let form = if is_post { pairs("form_fields", problems) } else { Vec::new() };
+    let url = url(fields, "url", problems)?;
+    let made = if is_post { Upload::post(url, form, headers) } else { Upload::put(url, headers) };
+    problems.check(&member(&fields.path, "signed_headers"), made)
+}
+
+/// A path below one of the directories, as the ComputeHorde form has it.
+pub(crate) fn relative_path(fields: &mut Fields, problems: &mut Problems) -> Option<RelativePath> {
+    fields.take("relative_path")?.parsed(problems, place::relative)
+}

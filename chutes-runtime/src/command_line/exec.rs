@@ -1,0 +1,125 @@
+//! `chutes exec`: one run of a spec, on this machine.
+
+use std::io::{self, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use chutes_core::{ExitCode, JobSpec, Work};
+use clap::{Args, ValueHint};
+
+use super::observe::EventTarget;
+use super::problem::Problem;
+use super::session::{self, Session};
+use super::specs::{self, VolumeArguments};
+use crate::container::{EngineSettings, Pull};
+use crate::logs::LogCap;
+use crate::run::Run;
+
+/// The arguments of `chutes exec`.
+#[derive(Debug, Args)]
+#[command(after_help = super::arguments::EXIT_CODES)]
+pub struct ExecArguments {
+    /// The spec: a JSON file, or `-` for standard input
+    #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
+    spec: String,
+    /// The directory of the run: new, empty, or with nothing but `inputs/` in it
+    /// [default: runs/NAME-ID]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    run_dir: Option<PathBuf>,
+    /// When the image is pulled: when it is not there, always, or never
+    #[arg(long, value_enum, default_value = "missing")]
+    pull: Pull,
+    /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
+    ///
+    /// Of more than that, the beginning and the end are kept.
+    #[arg(long, value_name = "SIZE", value_parser = super::arguments::log_cap)]
+    log_limit: Option<LogCap>,
+    #[command(flatten)]
+    volumes: VolumeArguments,
+    /// Write everything that happens to this file, one JSON object per line
+    #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
+    events: Option<EventTarget>,
+    /// Write what the run returns to this file: what it printed, its artifacts, the answers to its uploads
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    result: Option<PathBuf>,
+    /// Print the outcome as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries the command out, up to the exit code of the outcome. An app runs its own job: then this
+/// process becomes that of the app.
+pub(super) fn exec(arguments: &ExecArguments) -> Result<ExitCode, Problem> {
+    let spec = specs::read(&arguments.spec)?;
+    match &spec.work {
+        Work::Image { .. } => run_image(spec, arguments),
+        Work::Job { app: Some(app), job, .. } => {
+            let (app, job) = (app.clone(), job.to_string());
+            become_app(&app, &job, &spec, arguments)
+        }
+        Work::Job { app: None, .. } => {
+            Err(Problem::wrong("the spec does not say which app has the job")
+                .hint("give the path of its binary as `app`, or an `image`"))
+        }
+    }
+}
+
+fn run_image(spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, Problem> {
+    let name = spec.target().short_name().to_owned();
+    let title = format!("image `{}`", spec.target());
+    let run = Run::of_image(spec, "").volume_settings(arguments.volumes.settings()?);
+    let directory = session::directory(arguments.run_dir.clone(), &name, run.id());
+    let session = Session {
+        title,
+        events: arguments.events.clone(),
+        result: arguments.result.clone(),
+        log_cap: arguments.log_limit.unwrap_or_default(),
+        json: arguments.json,
+    };
+    let engine = EngineSettings { pull: arguments.pull, ..EngineSettings::default() };
+    session.run(run.directory(directory), async |created, spawn| {
+        created.execute_in_container(engine, spawn).await
+    })
+}
+
+/// Never returns when it succeeds.
+fn become_app(
+    app: &str,
+    job: &str,
+    spec: &JobSpec,
+    arguments: &ExecArguments,
+) -> Result<ExitCode, Problem> {
+    let platform = |error: io::Error| Problem::platform(&error);
+    let mut command = Command::new(app);
+    command.args(["run", job, "--spec", "-"]);
+    if let Some(dir) = &arguments.run_dir {
+        command.arg("--run-dir").arg(dir);
+    }
+    if let Some(cap) = arguments.log_limit {
+        command.arg("--log-limit").arg(cap.bytes().to_string());
+    }
+    if let Some(events) = &arguments.events {
+        command.arg("--events").arg(events.as_argument());
+    }
+    if let Some(result) = &arguments.result {
+        command.arg("--result").arg(result);
+    }
+    if arguments.json {
+        command.arg("--json");
+    }
+    arguments.volumes.forward(&mut command);
+    command.stdin(in_memory(spec).map_err(platform)?);
+    let error = command.exec();
+    Err(Problem::wrong(format!("cannot start the app `{app}`: {error}"))
+        .hint("`app` is the path of a job binary, relative to the current directory"))
+}
+
+/// A spec may hold secrets, so that it is not an argument, and no file with a name.
+fn in_memory(spec: &JobSpec) -> io::Result<std::fs::File> {
+    let memory = rustix::fs::memfd_create("spec", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(memory);
+    file.write_all(&serde_json::to_vec(spec)?)?;
+    file.rewind()?;
+    Ok(file)
+}

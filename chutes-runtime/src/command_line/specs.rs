@@ -1,0 +1,109 @@
+//! Specs on the command line: where they are read from, and how their volumes are fetched.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use chutes_core::JobSpec;
+use clap::{Args, ValueHint};
+
+use super::problem::Problem;
+
+/// The longest spec that is read, in bytes (256 MiB): inline volumes are part of it.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How input volumes are fetched.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct VolumeArguments {
+    /// Where fetched files are kept for later runs
+    /// [default: `$XDG_CACHE_HOME/chutes`, or `~/.cache/chutes`]
+    #[arg(long, value_name = "DIR", env = "CHUTES_CACHE_DIR", value_hint = ValueHint::DirPath)]
+    cache_dir: Option<PathBuf>,
+    /// How much is kept there; what was not used for the longest time goes first [default: 20GiB]
+    #[arg(long, value_name = "SIZE", value_parser = super::arguments::size)]
+    cache_size: Option<u64>,
+    /// Keep nothing, and take nothing from what was kept
+    #[arg(long)]
+    no_cache: bool,
+    /// Let input volumes come from this address, or network as in `169.254.0.0/16`, although it is one
+    /// that machines keep to themselves; may be given several times
+    #[arg(long = "allow-address", value_name = "ADDRESS")]
+    allow_addresses: Vec<String>,
+}
+
+impl VolumeArguments {
+    /// The settings that they stand for.
+    #[cfg(feature = "volumes")]
+    pub(super) fn settings(&self) -> Result<crate::volume::Settings, Problem> {
+        let mut settings = crate::volume::Settings::from_environment()
+            .map_err(|error| Problem::bad_request(&error))?;
+        if let Some(cache) = &mut settings.cache {
+            if let Some(dir) = &self.cache_dir {
+                cache.dir.clone_from(dir);
+            }
+            cache.max_bytes = self.cache_size.unwrap_or(cache.max_bytes);
+        }
+        if self.no_cache {
+            settings.cache = None;
+        }
+        for text in &self.allow_addresses {
+            let range = text.parse().map_err(|error| Problem::bad_request(&error))?;
+            settings.allowed.push(range);
+        }
+        #[cfg(feature = "fault-injection")]
+        if let Some(times) = crate::run::fault::download_retries() {
+            settings.retry.delays = settings.retry.delays.with_max_times(times);
+        }
+        Ok(settings)
+    }
+
+    /// The same arguments for another program.
+    #[cfg(feature = "container")]
+    pub(super) fn forward(&self, command: &mut std::process::Command) {
+        if let Some(dir) = &self.cache_dir {
+            command.arg("--cache-dir").arg(dir);
+        }
+        if let Some(size) = self.cache_size {
+            command.arg("--cache-size").arg(size.to_string());
+        }
+        if self.no_cache {
+            command.arg("--no-cache");
+        }
+        for address in &self.allow_addresses {
+            command.arg("--allow-address").arg(address);
+        }
+    }
+}
+
+/// Reads a spec from a file, or from standard input (`-`), in our own form or in that of the
+/// ComputeHorde API.
+pub(super) fn read(from: &str) -> Result<JobSpec, Problem> {
+    let text = text(from)?;
+    JobSpec::from_any_json(&text).map_err(|errors| {
+        let problems = errors.problems.iter().map(ToString::to_string).collect();
+        Problem::several(format!("the spec in {} is not in order", name(from)), problems)
+    })
+}
+
+/// The text of a spec.
+pub(super) fn text(from: &str) -> Result<String, Problem> {
+    let failed = |error: io::Error| {
+        Problem::wrong(format!("cannot read the spec from {}: {error}", name(from)))
+    };
+    let mut text = String::new();
+    let read = if from == "-" {
+        io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
+    } else {
+        let file = File::open(from).map_err(failed)?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text)
+    };
+    if read.map_err(failed)? as u64 > MAX_BYTES {
+        let message = format!("the spec in {} is larger than {MAX_BYTES} bytes", name(from));
+        return Err(Problem::wrong(message).hint("large inputs are volumes with a URL"));
+    }
+    Ok(text)
+}
+
+fn name(from: &str) -> String {
+    if from == "-" { "standard input".to_owned() } else { format!("`{from}`") }
+}

@@ -1,0 +1,282 @@
+//! Input volumes: fetched into `inputs/` before the job begins.
+//!
+//! ```text
+//! download    all volumes of a run, several at a time        (volume.rs)
+//! file        one file, from the cache or its URL            (volume/file)
+//! place       files and folders of `inputs/`                 (volume/place)
+//! http        one file from a URL: retried, resumed, bounded (volume/http)
+//! hub         which files a repository has, and their URLs   (volume/hub)
+//! unpack      the members of a zip file, below a directory   (volume/unpack)
+//! cache       files by their content, shared between runs    (volume/cache)
+//! address     which addresses may be asked                   (volume/address)
+//! ```
+
+pub(crate) mod address;
+mod cache;
+mod error;
+mod file;
+mod halt;
+mod http;
+mod hub;
+mod place;
+mod progress;
+pub(crate) mod settings;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Seek;
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+use chutes_core::{
+    Escaped, HttpUrl, HubRepository, InputVolume, InputVolumes, MountedVolume, RelativePath,
+    RunEvent, Sha256Digest,
+};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use self::cache::Cache;
+pub(crate) use self::error::VolumeError;
+use self::file::Fetcher;
+use self::halt::{Halt, stopped};
+use self::http::{Client, Request};
+use self::progress::Progress;
+use self::settings::CacheSettings;
+pub(crate) use self::settings::Settings;
+use self::unpack::UnpackLimits;
+use crate::event::Events;
+
+/// Puts all volumes into their places below `inputs`.
+///
+/// Volumes whose places have nothing to do with each other are fetched at the same time; of others,
+/// the outer comes before the inner, and those of one place come in their order. When this returns,
+/// nothing goes on any more, however it ended.
+pub(crate) async fn fetch(
+    volumes: &InputVolumes,
+    inputs: Dir,
+    settings: &Settings,
+    events: &Events,
+    stop: CancellationToken,
+) -> Result<(), VolumeError> {
+    if volumes.is_empty() {
+        return Ok(());
+    }
+    let halt = Halt::default();
+    let _halt_on_drop = halt.on_drop();
+    let fetcher = Fetcher {
+        inputs: Arc::new(inputs),
+        client: Client::new(settings, &halt)?,
+        cache: open_cache(settings.cache.as_ref(), &halt, events).await?,
+        permits: Semaphore::new(settings.concurrency.max(1)),
+        halt,
+        events: events.clone(),
+    };
+    let download = Download { fetcher, settings };
+    let result = download.all(volumes, stop).await;
+    if let Some(cache) = &download.fetcher.cache {
+        download.evict(cache.clone()).await;
+    }
+    result
+}
+
+/// A cache that cannot be used costs time and nothing else.
+async fn open_cache(
+    settings: Option<&CacheSettings>,
+    halt: &Halt,
+    events: &Events,
+) -> Result<Option<Arc<Cache>>, VolumeError> {
+    let Some(settings) = settings.cloned() else { return Ok(None) };
+    let shown = Escaped(&settings.dir.to_string_lossy()).to_string();
+    match halt.blocking(move |_| Ok(Cache::open(&settings))).await? {
+        Ok(cache) => Ok(Some(Arc::new(cache))),
+        Err(error) => {
+            let message = format!("cannot use the cache `{shown}`: {error}");
+            events.tell(RunEvent::Warning { message });
+            Ok(None)
+        }
+    }
+}
+
+/// One fetch of all volumes.
+struct Download<'a> {
+    fetcher: Fetcher,
+    settings: &'a Settings,
+}
+
+impl Download<'_> {
+    async fn all(
+        &self,
+        volumes: &InputVolumes,
+        stop: CancellationToken,
+    ) -> Result<(), VolumeError> {
+        let mut ordered: Vec<&MountedVolume> = volumes.iter().collect();
+        ordered
+            .sort_by_key(|volume| volume.path.as_ref().map_or(0, |path| path.components().count()));
+        let placed: Vec<CancellationToken> =
+            ordered.iter().map(|_| CancellationToken::new()).collect();
+        let mut running: FuturesUnordered<_> =
+            (0..ordered.len()).map(|number| self.in_turn(&ordered, &placed, number)).collect();
+        let halt = &self.fetcher.halt;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if halt.reason().is_none() => halt.fail(stopped()),
+                ended = running.next() => match ended {
+                    None => return halt.reason().map_or(Ok(()), Err),
+                    Some(Ok(())) => {}
+                    // The others are waited for: what they do in other threads must be over, too.
+                    Some(Err(error)) => halt.fail(error),
+                },
+            }
+        }
+    }
+
+    /// Fetches a volume when those are in place that it has to come after.
+    async fn in_turn(
+        &self,
+        volumes: &[&MountedVolume],
+        placed: &[CancellationToken],
+        number: usize,
+    ) -> Result<(), VolumeError> {
+        let volume = volumes[number];
+        for (before, placed) in volumes[..number].iter().zip(placed) {
+            if is_within(volume.path.as_ref(), before.path.as_ref()) {
+                self.fetcher.halt.unless(placed.cancelled()).await?;
+            }
+        }
+        self.volume(volume).await.map_err(|error| about(volume.place(), &error))?;
+        placed[number].cancel();
+        Ok(())
+    }
+
+    async fn volume(&self, mounted: &MountedVolume) -> Result<(), VolumeError> {
+        let place = mounted.path.as_ref();
+        let progress = Progress::new(self.fetcher.events.clone(), mounted.place());
+        match &mounted.volume {
+            InputVolume::Inline(zip) => {
+                let zip = zip.clone();
+                let archive = move || unpack::decode_inline(&zip);
+                let unpacked = self.unpack(archive, place).await?;
+                progress.file().finish(unpacked, false);
+            }
+            InputVolume::File { url, sha256 } => {
+                let Some(place) = place else {
+                    let problem = "a single file needs a path below `/volume`";
+                    return Err(VolumeError::of_user(problem));
+                };
+                let request = request(url, *sha256)?;
+                self.one(&request, place.clone(), &progress).await?;
+            }
+            InputVolume::Zip { url, sha256 } => {
+                let request = request(url, *sha256)?;
+                let scratch = self.fetcher.file(&request, &progress).await?;
+                let archive = move || {
+                    let mut file = scratch.into_nameless()?;
+                    file.rewind().map_err(|error| place::failed(&error))?;
+                    Ok(file)
+                };
+                let unpacked = self.unpack(archive, place).await;
+                unpacked.map_err(|error| about(url, &error))?;
+            }
+            InputVolume::HuggingFace(repository) => {
+                self.repository(repository, place, &progress).await?;
+            }
+        }
+        progress.done();
+        Ok(())
+    }
+
+    /// Fetches one file into its place.
+    async fn one(
+        &self,
+        request: &Request,
+        place: RelativePath,
+        progress: &Progress,
+    ) -> Result<(), VolumeError> {
+        let scratch = self.fetcher.file(request, progress).await?;
+        self.fetcher.halt.blocking(move |_| scratch.publish(&place)).await
+    }
+
+    async fn repository(
+        &self,
+        repository: &HubRepository,
+        place: Option<&RelativePath>,
+        progress: &Progress,
+    ) -> Result<(), VolumeError> {
+        let listed = {
+            // The semaphore is never closed, so that waiting for it does not fail.
+            let _permit = self.fetcher.halt.unless(self.fetcher.permits.acquire()).await?;
+            hub::list(&self.fetcher.client, repository, &self.settings.hub).await?
+        };
+        let mut files = futures_util::stream::iter(&listed)
+            .map(|file| async move {
+                let path = place.map_or_else(|| file.path.clone(), |place| place.join(&file.path));
+                let fetched = self.one(&file.request, path, progress).await;
+                fetched.map_err(|error| about(format_args!("`{}`", file.path), &error))
+            })
+            .buffer_unordered(self.settings.concurrency.max(1));
+        let mut first_error = None;
+        while let Some(fetched) = files.next().await {
+            if let Err(error) = fetched {
+                self.fetcher.halt.fail(about(progress.place(), &error));
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// Unpacks a zip file into a place.
+    async fn unpack(
+        &self,
+        archive: impl FnOnce() -> Result<File, VolumeError> + Send + 'static,
+        place: Option<&RelativePath>,
+    ) -> Result<u64, VolumeError> {
+        let (inputs, place) = (self.fetcher.inputs.clone(), place.cloned());
+        let UnpackLimits { bytes, entries, ratio } = self.settings.unpack;
+        let bytes = bytes.min(self.fetcher.client.budget().left());
+        let unpacked = self.fetcher.halt.blocking(move |stop| {
+            let archive = archive()?;
+            let into = place::folder(&inputs, place.as_ref())?;
+            unpack::unpack(archive, &into, &UnpackLimits { bytes, entries, ratio }, stop)
+        });
+        let unpacked = unpacked.await?;
+        self.fetcher.client.budget().take(unpacked)?;
+        Ok(unpacked)
+    }
+
+    /// Keeps the cache within its bound. It does not matter to the run whether that can be done.
+    async fn evict(&self, cache: Arc<Cache>) {
+        // Also when the fetch was halted: what was stored before counts.
+        let evicted = tokio::task::spawn_blocking(move || cache.evict()).await;
+        if let Ok(Err(error)) = evicted {
+            let message = format!("cannot remove old files from the cache: {error}");
+            self.fetcher.events.tell(RunEvent::Warning { message });
+        }
+    }
+}
+
+/// An error with what it is about.
+fn about(what: impl fmt::Display, error: &VolumeError) -> VolumeError {
+    VolumeError { kind: error.kind, message: format!("{what}: {}", error.message) }
+}
+
+/// Whether a place is another, or below it. `None` is the directory of all volumes.
+fn is_within(inner: Option<&RelativePath>, outer: Option<&RelativePath>) -> bool {
+    match (inner, outer) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(inner), Some(outer)) => inner.is_within(outer),
+    }
+}
+
+fn request(url: &HttpUrl, sha256: Option<Sha256Digest>) -> Result<Request, VolumeError> {
+    let parsed = Url::parse(url.reveal())
+        .map_err(|error| VolumeError::of_user(format!("{url} is not a URL: {error}")))?;
+    Ok(Request { url: parsed, authorization: None, sha256, bytes: None, cache_key: None })
+}

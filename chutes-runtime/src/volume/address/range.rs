@@ -1,0 +1,86 @@
+//! Ranges of addresses, as users write them: one address, or a network with the length of its prefix.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// All addresses that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressRange {
+    first: IpAddr,
+    bits: u32,
+}
+
+/// A text that is not an [`AddressRange`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is neither an IP address nor a network such as `10.0.0.0/8`, whose other bits are zero"
+)]
+pub(crate) struct AddressRangeError {
+    text: String,
+}
+
+impl AddressRange {
+    /// Whether an address is one of them.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        match (self.first, address) {
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+                beginning(address, self.bits) == number(self.first)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn width(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => address.into(),
+    }
+}
+
+/// The number of an address with all but its first bits set to zero.
+fn beginning(address: IpAddr, bits: u32) -> u128 {
+    let rest = width(address).saturating_sub(bits);
+    let cleared = number(address).checked_shr(rest).unwrap_or(0);
+    cleared.checked_shl(rest).unwrap_or(0)
+}
+
+impl FromStr for AddressRange {
+    type Err = AddressRangeError;
+
+    fn from_str(text: &str) -> Result<Self, AddressRangeError> {
+        let wrong = || AddressRangeError { text: text.escape_debug().to_string() };
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let first: IpAddr = address.parse().map_err(|_| wrong())?;
+        let is_plain = |bits: &&str| bits.bytes().all(|byte| byte.is_ascii_digit());
+        let bits = match bits {
+            None => width(first),
+            Some(bits) => Some(bits)
+                .filter(is_plain)
+                .and_then(|bits| bits.parse().ok())
+                .filter(|bits| *bits <= width(first))
+                .ok_or_else(wrong)?,
+        };
+        if beginning(first, bits) != number(first) {
+            return Err(wrong());
+        }
+        Ok(Self { first, bits })
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bits == width(self.first) {
+            return write!(f, "{}", self.first);
+        }
+        write!(f, "{}/{}", self.first, self.bits)
+    }
+}

@@ -1,0 +1,149 @@
+//! Addresses in all their spellings.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+use url::Url;
+
+use super::*;
+
+#[track_caller]
+fn check(url: &str, is_allowed: bool) {
+    let url = Url::parse(url).unwrap();
+    assert_eq!(AddressPolicy::default().check_url(&url).is_ok(), is_allowed, "{url}");
+}
+
+#[test]
+fn urls() {
+    for allowed in [
+        "http://127.0.0.1:8080/a",
+        "http://[::1]/",
+        "https://10.1.2.3/",
+        "http://192.168.0.1/",
+        "http://172.16.0.1/",
+        "https://8.8.8.8/",
+        "https://[2606:4700::1111]/",
+        "https://[fd12:3456::1]/",
+        "https://example.test/",
+        "http://[::ffff:127.0.0.1]/",
+    ] {
+        check(allowed, true);
+    }
+    for refused in [
+        "ftp://example.test/",
+        "file:///etc/passwd",
+        "data:text/plain,x",
+        "http://169.254.169.254/latest",
+        "http://169.254.0.1/",
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+        "http://0251.0376.0251.0376/",
+        "http://169.254.43518/",
+        "http://%31%36%39.254.169.254/",
+        "http://100.100.100.200/",
+        "http://192.0.0.192/",
+        "http://0.0.0.0/",
+        "http://0.1.2.3/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://[::]/",
+        "http://[fe80::1]/",
+        "http://[febf::1]/",
+        "http://[ff02::1]/",
+        "http://[fd00:ec2::254]/",
+        "http://[fd20:ce::254]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[::ffff:a9fe:a9fe]/",
+        "http://[::169.254.169.254]/",
+        "http://[::ffff:0:a9fe:a9fe]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[64:ff9b:1::a9fe:a9fe]/",
+        "http://[2002:a9fe:a9fe::1]/",
+        "http://[::ffff:0.0.0.0]/",
+    ] {
+        check(refused, false);
+    }
+}
+
+#[test]
+fn what_is_said() {
+    let url = Url::parse("http://[::ffff:169.254.169.254]/").unwrap();
+    assert_eq!(
+        AddressPolicy::default().check_url(&url).unwrap_err().to_string(),
+        "the address ::ffff:169.254.169.254 is refused, because it is a metadata service of a cloud: \
+         if it is yours, allow it with `--allow-address`"
+    );
+}
+
+#[test]
+fn ranges() {
+    for (text, inside, outside) in [
+        ("169.254.169.254", "169.254.169.254", "169.254.169.253"),
+        ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+        ("0.0.0.0/0", "255.255.255.255", "::1"),
+        ("::/0", "fe80::1", "1.2.3.4"),
+        ("fe80::/10", "febf::1", "fec0::1"),
+    ] {
+        let range: AddressRange = text.parse().unwrap();
+        assert!(range.contains(inside.parse().unwrap()), "{text}");
+        assert!(!range.contains(outside.parse().unwrap()), "{text}");
+        assert_eq!(range.to_string(), text);
+    }
+    for wrong in
+        ["", "x", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3.4/+8", "10.0.0.1/8", "1.2.3/8"]
+    {
+        assert!(wrong.parse::<AddressRange>().is_err(), "{wrong}");
+    }
+}
+
+/// All forms in which an IPv4 address can be written into a URL.
+fn forms(address: Ipv4Addr) -> Vec<IpAddr> {
+    let [a, b, c, d] = address.octets();
+    let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    let of = |segments: [u16; 8]| IpAddr::V6(Ipv6Addr::from(segments));
+    vec![
+        address.into(),
+        of([0, 0, 0, 0, 0, 0xffff, high, low]),
+        of([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
+        of([0x2002, high, low, 0, 0, 0, 0, 1]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_local_link_is_refused_in_all_forms(c: u8, d: u8) {
+        let address = Ipv4Addr::new(169, 254, c, d);
+        let allowed = AddressPolicy::new(vec!["169.254.0.0/16".parse().unwrap()]);
+        for form in forms(address) {
+            prop_assert!(AddressPolicy::default().check(form).is_err(), "{}", form);
+            prop_assert!(allowed.check(form).is_ok(), "{}", form);
+        }
+    }
+
+    #[test]
+    fn all_forms_of_an_address_are_judged_alike(number: u32) {
+        let address = Ipv4Addr::from(number);
+        let policy = AddressPolicy::default();
+        let is_allowed = policy.check(address.into()).is_ok();
+        for form in forms(address) {
+            prop_assert_eq!(policy.check(form).is_ok(), is_allowed, "{}", form);
+        }
+    }
+
+    #[test]
+    fn a_range_has_the_addresses_with_its_bits(number: u32, other: u32, bits in 0_u32..=32) {
+        let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+        let range: AddressRange =
+            format!("{}/{bits}", Ipv4Addr::from(number & mask)).parse().unwrap();
+        let expected = number & mask == other & mask;
+        prop_assert_eq!(range.contains(Ipv4Addr::from(other).into()), expected);
+        prop_assert!(range.contains(Ipv4Addr::from(number).into()));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*") {
+        if let Ok(range) = text.parse::<AddressRange>() {
+            prop_assert_eq!(range.to_string().parse(), Ok(range));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Files from URLs: tried again when that may help, resumed where they broke off, and never larger
+//! than they may be.
+//!
+//! ```text
+//! exchange    one request, with its redirects, and what its answer means
+//! download    one file: its attempts, and what of it is there
+//! partial     the part of a file that is there
+//! head        what the head of an answer says of the content
+//! tries       whether there is another attempt, and when
+//! ```
+
+mod download;
+mod exchange;
+mod head;
+mod partial;
+mod tries;
+
+#[cfg(test)]
+pub(super) mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chutes_core::{HumanDuration, HumanSize, SecretText, Sha256Digest};
+use reqwest::header::HeaderMap;
+use tokio::time::timeout;
+use url::Url;
+
+pub(crate) use self::download::{Content, Fetched};
+use self::exchange::Trouble;
+use self::tries::Tries;
+use super::VolumeError;
+use super::address::{AddressPolicy, Resolver};
+use super::halt::Halt;
+use super::settings::Settings;
+use crate::sink::delivery::RetryPolicy;
+use crate::sink::http::{builder, causes};
+
+/// The largest answer that is read into memory, in bytes.
+const LARGEST_JSON: usize = 64 * 1024 * 1024;
+
+/// A file to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) url: Url,
+    /// The value of a header, `Bearer …`. Sent to the host of the URL only, not to where it redirects.
+    pub(crate) authorization: Option<SecretText>,
+    /// What the content has to be.
+    pub(crate) sha256: Option<Sha256Digest>,
+    /// The size of the content, where it is known before.
+    pub(crate) bytes: Option<u64>,
+    /// What names the content for ever, for instance a commit and a path.
+    pub(crate) cache_key: Option<String>,
+}
+
+/// Fetches the files of one run.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    addresses: AddressPolicy,
+    retry: RetryPolicy,
+    max_file_bytes: u64,
+    budget: Budget,
+    halt: Halt,
+}
+
+impl Client {
+    /// A client of one fetch. Its connections belong to the runtime that they were made on.
+    pub(crate) fn new(settings: &Settings, halt: &Halt) -> Result<Self, VolumeError> {
+        let resolver = Resolver::new(AddressPolicy::new(settings.allowed.clone()));
+        Self::with_resolver(settings, halt, &resolver)
+    }
+
+    fn with_resolver(
+        settings: &Settings,
+        halt: &Halt,
+        resolver: &Resolver,
+    ) -> Result<Self, VolumeError> {
+        let builder = || builder().dns_resolver(resolver.clone());
+        // Without any certificates in the image there is no TLS. What is not encrypted needs none.
+        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+        let http = http.map_err(|error| {
+            VolumeError::of_platform(format!("cannot set up HTTP: {}", causes(error)))
+        })?;
+        Ok(Self {
+            http,
+            addresses: AddressPolicy::new(settings.allowed.clone()),
+            retry: settings.retry,
+            max_file_bytes: settings.max_file_bytes,
+            budget: Budget::new(settings.max_total_bytes),
+            halt: halt.clone(),
+        })
+    }
+
+    /// What may still be fetched.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Refuses a file that is too large.
+    pub(crate) fn check_size(&self, bytes: u64) -> Result<(), VolumeError> {
+        if bytes <= self.max_file_bytes {
+            return Ok(());
+        }
+        let limit = HumanSize(self.max_file_bytes);
+        Err(VolumeError::of_user(format!("the file is larger than {limit}")))
+    }
+
+    /// Reads a small answer to its end, and its head: tried again like a file.
+    pub(crate) async fn get_json(
+        &self,
+        request: &Request,
+    ) -> Result<(Vec<u8>, HeaderMap), VolumeError> {
+        let mut tries = Tries::new(&self.retry);
+        loop {
+            match self.get_once(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => tries.pause(trouble, false, &self.halt).await?,
+            }
+        }
+    }
+
+    async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), Trouble> {
+        let mut answer = self.ask(request, &HeaderMap::new()).await?;
+        head::check_encoding(answer.headers()).map_err(|error| answer.lasting(&error))?;
+        let headers = answer.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(&mut answer).await? {
+            if body.len() + chunk.len() > LARGEST_JSON {
+                let largest = HumanSize(LARGEST_JSON as u64);
+                return Err(answer.lasting(&format!("the answer is larger than {largest}")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, headers))
+    }
+
+    /// The next bytes of an answer; `None` at its end.
+    async fn chunk(&self, answer: &mut exchange::Answer) -> Result<Option<bytes::Bytes>, Trouble> {
+        match self.halt.unless(timeout(self.retry.stall, answer.response.chunk())).await? {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(answer.broken(error)),
+            Err(_) => {
+                let stall = HumanDuration(self.retry.stall);
+                Err(answer.passing(&format!("no byte came for {stall}")))
+            }
+        }
+    }
+}
+
+/// How many bytes may still be fetched and unpacked, over all volumes.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: AtomicU64,
+    total: u64,
+}
+
+impl Budget {
+    fn new(total: u64) -> Self {
+        Self { left: AtomicU64::new(total), total }
+    }
+
+    /// How much is left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Uses some of it.
+    pub(crate) fn take(&self, bytes: u64) -> Result<(), VolumeError> {
+        let order = Ordering::Relaxed;
+        let taken = self.left.fetch_update(order, order, |left| left.checked_sub(bytes));
+        taken.map(drop).map_err(|_| {
+            let total = HumanSize(self.total);
+            VolumeError::of_user(format!("all volumes together are larger than {total}"))
+        })
+    }
+
+    /// Gives back what was thrown away.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,100 @@
+//! Making files and folders below a directory: part by part, and never through a link.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use cap_std::fs::Dir;
+use chutes_core::RelativePath;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, mkdirat, openat, statat, unlinkat};
+use rustix::io::{Errno, retry_on_intr};
+
+/// Everybody may read what is there, whatever the umask is: the job may be another user.
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
+const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+const PROGRAM_MODE: Mode = Mode::from_raw_mode(0o755);
+
+/// Why a file or a folder is not there.
+#[derive(Debug)]
+pub(super) enum PlaceError {
+    /// There is something else, which another volume has put there.
+    InTheWay(&'static str),
+    /// The machine could not do it.
+    Failed(io::Error),
+}
+
+impl From<Errno> for PlaceError {
+    fn from(error: Errno) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Makes a folder, and those that lead to it, where they are not there.
+pub(super) fn make_folder(root: &Dir, path: &RelativePath) -> Result<(), PlaceError> {
+    let mut folder = None;
+    for name in path.components() {
+        folder = Some(enter(parent(root, folder.as_ref()), name)?);
+    }
+    Ok(())
+}
+
+/// Makes an empty file, and the folders that lead to it. A file that is there is replaced: it is not
+/// written to, because it may be one that has another name, too.
+pub(super) fn make_file(
+    root: &Dir,
+    path: &RelativePath,
+    is_executable: bool,
+) -> Result<File, PlaceError> {
+    let mut folder = None;
+    let mut components = path.components().peekable();
+    while let Some(name) = components.next() {
+        if components.peek().is_some() {
+            folder = Some(enter(parent(root, folder.as_ref()), name)?);
+        }
+    }
+    let folder = parent(root, folder.as_ref());
+    remove_file(folder, path.file_name())?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = retry_on_intr(|| openat(folder, path.file_name(), flags, FILE_MODE))?;
+    fchmod(&file, if is_executable { PROGRAM_MODE } else { FILE_MODE })?;
+    Ok(File::from(file))
+}
+
+fn parent<'a>(root: &'a Dir, folder: Option<&'a OwnedFd>) -> BorrowedFd<'a> {
+    folder.map_or(root.as_fd(), AsFd::as_fd)
+}
+
+/// Opens a folder in a folder, and makes it first if it is not there.
+fn enter(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, PlaceError> {
+    let is_new = match mkdirat(folder, name, FOLDER_MODE) {
+        Ok(()) => true,
+        Err(Errno::EXIST) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let entered = match retry_on_intr(|| openat(folder, name, flags, Mode::empty())) {
+        Ok(entered) => entered,
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            return Err(PlaceError::InTheWay("a file or a link in the place of a folder"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if is_new {
+        fchmod(&entered, FOLDER_MODE)?;
+    }
+    Ok(entered)
+}
+
+fn remove_file(folder: BorrowedFd<'_>, name: &str) -> Result<(), PlaceError> {
+    let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(unlinkat(folder, name, AtFlags::empty())?),
+        FileType::Directory => Err(PlaceError::InTheWay("a folder")),
+        FileType::Symlink => Err(PlaceError::InTheWay("a symbolic link")),
+        _ => Err(PlaceError::InTheWay("something that is not a file")),
+    }
+}

@@ -1,0 +1,271 @@
+//! Specs whose containers are real: `chutes exec` runs them with Podman, and what it leaves is examined.
+//!
+//! `docs/conformance.md` says which behaviour of ComputeHorde each of these tests is the counterpart of.
+
+mod engine;
+mod failures;
+mod hub;
+mod image;
+mod inputs;
+mod interrupted;
+mod isolation;
+mod jobs;
+mod limits;
+mod outputs;
+mod paths;
+mod seed;
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chutes::{Event, FailureKind, JobResult, Outcome, RunEvent};
+use serde_json::{Value, json};
+
+use self::engine::Engine;
+use crate::support::{Finished, JOBS, Running, Sandbox, start};
+
+/// The program `chutes`, which cargo puts beside the job binary.
+fn program() -> PathBuf {
+    let program = Path::new(JOBS).with_file_name("chutes");
+    assert!(program.exists(), "there is no `chutes`: `cargo build --workspace --bins` makes it");
+    program
+}
+
+/// A folder and an engine, to run one spec after the other.
+struct Stage {
+    // Containers use the folder, so the engine ends first.
+    engine: Engine,
+    sandbox: Sandbox,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        Self { engine: Engine::start(&sandbox), sandbox }
+    }
+
+    /// The same with an engine as it is after its installation.
+    fn with_plain_engine() -> Self {
+        let sandbox = Sandbox::new();
+        Self { engine: Engine::start_plain(&sandbox), sandbox }
+    }
+
+    /// `chutes` with these arguments, and with this engine.
+    fn chutes(&self, arguments: &[&str]) -> Command {
+        let program = program();
+        let mut command =
+            self.sandbox.program(&[&[program.to_str().unwrap()][..], arguments].concat());
+        command.env("DOCKER_HOST", self.engine.host());
+        command
+    }
+
+    /// `chutes exec` of this spec in the directory `run`.
+    fn command(&self, spec: &Value) -> Command {
+        std::fs::write(self.sandbox.path("spec.json"), spec.to_string()).unwrap();
+        let words = "exec spec.json --run-dir run --json --events events --result result \
+            --cache-dir cache";
+        self.chutes(&words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    fn start(&self, spec: &Value) -> Running {
+        start(self.command(spec))
+    }
+
+    /// Runs a spec to its end.
+    #[track_caller]
+    fn run(&self, spec: &Value) -> Ended {
+        self.ended(self.start(spec).finish())
+    }
+
+    /// Runs a spec that completes.
+    #[track_caller]
+    fn complete(&self, spec: &Value) -> Ended {
+        let ended = self.run(spec);
+        assert_eq!(ended.finished.code, Some(0), "{ended:#?}");
+        ended
+    }
+
+    /// Examines what a run has left: the same outcome everywhere, what it returns, and no container.
+    #[track_caller]
+    fn ended(&self, finished: Finished) -> Ended {
+        let outcome = finished.outcome();
+        assert_eq!(self.engine.containers(), [""; 0], "{finished:#?}");
+        let result = std::fs::read_to_string(self.sandbox.path("result")).unwrap();
+        let result = serde_json::from_str(&result).unwrap();
+        self.check_result(&result, &outcome);
+        let events = std::fs::read_to_string(self.sandbox.path("events")).unwrap();
+        let events: Vec<Event> =
+            events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let Some(RunEvent::Outcome { outcome: told }) = events.last().map(|event| &event.what)
+        else {
+            panic!("the outcome is not the last event: {events:#?}");
+        };
+        assert_eq!(**told, outcome);
+        Ended { finished, outcome, result, events }
+    }
+
+    /// What a run returns is what its directory and its outcome say.
+    #[track_caller]
+    fn check_result(&self, result: &JobResult, outcome: &Outcome) {
+        let printed = [("stdout", &result.stdout), ("stderr", &result.stderr)];
+        for (name, text) in printed {
+            let log = std::fs::read(self.path(&format!("logs/{name}.log"))).unwrap_or_default();
+            if log.len() <= 1_000_000 {
+                assert_eq!(text.as_bytes(), log, "{name}");
+            } else {
+                assert!(text.len() < 1_000_100, "{} bytes of {name}", text.len());
+            }
+        }
+        let responses = outcome.sinks.iter().flat_map(|sink| &sink.responses);
+        let answered: BTreeSet<_> = responses.map(|response| &*response.file).collect();
+        let returned: BTreeSet<_> = result.upload_results.keys().map(String::as_str).collect();
+        assert_eq!(returned, answered);
+        let artifacts = result.artifacts.len() + result.artifacts_left_out.len();
+        assert_eq!(artifacts, outcome.artifacts.len(), "{outcome:#?}");
+    }
+
+    /// The path of something in the directory of the run.
+    fn path(&self, name: &str) -> PathBuf {
+        self.sandbox.path("run").join(name)
+    }
+
+    /// The content of a file in the directory of the run.
+    #[track_caller]
+    fn read(&self, name: &str) -> Vec<u8> {
+        let path = self.path(name);
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The same as text.
+    #[track_caller]
+    fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).unwrap()
+    }
+
+    /// Waits until the container has made this file.
+    #[track_caller]
+    fn wait_for(&self, name: &str) {
+        wait_until(name, || self.path(name).exists());
+    }
+}
+
+/// A run of a spec that has ended.
+#[derive(Debug)]
+struct Ended {
+    finished: Finished,
+    outcome: Outcome,
+    /// What `--result` wrote.
+    result: JobResult,
+    events: Vec<Event>,
+}
+
+impl Ended {
+    /// Checks how it ended, and that the failure says all of these. Returns what it says.
+    #[track_caller]
+    fn check(&self, code: i32, status: &str, kind: FailureKind, said: &[&str]) -> String {
+        let case = format!("{self:#?}");
+        assert_eq!(self.finished.code, Some(code), "{case}");
+        assert_eq!(self.outcome.status().to_string(), status, "{case}");
+        let failure = self.outcome.ending.failure().unwrap();
+        assert_eq!(failure.kind, kind, "{case}");
+        let message = [&[failure.message.clone()][..], &failure.causes].concat().join(": ");
+        for text in said {
+            assert!(message.contains(text), "`{text}` is not said: {case}");
+        }
+        message
+    }
+
+    /// The statuses in the order in which they were told.
+    fn statuses(&self) -> Vec<String> {
+        let status = |event: &Event| match &event.what {
+            RunEvent::Status { status } => Some(status.to_string()),
+            _ => None,
+        };
+        self.events.iter().filter_map(status).collect()
+    }
+
+    /// How long a phase took; `None` if it was not entered.
+    fn elapsed(&self, phase: &str) -> Option<Duration> {
+        let mut phases = self.outcome.phases.iter();
+        phases.find(|report| report.phase.as_str() == phase).map(|report| report.elapsed)
+    }
+}
+
+/// A spec that runs this in the shell of the test image.
+fn shell(script: &str) -> Value {
+    json!({"image": image::PLAIN, "args": ["sh", "-ec", script]})
+}
+
+/// The same spec with these fields in addition.
+fn with(mut spec: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("{more} has no fields") };
+    spec.as_object_mut().unwrap().extend(more);
+    spec
+}
+
+/// A zip file with these members.
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// The files of a zip file, sorted by name.
+#[track_caller]
+fn unzip(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).unwrap();
+        let mut content = Vec::new();
+        std::io::copy(&mut member, &mut content).unwrap();
+        files.push((member.name().unwrap().into_owned(), content));
+    }
+    files.sort();
+    files
+}
+
+/// An inline volume with these members.
+fn inline(members: &[(&str, &[u8])]) -> Value {
+    json!({"type": "inline", "contents": STANDARD.encode(zip(members))})
+}
+
+/// Bytes that do not repeat soon, and are others for another seed.
+fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ seed;
+    let mut content = Vec::with_capacity(bytes + 8);
+    while content.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        content.extend(state.to_le_bytes());
+    }
+    content.truncate(bytes);
+    content
+}
+
+/// Looks again and again, as nobody tells when it comes true.
+#[track_caller]
+fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_true() {
+        assert!(begin.elapsed() < Duration::from_secs(50), "it never comes true: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn zip_members_keep_their_names() {
+    let bytes = zip(&[("../evil", b"1"), ("/absolute", b"2")]);
+    let expected = [("../evil", "1"), ("/absolute", "2")];
+    let expected = expected.map(|(name, content)| (name.to_owned(), content.into()));
+    assert_eq!(unzip(&bytes), expected);
+}
