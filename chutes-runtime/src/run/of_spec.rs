@@ -21,7 +21,7 @@ impl Run {
     ///
     /// #[chutes_runtime::job]
     /// async fn returns_a_file(ctx: JobContext) -> Result<(), JobError> {
-    ///     let folder = ctx.artifacts_dir().ok_or_else(|| JobError::new("no artifacts wanted"))?;
+    ///     let folder = ctx.artifacts_dir().ok_or("no artifacts wanted")?;
     ///     Ok(std::fs::write(folder.join("score.txt"), "0.97")?)
     /// }
     ///

@@ -90,7 +90,10 @@ fn root() -> PathBuf {
 
 fn command() -> Command {
     let root = root();
+    std::fs::create_dir_all(&root).unwrap();
     let mut command = Command::new("podman");
+    // Where memory runs out, a file `oom` is left in the working directory.
+    command.current_dir(&root);
     for folder in ["root", "runroot", "tmpdir"] {
         command.arg(format!("--{folder}={}", root.join(folder).display()));
     }
