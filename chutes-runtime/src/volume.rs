@@ -46,6 +46,7 @@ pub(crate) use self::error::VolumeError;
 use self::file::Fetcher;
 use self::halt::{Halt, stopped};
 use self::http::{Client, Request};
+use self::hub::HubFile;
 use self::progress::Progress;
 use self::settings::CacheSettings;
 pub(crate) use self::settings::Settings;
@@ -214,13 +215,9 @@ impl Download<'_> {
             let _permit = self.fetcher.halt.unless(self.fetcher.permits.acquire()).await?;
             hub::list(&self.fetcher.client, repository, &self.settings.hub).await?
         };
-        let mut files = futures_util::stream::iter(&listed)
-            .map(|file| async move {
-                let path = place.map_or_else(|| file.path.clone(), |place| place.join(&file.path));
-                let fetched = self.one(&file.request, path, progress).await;
-                fetched.map_err(|error| about(format_args!("`{}`", file.path), &error))
-            })
-            .buffer_unordered(self.settings.concurrency.max(1));
+        let files = listed.into_iter().map(|file| self.of_repository(file, place, progress));
+        let mut files =
+            futures_util::stream::iter(files).buffer_unordered(self.settings.concurrency.max(1));
         let mut first_error = None;
         while let Some(fetched) = files.next().await {
             if let Err(error) = fetched {
@@ -229,6 +226,18 @@ impl Download<'_> {
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// Fetches one file of a repository into its place.
+    async fn of_repository(
+        &self,
+        file: HubFile,
+        place: Option<&RelativePath>,
+        progress: &Progress,
+    ) -> Result<(), VolumeError> {
+        let path = place.map_or_else(|| file.path.clone(), |place| place.join(&file.path));
+        let fetched = self.one(&file.request, path, progress).await;
+        fetched.map_err(|error| about(format_args!("`{}`", file.path), &error))
     }
 
     /// Unpacks a zip file into a place.

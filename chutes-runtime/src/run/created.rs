@@ -1,6 +1,7 @@
 //! A run between its making and its start.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 #[cfg(feature = "container")]
@@ -57,7 +58,9 @@ impl CreatedRun {
     /// Runs the job to its outcome; see [`Run::execute`].
     pub async fn execute(self) -> Outcome {
         // It is large, and a run is not started so often that the heap would matter.
-        Box::pin(supervise::supervise(self)).await
+        let run: Pin<Box<dyn Future<Output = Outcome> + Send>> =
+            Box::pin(supervise::supervise(self));
+        run.await
     }
 
     /// Runs the job to its outcome, with user code in a process of its own: this binary, whose `main`
