@@ -4,6 +4,7 @@
 //! supervisors have left behind. What a run does with its container is in `run::worker::container`.
 
 mod address;
+mod answer;
 mod error;
 mod image;
 mod leftovers;
@@ -12,6 +13,7 @@ mod supervisor;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
 use bollard::{ClientVersion, Docker};
 use chutes_core::RunId;
@@ -122,6 +124,16 @@ impl Engine {
         EngineError::Failed { address: self.address.to_string(), action, source: Box::new(source) }
     }
 
+    /// What it says about a container.
+    pub(crate) async fn inspect(
+        &self,
+        name: &str,
+    ) -> Result<ContainerInspectResponse, bollard::errors::Error> {
+        answer::understood(
+            self.docker.inspect_container(name, None::<InspectContainerOptions>).await,
+        )
+    }
+
     /// Removes a container, whatever it is doing, with its anonymous volumes, and makes sure that it is
     /// gone. `false` when there was none.
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, EngineError> {
@@ -131,8 +143,7 @@ impl Engine {
         loop {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             let removed = self.docker.remove_container(name, Some(options)).await;
-            let inspected =
-                self.docker.inspect_container(name, None::<InspectContainerOptions>).await;
+            let inspected = self.inspect(name).await;
             if inspected.as_ref().err().and_then(status_code) == Some(404) {
                 return Ok(was_there || removed.is_ok());
             }

@@ -9,6 +9,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use chutes_core::RunId;
 
+use super::answer::understood;
 use super::supervisor::Supervisor;
 use super::{Engine, EngineError};
 
@@ -51,7 +52,7 @@ impl Engine {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed = self.docker.list_containers(Some(options)).await;
-        listed.map_err(|error| self.failed("list containers", error))
+        understood(listed).map_err(|error| self.failed("list containers", error))
     }
 }
 

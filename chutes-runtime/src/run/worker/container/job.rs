@@ -7,8 +7,7 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::{ContainerState, ContainerStatsResponse};
 use bollard::query_parameters::{
-    InspectContainerOptions, KillContainerOptionsBuilder, StatsOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    KillContainerOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use chutes_core::FailureKind;
 use futures_util::StreamExt;
@@ -185,7 +184,7 @@ impl Watch<'_> {
     }
 
     async fn inspect(&self) -> Result<bollard::models::ContainerInspectResponse, Error> {
-        self.engine.docker().inspect_container(&self.name, None::<InspectContainerOptions>).await
+        self.engine.inspect(&self.name).await
     }
 
     async fn attach_again(&self) -> Result<Attached, Death> {
