@@ -35,13 +35,19 @@ impl JobSpec {
         let outputs = &self.output_volumes;
         let files = outputs.files.iter();
         Self {
+            work: self.work.clone(),
+            executor_class: self.executor_class.clone(),
+            namespace: self.namespace.clone(),
+            limits: self.limits,
+            resources: self.resources,
             env: names(&self.env),
+            artifacts_dir: self.artifacts_dir.clone(),
             input_volumes: InputVolumes::new(inputs),
             output_volumes: OutputVolumes {
                 files: files.filter_map(|(path, to)| Some((path.clone(), upload(to)?))).collect(),
                 system_output: outputs.system_output.as_ref().and_then(upload),
             },
-            ..self.clone()
+            streaming: self.streaming.clone(),
         }
     }
 }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-/// The most data that is read from a file or from standard input, in bytes (64 MiB). Larger things
-/// are inputs, not data.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The most data that is read from a file or from standard input, in MiB. Larger things are inputs, not
+/// data.
+const MAX_MIB: u64 = 64;
 
 /// The data that the arguments ask for; `{}` when they ask for none.
 pub(super) fn data(
@@ -48,12 +48,12 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 fn read(given: &str) -> Result<Json, Problem> {
     let text = if given == "-" {
-        bounded(io::stdin().lock(), "standard input")?
+        bounded(io::stdin().lock(), "the data", "standard input", MAX_MIB)?
     } else if let Some(path) = given.strip_prefix('@') {
         let file = File::open(path).map_err(|error| {
             Problem::wrong(format!("cannot read the data from `{path}`: {error}"))
         })?;
-        bounded(file, &format!("`{path}`"))?
+        bounded(file, "the data", &format!("`{path}`"), MAX_MIB)?
     } else {
         given.to_owned()
     };
@@ -67,14 +67,22 @@ fn read(given: &str) -> Result<Json, Problem> {
     })
 }
 
-fn bounded(source: impl Read, name: &str) -> Result<String, Problem> {
+/// Reads text, but not more than this many MiB. `what` and `name` are for messages: what it is, and where
+/// it comes from.
+pub(super) fn bounded(
+    source: impl Read,
+    what: &str,
+    name: &str,
+    most_mib: u64,
+) -> Result<String, Problem> {
+    let most = most_mib * 1024 * 1024;
     let mut text = String::new();
     source
-        .take(MAX_BYTES + 1)
+        .take(most + 1)
         .read_to_string(&mut text)
-        .map_err(|error| Problem::wrong(format!("cannot read the data from {name}: {error}")))?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(Problem::wrong(format!("the data in {name} is larger than 64 MiB")));
+        .map_err(|error| Problem::wrong(format!("cannot read {what} from {name}: {error}")))?;
+    if text.len() as u64 > most {
+        return Err(Problem::wrong(format!("{what} in {name} is larger than {most_mib} MiB")));
     }
     Ok(text)
 }

@@ -1,16 +1,20 @@
 //! Specs on the command line: where they are read from, and how their volumes are fetched.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 
 use chutes_core::JobSpec;
 use clap::{Args, ValueHint};
 
+use super::input::bounded;
 use super::problem::Problem;
 
-/// The longest spec that is read, in bytes (256 MiB): inline volumes are part of it.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// The longest spec that is read, in MiB: inline volumes are part of it.
+const MAX_MIB: u64 = 256;
+
+/// What is read, in messages.
+const WHAT: &str = "the spec";
 
 /// How input volumes are fetched.
 #[derive(Clone, Debug, Default, Args)]
@@ -86,22 +90,14 @@ pub(super) fn read(from: &str) -> Result<JobSpec, Problem> {
 }
 
 /// The text of a spec.
-pub(super) fn text(from: &str) -> Result<String, Problem> {
-    let failed = |error: io::Error| {
-        Problem::wrong(format!("cannot read the spec from {}: {error}", name(from)))
-    };
-    let mut text = String::new();
-    let read = if from == "-" {
-        io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
-    } else {
-        let file = File::open(from).map_err(failed)?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text)
-    };
-    if read.map_err(failed)? as u64 > MAX_BYTES {
-        let message = format!("the spec in {} is larger than {MAX_BYTES} bytes", name(from));
-        return Err(Problem::wrong(message).hint("large inputs are volumes with a URL"));
+fn text(from: &str) -> Result<String, Problem> {
+    let name = name(from);
+    if from == "-" {
+        return bounded(io::stdin().lock(), WHAT, &name, MAX_MIB);
     }
-    Ok(text)
+    let file = File::open(from)
+        .map_err(|error| Problem::wrong(format!("cannot read {WHAT} from {name}: {error}")))?;
+    bounded(file, WHAT, &name, MAX_MIB)
 }
 
 fn name(from: &str) -> String {

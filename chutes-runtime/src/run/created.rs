@@ -92,28 +92,28 @@ impl CreatedRun {
         engine: EngineSettings,
         spawn: Spawn,
     ) -> Outcome {
-        let (root, spec, profile) =
-            (Arc::clone(&self.root), self.run.spec.clone(), self.run.profile());
+        let (root, profile, spec) = (Arc::clone(&self.root), self.run.profile(), &self.run.spec);
+        let (work, env) = (spec.work.clone(), spec.env.clone());
+        let artifacts_dir = spec.artifacts_dir.clone();
         supervise::supervise_in(self, move |setup, events| {
             let events = events.clone();
             async move {
-                let Work::Image { image, args, network } = spec.work else {
+                let Work::Image { image, args, network } = work else {
                     return Err(io::Error::other("a job does not run in a container of its own"));
                 };
                 let setup = ContainerSetup {
                     run_id: setup.run_id,
                     image,
                     args,
-                    env: spec.env,
+                    env,
                     network,
                     profile,
-                    artifacts_dir: spec.artifacts_dir,
-                    run_dir: setup.directory.root().to_owned(),
+                    artifacts_dir,
                     directory: setup.directory,
                     engine,
                 };
                 let logs = root.folder(FileKind::Log)?;
-                let worker = ContainerWorker::start(setup, spawn, &logs, &events).await?;
+                let worker = ContainerWorker::start(setup, spawn, &logs, &events)?;
                 Ok(Worker::Container(Box::new(worker)))
             }
         })

@@ -82,7 +82,8 @@ impl Run {
     /// What is fetched before user code begins.
     pub(super) fn downloads(&mut self) -> Downloads {
         Downloads {
-            volumes: self.spec.input_volumes.clone(),
+            // They may be large, and nobody else needs them.
+            volumes: std::mem::take(&mut self.spec.input_volumes),
             #[cfg(feature = "volumes")]
             settings: self.volume_settings.take(),
         }

@@ -21,6 +21,9 @@ use crate::run::worker::Spawn;
 /// Is given what was printed as it came, and nothing at the end.
 pub(crate) type Show = Box<dyn FnMut(&[u8]) + Send>;
 
+/// How long the end of the output may take to be kept and shown, on a terminal that is slow.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -63,8 +66,8 @@ impl Output {
     }
 
     /// Waits for the end of the output. Returns what is missing in the logs.
-    pub(crate) async fn finish(&mut self, time: Duration) -> Vec<String> {
-        self.drained(time).await;
+    pub(crate) async fn finish(&mut self) -> Vec<String> {
+        self.drained(DRAIN_TIME).await;
         [&self.stdout, &self.stderr].into_iter().filter_map(Pump::warning).collect()
     }
 }

@@ -11,6 +11,7 @@ use chutes_core::{
 
 use super::RunDirectory;
 use super::directory::RunRoot;
+use crate::logs::part;
 use crate::outputs::open_below;
 
 /// How much of the beginning and of the end of a stream is returned, in bytes, when it is longer than both
@@ -102,16 +103,9 @@ fn add_artifacts(
 
 /// The files of one stream, in order: `stdout.log`, then those with numbers.
 fn printed(root: &RunRoot, logs: &[OutputFile], stream: LogStream) -> io::Result<String> {
-    let name = stream.file_name();
-    let stem = name.trim_end_matches(".log");
-    let number = |file: &OutputFile| -> Option<u64> {
-        let text = file.path.to_string();
-        if text == name {
-            return Some(0);
-        }
-        text.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".log")?.parse().ok()
-    };
-    let mut files: Vec<_> = logs.iter().filter_map(|file| Some((number(file)?, file))).collect();
+    let number = |file: &OutputFile| part(&file.path).filter(|(of, _)| *of == stream);
+    let numbered = logs.iter().filter_map(|file| Some((number(file)?.1, file)));
+    let mut files: Vec<_> = numbered.collect();
     files.sort_by_key(|(number, _)| *number);
     let folder = root.folder(FileKind::Log)?;
     let opened = files.iter().map(|(_, file)| {

@@ -64,6 +64,7 @@ where
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
     let live = run.live && run.uploads();
+    let refused = refused(&run);
     let supervisor = Supervisor {
         run_id: run.id,
         limits: run.spec.limits,
@@ -82,7 +83,7 @@ where
         attempt: 1,
     };
     let started = Instant::now();
-    let (execution, delivered) = match refused(&run) {
+    let (execution, delivered) = match refused {
         Some(execution) => (execution, Arrivals::default()),
         None => match start(setup, &supervisor.events).await {
             Ok(worker) => supervisor.run(worker, started, &mut lifecycle).await,

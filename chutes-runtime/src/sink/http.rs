@@ -10,9 +10,7 @@ pub(crate) mod files;
 #[cfg(feature = "http")]
 mod multipart;
 #[cfg(feature = "http")]
-pub(crate) mod post;
-#[cfg(feature = "http")]
-pub(crate) mod put;
+pub(crate) mod one_file;
 mod secrets;
 #[cfg(test)]
 #[cfg(any(feature = "http", feature = "aws"))]

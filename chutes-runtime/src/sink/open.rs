@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-#[cfg(feature = "http")]
-use chutes_core::UploadMethod;
 use chutes_core::{
     HttpUrl, OutputPath, RelativePath, SinkKind, SinkSpec, StoreUrl, Upload, ZipTarget,
 };
@@ -132,16 +130,10 @@ fn zip(_: &SinkSpec, _: &ZipTarget, _: &Path) -> Result<Arc<dyn Sink>, SinkError
 /// One file to one URL.
 #[cfg(feature = "http")]
 fn upload(file: OutputPath, to: &Upload) -> Result<Arc<dyn Sink>, SinkError> {
-    use super::http::post::PostSink;
-    use super::http::put::PutSink;
+    use super::http::Target;
+    use super::http::one_file::OneFileSink;
 
-    let (url, headers) = (parsed(to.url())?, to.headers().reveal().to_vec());
-    Ok(match to.method() {
-        UploadMethod::Put => Arc::new(PutSink::new(file, url, headers)?),
-        UploadMethod::Post { fields } => {
-            Arc::new(PostSink::new(file, url, fields.reveal().to_vec(), headers)?)
-        }
-    })
+    Ok(Arc::new(OneFileSink::new(file, Target::of(to)?)?))
 }
 
 #[cfg(not(feature = "http"))]

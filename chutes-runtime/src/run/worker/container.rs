@@ -14,7 +14,6 @@ mod start;
 mod tests;
 
 use std::io::{self, PipeReader};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -44,9 +43,6 @@ const KILL_TIME: Duration = Duration::from_secs(20);
 /// How long the end of the output may take to be kept, before its last words are looked at.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
-/// How long the end of the output may take to be kept and shown, on a terminal that is slow.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
-
 /// No memory that could be told.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -54,8 +50,6 @@ const UNKNOWN: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerSetup {
     pub(crate) run_id: RunId,
-    /// The directory of the run where the engine finds it.
-    pub(crate) run_dir: PathBuf,
     pub(crate) image: ImageName,
     pub(crate) args: Vec<String>,
     pub(crate) env: SecretPairs,
@@ -140,8 +134,7 @@ pub(crate) struct ContainerWorker {
 
 impl ContainerWorker {
     /// Makes everything ready to talk to an engine. That is done in steps.
-    #[expect(clippy::unused_async, reason = "workers are started in the same way")]
-    pub(crate) async fn start(
+    pub(crate) fn start(
         setup: ContainerSetup,
         spawn: Spawn,
         logs: &Dir,
@@ -269,7 +262,7 @@ impl ContainerWorker {
         if was_job {
             self.remove().await;
         }
-        let missing = self.output.finish(DRAIN_TIME).await;
+        let missing = self.output.finish().await;
         let mut warnings = self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         let mut warnings = std::mem::take(&mut *warnings);
         warnings.extend(missing);

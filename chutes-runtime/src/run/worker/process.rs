@@ -34,9 +34,6 @@ const LAST_TIME: Duration = Duration::from_secs(1);
 /// How long a new worker may take to read what it has to know of its run, on a machine that is busy.
 const SETUP_TIME: Duration = Duration::from_mins(1);
 
-/// How long the end of the output may take to be kept and shown, on a terminal that is slow.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
-
 /// How long the job's own helpers may take to notice that it has ended.
 const HELPER_TIME: Duration = Duration::from_millis(100);
 
@@ -284,7 +281,7 @@ impl ProcessWorker {
             warnings.extend(left.left_behind());
             warnings.extend(left.problem);
         }
-        warnings.extend(self.output.finish(DRAIN_TIME).await);
+        warnings.extend(self.output.finish().await);
         if is_bad_end {
             warnings.push(format!("after the job had ended, {}", self.death(oom).message));
         }

@@ -63,7 +63,8 @@ fn random() -> f64 {
 }
 
 impl RetryPolicy {
-    fn wait(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
+    /// How long is waited before another attempt, when the server may have asked for a time.
+    pub(crate) fn wait(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
         let asked = retry_after.unwrap_or_default().min(self.longest_retry_after);
         delay.mul_f64((self.random)()).max(asked)
     }

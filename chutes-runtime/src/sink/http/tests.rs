@@ -2,9 +2,9 @@
 
 use chutes_core::{Ending, FileState, Manifest, OutputFile, RunId, Sha256Digest};
 use proptest::prelude::*;
+use url::Url;
 
-use super::post::PostSink;
-use super::put::PutSink;
+use super::one_file::OneFileSink;
 use super::server::{Act, Request, Server, answer, answer_with};
 use super::*;
 use crate::sink::Sink;
@@ -18,8 +18,23 @@ fn headers(headers: &[(&str, &str)]) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn put(server: &Server) -> PutSink {
-    PutSink::new(path("a.bin"), server.url.clone(), Vec::new()).unwrap()
+type Pairs = Vec<(String, String)>;
+
+fn to_object(file: OutputPath, url: Url, headers: Pairs) -> Result<OneFileSink, SinkError> {
+    OneFileSink::new(file, Target::put(url, headers)?)
+}
+
+fn to_form(
+    file: OutputPath,
+    url: Url,
+    fields: Pairs,
+    headers: Pairs,
+) -> Result<OneFileSink, SinkError> {
+    OneFileSink::new(file, Target::post(url, fields, headers)?)
+}
+
+fn put(server: &Server) -> OneFileSink {
+    to_object(path("a.bin"), server.url.clone(), Vec::new()).unwrap()
 }
 
 /// Content that is several pieces long and nowhere the same.
@@ -35,7 +50,7 @@ async fn a_whole_put() {
     let mut url = server.url.clone();
     url.set_path("/bucket/a%20b");
     url.set_query(Some("X-Amz-Signature=abcdef"));
-    let sink = PutSink::new(path("a.bin"), url, headers(&[("X-Amz-Acl", "private")])).unwrap();
+    let sink = to_object(path("a.bin"), url, headers(&[("X-Amz-Acl", "private")])).unwrap();
     for content in [&b"hello"[..], b"", &large()] {
         let file = source(b"a.bin", content);
         sink.send(&file).await.unwrap();
@@ -57,7 +72,7 @@ async fn a_whole_put() {
 async fn a_whole_post() {
     let server = Server::of(vec![answer(204)]).await;
     let fields = headers(&[("key", "runs/${filename}"), ("policy", "e30="), ("a\"b", "1\r\n2")]);
-    let sink = PostSink::new(path("b/a\".json"), server.url.clone(), fields, Vec::new()).unwrap();
+    let sink = to_form(path("b/a\".json"), server.url.clone(), fields, Vec::new()).unwrap();
     sink.send(&source(b"b/a\".json", b"{}\r\n--")).await.unwrap();
     let request = server.requests().pop().unwrap();
     assert_eq!(request.line, "POST /path HTTP/1.1");
@@ -121,7 +136,7 @@ async fn broken_connections() {
     let server = Server::of(vec![answer(200)]).await;
     let mut url = server.url.clone();
     url.set_port(Some(1)).unwrap();
-    let sink = PutSink::new(path("a.bin"), url, Vec::new()).unwrap();
+    let sink = to_object(path("a.bin"), url, Vec::new()).unwrap();
     let error = sink.send(&source(b"a.bin", b"hello")).await.unwrap_err();
     assert!(error.may_pass && error.message.contains("refused"), "{}", error.message);
 }
@@ -136,7 +151,7 @@ async fn a_server_without_tls() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         std::future::pending::<()>().await;
     });
-    let sink = PutSink::new(path("a.bin"), url.parse().unwrap(), Vec::new()).unwrap();
+    let sink = to_object(path("a.bin"), url.parse().unwrap(), Vec::new()).unwrap();
     let error = sink.send(&source(b"a.bin", b"hello")).await.unwrap_err();
     let expected = format!("PUT {url} failed: received corrupt message");
     assert!(error.message.starts_with(&expected) && !error.may_pass, "{error:?}");
@@ -203,7 +218,7 @@ async fn a_redirect_confirms_a_form_that_asks_for_one() {
     let server = Server::of(vec![answer(303)]).await;
     for (name, expected) in [("success_action_redirect", true), ("key", false)] {
         let fields = headers(&[(name, "https://host/done")]);
-        let sink = PostSink::new(path("a.bin"), server.url.clone(), fields, Vec::new()).unwrap();
+        let sink = to_form(path("a.bin"), server.url.clone(), fields, Vec::new()).unwrap();
         let result = sink.send(&source(b"a.bin", b"hello")).await;
         assert_eq!(result.is_ok(), expected, "{result:?}");
     }
@@ -217,13 +232,13 @@ async fn headers_that_cannot_be_sent() {
         ("a b", "c", "a header has a name that HTTP does not allow"),
         ("x-token", "a\nb", "the header `x-token` has a value that HTTP does not allow"),
     ] {
-        let sink = PutSink::new(path("a"), url.clone(), headers(&[(name, value)]));
+        let sink = to_object(path("a"), url.clone(), headers(&[(name, value)]));
         assert_eq!(sink.err().unwrap(), permanent(expected));
     }
     let fields = headers(&[("file", "x")]);
-    assert!(PostSink::new(path("a"), url.clone(), fields, Vec::new()).is_err());
+    assert!(to_form(path("a"), url.clone(), fields, Vec::new()).is_err());
     let content_type = headers(&[("Content-Type", "text/plain")]);
-    assert!(PostSink::new(path("a"), url, Vec::new(), content_type).is_err());
+    assert!(to_form(path("a"), url, Vec::new(), content_type).is_err());
 }
 
 pub(in crate::sink) fn run(files: Vec<OutputFile>, logs: Vec<OutputFile>) -> RunSummary {
@@ -288,8 +303,8 @@ proptest! {
             let authorization = headers(&[("authorization", &format!("Bearer {value}"))]);
             let fields = headers(&[("policy", &value)]);
             let file = source(b"a.bin", b"hello");
-            let put = PutSink::new(path("a.bin"), url.clone(), authorization.clone()).unwrap();
-            let post = PostSink::new(path("a.bin"), url, fields, authorization).unwrap();
+            let put = to_object(path("a.bin"), url.clone(), authorization.clone()).unwrap();
+            let post = to_form(path("a.bin"), url, fields, authorization).unwrap();
             let errors = [put.send(&file).await, post.send(&file).await].map(Result::unwrap_err);
             [errors[0].to_string(), errors[1].to_string(), put.name().into(), post.name().into()].join("\n")
         });

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chutes_core::{FileKind, FileState, LogStream, Manifest, OutputPath};
 
+use crate::logs::part;
 use crate::sink::SourceFile;
 
 /// The kinds of zip files.
@@ -77,36 +78,5 @@ impl Layout {
             names.find(|name| !taken.contains(name)).unwrap_or_default()
         };
         [(LogStream::Stdout, free("stdout")), (LogStream::Stderr, free("stderr"))]
-    }
-}
-
-/// Which part of what the job printed a log is: `stdout.log` is the first, then they have numbers.
-fn part(path: &OutputPath) -> Option<(LogStream, u64)> {
-    let name = path.as_str()?.strip_suffix(".log")?;
-    [(LogStream::Stdout, "stdout"), (LogStream::Stderr, "stderr")].into_iter().find_map(
-        |(stream, stem)| match name.strip_prefix(stem)? {
-            "" => Some((stream, 0)),
-            number => Some((stream, number.strip_prefix('.')?.parse().ok()?)),
-        },
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_what_was_printed() {
-        for (path, expected) in [
-            ("stdout.log", Some((LogStream::Stdout, 0))),
-            ("stdout.12.log", Some((LogStream::Stdout, 12))),
-            ("stderr.2.log", Some((LogStream::Stderr, 2))),
-            ("stdout", None),
-            ("stdout.x.log", None),
-            ("stdoutx.log", None),
-            ("a/stdout.log", None),
-        ] {
-            assert_eq!(part(&OutputPath::new(path).unwrap()), expected, "{path}");
-        }
     }
 }

@@ -1,7 +1,5 @@
 //! Whether there is another attempt, and when.
 
-use std::time::Duration;
-
 use backon::{BackoffBuilder, ExponentialBackoff};
 use tokio::time::sleep;
 
@@ -53,13 +51,14 @@ impl<'a> Tries<'a> {
             }
             return Err(error);
         };
-        let asked = retry_after.unwrap_or(Duration::ZERO).min(self.policy.longest_retry_after);
-        halt.unless(sleep(delay.mul_f64((self.policy.random)()).max(asked))).await
+        halt.unless(sleep(self.policy.wait(delay, retry_after))).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::Instant;
 
     use super::*;

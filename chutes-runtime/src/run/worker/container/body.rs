@@ -1,10 +1,11 @@
 //! What an engine is told about the container of a run: what to run, and what it may not do.
 
+use std::path::Path;
+
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, HostConfig, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use chutes_core::FileKind;
 use rustix::process::{Resource, getrlimit};
 
 use super::ContainerSetup;
@@ -152,13 +153,13 @@ fn ulimits(ceilings: Ceilings) -> Vec<ResourcesUlimits> {
 
 /// What the container sees of the directory of the run.
 fn mounts(setup: &ContainerSetup) -> Result<Vec<Mount>, EngineError> {
-    let mount = |folder: &str, target: &str, read_only: bool| {
-        let source = setup.run_dir.join(folder);
+    let directory = &setup.directory;
+    let mount = |source: &Path, target: &str, read_only: bool| {
         let Some(source) = source.to_str() else {
             return Err(EngineError::Unsayable(format!(
                 "the run directory `{}` is not UTF-8, which a container engine cannot mount: choose \
                  another one",
-                setup.run_dir.display()
+                directory.root().display()
             )));
         };
         Ok(Mount {
@@ -170,11 +171,11 @@ fn mounts(setup: &ContainerSetup) -> Result<Vec<Mount>, EngineError> {
         })
     };
     let mut mounts = vec![
-        mount("inputs", "/volume", true)?,
-        mount(FileKind::Output.folder(), "/output", false)?,
+        mount(directory.inputs(), "/volume", true)?,
+        mount(directory.outputs(), "/output", false)?,
     ];
     if let Some(artifacts) = &setup.artifacts_dir {
-        mounts.push(mount(FileKind::Artifact.folder(), artifacts.as_str(), false)?);
+        mounts.push(mount(&directory.artifacts(), artifacts.as_str(), false)?);
     }
     Ok(mounts)
 }
@@ -195,7 +196,6 @@ mod tests {
         let wanted = Resources { memory_bytes, cpu_millis: Some(1_500), ..Resources::default() };
         ContainerSetup {
             run_id: RunId::from_bytes([7; 16]),
-            run_dir: PathBuf::from("/runs/a:b"),
             image: ImageName::new("r.test/x").unwrap(),
             args: vec!["sh".to_owned(), "-c".to_owned()],
             env: SecretPairs::new(vec![("K".to_owned(), "V=1".to_owned())]),
@@ -263,7 +263,7 @@ mod tests {
             ])
         );
         let strange = std::ffi::OsString::from_vec(b"/runs/\xff".to_vec());
-        let strange = ContainerSetup { run_dir: strange.into(), ..setup() };
+        let strange = ContainerSetup { directory: RunDirectory::at(strange.into()), ..setup() };
         let error = body(&strange, CEILINGS, Gpu::None, &[]).unwrap_err();
         assert!(error.to_string().contains("not UTF-8"), "{error}");
     }

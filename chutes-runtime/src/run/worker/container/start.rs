@@ -1,13 +1,13 @@
 //! From a setup to a container that runs.
 
-use std::fs::{DirBuilder, Permissions};
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bollard::errors::Error;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use chutes_core::{FailureKind, FileKind};
+use chutes_core::FailureKind;
 
 use super::super::{StepEnd, StepFailure};
 use super::body::{Ceilings, Gpu, body};
@@ -123,9 +123,7 @@ fn prepare_folders(shared: &Shared) -> io::Result<()> {
     let directory = &shared.setup.directory;
     let allow = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode));
     if shared.setup.artifacts_dir.is_some() {
-        let artifacts = directory.root().join(FileKind::Artifact.folder());
-        DirBuilder::new().recursive(true).create(&artifacts)?;
-        allow(&artifacts, 0o777)?;
+        allow(&directory.artifacts(), 0o777)?;
     }
     allow(directory.outputs(), 0o777)?;
     allow(directory.inputs(), 0o755)

@@ -50,7 +50,6 @@ fn setup(podman: &Podman, folder: &TempDir, script: &str) -> ContainerSetup {
     let directory = RunDirectory::create(&folder.path().join("run")).unwrap();
     ContainerSetup {
         run_id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
-        run_dir: directory.root().to_owned(),
         image: ImageName::new(IMAGE).unwrap(),
         args: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: SecretPairs::default(),
@@ -79,7 +78,7 @@ impl Case {
             stderr: Box::new(|_| ()),
         };
         let events = Events::new(Arc::new(Lines(sender)));
-        let worker = ContainerWorker::start(setup, spawn, &logs, &events).await.unwrap();
+        let worker = ContainerWorker::start(setup, spawn, &logs, &events).unwrap();
         let mut case = Self { podman, folder, worker, lines };
         assert_eq!(case.step(Step::Decode).await, StepEnd::Finished(Ok(Json::null())));
         case
@@ -269,6 +268,8 @@ async fn folders_of_the_run() {
         setup.artifacts_dir = Some(ContainerPath::new("/artifacts/deep").unwrap());
         setup.env = SecretPairs::new(vec![("WORD".to_owned(), "a b=c".to_owned())]);
         std::fs::write(setup.directory.inputs().join("in"), "given\n").unwrap();
+        // A run that has artifacts makes their folder.
+        std::fs::create_dir(setup.directory.artifacts()).unwrap();
     });
     let left = case.await.run().await;
     left.completed();

@@ -1,34 +1,27 @@
-//! One output file to a presigned form, by POST.
+//! One output file to a presigned URL, by PUT or by POST.
 
 use chutes_core::OutputPath;
 use reqwest::Client;
-use url::Url;
 
 use super::{Target, client, not_the_one, was_written};
 use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
 
-/// Sends one output file as part of a form, for instance with a POST policy of S3.
-pub(crate) struct PostSink {
+/// Sends one output file to the address of an object, or as part of a form.
+pub(crate) struct OneFileSink {
     file: OutputPath,
     target: Target,
     client: Client,
 }
 
-impl PostSink {
-    /// A sink for this output file, see [`Target::post`].
-    pub(crate) fn new(
-        file: OutputPath,
-        url: Url,
-        fields: Vec<(String, String)>,
-        headers: Vec<(String, String)>,
-    ) -> Result<Self, SinkError> {
-        let target = Target::post(url, fields, headers)?;
+impl OneFileSink {
+    /// A sink for this output file.
+    pub(crate) fn new(file: OutputPath, target: Target) -> Result<Self, SinkError> {
         let client = client(target.is_plain())?;
         Ok(Self { file, target, client })
     }
 }
 
-impl Sink for PostSink {
+impl Sink for OneFileSink {
     fn name(&self) -> &str {
         self.target.name()
     }
