@@ -1,23 +1,22 @@
 //! Files and folders of `inputs/`: made below it without following links, and there all at once.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use chutes_core::RelativePath;
-use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, fchmod, mkdirat, openat, renameat, unlinkat};
+use rustix::io::{Errno, retry_on_intr};
 use uuid::Uuid;
 
 use super::VolumeError;
 
 /// Everybody may read what is fetched: a job in a container is another user. Who is not meant to look
 /// at a run does not get past the directory of the run.
-const FILE_MODE: u32 = 0o644;
-const FOLDER_MODE: u32 = 0o755;
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// A file of `inputs/` that is not complete. It has a name of its own there, and none when this is
 /// dropped.
@@ -46,8 +45,7 @@ impl Scratch {
 
     /// Gives it its place, where it replaces another file, or a link.
     pub(crate) fn publish(mut self, path: &RelativePath) -> Result<(), VolumeError> {
-        let permissions = Permissions::from_mode(FILE_MODE);
-        self.file.set_permissions(permissions).map_err(|error| failed(&error))?;
+        fchmod(&self.file, FILE_MODE).map_err(|error| failed(&error.into()))?;
         let above = path.as_str().rsplit_once('/').map(|(above, _)| above);
         let folder = folder_at(&self.inputs, above.into_iter().flat_map(|path| path.split('/')))?;
         let renamed = renameat(self.inputs.as_fd(), &*self.name, &folder, path.file_name());
@@ -89,29 +87,30 @@ fn folder_at<'a>(
 ) -> Result<OwnedFd, VolumeError> {
     let mut folder = inputs.as_fd().try_clone_to_owned().map_err(|error| failed(&error))?;
     for part in parts {
-        folder = folder_in(&folder, part)?;
+        folder = enter(folder.as_fd(), part).map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => {
+                let name = chutes_core::Escaped(part);
+                VolumeError::of_user(format!("`{name}` is a file, and cannot be a folder, too"))
+            }
+            error => failed(&error.into()),
+        })?;
     }
     Ok(folder)
 }
 
-fn folder_in(above: &OwnedFd, name: &str) -> Result<OwnedFd, VolumeError> {
-    let mode = Mode::from_raw_mode(FOLDER_MODE);
-    let is_new = match mkdirat(above, name, mode) {
+/// Opens a folder in a folder, never through a link, and makes it first if it is not there. Something else
+/// in its place is [`Errno::NOTDIR`] or [`Errno::LOOP`].
+pub(super) fn enter(above: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let is_new = match mkdirat(above, name, FOLDER_MODE) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
-        Err(error) => return Err(failed(&error.into())),
+        Err(error) => return Err(error),
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(above, name, flags, Mode::empty()).map_err(|error| match error {
-        Errno::NOTDIR | Errno::LOOP => {
-            let name = chutes_core::Escaped(name);
-            VolumeError::of_user(format!("`{name}` is a file, and cannot be a folder, too"))
-        }
-        error => failed(&error.into()),
-    })?;
+    let folder = retry_on_intr(|| openat(above, name, flags, Mode::empty()))?;
     if is_new {
         // The mode of a new folder is less than was asked for where the process says so (umask).
-        rustix::fs::fchmod(&folder, mode).map_err(|error| failed(&error.into()))?;
+        fchmod(&folder, FOLDER_MODE)?;
     }
     Ok(folder)
 }

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+
+use super::listening::{Connections, Listening};
 
 /// What the server does with one request.
 pub(crate) enum Act {
@@ -87,14 +87,13 @@ type Director = dyn FnMut(&Request) -> Act + Send;
 pub(crate) struct HttpServer {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    /// Until this is dropped.
+    _listening: Listening,
 }
 
 struct Shared {
     director: Mutex<Box<Director>>,
     requests: Mutex<Vec<Request>>,
-    connections: Mutex<Vec<TcpStream>>,
-    is_closed: AtomicBool,
 }
 
 impl HttpServer {
@@ -113,19 +112,17 @@ impl HttpServer {
         address: SocketAddr,
         direct: impl FnMut(&Request) -> Act + Send + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        let shared = Arc::new(Shared {
-            director: Mutex::new(Box::new(direct)),
-            requests: Mutex::default(),
-            connections: Mutex::default(),
-            is_closed: AtomicBool::new(false),
-        });
-        let address = listener.local_addr().unwrap();
-        let accepting = Some(thread::spawn({
+        let shared =
+            Arc::new(Shared { director: Mutex::new(Box::new(direct)), requests: Mutex::default() });
+        let listening = Listening::start(address, {
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
-        }));
-        Self { address, shared, accepting }
+            move |stream, connections| {
+                let mut connection =
+                    Connection { stream, buffer: Vec::new(), shared: &shared, connections };
+                while connection.serve().is_some() {}
+            }
+        });
+        Self { address: listening.address, shared, _listening: listening }
     }
 
     /// From now on every request is granted.
@@ -150,43 +147,18 @@ impl HttpServer {
     }
 }
 
-/// Whoever calls later finds nobody, and whoever is connected is cut off.
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
-        drop(TcpStream::connect(self.address));
-        self.accepting.take().map(JoinHandle::join);
-        for connection in self.shared.connections.lock().unwrap().drain(..) {
-            // It may have ended before.
-            let _ = connection.shutdown(Shutdown::Both);
-        }
-    }
-}
-
 fn scripted(mut acts: VecDeque<Act>) -> impl FnMut(&Request) -> Act + Send {
     move |_| acts.pop_front().unwrap_or_else(|| Act::Answer(status(200)))
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_closed.load(Ordering::SeqCst) {
-            return;
-        }
-        let stream = stream.unwrap();
-        shared.connections.lock().unwrap().push(stream.try_clone().unwrap());
-        let mut connection = Connection { stream, buffer: Vec::new(), shared: Arc::clone(shared) };
-        thread::spawn(move || while connection.serve().is_some() {});
-    }
-}
-
-struct Connection {
+struct Connection<'a> {
     stream: TcpStream,
     buffer: Vec<u8>,
-    shared: Arc<Shared>,
+    shared: &'a Shared,
+    connections: &'a Connections,
 }
 
-impl Connection {
+impl Connection<'_> {
     /// Serves one request. `None` when the connection has ended.
     fn serve(&mut self) -> Option<()> {
         let mut request = self.head()?;
@@ -305,8 +277,7 @@ impl Connection {
     fn reset(&self) -> Option<()> {
         // With the other handle gone, the last one resets the connection when it is dropped.
         let address = self.stream.peer_addr().ok()?;
-        let mut connections = self.shared.connections.lock().unwrap();
-        connections.retain(|other| other.peer_addr().is_ok_and(|other| other != address));
+        self.connections.forget(address);
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
         None
     }

@@ -6,13 +6,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::http::Request;
+use super::listening::Listening;
 
 /// A file, and how it is served.
 #[derive(Clone, Debug, Default)]
@@ -86,9 +85,8 @@ impl Served {
 
 /// A server until it is dropped.
 pub(crate) struct InputServer {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    listening: Listening,
 }
 
 #[derive(Default)]
@@ -96,8 +94,6 @@ struct Shared {
     files: HashMap<String, Served>,
     seen: Mutex<Seen>,
     came: Condvar,
-    connections: Mutex<Vec<TcpStream>>,
-    is_closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -116,17 +112,15 @@ impl InputServer {
     pub(crate) fn of(files: impl IntoIterator<Item = (String, Served)>) -> Self {
         let files = files.into_iter().collect();
         let shared = Arc::new(Shared { files, ..Shared::default() });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let accepting = thread::spawn({
+        let listening = Listening::start((Ipv4Addr::LOCALHOST, 0).into(), {
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
+            move |stream, _| serve(&stream, &shared)
         });
-        Self { address, shared, accepting: Some(accepting) }
+        Self { shared, listening }
     }
 
     pub(crate) fn url(&self, target: &str) -> String {
-        format!("http://{}{target}", self.address)
+        format!("http://{}{target}", self.listening.address)
     }
 
     /// All requests so far.
@@ -152,31 +146,6 @@ impl InputServer {
         let (_seen, waited) =
             self.shared.came.wait_timeout_while(seen, Duration::from_secs(30), is_missing).unwrap();
         assert!(!waited.timed_out(), "nobody asks for `{path}`");
-    }
-}
-
-impl Drop for InputServer {
-    fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
-        drop(TcpStream::connect(self.address));
-        self.accepting.take().map(JoinHandle::join);
-        for connection in self.shared.connections.lock().unwrap().drain(..) {
-            // It may have ended before.
-            let _ = connection.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for stream in listener.incoming() {
-        if shared.is_closed.load(Ordering::SeqCst) {
-            return;
-        }
-        let stream = stream.unwrap();
-        shared.connections.lock().unwrap().push(stream.try_clone().unwrap());
-        let shared = Arc::clone(shared);
-        thread::spawn(move || serve(&stream, &shared));
     }
 }
 

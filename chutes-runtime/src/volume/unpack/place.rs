@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cap_std::fs::Dir;
 use chutes_core::RelativePath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, openat, statat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
-/// Everybody may read what is there, whatever the umask is: the job may be another user.
-const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
-const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+use crate::volume::place::{self, FILE_MODE};
+
+/// Everybody may also run what an archive says can be run.
 const PROGRAM_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// Why a file or a folder is not there.
@@ -64,25 +64,13 @@ fn parent<'a>(root: &'a Dir, folder: Option<&'a OwnedFd>) -> BorrowedFd<'a> {
     folder.map_or(root.as_fd(), AsFd::as_fd)
 }
 
-/// Opens a folder in a folder, and makes it first if it is not there.
 fn enter(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, PlaceError> {
-    let is_new = match mkdirat(folder, name, FOLDER_MODE) {
-        Ok(()) => true,
-        Err(Errno::EXIST) => false,
-        Err(error) => return Err(error.into()),
-    };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let entered = match retry_on_intr(|| openat(folder, name, flags, Mode::empty())) {
-        Ok(entered) => entered,
-        Err(Errno::NOTDIR | Errno::LOOP) => {
-            return Err(PlaceError::InTheWay("a file or a link in the place of a folder"));
+    place::enter(folder, name).map_err(|error| match error {
+        Errno::NOTDIR | Errno::LOOP => {
+            PlaceError::InTheWay("a file or a link in the place of a folder")
         }
-        Err(error) => return Err(error.into()),
-    };
-    if is_new {
-        fchmod(&entered, FOLDER_MODE)?;
-    }
-    Ok(entered)
+        error => error.into(),
+    })
 }
 
 fn remove_file(folder: BorrowedFd<'_>, name: &str) -> Result<(), PlaceError> {

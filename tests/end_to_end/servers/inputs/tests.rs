@@ -7,7 +7,7 @@ use super::{InputServer, Served};
 
 /// What comes back for a request with these header lines.
 fn ask(server: &InputServer, path: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut stream = TcpStream::connect(server.listening.address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
