@@ -151,7 +151,7 @@ mod record {
     //! The JSON form of a contract, where `ssh` stands beside the list of ports.
 
     use super::{Cow, JobContract, JobName, Json, Ports, SourceLocation, TimeLimit};
-    use crate::Port;
+    use crate::{Port, PortNumber};
 
     #[derive(serde::Serialize, serde::Deserialize)]
     #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -189,6 +189,10 @@ mod record {
         fn try_from(mut record: ContractRecord) -> Result<Self, String> {
             if record.ssh && record.ports.pop() != Some(Port::ssh()) {
                 return Err("a contract with `ssh` ends its ports with the SSH port".into());
+            }
+            for port in &record.ports {
+                // What an image may open is more.
+                PortNumber::new(port.number().get().into()).map_err(|error| error.to_string())?;
             }
             let ports = Ports::new(record.ports, record.ssh).map_err(|error| error.to_string())?;
             Ok(Self {
@@ -243,6 +247,16 @@ mod tests {
     }
 
     #[test]
+    fn readiness_path_of_a_port() {
+        let web = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
+        let contract = JobContract { ports: Ports::new(vec![web], true).unwrap(), ..contract() };
+        let text = serde_json::to_string(&contract).unwrap();
+        let port = r#"{"name":"web","port":8080,"proto":"http","ready":"/health"}"#;
+        assert!(text.contains(port), "{text}");
+        assert_eq!(serde_json::from_str::<JobContract>(&text).unwrap(), contract);
+    }
+
+    #[test]
     fn wrong_contracts_are_refused() {
         let good = serde_json::to_string(&contract()).unwrap();
         for (from, to) in [
@@ -252,6 +266,8 @@ mod tests {
             ("7200", "5"),
             ("\"train\"", "\"../train\""),
             ("2202", "2203"),
+            (r#""proto":"http""#, r#""proto":"http","ready":"health""#),
+            (r#""proto":"http""#, r#""proto":"tcp","ready":"/health""#),
         ] {
             let bad = good.replacen(from, to, 1);
             let parsed = serde_json::from_str::<JobContract>(&bad);

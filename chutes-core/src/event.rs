@@ -1,8 +1,12 @@
 //! What a run tells while it goes on.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{Delivery, Outcome, OutputPath, Phase, RunId, Status, Target};
+use crate::{
+    Delivery, Outcome, OutputPath, Phase, PortAddress, PortName, RunId, SshEndpoint, Status,
+    StreamingEndpoint, Target,
+};
 
 /// Something that happened in a run, with its place in the order of things.
 ///
@@ -169,6 +173,49 @@ pub enum RunEvent {
         #[cfg_attr(feature = "serde", serde(flatten))]
         delivery: Delivery,
     },
+    /// A port of the run has its address. The job may not have opened it yet.
+    Port(PortAddress),
+    /// A port accepts connections for the first time, and has answered at its readiness path if it has one.
+    PortReady {
+        /// The name of the port.
+        name: PortName,
+        /// Its address.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        address: SocketAddr,
+    },
+    /// The SSH server listens.
+    Ssh(SshEndpoint),
+    /// The job offers SSH, but nobody can log in to this run.
+    SshClosed {
+        /// Why: a lowercase fragment.
+        reason: String,
+    },
+    /// Somebody has logged in by SSH.
+    SshLogin {
+        /// From where.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        peer: SocketAddr,
+        /// The name that was given. It does not matter.
+        user: String,
+        /// The fingerprint of the key.
+        key: String,
+    },
+    /// Somebody was not let in by SSH, or did not speak it.
+    SshRefused {
+        /// From where.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        peer: SocketAddr,
+        /// Why: a lowercase fragment.
+        reason: String,
+    },
+    /// Somebody who had logged in by SSH is gone.
+    SshLogout {
+        /// From where they had come.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        peer: SocketAddr,
+    },
+    /// The job serves requests, over TLS.
+    Streaming(StreamingEndpoint),
     /// Something went wrong that does not decide how the run ends.
     Warning {
         /// What, for people: a lowercase fragment.
@@ -265,70 +312,4 @@ impl Progress {
 
 #[cfg(test)]
 #[cfg(feature = "serde")]
-mod tests {
-    use super::*;
-    use crate::DeliveryState;
-
-    #[track_caller]
-    fn check(what: RunEvent, expected: &str) {
-        let event = Event { seq: 7, at: "2026-11-22T01:02:03Z".into(), what };
-        let text = serde_json::to_string(&event).unwrap();
-        let expected = format!(r#"{{"seq":7,"at":"2026-11-22T01:02:03Z",{expected}}}"#);
-        assert_eq!(text, expected);
-        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
-    }
-
-    #[test]
-    fn json_form() {
-        let status = Status::Accepted;
-        check(RunEvent::Status { status }, r#""event":"status","status":"accepted""#);
-        let limit = Some(Duration::from_secs(90));
-        check(
-            RunEvent::Phase { phase: Phase::Execute, limit },
-            r#""event":"phase","phase":"execute","limit_seconds":90"#,
-        );
-        check(
-            RunEvent::Progress(Progress::new(0.5, "half")),
-            r#""event":"progress","fraction":0.5,"message":"half""#,
-        );
-        check(
-            RunEvent::Log { stream: LogStream::Stderr, line: "oh".into() },
-            r#""event":"log","stream":"stderr","line":"oh""#,
-        );
-        check(
-            RunEvent::Outcome { outcome: Box::new(outcome()) },
-            &format!(
-                r#""event":"outcome","outcome":{}"#,
-                serde_json::to_string(&outcome()).unwrap()
-            ),
-        );
-        let state = DeliveryState::Failed { reason: "403".into() };
-        check(
-            RunEvent::File {
-                kind: FileKind::Output,
-                path: OutputPath::new(*b"a\xff").unwrap(),
-                delivery: Delivery { sink: "/backup".into(), state },
-            },
-            concat!(
-                r#""event":"file","kind":"output","path":"a%FF","path_encoding":"percent","#,
-                r#""sink":"/backup","state":"failed","reason":"403""#,
-            ),
-        );
-    }
-
-    fn outcome() -> Outcome {
-        Outcome {
-            run_id: RunId::from_bytes([7; 16]),
-            target: crate::Target::Job(crate::JobName::from_static("train")),
-            ending: crate::Ending::Completed,
-            result: Some(crate::Json::parse(r#"{"loss":1.10}"#).unwrap()),
-            phases: Vec::new(),
-            outputs: Vec::new(),
-            logs: Vec::new(),
-            artifacts: Vec::new(),
-            sinks: Vec::new(),
-            warnings: Vec::new(),
-            run_dir: "/runs/train".into(),
-        }
-    }
-}
+mod tests;

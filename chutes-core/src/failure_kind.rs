@@ -42,6 +42,8 @@ failure_kinds! {
     InvalidData = "invalid_data",
     /// The spec asks for something that there is not; nothing was started.
     InvalidSpec = "invalid_spec",
+    /// A port of the run is in use on this machine, or may not be opened; nothing was started.
+    PortUnavailable = "port_unavailable",
     /// The image cannot be had: there is none of this name, or it may not be pulled.
     ImageUnavailable = "image_unavailable",
     /// An input volume could not be fetched: its URL, its content or its name is wrong.

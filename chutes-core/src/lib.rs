@@ -62,6 +62,7 @@ mod delivery;
 mod digest;
 mod display;
 mod duration;
+mod endpoints;
 mod event;
 mod exit_code;
 mod failure_kind;
@@ -86,6 +87,7 @@ pub use crate::delivery::{Delivery, DeliveryState, SinkReport, UploadResponse};
 pub use crate::digest::{Sha256Digest, Sha256DigestError};
 pub use crate::display::Escaped;
 pub use crate::duration::{DurationError, HumanDuration, parse_duration};
+pub use crate::endpoints::{Endpoints, PortAddress, SshEndpoint, StreamingEndpoint};
 pub use crate::event::{Event, FileKind, LogStream, Progress, RunEvent};
 pub use crate::exit_code::ExitCode;
 pub use crate::failure_kind::FailureKind;
@@ -100,7 +102,8 @@ pub use crate::output_path::{OutputPath, OutputPathError};
 pub use crate::phase::{Phase, PhaseReport};
 pub use crate::port::{
     Port, PortConflict, PortError, PortName, PortNameError, PortNumber, PortNumberError, Ports,
-    PortsError, Protocol, UnknownProtocol,
+    PortsError, Protocol, Publish, PublishError, PublishedPort, ReadinessPath, ReadinessPathError,
+    UnknownProtocol,
 };
 pub use crate::relative_path::{RelativePath, RelativePathError};
 pub use crate::run_id::{RunId, RunIdError};
@@ -113,6 +116,6 @@ pub use crate::spec::{
     ClassProfile, ContainerPath, ContainerPathError, ExecutorClass, ExecutorClassError,
     HubRepository, ImageName, ImageNameError, InlineZip, InputVolume, InputVolumes, JobSpec,
     JobSpecBuilder, MountedVolume, OutputVolumes, RepoType, Resources, SecretText, SpecErrors,
-    SpecProblem, Streaming, Target, Work,
+    SpecProblem, SshAccess, Streaming, Target, Work,
 };
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};

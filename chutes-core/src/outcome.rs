@@ -1,8 +1,8 @@
 //! The one final record of a run.
 
 use crate::{
-    EndStatus, ExitCode, FailureKind, Json, OutputFile, Phase, PhaseReport, RunId, SinkReport,
-    Target,
+    EndStatus, Endpoints, ExitCode, FailureKind, Json, OutputFile, Phase, PhaseReport, RunId,
+    SinkReport, Target,
 };
 
 /// Why a run did not complete.
@@ -150,6 +150,8 @@ pub struct Outcome {
     pub sinks: Vec<SinkReport>,
     /// What went wrong without deciding how the run ended, for instance a failed shutdown hook.
     pub warnings: Vec<String>,
+    /// Where it could be reached.
+    pub endpoints: Endpoints,
     /// The directory of the run, an absolute path.
     pub run_dir: String,
 }
@@ -188,7 +190,7 @@ impl Outcome {
 mod record {
     //! The JSON form of an outcome: status, failure and exit code side by side.
 
-    use super::{EndStatus, Ending, ExitCode, Failure, Json, Outcome, OutputFile};
+    use super::{EndStatus, Ending, Endpoints, ExitCode, Failure, Json, Outcome, OutputFile};
     use super::{PhaseReport, RunId, SinkReport, Target};
     use crate::{ImageName, JobName};
 
@@ -214,6 +216,8 @@ mod record {
         sinks: Vec<SinkReport>,
         #[serde(default)]
         warnings: Vec<String>,
+        #[serde(default, flatten)]
+        endpoints: Endpoints,
         run_dir: String,
     }
 
@@ -269,6 +273,7 @@ mod record {
                 artifacts: outcome.artifacts,
                 sinks: outcome.sinks,
                 warnings: outcome.warnings,
+                endpoints: outcome.endpoints,
                 run_dir: outcome.run_dir,
             }
         }
@@ -300,6 +305,7 @@ mod record {
                 artifacts: record.artifacts,
                 sinks: record.sinks,
                 warnings: record.warnings,
+                endpoints: record.endpoints,
                 run_dir: record.run_dir,
             })
         }
@@ -308,80 +314,4 @@ mod record {
 
 #[cfg(test)]
 #[cfg(feature = "serde")]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn outcome(ending: Ending) -> Outcome {
-        let execute = PhaseReport {
-            phase: Phase::Execute,
-            elapsed: Duration::from_millis(1_500),
-            limit: Some(Duration::from_mins(1)),
-        };
-        Outcome {
-            run_id: RunId::from_bytes([7; 16]),
-            target: Target::Job(crate::JobName::from_static("train")),
-            ending,
-            result: Some(Json::parse("{\"loss\":0.5}").unwrap()),
-            phases: vec![execute],
-            outputs: Vec::new(),
-            logs: Vec::new(),
-            artifacts: Vec::new(),
-            sinks: Vec::new(),
-            warnings: Vec::new(),
-            run_dir: "runs/train-07070707".into(),
-        }
-    }
-
-    fn failure(kind: FailureKind) -> Failure {
-        Failure::new(kind, "it went wrong").in_phase(Phase::Execute)
-    }
-
-    #[test]
-    fn json_form() {
-        let outcome = outcome(Ending::Failed(failure(FailureKind::JobError)));
-        let text = serde_json::to_string(&outcome).unwrap();
-        assert_eq!(
-            text,
-            concat!(
-                r#"{"run_id":"07070707-0707-0707-0707-070707070707","job":"train","#,
-                r#""status":"failed","result":{"loss":0.5},"#,
-                r#""failure":{"kind":"job_error","message":"it went wrong","phase":"execute","#,
-                r#""location":null,"causes":[]},"#,
-                r#""phases":[{"name":"execute","seconds":1.5,"limit_seconds":60}],"#,
-                r#""exit_code":1,"outputs":[],"logs":[],"sinks":[],"warnings":[],"run_dir":"runs/train-07070707"}"#,
-            )
-        );
-        assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
-    }
-
-    #[test]
-    fn exit_codes() {
-        for (ending, expected) in [
-            (Ending::Completed, 0),
-            (Ending::Failed(failure(FailureKind::Panic)), 1),
-            (Ending::Rejected(failure(FailureKind::InvalidData)), 2),
-            (Ending::Failed(failure(FailureKind::OutputsIncomplete)), 3),
-            (Ending::HordeFailed(failure(FailureKind::Platform)), 4),
-            (Ending::TimedOut(failure(FailureKind::TimeLimit)), 124),
-            (Ending::Cancelled(failure(FailureKind::Cancelled)), 130),
-        ] {
-            assert_eq!(outcome(ending).exit_code().get(), expected);
-        }
-    }
-
-    #[test]
-    fn contradictions_are_refused() {
-        let good = serde_json::to_string(&outcome(Ending::Completed)).unwrap();
-        for (from, to) in [
-            ("\"completed\"", "\"failed\""),
-            ("\"exit_code\":0", "\"exit_code\":1"),
-            ("\"failure\":null", "\"failure\":{\"kind\":\"panic\",\"message\":\"\"}"),
-            ("\"completed\"", "\"sent\""),
-        ] {
-            let bad = good.replacen(from, to, 1);
-            assert!(serde_json::from_str::<Outcome>(&bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -202,6 +202,7 @@ impl std::error::Error for OutputPathError {}
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "serde")]
     use proptest::prelude::*;
 
     use super::*;

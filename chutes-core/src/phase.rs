@@ -14,6 +14,8 @@ pub enum Phase {
     Start,
     /// Fetching the input volumes.
     Download,
+    /// Until a job that streams serves requests.
+    StreamingStart,
     /// The job itself, grace after a limit or a cancel included.
     Execute,
     /// Shutdown hooks, then collecting and delivering the outputs.
@@ -37,6 +39,7 @@ impl Phase {
         match self {
             Self::Start => "start",
             Self::Download => "download",
+            Self::StreamingStart => "streaming_start",
             Self::Execute => "execute",
             Self::Upload => "upload",
         }

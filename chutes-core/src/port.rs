@@ -4,6 +4,8 @@ mod list;
 mod name;
 mod number;
 mod protocol;
+mod publish;
+mod readiness;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,17 +14,21 @@ pub use self::list::{Ports, PortsError};
 pub use self::name::{PortName, PortNameError};
 pub use self::number::{PortNumber, PortNumberError};
 pub use self::protocol::{Protocol, UnknownProtocol};
+pub use self::publish::{Publish, PublishError, PublishedPort};
+pub use self::readiness::{ReadinessPath, ReadinessPathError};
 
-/// One port of a job: name, number, protocol.
+/// One port of a job: name, number, protocol, and for HTTP perhaps the path at which it says that it
+/// serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "record::PortRecord", try_from = "record::PortRecord"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Port {
     name: PortName,
-    #[cfg_attr(feature = "serde", serde(rename = "port"))]
     number: PortNumber,
-    #[cfg_attr(feature = "serde", serde(rename = "proto"))]
     protocol: Protocol,
+    /// Only with HTTP.
+    ready: Option<ReadinessPath>,
 }
 
 impl Port {
@@ -40,14 +46,65 @@ impl Port {
     ) -> Result<Self, PortError> {
         let name = PortName::new(name)?;
         let number = PortNumber::new(number)?;
-        Ok(Self { name, number, protocol })
+        Ok(Self { name, number, protocol, ready: None })
+    }
+
+    /// The same port of an image, which may listen on any number from 1 to 65535.
+    ///
+    /// ```
+    /// let web = chutes_core::Port::of_image("web", 80, chutes_core::Protocol::Http)?;
+    /// assert_eq!(web.number().get(), 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_image(
+        name: impl Into<Cow<'static, str>>,
+        number: u64,
+        protocol: Protocol,
+    ) -> Result<Self, PortError> {
+        let (name, number) = (PortName::new(name)?, PortNumber::of_image(number)?);
+        Ok(Self { name, number, protocol, ready: None })
+    }
+
+    /// Sets the path at which the job says that the port serves. It means something for HTTP only: a port
+    /// of another protocol stays as it is. [`with_ready`](Self::with_ready) refuses one.
+    ///
+    /// ```
+    /// use chutes_core::{Port, Protocol, ReadinessPath};
+    ///
+    /// let web = Port::new("web", 8080, Protocol::Http)?.ready_at(ReadinessPath::new("/health")?);
+    /// assert_eq!(web.ready().map(ReadinessPath::as_str), Some("/health"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ready_at(mut self, path: ReadinessPath) -> Self {
+        if self.protocol == Protocol::Http {
+            self.ready = Some(path);
+        }
+        self
+    }
+
+    /// Checks a path at which the job says that the port serves, and that the port speaks HTTP.
+    ///
+    /// ```
+    /// use chutes_core::{Port, Protocol};
+    ///
+    /// assert!(Port::new("web", 8080, Protocol::Http)?.with_ready("/health").is_ok());
+    /// assert!(Port::new("db", 8081, Protocol::Tcp)?.with_ready("/health").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_ready(self, path: impl Into<Cow<'static, str>>) -> Result<Self, PortError> {
+        let path = ReadinessPath::new(path)?;
+        if self.protocol != Protocol::Http {
+            return Err(PortError::ReadyWithoutHttp);
+        }
+        Ok(self.ready_at(path))
     }
 
     /// The port that `ssh = true` adds: `ssh`, 2202, TCP.
     #[must_use]
     pub const fn ssh() -> Self {
         let name = PortName::SSH;
-        Self { name, number: PortNumber::SSH, protocol: Protocol::Tcp }
+        Self { name, number: PortNumber::SSH, protocol: Protocol::Tcp, ready: None }
     }
 
     /// The name, unique within a job.
@@ -68,6 +125,12 @@ impl Port {
         self.protocol
     }
 
+    /// The path at which the job says that the port serves; `None` when it does as soon as it is open.
+    #[must_use]
+    pub fn ready(&self) -> Option<&ReadinessPath> {
+        self.ready.as_ref()
+    }
+
     /// Why this port and an earlier one cannot belong to one job, if they cannot.
     #[must_use]
     pub fn conflict_with(&self, earlier: &Self) -> Option<PortConflict> {
@@ -77,6 +140,42 @@ impl Port {
             Some(PortConflict::Name { name: self.name.clone() })
         } else {
             None
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+mod record {
+    //! The JSON form of a port, whose number and protocol are `port` and `proto`.
+
+    use super::{Port, PortError, PortName, PortNumber, Protocol, ReadinessPath};
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    pub(super) struct PortRecord {
+        name: PortName,
+        port: PortNumber,
+        proto: Protocol,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ready: Option<ReadinessPath>,
+    }
+
+    impl From<Port> for PortRecord {
+        fn from(port: Port) -> Self {
+            let Port { name, number, protocol, ready } = port;
+            Self { name, port: number, proto: protocol, ready }
+        }
+    }
+
+    impl TryFrom<PortRecord> for Port {
+        type Error = PortError;
+
+        fn try_from(record: PortRecord) -> Result<Self, PortError> {
+            let PortRecord { name, port, proto, ready } = record;
+            if ready.is_some() && proto != Protocol::Http {
+                return Err(PortError::ReadyWithoutHttp);
+            }
+            Ok(Self { name, number: port, protocol: proto, ready })
         }
     }
 }
@@ -96,6 +195,10 @@ pub enum PortError {
     Name(PortNameError),
     /// The number is out of range.
     Number(PortNumberError),
+    /// The readiness path breaks the rule for such paths.
+    Ready(ReadinessPathError),
+    /// There is a readiness path, and the port does not speak HTTP.
+    ReadyWithoutHttp,
 }
 
 impl From<PortNameError> for PortError {
@@ -110,11 +213,19 @@ impl From<PortNumberError> for PortError {
     }
 }
 
+impl From<ReadinessPathError> for PortError {
+    fn from(error: ReadinessPathError) -> Self {
+        Self::Ready(error)
+    }
+}
+
 impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => error.fmt(f),
             Self::Number(error) => error.fmt(f),
+            Self::Ready(error) => error.fmt(f),
+            Self::ReadyWithoutHttp => f.write_str("only an HTTP port has a readiness path"),
         }
     }
 }
@@ -157,53 +268,4 @@ impl fmt::Display for PortConflict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ports(declared: &[(&'static str, u64)], ssh: bool) -> Result<Ports, PortsError> {
-        let declared =
-            declared.iter().map(|(name, number)| Port::new(*name, *number, Protocol::Tcp));
-        Ports::new(declared.collect::<Result<_, _>>().unwrap(), ssh)
-    }
-
-    #[track_caller]
-    fn check(declared: &[(&'static str, u64)], ssh: bool, expected: Result<usize, &str>) {
-        let found = ports(declared, ssh);
-        let found = found.map(|ports| ports.iter().count()).map_err(|error| error.to_string());
-        assert_eq!(found, expected.map_err(String::from));
-    }
-
-    #[test]
-    fn lists() {
-        check(&[], false, Ok(0));
-        check(&[], true, Ok(1));
-        check(&[("web", 8080), ("metrics", 9090)], true, Ok(3));
-        check(&[("web", 2202)], false, Ok(1));
-        check(&[("web", 8080), ("api", 8080)], false, Err("port 8080 is declared twice"));
-        check(&[("web", 8080), ("web", 8081)], false, Err("port name `web` is used twice"));
-        check(&[("shell", 2202)], true, Err("port 2202 is declared twice"));
-        check(&[("ssh", 8080)], true, Err("port name `ssh` is used twice"));
-        check(&[("ssh", 2202)], true, Err("port 2202 is declared twice"));
-    }
-
-    #[test]
-    fn ssh_port_is_last() {
-        let ports = ports(&[("web", 8080)], true).unwrap();
-        assert_eq!(ports.iter().last(), Some(&Port::ssh()));
-        assert!(ports.ssh());
-    }
-
-    #[test]
-    fn name_suggestions() {
-        for (name, expected) in [
-            ("Web-UI", Some("webui")),
-            ("web 1", Some("web1")),
-            ("1web", None),
-            ("w1b", None),
-            ("", None),
-        ] {
-            let error = PortName::new(name).unwrap_err();
-            assert_eq!(error.suggestion().as_deref(), expected, "{name}");
-        }
-    }
-}
+mod tests;

@@ -50,6 +50,33 @@ pub const fn is_port_number(number: u64) -> bool {
     number == SSH_PORT as u64 || (FIRST_PORT as u64 <= number && number <= u16::MAX as u64)
 }
 
+/// The longest readiness path.
+pub const MAX_READINESS_PATH: usize = 1_024;
+
+/// Whether this is the path, perhaps with a query, of a request: it begins with `/` and has nothing but
+/// visible ASCII characters without `#`.
+///
+/// ```
+/// assert!(chutes_core::rule::is_readiness_path("/health?full=1"));
+/// assert!(!chutes_core::rule::is_readiness_path("health"));
+/// assert!(!chutes_core::rule::is_readiness_path("/a b"));
+/// ```
+#[must_use]
+pub const fn is_readiness_path(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    if bytes.is_empty() || bytes.len() > MAX_READINESS_PATH || bytes[0] != b'/' {
+        return false;
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_graphic() || bytes[at] == b'#' {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// Whether this is a port name: lowercase ASCII letters, then optional digits (`[a-z]+[0-9]*`,
 /// the whole string).
 ///
@@ -195,6 +222,42 @@ pub fn namespace_problem(namespace: &str) -> Option<&'static str> {
         Some("has more than 100 characters")
     } else if namespace.chars().any(char::is_control) {
         Some("has a control character")
+    } else {
+        None
+    }
+}
+
+/// Whether a text has a private key in it, in any of the forms of OpenSSH and OpenSSL.
+///
+/// ```
+/// use chutes_core::rule::has_private_key;
+///
+/// assert!(has_private_key("-----BEGIN OPENSSH PRIVATE KEY-----"));
+/// assert!(!has_private_key("ssh-ed25519 AAAA me"));
+/// ```
+#[must_use]
+pub fn has_private_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY")
+}
+
+/// What is wrong with the text of one or several public keys, without reading them: whether they are keys
+/// is for the SSH server to say. `None` when nothing is. The text is never repeated, because it may be a
+/// private key.
+///
+/// ```
+/// use chutes_core::rule::public_keys_problem;
+///
+/// assert_eq!(public_keys_problem("ssh-ed25519 AAAA me"), None);
+/// assert_eq!(public_keys_problem(""), Some("is empty"));
+/// ```
+#[must_use]
+pub fn public_keys_problem(text: &str) -> Option<&'static str> {
+    if text.trim().is_empty() {
+        Some("is empty")
+    } else if text.contains('\0') {
+        Some("has a zero byte")
+    } else if has_private_key(text) {
+        Some("is a private key: give the public one, the line in the file that ends with `.pub`")
     } else {
         None
     }

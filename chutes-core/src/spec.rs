@@ -25,7 +25,7 @@ pub use self::volume::{
     HubRepository, InlineZip, InputVolume, InputVolumes, MountedVolume, OutputVolumes, RepoType,
     SecretText,
 };
-use crate::{JobName, Json, Limits, Route, SecretPairs};
+use crate::{JobName, Json, Limits, Port, PortName, Publish, Route, SecretPairs};
 
 /// Everything that was asked for in one run: what to run, on which data, within which limits.
 ///
@@ -52,6 +52,10 @@ pub struct JobSpec {
     pub input_volumes: InputVolumes,
     /// Where files below `/output` go when the job has ended.
     pub output_volumes: OutputVolumes,
+    /// The ports that are opened under another number than the declared one.
+    pub publish: Vec<Publish>,
+    /// Who may log in while it runs, if somebody may.
+    pub ssh: Option<SshAccess>,
     /// Whether the job serves requests while it runs, and to whom.
     pub streaming: Option<Streaming>,
 }
@@ -77,6 +81,8 @@ pub enum Work {
         args: Vec<String>,
         /// Whether it may use the network.
         network: bool,
+        /// The ports that it opens.
+        ports: Vec<Port>,
     },
 }
 
@@ -85,6 +91,17 @@ pub enum Work {
 pub struct Streaming {
     /// The certificate (PEM) that clients must show; `None` when anybody may connect.
     pub client_certificate: Option<String>,
+    /// The port that serves; `None` is the only HTTP port of a job, or port 8000 of an image.
+    pub port: Option<PortName>,
+}
+
+/// Who may log in by SSH while a run goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SshAccess {
+    /// Public keys, each as a line of an `authorized_keys` file without options.
+    pub public_keys: Vec<String>,
+    /// Whether the run goes on, within its limit, while somebody is logged in.
+    pub keep_alive: bool,
 }
 
 /// What a run runs, by name.
@@ -111,7 +128,7 @@ impl JobSpec {
     /// A run of an image, and defaults for everything else.
     #[must_use]
     pub fn image(image: ImageName, args: Vec<String>) -> Self {
-        Self::new(Work::Image { image, args, network: false })
+        Self::new(Work::Image { image, args, network: false, ports: Vec::new() })
     }
 
     fn new(work: Work) -> Self {
@@ -125,6 +142,8 @@ impl JobSpec {
             artifacts_dir: None,
             input_volumes: InputVolumes::default(),
             output_volumes: OutputVolumes::default(),
+            publish: Vec::new(),
+            ssh: None,
             streaming: None,
         }
     }

@@ -1,7 +1,7 @@
-//! The arguments of an attribute as written: `name = value`, separated by commas.
+//! The arguments of an attribute, or of a port in one, as written: `name = value`, separated by commas.
 //!
-//! Names, duplicates and missing values are checked here, by the table of arguments that each
-//! attribute has. A broken argument is reported and left out; the others are still checked.
+//! Names, duplicates and missing values are checked here, by the table of arguments that each of them
+//! has. A broken argument is reported and left out; the others are still checked.
 
 use chutes_core::suggest;
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
@@ -9,7 +9,7 @@ use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::literal::{self, Piece};
 
-/// One row of the table of arguments of an attribute.
+/// One row of the table of arguments.
 pub(crate) struct Known {
     /// The name.
     pub(crate) name: &'static str,
@@ -19,10 +19,10 @@ pub(crate) struct Known {
     pub(crate) listed: bool,
 }
 
-/// An attribute: its name and its arguments.
+/// What has arguments, an attribute or a port, and which.
 pub(crate) struct Grammar {
-    /// The name of the attribute.
-    pub(crate) attribute: &'static str,
+    /// What it is in messages, for instance "the `job` attribute".
+    pub(crate) owner: &'static str,
     /// Its arguments.
     pub(crate) known: &'static [Known],
 }
@@ -35,7 +35,7 @@ pub(crate) struct Argument {
     pub(crate) value: TokenStream,
 }
 
-/// The arguments of one attribute, each name at most once, and what is wrong between them.
+/// The arguments together, each name at most once, and what is wrong between them.
 pub(crate) struct Arguments {
     list: Vec<Result<Argument, Problem>>,
 }
@@ -43,9 +43,17 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Reads the tokens between the parentheses of an attribute.
     pub(crate) fn read(tokens: TokenStream, grammar: &Grammar) -> Self {
-        let mut names: Vec<String> = Vec::new();
         let pieces = literal::split_at_commas(literal::ungroup(tokens)).into_iter();
-        let list = pieces.flat_map(|piece| split_at_missing_commas(piece, grammar)).map(|piece| {
+        Self::of(pieces.flat_map(|piece| split_at_missing_commas(piece, grammar)), grammar)
+    }
+
+    /// Reads what stands between commas, missing ones included.
+    pub(crate) fn of(
+        pieces: impl IntoIterator<Item = Result<Piece, Problem>>,
+        grammar: &Grammar,
+    ) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        let list = pieces.into_iter().map(|piece| {
             let (key, value) = split_at_equals(&piece?, grammar)?;
             let name = key.to_string();
             let repeated = names.contains(&name);
@@ -75,7 +83,10 @@ impl Arguments {
 }
 
 /// Two arguments without a comma between them are reported once, and both are still read.
-fn split_at_missing_commas(piece: Piece, grammar: &Grammar) -> Vec<Result<Piece, Problem>> {
+pub(crate) fn split_at_missing_commas(
+    piece: Piece,
+    grammar: &Grammar,
+) -> Vec<Result<Piece, Problem>> {
     let tokens: Vec<TokenTree> = literal::ungroup(piece.tokens).into_iter().collect();
     let starts_argument = |at: usize| match (&tokens[at], tokens.get(at + 1)) {
         (TokenTree::Ident(key), Some(TokenTree::Punct(equals))) => {
@@ -107,7 +118,7 @@ enum Value {
 fn split_at_equals(piece: &Piece, grammar: &Grammar) -> Result<(Ident, Value), Problem> {
     let mut tokens = piece.tokens.clone().into_iter();
     let Some(TokenTree::Ident(key)) = tokens.next() else {
-        let message = format!("expected an argument of the `{}` attribute", grammar.attribute);
+        let message = format!("expected an argument of {}", grammar.owner);
         return Err(piece.problem(message).help("write an argument as `name = value`"));
     };
     let value = match tokens.next() {
@@ -156,7 +167,7 @@ fn check(
 }
 
 fn unknown(key: &Ident, grammar: &Grammar) -> Problem {
-    let message = format!("unknown argument `{key}` for the `{}` attribute", grammar.attribute);
+    let message = format!("unknown argument `{key}` for {}", grammar.owner);
     let listed = grammar.known.iter().filter(|known| known.listed);
     let names: Vec<&str> = listed.map(|known| known.name).collect();
     let help = match suggest::nearest(&key.to_string(), names.iter().copied()) {

@@ -28,12 +28,19 @@ const KNOWN: &[Known] = &[
 ];
 
 impl HookKind {
-    const fn grammar(self) -> Grammar {
-        let attribute = match self {
+    const fn attribute(self) -> &'static str {
+        match self {
             Self::Startup => "on_startup",
             Self::Shutdown => "on_shutdown",
+        }
+    }
+
+    const fn grammar(self) -> Grammar {
+        let owner = match self {
+            Self::Startup => "the `on_startup` attribute",
+            Self::Shutdown => "the `on_shutdown` attribute",
         };
-        Grammar { attribute, known: KNOWN }
+        Grammar { owner, known: KNOWN }
     }
 
     const fn shape(self) -> Shape {
@@ -75,7 +82,7 @@ pub(crate) fn hook(
             krate = path;
         }
     });
-    function::attach(item, grammar.attribute, &kind.shape(), problems, |function| {
+    function::attach(item, kind.attribute(), &kind.shape(), problems, |function| {
         registration(kind, &krate, function, priority)
     })
 }

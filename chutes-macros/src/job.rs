@@ -14,8 +14,10 @@ use crate::diagnostics::{Diagnostics, Problem};
 use crate::function::{self, Shape};
 use crate::literal;
 
+const ATTRIBUTE: &str = "job";
+
 const GRAMMAR: Grammar = Grammar {
-    attribute: "job",
+    owner: "the `job` attribute",
     known: &[
         Known { name: "ports", example: "ports = [http(\"web\", 8080)]", listed: true },
         Known { name: "timeout", example: "timeout = 3_600", listed: true },
@@ -89,7 +91,7 @@ fn flag(argument: &Argument) -> Result<bool, Problem> {
 pub(crate) fn job(arguments: TokenStream, item: TokenStream, door: Door) -> TokenStream {
     let mut problems = Diagnostics::default();
     let attribute = JobAttribute::read(arguments, door, &mut problems);
-    function::attach(item, GRAMMAR.attribute, &SHAPE, problems, |function| {
+    function::attach(item, ATTRIBUTE, &SHAPE, problems, |function| {
         expand::registration(&attribute, function)
     })
 }

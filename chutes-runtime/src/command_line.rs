@@ -1,5 +1,6 @@
 //! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`.
 
+mod access;
 mod arguments;
 #[cfg(feature = "container")]
 pub mod cli;
@@ -58,6 +59,10 @@ use crate::registry::Registry;
 pub fn main() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
+    }
+    #[cfg(feature = "ssh")]
+    if crate::sftp::is_wanted() {
+        return crate::sftp::main();
     }
     let ended = parse().and_then(|arguments| match arguments {
         Some(arguments) => execute(arguments),

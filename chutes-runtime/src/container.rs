@@ -103,6 +103,12 @@ impl Engine {
         &self.docker
     }
 
+    /// Where it is: `unix://` and a path, or a URL.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     /// Whether its containers run on this machine, as far as can be told.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.address, Address::Socket(_))

@@ -50,6 +50,7 @@ pub struct DeclaredPort {
     pub name: &'static str,
     pub number: u16,
     pub protocol: Protocol,
+    pub ready: Option<&'static str>,
 }
 
 /// A job together with its decoded data, ready to start.

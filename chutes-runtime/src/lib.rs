@@ -39,6 +39,9 @@ mod entry;
 mod error;
 mod event;
 mod field_path;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod logs;
 mod outputs;
 mod port;
@@ -47,8 +50,14 @@ mod registry;
 mod result;
 mod run;
 mod schema;
+#[cfg(feature = "ssh")]
+mod sftp;
 mod sink;
+#[cfg(feature = "ssh")]
+mod ssh;
 mod state;
+#[cfg(feature = "streaming")]
+mod streaming;
 pub mod testing;
 #[cfg(feature = "volumes")]
 mod volume;

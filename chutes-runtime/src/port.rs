@@ -1,15 +1,43 @@
-//! The ports of a run: where the job binds what it declared.
+//! The ports of a run: where the job binds what it declared, and how the supervisor holds, watches and
+//! reaches them.
+//!
+//! - [`Claims`]: the ports are free, and stay so until the job opens them.
+//! - [`PortWatch`]: which ports the job has opened, and which it should have declared.
+//! - [`Reach`]: connections to what the job serves, on this machine or inside of its container.
+//! - [`get_status`]: one request to the job.
+
+mod claim;
+mod probe;
+mod reach;
+#[cfg(feature = "container")]
+mod relay;
+mod sockets;
+mod watch;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use chutes_core::{Port, Ports};
+use chutes_core::{Port, PortAddress};
 use tokio::net::{TcpListener, UdpSocket};
+
+pub(crate) use self::claim::{ClaimError, Claims, variables};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::probe::fuzz as fuzz_answer;
+#[cfg(feature = "streaming")]
+pub(crate) use self::probe::get_status;
+#[cfg(feature = "container")]
+pub(crate) use self::reach::ContainerReach;
+pub(crate) use self::reach::Reach;
+#[cfg(feature = "container")]
+pub(crate) use self::relay::Relay;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::sockets::fuzz as fuzz_sockets;
+pub(crate) use self::watch::{PortWatch, Whose};
 
 /// A declared port in a run.
 ///
-/// [`JobContext::port`](crate::JobContext::port) finds it. Its number is the declared one, its address
-/// that of [`Run::host`](crate::Run::host).
+/// [`JobContext::port`](crate::JobContext::port) finds it. Its address is that of
+/// [`Run::host`](crate::Run::host), its number the declared one unless the run publishes it under another.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -31,21 +59,20 @@ use tokio::net::{TcpListener, UdpSocket};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunPort {
-    port: Port,
-    address: SocketAddr,
+    at: PortAddress,
 }
 
 impl RunPort {
     /// The port as the job declares it.
     #[must_use]
     pub fn declared(&self) -> &Port {
-        &self.port
+        &self.at.port
     }
 
     /// The address to bind.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.at.address
     }
 
     /// Listens on the port, for `http` and `tcp`. The declared protocol is not checked.
@@ -63,7 +90,7 @@ impl RunPort {
     ///
     /// Those of [`TcpListener::bind`], with the name and the address of the port in the message.
     pub async fn bind_tcp(&self) -> io::Result<TcpListener> {
-        TcpListener::bind(self.address).await.map_err(|error| self.named(&error))
+        TcpListener::bind(self.at.address).await.map_err(|error| self.named(&error))
     }
 
     /// Opens the port, for `udp`. The declared protocol is not checked.
@@ -80,13 +107,13 @@ impl RunPort {
     ///
     /// Those of [`UdpSocket::bind`], with the name and the address of the port in the message.
     pub async fn bind_udp(&self) -> io::Result<UdpSocket> {
-        UdpSocket::bind(self.address).await.map_err(|error| self.named(&error))
+        UdpSocket::bind(self.at.address).await.map_err(|error| self.named(&error))
     }
 
     /// "Address already in use" does not say which address.
     fn named(&self, error: &io::Error) -> io::Error {
         let message =
-            format!("cannot open port `{}` at {}: {error}", self.port.name(), self.address);
+            format!("cannot open port `{}` at {}: {error}", self.at.port.name(), self.at.address);
         io::Error::new(error.kind(), message)
     }
 }
@@ -111,22 +138,17 @@ pub struct UnknownPort {
 pub(crate) struct RunPorts(Vec<RunPort>);
 
 impl RunPorts {
-    /// The declared ports, each with its own number on `host`.
-    pub(crate) fn on_host(declared: &Ports, host: IpAddr) -> Self {
-        let resolve = |port: &Port| RunPort {
-            port: port.clone(),
-            address: SocketAddr::new(host, port.number().get()),
-        };
-        Self(declared.iter().map(resolve).collect())
+    pub(crate) fn new(ports: Vec<PortAddress>) -> Self {
+        Self(ports.into_iter().map(|at| RunPort { at }).collect())
     }
 
     /// Adds a port with an address of its own.
     pub(crate) fn push(&mut self, port: Port, address: SocketAddr) {
-        self.0.push(RunPort { port, address });
+        self.0.push(RunPort { at: PortAddress { port, address } });
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<RunPort, UnknownPort> {
-        let found = self.0.iter().find(|port| port.port.name().as_str() == name);
+        let found = self.0.iter().find(|port| port.at.port.name().as_str() == name);
         found.cloned().ok_or_else(|| UnknownPort { name: name.to_owned() })
     }
 }

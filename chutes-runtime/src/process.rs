@@ -5,6 +5,7 @@
 //! from it and was not there before belongs to the job.
 //!
 //! - [`Tree`]: every descendant of the supervisor, however it daemonised itself.
+//! - [`Sessions`]: processes that the supervisor has started for SSH sessions, which are not the job's.
 //! - [`Cgroup`]: the cgroup of a run, where one can be made.
 //! - [`MemoryLimit`]: a limit that is in force, by cgroup or by address space.
 //! - [`Death`]: from an exit status and evidence to what happened.
@@ -16,23 +17,29 @@
 //! `cargo test` the tests of this module take turns, but tests elsewhere that start processes might
 //! lose them.
 
+mod again;
 mod cgroup;
 mod death;
 mod end;
 mod leftovers;
 mod memory;
 mod procfs;
+mod sessions;
 mod signal;
 mod tree;
 mod worker_side;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
+pub(crate) use self::again::{PRIVATE_VARIABLES, this_program};
 pub(crate) use self::cgroup::{Cgroup, OomCount};
 pub(crate) use self::death::{Death, Evidence, system_oom_kills};
 pub(crate) use self::end::Ended;
 pub(crate) use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub(crate) use self::memory::{MemoryLimit, memory_in_use};
+pub(crate) use self::sessions::Sessions;
+#[cfg(feature = "ssh")]
+pub(crate) use self::signal::name as signal_name;
 pub(crate) use self::tree::Tree;
 pub(crate) use self::worker_side::die_with_supervisor;

@@ -1,5 +1,8 @@
 //! The registry: every job and hook of the binary, checked once at start-up.
 
+#[cfg(test)]
+mod tests;
+
 use chutes_core::{
     JobContract, JobName, JobNameError, Json, Port, PortError, Ports, PortsError, SourceLocation,
     TimeLimit, TimeLimitError, suggest,
@@ -37,7 +40,13 @@ impl Job {
     fn check(definition: &'static JobDefinition) -> Result<Self, InvalidJobReason> {
         let name = JobName::new(definition.name)?;
         let declared = definition.ports.iter();
-        let declared = declared.map(|port| Port::new(port.name, port.number.into(), port.protocol));
+        let declared = declared.map(|declared| {
+            let port = Port::new(declared.name, declared.number.into(), declared.protocol)?;
+            match declared.ready {
+                Some(path) => port.with_ready(path),
+                None => Ok(port),
+            }
+        });
         let ports = Ports::new(declared.collect::<Result<_, _>>()?, definition.ssh)?;
         let timeout = definition.timeout_seconds.map(TimeLimit::from_seconds).transpose()?;
         Ok(Self { definition, name, ports, timeout })
@@ -296,79 +305,4 @@ pub struct UnknownJob {
     pub name: String,
     /// The name that was probably meant.
     pub suggestion: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use chutes_core::Protocol;
-
-    use super::*;
-    use crate::definition::DeclaredPort;
-    use crate::schema::{no_schema, source_location_at};
-
-    fn definition(name: &'static str, line: u32) -> JobDefinition {
-        JobDefinition {
-            name,
-            summary: "",
-            ports: &[],
-            timeout_seconds: None,
-            upload: true,
-            ssh: false,
-            source: source_location_at("src/jobs.rs", line, "jobs"),
-            prepare: |_| Err(DataError::NotExpected),
-            data_schema: no_schema,
-            result_schema: no_schema,
-        }
-    }
-
-    /// Definitions live as long as the program, in tests, too.
-    fn registry(
-        definitions: impl IntoIterator<Item = JobDefinition>,
-    ) -> Result<Registry, RegistryError> {
-        Registry::of(definitions.into_iter().map(|one| &*Box::leak(Box::new(one))))
-    }
-
-    #[test]
-    fn sorted_by_name() {
-        let registry = registry([definition("b", 1), definition("c", 2), definition("a", 3)]);
-        let names: Vec<_> =
-            registry.unwrap().jobs().iter().map(|job| job.name().to_string()).collect();
-        assert_eq!(names, ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn two_jobs_of_one_name() {
-        let error = registry([definition("a", 9), definition("b", 1), definition("a", 3)]);
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "two jobs are named `a`: one in module `jobs` at src/jobs.rs:3, \
-             one in module `jobs` at src/jobs.rs:9; rename one of them"
-        );
-    }
-
-    #[test]
-    fn unknown_name() {
-        let registry = registry([definition("train", 1), definition("test", 2)]).unwrap();
-        assert!(registry.get("train").is_ok());
-        assert_eq!(registry.get("trian").unwrap_err().suggestion.as_deref(), Some("train"));
-        assert_eq!(registry.get("deploy").unwrap_err().suggestion, None);
-    }
-
-    #[test]
-    fn definitions_that_no_attribute_makes() {
-        let web = DeclaredPort { name: "web", number: 80, protocol: Protocol::Http };
-        let ports = Box::leak(Box::new([web]));
-        for (definition, reason) in [
-            (JobDefinition { name: "../x", ..definition("", 1) }, "invalid job name `../x`"),
-            (JobDefinition { ports, ..definition("a", 1) }, "port 80 is out of range"),
-            (
-                JobDefinition { timeout_seconds: Some(1), ..definition("a", 1) },
-                "timeout of 1 second is out of range",
-            ),
-        ] {
-            let error = registry([definition]).unwrap_err();
-            let cause = std::error::Error::source(&error).unwrap();
-            assert_eq!(cause.to_string(), reason);
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! One execution of a job, from `sent` to its outcome.
 
+pub(crate) mod access;
 mod cancel;
 mod complete;
 mod created;
@@ -32,13 +33,13 @@ pub(crate) mod worker;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec, Work};
 use tokio::runtime::Handle;
 
+pub(crate) use self::access::AccessSettings;
 pub use self::cancel::CancelHandle;
 #[cfg(feature = "command-line")]
 pub(crate) use self::cancel::Urgency;
@@ -87,7 +88,7 @@ pub struct Run {
     test_sinks: Vec<Arc<dyn sink::Sink>>,
     live: bool,
     directory: PathBuf,
-    host: IpAddr,
+    access: AccessSettings,
     observer: Arc<dyn Observer>,
     runtime: Option<Handle>,
     cancel: CancelHandle,
@@ -115,7 +116,7 @@ impl Run {
             test_sinks: Vec::new(),
             live: false,
             directory,
-            host: Ipv4Addr::LOCALHOST.into(),
+            access: AccessSettings::default(),
             observer: Arc::new(()),
             runtime: None,
             cancel: CancelHandle::new(),
@@ -241,17 +242,13 @@ impl Run {
         }
     }
 
-    /// Whether files come or go.
+    /// Whether files come or go, or others connect.
     #[cfg(feature = "command-line")]
     pub(crate) fn has_transfers(&self) -> bool {
-        !self.sinks.is_empty() || !self.spec.input_volumes.is_empty() || self.job.is_none()
-    }
-
-    /// Sets the address on which the job opens its ports. Default `127.0.0.1`.
-    #[must_use]
-    pub fn host(mut self, host: IpAddr) -> Self {
-        self.host = host;
-        self
+        let has_ssh = self.job.as_ref().is_some_and(|job| job.ports().ssh());
+        let is_reached = has_ssh || self.spec.streaming.is_some();
+        let has_files = !self.sinks.is_empty() || !self.spec.input_volumes.is_empty();
+        has_files || is_reached || self.job.is_none()
     }
 
     /// Sets who is told of everything that happens. Default nobody.
@@ -317,8 +314,8 @@ impl Run {
         })?;
         deliver::remember(&wanted, &root).map_err(RunError::Journal)?;
         let mut journal = Journal::new(file);
-        let begin =
-            Entry::Run { id: self.id, spec: &self.spec.without_secrets(), uploads: self.uploads() };
+        let spec = access::without_private_key(self.spec.without_secrets());
+        let begin = Entry::Run { id: self.id, spec: &spec, uploads: self.uploads() };
         journal.append(begin).map_err(RunError::Journal)?;
         Ok(CreatedRun { run: self, directory, root, journal, sinks })
     }

@@ -14,6 +14,7 @@ mod limits;
 mod outputs;
 mod paths;
 mod seed;
+mod ssh;
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Write};
@@ -37,14 +38,14 @@ fn program() -> PathBuf {
 }
 
 /// A folder and an engine, to run one spec after the other.
-struct Stage {
+pub(crate) struct Stage {
     // Containers use the folder, so the engine ends first.
     engine: Engine,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Sandbox::new();
         Self { engine: Engine::start(&sandbox), sandbox }
     }
@@ -72,13 +73,13 @@ impl Stage {
         self.chutes(&words.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn start(&self, spec: &Value) -> Running {
+    pub(crate) fn start(&self, spec: &Value) -> Running {
         start(self.command(spec))
     }
 
     /// Runs a spec to its end.
     #[track_caller]
-    fn run(&self, spec: &Value) -> Ended {
+    pub(crate) fn run(&self, spec: &Value) -> Ended {
         self.ended(self.start(spec).finish())
     }
 
@@ -92,7 +93,7 @@ impl Stage {
 
     /// Examines what a run has left: the same outcome everywhere, what it returns, and no container.
     #[track_caller]
-    fn ended(&self, finished: Finished) -> Ended {
+    pub(crate) fn ended(&self, finished: Finished) -> Ended {
         let outcome = finished.outcome();
         assert_eq!(self.engine.containers(), [""; 0], "{finished:#?}");
         let result = std::fs::read_to_string(self.sandbox.path("result")).unwrap();
@@ -130,7 +131,7 @@ impl Stage {
     }
 
     /// The path of something in the directory of the run.
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.sandbox.path("run").join(name)
     }
 
@@ -156,9 +157,9 @@ impl Stage {
 
 /// A run of a spec that has ended.
 #[derive(Debug)]
-struct Ended {
+pub(crate) struct Ended {
     finished: Finished,
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What `--result` wrote.
     result: JobResult,
     events: Vec<Event>,
@@ -167,7 +168,13 @@ struct Ended {
 impl Ended {
     /// Checks how it ended, and that the failure says all of these. Returns what it says.
     #[track_caller]
-    fn check(&self, code: i32, status: &str, kind: FailureKind, said: &[&str]) -> String {
+    pub(crate) fn check(
+        &self,
+        code: i32,
+        status: &str,
+        kind: FailureKind,
+        said: &[&str],
+    ) -> String {
         let case = format!("{self:#?}");
         assert_eq!(self.finished.code, Some(code), "{case}");
         assert_eq!(self.outcome.status().to_string(), status, "{case}");
@@ -181,7 +188,7 @@ impl Ended {
     }
 
     /// The statuses in the order in which they were told.
-    fn statuses(&self) -> Vec<String> {
+    pub(crate) fn statuses(&self) -> Vec<String> {
         let status = |event: &Event| match &event.what {
             RunEvent::Status { status } => Some(status.to_string()),
             _ => None,
@@ -197,12 +204,12 @@ impl Ended {
 }
 
 /// A spec that runs this in the shell of the test image.
-fn shell(script: &str) -> Value {
+pub(crate) fn shell(script: &str) -> Value {
     json!({"image": image::PLAIN, "args": ["sh", "-ec", script]})
 }
 
 /// The same spec with these fields in addition.
-fn with(mut spec: Value, more: Value) -> Value {
+pub(crate) fn with(mut spec: Value, more: Value) -> Value {
     let Value::Object(more) = more else { panic!("{more} has no fields") };
     spec.as_object_mut().unwrap().extend(more);
     spec

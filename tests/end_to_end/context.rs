@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Sandbox, finish};
+use crate::support::{Finished, Sandbox, finish, own_address};
 
 /// What the job that shows its context returned.
 #[track_caller]
@@ -18,7 +18,7 @@ fn everything() {
         "job": "shows_its_context",
         "run_id": finished.outcome().run_id.to_string(),
         "inputs": 0,
-        "port": "127.0.0.1:9090",
+        "port": format!("{}:9090", own_address()),
         "unknown_port": "the job declares no port `web`",
         "attempt": 1,
         "deadline": false,
@@ -50,6 +50,7 @@ fn address_of_ports() {
         let sandbox = Sandbox::new();
         let mut command = sandbox.command(&["run", "shows_its_context", "--json"]);
         command.args(option.map(|address| format!("--host={address}")));
+        command.env_remove("CHUTES_HOST");
         command.envs(variable.map(|address| ("CHUTES_HOST", address)));
         assert_eq!(shown(&finish(command))["port"], expected);
     }

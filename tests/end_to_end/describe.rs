@@ -7,11 +7,14 @@ use crate::support::Sandbox;
 /// All jobs of the binary, in the order in which they are shown.
 fn names() -> Vec<String> {
     let sources = [
+        include_str!("../jobs/access.rs"),
         include_str!("../jobs/endings.rs"),
         include_str!("../jobs/files.rs"),
         include_str!("../jobs/hooks.rs"),
         include_str!("../jobs/hostile.rs"),
+        include_str!("../jobs/security.rs"),
         include_str!("../jobs/slow.rs"),
+        include_str!("../jobs/ssh.rs"),
         include_str!("../jobs/streams.rs"),
         include_str!("../jobs/uploads.rs"),
         include_str!("../more-jobs/src/lib.rs"),
@@ -21,8 +24,8 @@ fn names() -> Vec<String> {
         let lines: Vec<_> = source.lines().collect();
         let is_job =
             |line: &str| line.starts_with("#[") && (line.contains("job]") || line.contains("job("));
-        for pair in lines.windows(2).filter(|pair| is_job(pair[0])) {
-            let name = pair[1].strip_prefix("async fn ").unwrap();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| is_job(line)) {
+            let name = lines[at..].iter().find_map(|line| line.strip_prefix("async fn ")).unwrap();
             names.push(name.split('(').next().unwrap().to_owned());
         }
     }

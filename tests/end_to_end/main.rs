@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers are part of tests, too")]
 
+mod access;
 mod containers;
 mod context;
 mod deaths;

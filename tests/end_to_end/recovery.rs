@@ -99,10 +99,11 @@ fn run_json(root: &Path) -> Vec<u8> {
 
 /// The names of the records of a journal, of which the last line may be torn.
 fn records(root: &Path) -> Vec<String> {
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 11] = [
         "run",
         "status",
         "phase",
+        "endpoints",
         "execution",
         "collected",
         "delivered",

@@ -25,6 +25,12 @@ pub(crate) const DUPLICATE_JOBS: &str = env!("CARGO_BIN_EXE_duplicate-jobs");
 /// Whatever takes longer hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// An address of this machine for this test alone: many tests run jobs that declare the same ports.
+pub(crate) fn own_address() -> String {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    format!("127.{}.{middle}.{}", high | 64, low.max(1))
+}
+
 /// The working directory of one test. It is removed at the end.
 pub(crate) struct Sandbox {
     folder: TempDir,
@@ -54,6 +60,7 @@ impl Sandbox {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("CHUTES_HOST", own_address());
         command
     }
 

@@ -2,11 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what jobs print is tested, too")]
 
+mod access;
 mod endings;
 mod files;
 mod hooks;
 mod hostile;
+mod security;
 mod slow;
+mod ssh;
 mod streams;
 mod uploads;
 

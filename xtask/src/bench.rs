@@ -3,6 +3,7 @@
 //! It compares everything in crates that are generated below `target/`. What is compared is measured in
 //! turns, here as in the others, so that whatever else the machine does hits all of it alike.
 
+mod access;
 mod compile;
 pub(crate) mod container;
 mod contest;
@@ -10,12 +11,14 @@ mod crates;
 pub(crate) mod download;
 mod engine;
 pub(crate) mod files;
+pub(crate) mod front;
 mod generated;
 mod jobs;
 mod material;
 pub(crate) mod run;
 mod sample;
 mod size;
+pub(crate) mod ssh;
 mod start;
 mod table;
 pub(crate) mod upload;

@@ -6,6 +6,8 @@ mod bench;
 mod bless;
 mod command;
 mod metadata;
+#[cfg(test)]
+mod pages;
 mod test;
 
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ enum Task {
     BenchContainer(bench::container::Arguments),
     /// Measure fetching input volumes, against curl
     BenchDownload(bench::download::Arguments),
+    /// Measure the SSH server of a run, against OpenSSH's
+    BenchSsh(bench::ssh::Arguments),
+    /// Measure the TLS front of a run, against nginx
+    BenchFront(bench::front::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         Task::BenchUpload(arguments) => bench::upload::run(&arguments),
         Task::BenchContainer(arguments) => bench::container::run(&arguments),
         Task::BenchDownload(arguments) => bench::download::run(&arguments),
+        Task::BenchSsh(arguments) => bench::ssh::run(&arguments),
+        Task::BenchFront(arguments) => bench::front::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,7 +28,7 @@ impl TryFrom<&JobRequest> for JobSpec {
             OutputUpload::Zip(to) => Output::Zip(to.clone()),
         };
         let draft = Draft {
-            work: Some(Work::Image { image, args, network: false }),
+            work: Some(Work::Image { image, args, network: false, ports: Vec::new() }),
             executor_class: request.executor_class.as_ref().map(ToString::to_string),
             namespace: request.job_namespace.clone(),
             limits: limits(request),
@@ -41,10 +41,13 @@ impl TryFrom<&JobRequest> for JobSpec {
             outputs: uploads
                 .map(|(index, upload)| (element("$.uploads", index), output(upload)))
                 .collect(),
-            streaming: request
-                .streaming_details
-                .as_ref()
-                .map(|details| Streaming { client_certificate: Some(details.public_key.clone()) }),
+            streaming: request.streaming_details.as_ref().map(|details| Streaming {
+                client_certificate: Some(details.public_key.clone()),
+                port: None,
+            }),
+            ports: Vec::new(),
+            publish: Vec::new(),
+            ssh: None,
             problems: Problems::default(),
         };
         draft.check(Form::ComputeHorde)
@@ -68,8 +71,9 @@ impl JobRequest {
     ///
     /// # Errors
     ///
-    /// With all that the form cannot say, at the paths of our own form: a job, network, resources, a
-    /// checksum, no execution limit or one with a fraction of a second, streaming to anybody.
+    /// With all that the form cannot say, at the paths of our own form: a job, network, ports, SSH,
+    /// resources, a checksum, no execution limit or one with a fraction of a second, streaming to anybody
+    /// or from a port of another name.
     pub fn from_spec(spec: &JobSpec) -> Result<Self, SpecErrors> {
         let mut problems = Problems::default();
         let request = request(spec, &mut problems);
@@ -82,7 +86,10 @@ const NOT_THERE: &str = "the ComputeHorde form has nothing like it";
 
 fn request(spec: &JobSpec, problems: &mut Problems) -> Option<JobRequest> {
     let work = match &spec.work {
-        Work::Image { image, args, network } => {
+        Work::Image { image, args, network, ports } => {
+            if !ports.is_empty() {
+                problems.add("$.ports", NOT_THERE);
+            }
             if *network {
                 problems.add("$.network", NOT_THERE);
             }
@@ -95,6 +102,12 @@ fn request(spec: &JobSpec, problems: &mut Problems) -> Option<JobRequest> {
     };
     if spec.resources != Resources::default() {
         problems.add("$.resources", NOT_THERE);
+    }
+    if !spec.publish.is_empty() {
+        problems.add("$.publish", NOT_THERE);
+    }
+    if spec.ssh.is_some() {
+        problems.add("$.ssh", NOT_THERE);
     }
     let limits = &spec.limits;
     let [download, upload, streaming_start] = [
@@ -172,6 +185,9 @@ fn details(streaming: &Streaming, problems: &mut Problems) -> StreamingDetails {
     if streaming.client_certificate.is_none() {
         let path = "$.streaming.client_certificate";
         problems.add(path, "missing: the ComputeHorde form needs the certificate of the client");
+    }
+    if streaming.port.is_some() {
+        problems.add("$.streaming.port", NOT_THERE);
     }
     let public_key = streaming.client_certificate.clone().unwrap_or_default();
     StreamingDetails { public_key, executor_ip: None }

@@ -248,6 +248,22 @@ fn what_the_form_cannot_say_is_told() {
 }
 
 #[test]
+fn ports_and_ssh_have_no_words_in_this_form() {
+    let spec = JobSpec::from_json(
+        r#"{
+            "image": "alpine", "limits": { "execute": 1 },
+            "ports": [{ "name": "web", "port": 80, "proto": "http" }],
+            "publish": ["web:0"],
+            "ssh": true,
+            "streaming": { "client_certificate": "PEM", "port": "web" }
+        }"#,
+    );
+    let problems = JobRequest::from_spec(&spec.unwrap()).unwrap_err().problems;
+    let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["$.ports", "$.publish", "$.ssh", "$.streaming.port"]);
+}
+
+#[test]
 fn secrets_are_in_no_message_and_no_debug() {
     let request = JobRequest::from_json(&body(&json!({
         "env": { "TOKEN": "secret" },

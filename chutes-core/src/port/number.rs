@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::rule;
 
-/// A port number that a job may open: 2202, or 8002 to 65535, as in the Chutes decorator.
+/// A port number that a job may open: 2202, or 8002 to 65535, as in the Chutes decorator. An image may open
+/// any other, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "u64", into = "u16"))]
@@ -29,6 +30,15 @@ impl PortNumber {
         Ok(Self(number as u16))
     }
 
+    /// Checks the number of a port of an image: 1 to 65535.
+    pub const fn of_image(number: u64) -> Result<Self, PortNumberError> {
+        if number == 0 || number > u16::MAX as u64 {
+            return Err(PortNumberError { number });
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it is at most 65535")]
+        Ok(Self(number as u16))
+    }
+
     /// The number itself.
     #[must_use]
     pub const fn get(self) -> u16 {
@@ -46,7 +56,7 @@ impl TryFrom<u64> for PortNumber {
     type Error = PortNumberError;
 
     fn try_from(number: u64) -> Result<Self, PortNumberError> {
-        Self::new(number)
+        Self::of_image(number)
     }
 }
 

@@ -49,6 +49,48 @@ fn port_names() {
 }
 
 #[test]
+fn readiness_paths() {
+    let long = |length: usize| format!("/{}", "x".repeat(length - 1));
+    for (path, expected) in [
+        ("/", true),
+        ("/health", true),
+        ("//", true),
+        ("/a/../b?c=d&e=%20", true),
+        (&long(MAX_READINESS_PATH), true),
+        (&long(MAX_READINESS_PATH + 1), false),
+        ("", false),
+        ("health", false),
+        ("http://e.test/health", false),
+        ("/a b", false),
+        ("/a\r\nHost: b", false),
+        ("/a\t", false),
+        ("/a\0", false),
+        ("/a\u{7f}", false),
+        ("/é", false),
+        ("/a#b", false),
+    ] {
+        assert_eq!(is_readiness_path(path), expected, "readiness path {path:?}");
+    }
+}
+
+#[test]
+fn public_keys() {
+    for (text, is_good) in [
+        ("ssh-ed25519 AAAA me", true),
+        ("# mine\n\nssh-ed25519 AAAA me\r\nssh-rsa AAAA\n", true),
+        ("whatever", true),
+        ("", false),
+        (" \n\t", false),
+        ("ssh-ed25519 AAAA\0", false),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", false),
+        ("-----BEGIN RSA PRIVATE KEY-----", false),
+        ("ssh-ed25519 AAAA me\n-----BEGIN PRIVATE KEY-----", false),
+    ] {
+        assert_eq!(public_keys_problem(text).is_none(), is_good, "public keys {text:?}");
+    }
+}
+
+#[test]
 fn timeouts() {
     for (seconds, expected) in
         [(0, false), (29, false), (30, true), (86_400, true), (86_401, false)]

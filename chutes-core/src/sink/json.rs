@@ -159,7 +159,10 @@ impl Serialize for SinkSpec {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         let file_url = |path: &std::path::Path| {
-            format!("file:{}", url::encode(path.as_os_str().as_encoded_bytes()))
+            let path = url::encode(path.as_os_str().as_encoded_bytes());
+            // Two slashes at the beginning would be read as those in front of a host.
+            let before = if path.starts_with("//") { "file://" } else { "file:" };
+            format!("{before}{path}")
         };
         match self.kind() {
             SinkKind::Directory(path) => map.serialize_entry("url", &file_url(path))?,

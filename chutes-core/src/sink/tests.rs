@@ -250,6 +250,17 @@ fn declared() -> impl Strategy<Value = SinkSpec> {
     ]
 }
 
+/// What looks like the host of a URL is a part of the path.
+#[cfg(feature = "serde")]
+#[test]
+fn directories_with_several_slashes_are_read_back() {
+    for path in ["/", "//", "///", "//backup/x", "//localhost/x", "///localhost", "/localhost/x"] {
+        let spec: SinkSpec = path.parse().unwrap();
+        assert!(matches!(spec.kind(), SinkKind::Directory(read) if read.as_os_str() == path));
+        check_round_trip(&spec).unwrap();
+    }
+}
+
 proptest! {
     #[test]
     fn declared_volumes_are_read_back_and_keep_their_secrets(spec in declared()) {

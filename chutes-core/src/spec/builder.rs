@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::check::Form;
 use super::draft::{Draft, Output};
 use super::place::{self, OUTPUT, VOLUME};
-use super::problem::{SpecErrors, member};
+use super::problem::{SpecErrors, element, member};
 use super::{
-    ContainerPath, ImageName, InputVolume, JobSpec, MountedVolume, Resources, Streaming, Target,
-    Work,
+    ContainerPath, ImageName, InputVolume, JobSpec, MountedVolume, Resources, SshAccess, Streaming,
+    Target, Work,
 };
-use crate::{JobName, Json, Limits, Upload};
+use crate::{JobName, Json, Limits, Port, Publish, Upload};
 
 /// Puts a [`JobSpec`] together, and checks all of it at the end, by the rules of its JSON form. Paths in
 /// messages are those of that form.
@@ -47,7 +47,9 @@ impl JobSpec {
     pub fn builder(what: impl Into<Target>) -> JobSpecBuilder {
         let work = match what.into() {
             Target::Job(job) => Work::Job { app: None, job, data: Json::empty_object() },
-            Target::Image(image) => Work::Image { image, args: Vec::new(), network: false },
+            Target::Image(image) => {
+                Work::Image { image, args: Vec::new(), network: false, ports: Vec::new() }
+            }
         };
         JobSpecBuilder(Draft { work: Some(work), ..Draft::default() })
     }
@@ -98,6 +100,18 @@ impl JobSpecBuilder {
         match &mut self.0.work {
             Some(Work::Image { network, .. }) => *network = allowed,
             _ => self.0.problems.add("$.network", "it goes with `image`, and this spec runs a job"),
+        }
+        self
+    }
+
+    /// Adds a port on which the image listens. A job declares its ports itself.
+    pub fn port(mut self, port: Port) -> Self {
+        match &self.0.work {
+            Some(Work::Image { .. }) => {
+                let at = element("$.ports", self.0.ports.len());
+                self.0.ports.push((at, Some(port)));
+            }
+            _ => self.0.problems.add("$.ports", "it goes with `image`, and this spec runs a job"),
         }
         self
     }
@@ -168,6 +182,19 @@ impl JobSpecBuilder {
     /// `stderr.txt`.
     pub fn system_output(mut self, to: Upload) -> Self {
         self.0.outputs.push((member("$.output_volumes", "/output/"), Output::Zip(to)));
+        self
+    }
+
+    /// Adds a port that is opened under another number than the declared one.
+    pub fn publish(mut self, publish: Publish) -> Self {
+        let at = element("$.publish", self.0.publish.len());
+        self.0.publish.push((at, publish));
+        self
+    }
+
+    /// Says who may log in while it runs. Default nobody.
+    pub fn ssh(mut self, access: SshAccess) -> Self {
+        self.0.ssh = Some(access);
         self
     }
 

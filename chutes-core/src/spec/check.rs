@@ -1,5 +1,7 @@
 //! The rules of a spec that the types of its parts do not carry.
 
+pub(super) mod access;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -7,8 +9,7 @@ use super::draft::Output;
 use super::place::InUse;
 use super::problem::{Problems, element, member};
 use super::{
-    ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, Streaming,
-    Work,
+    ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, Work,
 };
 use crate::{Escaped, Limits, SecretPairs, Upload, UploadMethod, rule, suggest};
 
@@ -134,16 +135,6 @@ pub(super) fn env(env: &[(String, String)], problems: &mut Problems) {
         if !names.insert(name) {
             problems.add(path(), "the variable is set twice");
         }
-    }
-}
-
-pub(super) fn streaming(streaming: &Streaming, form: Form, problems: &mut Problems) {
-    let is_certificate = |pem: &str| !pem.trim().is_empty() && !pem.contains('\0');
-    if streaming.client_certificate.as_deref().is_some_and(|pem| !is_certificate(pem)) {
-        problems.add(
-            form.path("$.streaming.client_certificate"),
-            "a certificate is a text that begins with `-----BEGIN CERTIFICATE-----`",
-        );
     }
 }
 

@@ -3,15 +3,17 @@
 //! The JSON form, the builder and the ComputeHorde form each fill a draft; what the types of its parts do
 //! not say by themselves is checked here, once.
 
+use super::check::access::Access;
 use super::check::{self, Form};
 use super::place;
 use super::problem::{Problems, SpecErrors};
 use super::{
-    ContainerPath, InputVolumes, JobSpec, MountedVolume, OutputVolumes, Resources, Streaming, Work,
+    ContainerPath, ExecutorClass, InputVolumes, JobSpec, MountedVolume, OutputVolumes, Resources,
+    SshAccess, Streaming, Work,
 };
-use crate::{Limits, RelativePath, SecretPairs, Upload};
+use crate::{Limits, Port, Publish, RelativePath, SecretPairs, Upload};
 
-/// What was asked for. Each volume stands beside its place in that form, for messages.
+/// What was asked for. Each volume and each port stands beside its place in that form, for messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     /// `None` when there is a problem with it.
@@ -24,6 +26,10 @@ pub(crate) struct Draft {
     pub(crate) artifacts_dir: Option<ContainerPath>,
     pub(crate) inputs: Vec<(String, MountedVolume)>,
     pub(crate) outputs: Vec<(String, Output)>,
+    /// The ports of an image, which its [`Work`] gets at the end. `None` for one with a problem.
+    pub(crate) ports: Vec<(String, Option<Port>)>,
+    pub(crate) publish: Vec<(String, Publish)>,
+    pub(crate) ssh: Option<SshAccess>,
     pub(crate) streaming: Option<Streaming>,
     /// What is known to be wrong already.
     pub(crate) problems: Problems,
@@ -53,9 +59,20 @@ impl Draft {
         check::env(&self.env, problems);
         check::inputs(&self.inputs, problems);
         check::outputs(&self.outputs, problems);
-        if let Some(streaming) = &self.streaming {
-            check::streaming(streaming, form, problems);
-        }
+        let access = Access {
+            is_image: matches!(self.work, Some(Work::Image { .. })),
+            ports: &self.ports,
+            publish: &self.publish,
+            ssh: self.ssh.as_ref(),
+            streaming: self.streaming.as_ref(),
+        };
+        access.check(form, problems);
+        let problems = std::mem::take(problems);
+        problems.finish(self.into_spec(executor_class))
+    }
+
+    /// The spec as it is, unless it is not known what to run.
+    fn into_spec(mut self, executor_class: Option<ExecutorClass>) -> Option<JobSpec> {
         let mut output_volumes = OutputVolumes::default();
         for (_, output) in self.outputs {
             match output {
@@ -64,8 +81,11 @@ impl Draft {
             }
         }
         output_volumes.files = place::grouped(output_volumes.files, |(path, _)| path.clone());
-        let spec = self.work.map(|work| JobSpec {
-            work,
+        if let Some(Work::Image { ports, .. }) = &mut self.work {
+            *ports = self.ports.into_iter().filter_map(|(_, port)| port).collect();
+        }
+        Some(JobSpec {
+            work: self.work?,
             executor_class,
             namespace: self.namespace,
             limits: self.limits,
@@ -76,8 +96,9 @@ impl Draft {
                 self.inputs.into_iter().map(|(_, volume)| volume).collect(),
             ),
             output_volumes,
+            publish: self.publish.into_iter().map(|(_, publish)| publish).collect(),
+            ssh: self.ssh,
             streaming: self.streaming,
-        });
-        self.problems.finish(spec)
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! It is read by hand, because the messages of a derived reader repeat values, which may be secret, and
 //! tell one mistake at a time.
 
+mod access;
 mod fields;
 pub(crate) mod object;
 mod read;
@@ -11,6 +12,8 @@ mod schema;
 pub(crate) mod volumes;
 mod write;
 
+#[cfg(test)]
+pub(super) use self::access::{PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
 #[cfg(test)]
 pub(super) use self::read::KEYS;
 pub(crate) use self::write::pairs;

@@ -2,8 +2,9 @@
 
 use super::{
     InlineZip, InputVolume, InputVolumes, JobSpec, MountedVolume, OutputVolumes, SecretText,
+    SshAccess,
 };
-use crate::{HttpUrl, SecretPairs, Upload, UploadMethod};
+use crate::{HttpUrl, SecretPairs, Upload, UploadMethod, rule};
 
 /// Stands for a secret.
 const HIDDEN: &str = "…";
@@ -47,6 +48,8 @@ impl JobSpec {
                 files: files.filter_map(|(path, to)| Some((path.clone(), upload(to)?))).collect(),
                 system_output: outputs.system_output.as_ref().and_then(upload),
             },
+            publish: self.publish.clone(),
+            ssh: self.ssh.as_ref().map(ssh),
             streaming: self.streaming.clone(),
         }
     }
@@ -55,6 +58,14 @@ impl JobSpec {
 fn names(pairs: &SecretPairs) -> SecretPairs {
     let hidden = pairs.reveal().iter().map(|(name, _)| (name.clone(), HIDDEN.to_owned()));
     SecretPairs::new(hidden.collect())
+}
+
+/// Public keys may be shown. A private one is refused by every way to make a spec but one, its fields.
+fn ssh(access: &SshAccess) -> SshAccess {
+    let shown = |key: &String| {
+        if rule::has_private_key(key) { HIDDEN.to_owned() } else { key.clone() }
+    };
+    SshAccess { public_keys: access.public_keys.iter().map(shown).collect(), ..*access }
 }
 
 /// A URL can be read as it is shown. Were there one that cannot, it would be left out, not shown whole.

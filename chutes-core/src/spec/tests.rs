@@ -1,5 +1,6 @@
 //! Specs in JSON and from the builder: what is read, what is refused, what is written.
 
+mod access;
 mod documented;
 mod random;
 mod volumes;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{HttpUrl, Upload};
+use crate::{HttpUrl, Protocol, Upload};
 
 /// The example of the documentation: every key once.
 pub(crate) const EXAMPLE: &str = include_str!("tests/example.json");
@@ -52,13 +53,17 @@ fn the_example_is_read() {
     assert_eq!(places, ["/volume", "/volume/a.bin", "/volume/d", "/volume/m"]);
     assert_eq!(spec.output_volumes.files.len(), 2);
     assert!(spec.output_volumes.system_output.is_some());
-    assert_eq!(spec.streaming, None);
+    assert!(matches!(&spec.work, Work::Image { ports, .. } if ports.len() == 2));
+    assert_eq!(spec.publish.len(), 2);
+    assert!(spec.ssh.is_some_and(|ssh| ssh.keep_alive && ssh.public_keys.len() == 1));
+    let port = spec.streaming.and_then(|streaming| streaming.port);
+    assert_eq!(port, Some(PortName::new("web").unwrap()));
 }
 
 #[test]
 fn what_to_run_is_said_once() {
     for text in [
-        r#"{"image": "alpine", "args": null, "network": null, "app": null}"#,
+        r#"{"image": "alpine", "args": null, "network": null, "ports": null, "app": null}"#,
         r#"{"job": "train"}"#,
         r#"{"job": "train", "app": "target/debug/jobs", "data": null, "streaming": true}"#,
     ] {
@@ -72,8 +77,8 @@ fn what_to_run_is_said_once() {
         &[("$.job", "a spec runs a job or an image, not both")],
     );
     check_text(
-        r#"{"job": "train", "args": [], "network": false}"#,
-        &[("$.args", of_image), ("$.network", of_image)],
+        r#"{"job": "train", "args": [], "network": false, "ports": [1]}"#,
+        &[("$.args", of_image), ("$.network", of_image), ("$.ports", of_image)],
     );
     check_text(
         r#"{"image": "alpine", "app": "x", "data": null}"#,
@@ -206,6 +211,7 @@ fn the_builder_refuses_what_json_refuses() {
         (alpine().data(Json::null()), "$.data"),
         (train().args(["x"]), "$.args"),
         (train().network(true), "$.network"),
+        (train().port(Port::new("web", 8080, Protocol::Http).unwrap()), "$.ports"),
         (train().app(""), "$.app"),
         (alpine().args(["\0"]), "$.args[0]"),
         (alpine().env("A", "1").env("A", "2"), "$.env.A"),
@@ -250,8 +256,9 @@ fn secrets_are_in_no_message() {
             "type": "http_post", "url": "https://e.test", "form_fields": { "k": ["secret"] },
             "signed_headers": { "k": "secret\n" },
         }},
+        "ssh": { "public_keys": ["-----BEGIN OPENSSH PRIVATE KEY-----\nsecret", ["secret"]] },
     })));
-    assert_eq!(errors.len(), 8, "{errors:?}");
+    assert_eq!(errors.len(), 10, "{errors:?}");
     assert!(!format!("{errors:?}").contains("secret"), "{errors:?}");
 }
 

@@ -1,8 +1,8 @@
 //! The expansion of `#[job]`: a registration beside the function.
 
-use chutes_core::{Port, Protocol};
+use chutes_core::{Port, Protocol, ReadinessPath};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use super::JobAttribute;
 use crate::function::Function;
@@ -64,6 +64,7 @@ fn prepare(function: &Function) -> TokenStream {
 fn port(port: &Port) -> TokenStream {
     let name = port.name().as_str();
     let number = port.number().get();
+    let ready = option(port.ready().map(ReadinessPath::as_str));
     let protocol = format_ident!(
         "{}",
         match port.protocol() {
@@ -76,9 +77,10 @@ fn port(port: &Port) -> TokenStream {
         name: #name,
         number: #number,
         protocol: __chutes::Protocol::#protocol,
+        ready: #ready,
     })
 }
 
-fn option(value: Option<u64>) -> TokenStream {
+fn option(value: Option<impl ToTokens>) -> TokenStream {
     value.map_or_else(|| quote!(__chutes::None), |value| quote!(__chutes::Some(#value)))
 }

@@ -1,5 +1,7 @@
 //! The argument `ports`: a list such as `[http("web", 8080), tcp("metrics", 9100)]`.
 
+mod ready;
+
 use chutes_core::{Escaped, Port, PortName, PortNumber, Protocol, rule};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::Lit;
@@ -43,7 +45,12 @@ fn read(element: &Piece, seen: &mut Seen, problems: &mut Diagnostics) -> Option<
         if is_twin { Ok(name) } else { claimed.map(|()| name) }
     });
     let (name, number) = (problems.keep(name), problems.keep(number));
-    Port::new(name?.as_str().to_owned(), number?.get().into(), protocol?).ok()
+    let ready = ready::read(written.others, protocol, problems);
+    let port = Port::new(name?.as_str().to_owned(), number?.get().into(), protocol?).ok()?;
+    Some(match ready {
+        Some(path) => port.ready_at(path),
+        None => port,
+    })
 }
 
 impl Seen {
@@ -79,11 +86,21 @@ impl Seen {
     }
 }
 
-/// One port as written: `protocol(name, number)`.
+/// Whether this is `name = value`, which a name and a number are not.
+fn is_named(tokens: &TokenStream) -> bool {
+    let mut tokens = literal::ungroup(tokens.clone()).into_iter();
+    matches!(
+        (tokens.next(), tokens.next()),
+        (Some(TokenTree::Ident(_)), Some(TokenTree::Punct(equals))) if equals.as_char() == '='
+    )
+}
+
+/// One port as written: `protocol(name, number)`, perhaps with arguments behind the number.
 struct Written {
     protocol: proc_macro2::Ident,
     name: TokenStream,
     number: TokenStream,
+    others: Vec<Result<Piece, Problem>>,
 }
 
 impl Written {
@@ -105,12 +122,18 @@ impl Written {
         if arguments.delimiter() != Delimiter::Parenthesis {
             return Err(not_a_port());
         }
-        match <[Piece; 2]>::try_from(literal::split_at_commas(arguments.stream())) {
-            Ok([name, number]) if !(name.tokens.is_empty() || number.tokens.is_empty()) => {
-                Ok(Self { protocol, name: name.tokens, number: number.tokens })
-            }
-            _ => Err(not_a_port()),
+        let mut pieces = literal::split_at_commas(arguments.stream()).into_iter();
+        let (Some(name), Some(number)) = (pieces.next(), pieces.next()) else {
+            return Err(not_a_port());
+        };
+        let is_value = |piece: &Piece| !(piece.tokens.is_empty() || is_named(&piece.tokens));
+        if !(is_value(&name) && is_value(&number)) {
+            return Err(not_a_port());
         }
+        // A comma may be missing behind the number.
+        let mut parts = [number].into_iter().chain(pieces).flat_map(ready::split);
+        let number = parts.next().ok_or_else(not_a_port)??.tokens;
+        Ok(Self { protocol, name: name.tokens, number, others: parts.collect() })
     }
 
     /// The name as written, for messages about other ports.

@@ -13,6 +13,8 @@ const TRAIN: &str = "async fn train(ctx: JobContext) -> Result<(), JobError> { O
 
 const PORT_RANGE: &str = "= note: a job may open port 2202 and ports 8002 to 65535";
 const PORT_NAME: &str = "= note: a port name is lowercase ASCII letters, then optional digits";
+const READY_PATH: &str =
+    "= note: a readiness path begins with `/`, then visible ASCII characters without `#`";
 const TIMEOUT_RANGE: &str = "= note: a timeout is between 30 and 86_400 seconds (24 hours)";
 const A_JOB: &str =
     "= note: a job has the shape `async fn name(ctx: JobContext, input: T) -> Result<O, E>`";
@@ -29,6 +31,8 @@ const UNIQUE_NAME: &str = "= help: give each port a name of its own";
 const WRITE_PORT: &str = "= help: write a port as `http(\"name\", 8080)`, `tcp(\"name\", 8080)`, \
     or `udp(\"name\", 8080)`";
 const WRITE_PORTS: &str = "= help: write `ports = [http(\"web\", 8080)]`";
+const WRITE_READY: &str = "= help: write `ready = \"/health\"`";
+const ONLY_READY: &str = "= help: the only argument is `ready`";
 const WRITE_TIMEOUT: &str =
     "= help: write, for example, `timeout = 3_600` or `timeout = \"1h\"` for one hour";
 const WRITE_DURATION: &str = "= help: write, for example, `timeout = \"1h 30m\"`";

@@ -53,7 +53,7 @@ fn jobs() {
     check(
         "job_with_everything",
         Job,
-        r#"ports = [http("web", 8080), tcp("metrics", 9_100), udp("game", 65535)],
+        r#"ports = [http("web", 8080, ready = "/health"), tcp("metrics", 9_100), udp("game", 65535)],
         timeout = "1h 30m", upload = false, ssh = true"#,
         "/// Trains a model.
         /// It takes a while.

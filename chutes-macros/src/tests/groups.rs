@@ -55,6 +55,13 @@ fn parts_of_ports() {
     );
     check(quote!(ports = [http(#name, -#number)]), "ports = [http(\"web\", -8080)]");
     check(quote!(ports = [#port, #port]), "ports = [tcp(\"db\", 9000), tcp(\"db\", 9000)]");
+    let (path, ready) = (fragment("\"/health\""), fragment("ready = \"/health\""));
+    let expected = "ports = [http(\"web\", 8080, ready = \"/health\")]";
+    check(quote!(ports = [http(#name, #number, ready = #path)]), expected);
+    check(quote!(ports = [http(#name, #number, #ready)]), expected);
+    check(quote!(ports = [http(#name, #ready)]), "ports = [http(\"web\", ready = \"/health\")]");
+    let superfluous = "ports = [tcp(\"web\", 8080, ready = \"/health\")]";
+    check(quote!(ports = [tcp(#name, #number, #ready)]), superfluous);
 }
 
 #[test]

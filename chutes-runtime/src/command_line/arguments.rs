@@ -1,12 +1,12 @@
 //! The command line as typed.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chutes_core::{parse_duration, parse_size};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+use super::access::AccessArguments;
 use super::observe::EventTarget;
 use super::specs::VolumeArguments;
 use crate::logs::LogCap;
@@ -137,9 +137,8 @@ pub(super) struct Run {
     /// Write what the run returns to this file: what it printed, its artifacts, the answers to its uploads
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) result: Option<PathBuf>,
-    /// The address on which the job opens its ports; `0.0.0.0` for all
-    #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
-    pub(super) host: IpAddr,
+    #[command(flatten)]
+    pub(super) access: AccessArguments,
     /// Print the outcome as one line of JSON
     #[arg(long)]
     pub(super) json: bool,

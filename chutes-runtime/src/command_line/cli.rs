@@ -14,6 +14,10 @@ pub type Done = Result<ExitCode, Problem>;
 
 /// Carries a command out, from its arguments to the exit code of the process.
 pub fn main(command: impl FnOnce() -> Result<Done, clap::Error>) -> std::process::ExitCode {
+    #[cfg(feature = "ssh")]
+    if crate::sftp::is_wanted() {
+        return crate::sftp::main();
+    }
     let done = match command() {
         Ok(done) => done,
         Err(error) if error.use_stderr() => Err(Problem::usage(&error)),

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chutes_core::{Escaped, Event, HumanDuration, HumanSize, Progress, RunEvent};
+use chutes_core::{
+    Escaped, Event, HumanDuration, HumanSize, PortAddress, Progress, RunEvent, SshEndpoint,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{Paint, is_fancy};
@@ -164,6 +166,26 @@ impl Observer for Console {
                 self.print(&format!("fetched {place}: {}{from}\n", HumanSize(*bytes)));
             }
             RunEvent::Volume { place, bytes, total, .. } => self.transfer(place, *bytes, *total),
+            RunEvent::Port(port) => self.print(&port_line(port)),
+            RunEvent::PortReady { name, address } => {
+                self.print(&format!("port `{name}` is ready at {address}\n"));
+            }
+            RunEvent::Ssh(ssh) => self.print(&ssh_lines(ssh)),
+            RunEvent::SshClosed { reason } => {
+                self.print(&format!("ssh: the port stays closed: {reason}\n"));
+            }
+            RunEvent::SshLogin { peer, user, key } => {
+                let (user, key) = (Escaped(user), Escaped(key));
+                self.print(&format!("ssh: `{user}` logged in from {peer} with {key}\n"));
+            }
+            RunEvent::SshRefused { peer, reason } => {
+                self.print(&format!("ssh: {peer} was refused: {}\n", Escaped(reason)));
+            }
+            RunEvent::SshLogout { peer } => self.print(&format!("ssh: {peer} is gone\n")),
+            RunEvent::Streaming(streaming) => {
+                let (host, port) = (&streaming.host, streaming.port);
+                self.print(&format!("streaming: ready at https://{}:{port}\n", bracketed(host)));
+            }
             RunEvent::Stopping { reason, grace } => {
                 let grace = HumanDuration(*grace);
                 self.print(&format!("stopping: {reason}; the job has {grace} to end\n"));
@@ -175,6 +197,29 @@ impl Observer for Console {
             _ => {}
         }
     }
+}
+
+fn port_line(at: &PortAddress) -> String {
+    let (name, protocol, address) = (at.port.name(), at.port.protocol(), at.address);
+    let declared = at.port.number().get();
+    let declared = if declared == address.port() {
+        String::new()
+    } else {
+        format!(" (declared as {declared})")
+    };
+    format!("port `{name}`: {protocol} {address}{declared}\n")
+}
+
+fn ssh_lines(ssh: &SshEndpoint) -> String {
+    format!(
+        "ssh: {}\nssh: its host key is {}, for `known_hosts`:\n{}\n",
+        ssh.command, ssh.fingerprint, ssh.known_hosts
+    )
+}
+
+/// A host as it stands in a URL.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// Output on its way to the terminal. A line that is not complete waits for its end, or else the bar

@@ -52,7 +52,8 @@ fn for_people(contract: &JobContract) -> String {
     for (at, port) in contract.ports.iter().enumerate() {
         let label = if at == 0 { "ports" } else { "" };
         let (name, number, protocol) = (port.name(), port.number(), port.protocol());
-        let _ = writeln!(text, "  {label:<12} {name} {number}/{protocol}");
+        let ready = port.ready().map(|path| format!(", ready at {path}")).unwrap_or_default();
+        let _ = writeln!(text, "  {label:<12} {name} {number}/{protocol}{ready}");
     }
     let _ = writeln!(text, "  source       {} ({})", contract.source, contract.source.module);
     schema(&mut text, "data", contract.data_schema.as_ref());
@@ -73,5 +74,33 @@ fn schema(text: &mut String, what: &str, schema: Option<&Json>) {
     let _ = writeln!(text, "  {what} schema");
     for line in pretty.lines() {
         let _ = writeln!(text, "    {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::{JobName, Port, Ports, Protocol};
+
+    use super::*;
+    use crate::schema::source_location_at;
+
+    #[test]
+    fn ports() {
+        let web = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
+        let plain = Port::new("plain", 8081, Protocol::Http).unwrap();
+        let text = for_people(&JobContract {
+            name: JobName::from_static("serve"),
+            summary: "".into(),
+            ports: Ports::new(vec![web, plain], true).unwrap(),
+            timeout: None,
+            upload: true,
+            data_schema: None,
+            result_schema: None,
+            source: source_location_at("src/jobs.rs", 1, "jobs"),
+        });
+        let (_, ports) = text.split_once("  ports ").unwrap();
+        let (ports, _) = ports.split_once("  source ").unwrap();
+        let ports: Vec<&str> = ports.lines().map(str::trim).collect();
+        assert_eq!(ports, ["web 8080/http, ready at /health", "plain 8081/http", "ssh 2202/tcp"]);
     }
 }

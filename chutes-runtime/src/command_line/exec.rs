@@ -8,6 +8,7 @@ use std::process::Command;
 use chutes_core::{ExitCode, JobSpec, Work};
 use clap::{Args, ValueHint};
 
+use super::access::AccessArguments;
 use super::observe::EventTarget;
 use super::problem::Problem;
 use super::session::{self, Session};
@@ -37,6 +38,8 @@ pub struct ExecArguments {
     log_limit: Option<LogCap>,
     #[command(flatten)]
     volumes: VolumeArguments,
+    #[command(flatten)]
+    access: AccessArguments,
     /// Write everything that happens to this file, one JSON object per line
     #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
     events: Option<EventTarget>,
@@ -65,10 +68,13 @@ pub(super) fn exec(arguments: &ExecArguments) -> Result<ExitCode, Problem> {
     }
 }
 
-fn run_image(spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, Problem> {
+fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, Problem> {
     let name = spec.target().short_name().to_owned();
     let title = format!("image `{}`", spec.target());
-    let run = Run::of_image(spec, "").volume_settings(arguments.volumes.settings()?);
+    arguments.access.apply(&mut spec)?;
+    let run = Run::of_image(spec, "")
+        .access(arguments.access.settings())
+        .volume_settings(arguments.volumes.settings()?);
     let directory = session::directory(arguments.run_dir.clone(), &name, run.id());
     let session = Session {
         title,
@@ -109,6 +115,7 @@ fn become_app(
         command.arg("--json");
     }
     arguments.volumes.forward(&mut command);
+    arguments.access.forward(&mut command);
     command.stdin(in_memory(spec).map_err(platform)?);
     let error = command.exec();
     Err(Problem::wrong(format!("cannot start the app `{app}`: {error}"))

@@ -85,7 +85,12 @@ impl Observer for Forwarder {
     fn on_event(&self, event: &Event) {
         let is_vital = matches!(
             event.what,
-            RunEvent::Run { .. } | RunEvent::Status { .. } | RunEvent::Outcome { .. }
+            RunEvent::Run { .. }
+                | RunEvent::Status { .. }
+                | RunEvent::Port(_)
+                | RunEvent::Ssh(_)
+                | RunEvent::Streaming(_)
+                | RunEvent::Outcome { .. }
         );
         let progress = &self.progress;
         if !is_vital && progress.waiting.load(Ordering::Relaxed) >= QUEUE {

@@ -240,6 +240,7 @@ mod tests {
                 responses: Vec::new(),
             }],
             warnings: Vec::new(),
+            endpoints: chutes_core::Endpoints::default(),
             run_dir: "/runs/train".into(),
         }
     }

@@ -32,17 +32,28 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
     limits.grace = arguments.grace.unwrap_or(limits.grace);
     let memory = &mut spec.resources.memory_bytes;
     *memory = arguments.memory_limit.or(*memory);
+    arguments.access.apply(&mut spec)?;
+    offers_ssh(job, &spec)?;
     let run = Run::of_spec(job.clone(), spec, "").map_err(|error| Problem::bad_request(&error))?;
     let id = run.id();
     let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), id);
     let run = run
         .directory(directory)
-        .host(arguments.host)
+        .access(arguments.access.settings())
         .more_sinks(sinks::wanted(job, arguments)?)
         .live_delivery(arguments.live);
     #[cfg(feature = "volumes")]
     let run = run.volume_settings(arguments.volumes.settings()?);
     Ok(run)
+}
+
+/// A key for a job that nobody can log in to is a mistake.
+fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
+    if spec.ssh.is_none() || job.ports().ssh() {
+        return Ok(());
+    }
+    let message = format!("job `{}` does not offer SSH", job.name());
+    Err(Problem::wrong(message).hint("add `ssh = true` to its `#[job(...)]`"))
 }
 
 /// What is asked for, by a spec or by the arguments alone.

@@ -61,7 +61,7 @@ pub(super) fn send_to_groups<'a>(
 }
 
 /// The name of a signal, for instance `SIGSEGV` or `SIGRTMIN+2`.
-pub(super) fn name(number: i32) -> Cow<'static, str> {
+pub(crate) fn name(number: i32) -> Cow<'static, str> {
     const NAMES: [&str; 31] = [
         "SIGHUP",
         "SIGINT",

@@ -9,13 +9,13 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Held by every test that starts processes: the tree of one would be that of all.
-pub(super) async fn alone() -> MutexGuard<'static, ()> {
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
 }
 
 /// A run that nobody else has, also when these tests run twice at the same time.
-pub(super) fn run_of(byte: u8) -> RunId {
+pub(crate) fn run_of(byte: u8) -> RunId {
     let mut bytes = [byte; 16];
     bytes[..4].copy_from_slice(&std::process::id().to_be_bytes());
     RunId::from_bytes(bytes)
@@ -24,18 +24,18 @@ pub(super) fn run_of(byte: u8) -> RunId {
 /// A shell script in a process group of its own. Its standard input, also its descriptor 3, stays open
 /// until `input` is dropped: what reads from it waits. (Standard input of what a shell starts in the
 /// background is empty.)
-pub(super) struct Shell {
-    pub(super) child: Child,
-    pub(super) input: Option<ChildStdin>,
+pub(crate) struct Shell {
+    pub(crate) child: Child,
+    pub(crate) input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
 impl Shell {
-    pub(super) fn start(script: &str) -> Self {
+    pub(crate) fn start(script: &str) -> Self {
         Self::start_with(script, &[])
     }
 
-    pub(super) fn start_with(script: &str, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(script: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec 3<&0; {script}")])
             .envs(variables.iter().copied())
@@ -48,37 +48,37 @@ impl Shell {
         Self { input: child.stdin.take(), output, child }
     }
 
-    pub(super) fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
     /// The next line that it prints, or that anybody prints whom it started.
-    pub(super) fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
     /// The next line, as a pid.
-    pub(super) fn pid_line(&mut self) -> Pid {
+    pub(crate) fn pid_line(&mut self) -> Pid {
         Pid::from_raw(self.line().parse().unwrap()).unwrap()
     }
 
-    pub(super) fn read_exact(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn read_exact(&mut self, bytes: &mut [u8]) {
         self.output.read_exact(bytes).unwrap();
     }
 
-    pub(super) fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
 
 /// Waits, without taking its exit status, until a child or an orphan that came to us is in a state.
-pub(super) fn wait_for(pid: Pid, state: WaitIdOptions) {
+pub(crate) fn wait_for(pid: Pid, state: WaitIdOptions) {
     waitid(WaitId::Pid(pid), state | WaitIdOptions::NOWAIT).unwrap().unwrap();
 }
 
 /// Whether there is a process with this pid, ended or not.
-pub(super) fn exists(pid: Pid) -> bool {
+pub(crate) fn exists(pid: Pid) -> bool {
     std::path::Path::new(&format!("/proc/{}", pid.as_raw_pid())).exists()
 }

@@ -18,6 +18,7 @@ use rustix::process::{
 use super::cgroup::Cgroup;
 use super::end::{self, Ended, Members};
 use super::procfs::{Identity, Process, Table};
+use super::sessions::Sessions;
 
 /// All processes that descend from this one and were started after [`Tree::begin`].
 #[derive(Clone, Debug)]
@@ -28,11 +29,17 @@ pub(crate) struct Tree {
     /// Descendants from before: when a shell script ends with `exec`, what it has started in the
     /// background are children of the supervisor, but none of the job's.
     before: HashSet<Identity>,
+    /// Children of the supervisor that are none of the job's either, and for whose end somebody else waits.
+    sessions: Sessions,
 }
 
 impl Tree {
     /// Takes in all orphans from now on. To be called before the worker is started.
-    pub(crate) fn begin() -> io::Result<Self> {
+    ///
+    /// What descends from a process of a session is not of the tree for as long as that process lives. What
+    /// it leaves behind comes to the supervisor like all orphans, and is taken for something that the job has
+    /// left: it is ended with it.
+    pub(crate) fn begin(sessions: Sessions) -> io::Result<Self> {
         let supervisor = getpid();
         set_child_subreaper(Some(supervisor))?;
         let before = if has_no_child() {
@@ -41,7 +48,7 @@ impl Tree {
             Table::read()?.descendants(supervisor, &HashSet::new())
         };
         let before = before.into_iter().map(|process| process.identity).collect();
-        Ok(Self { supervisor, worker: None, before })
+        Ok(Self { supervisor, worker: None, before, sessions })
     }
 
     /// Says which process the worker is. Its exit status is never taken here, and it is not counted
@@ -69,6 +76,14 @@ impl Tree {
         Ok(has_no_child() || end::wait_until_none(self, at_most).await?)
     }
 
+    /// Who is none of the job's. To be asked after the table was read: a process of a session that is in the
+    /// table is then known here, also one that had only just been started.
+    fn spared(&self) -> HashSet<Identity> {
+        let mut spared = self.sessions.identities();
+        spared.extend(&self.before);
+        spared
+    }
+
     /// Ends the whole tree, the worker too: asks everybody to end (SIGTERM), and kills, after `grace`,
     /// who is still there, and everybody in the cgroup. Without grace it kills at once.
     ///
@@ -80,17 +95,18 @@ impl Tree {
 
 impl Members for Tree {
     fn living(&self, table: &Table) -> Vec<Process> {
-        let mut living = table.descendants(self.supervisor, &self.before);
+        let mut living = table.descendants(self.supervisor, &self.spared());
         living.retain(|process| !process.has_ended());
         living
     }
 
     fn ended(&self, table: &Table) -> Vec<Process> {
+        let spared = self.spared();
         let is_orphan = |process: &&Process| {
             process.has_ended()
                 && process.parent == self.supervisor.as_raw_pid()
                 && Some(process.identity) != self.worker
-                && !self.before.contains(&process.identity)
+                && !spared.contains(&process.identity)
         };
         table.all().iter().filter(is_orphan).cloned().collect()
     }
@@ -109,6 +125,6 @@ fn has_no_child() -> bool {
 }
 
 /// Takes the exit status of a child that has ended. Its pid is still its own: only we can give it free.
-fn take_status(ended: &Process) -> Option<WaitIdStatus> {
+pub(super) fn take_status(ended: &Process) -> Option<WaitIdStatus> {
     waitid(WaitId::Pid(ended.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok().flatten()
 }

@@ -110,17 +110,18 @@ impl Completion {
                 .leave(written, Outcome { outputs, logs, artifacts, sinks, ..settled });
         }
         let ending = ending::with_files(ending, &manifest, &sinks);
-        lifecycle.finish(written, |phases, warnings| Outcome {
+        lifecycle.finish(written, |told| Outcome {
             run_id: self.run_id,
             target: self.target.clone(),
             ending,
             result,
-            phases,
+            phases: told.phases,
             outputs: manifest.files,
             logs: manifest.logs,
             artifacts: manifest.artifacts,
             sinks,
-            warnings,
+            warnings: told.warnings,
+            endpoints: told.endpoints,
             run_dir: self.run_dir.clone(),
         })
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 #[cfg(feature = "container")]
 use chutes_core::Work;
-use chutes_core::{FileKind, Outcome};
+use chutes_core::{FileKind, Outcome, PortAddress, SecretPairs};
 
+use super::access::Site;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::journal::Journal;
@@ -18,6 +19,7 @@ use super::worker::{ProcessWorker, Spawn, Worker};
 use super::{Run, RunDirectory, supervise};
 #[cfg(feature = "container")]
 use crate::container::EngineSettings;
+use crate::port;
 
 /// A run that has its directory and has not started.
 ///
@@ -72,9 +74,10 @@ impl CreatedRun {
     pub(crate) async fn execute_in_process(self, spawn: Spawn) -> Outcome {
         let (root, memory) = (Arc::clone(&self.root), self.run.profile().memory_bytes);
         let (job, env) = (self.run.job.clone(), self.run.spec.env.clone());
-        supervise::supervise_in(self, move |setup, events| {
+        supervise::supervise_in(self, Site::Process, move |setup, events| {
             let events = events.clone();
             async move {
+                let env = with_ports(&env, &setup.ports);
                 let logs = root.folder(FileKind::Log)?;
                 let output = |out, err| Output::start((out, err), spawn, &logs, &events);
                 let job = job.ok_or_else(|| io::Error::other("an image needs a container"))?;
@@ -95,18 +98,20 @@ impl CreatedRun {
         let (root, profile, spec) = (Arc::clone(&self.root), self.run.profile(), &self.run.spec);
         let (work, env) = (spec.work.clone(), spec.env.clone());
         let artifacts_dir = spec.artifacts_dir.clone();
-        supervise::supervise_in(self, move |setup, events| {
+        supervise::supervise_in(self, Site::Container, move |setup, events| {
             let events = events.clone();
             async move {
-                let Work::Image { image, args, network } = work else {
+                let Work::Image { image, args, network, ports: _ } = work else {
                     return Err(io::Error::other("a job does not run in a container of its own"));
                 };
+                let env = with_ports(&env, &setup.ports);
                 let setup = ContainerSetup {
                     run_id: setup.run_id,
                     image,
                     args,
                     env,
                     network,
+                    ports: setup.ports,
                     profile,
                     artifacts_dir,
                     directory: setup.directory,
@@ -119,4 +124,12 @@ impl CreatedRun {
         })
         .await
     }
+}
+
+/// The variables of the job, and those that tell it where its ports are. What the spec says wins.
+fn with_ports(env: &SecretPairs, ports: &[PortAddress]) -> SecretPairs {
+    let mut pairs = port::variables(ports);
+    pairs.retain(|(name, _)| !env.reveal().iter().any(|(given, _)| given == name));
+    pairs.extend(env.reveal().iter().cloned());
+    SecretPairs::new(pairs)
 }

@@ -7,18 +7,18 @@ use chutes_core::{Ending, Failure, FailureKind, HumanDuration, Json, Phase, RunE
 pub(super) use self::files::with_files;
 
 use super::cancel::Urgency;
-use super::lifecycle::Lifecycle;
-use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision};
+use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision, Terms};
 use super::worker::{Force, Step, StepEnd, StepFailure};
+use crate::event::Events;
 use crate::process::Death;
 
 /// How a step ended the run, unless it returned; and the value that it returned in either case.
 pub(super) fn of_step(
     step: Step,
     ended: Ended,
-    phase: Phase,
     supervision: &Supervision<'_>,
 ) -> (Result<(), Ending>, Option<Json>) {
+    let phase = supervision.terms().phase;
     match ended {
         Ended::Alone(StepEnd::Finished(Ok(value))) => (Ok(()), Some(value)),
         Ended::Alone(StepEnd::Finished(Err(failure))) => {
@@ -40,7 +40,7 @@ pub(super) fn of_step(
             (Err(ending), None)
         }
         Ended::Stopped(end) => {
-            let (ending, value) = stopped(step, end, phase, supervision);
+            let (ending, value) = stopped(step, end, supervision);
             (Err(ending), value)
         }
     }
@@ -77,11 +77,10 @@ fn died(death: Death) -> Failure {
 fn stopped(
     step: Step,
     Stop { reason: stopped, end }: Stop,
-    phase: Phase,
     supervision: &Supervision<'_>,
 ) -> (Ending, Option<Json>) {
-    let name = step.name();
-    let reason = reason(stopped, phase, supervision);
+    let (name, phase) = (step.name(), supervision.terms().phase);
+    let reason = reason(stopped, supervision.terms());
     let message = match &end {
         StopEnd::NotStarted => format!("{reason} before {name} was started"),
         StopEnd::Alone(_) => reason,
@@ -122,25 +121,20 @@ fn last_words(step: Step, failure: &StepFailure) -> String {
 }
 
 /// Why code was asked to stop.
-fn reason(reason: StopReason, phase: Phase, supervision: &Supervision<'_>) -> String {
+fn reason(reason: StopReason, Terms { phase, limit, .. }: Terms) -> String {
     match reason {
         StopReason::Cancelled => "the run was cancelled".to_owned(),
         StopReason::TimeLimit => {
-            let limit = supervision.limit.map(|limit| format!(" of {}", HumanDuration(limit)));
+            let limit = limit.map(|limit| format!(" of {}", HumanDuration(limit)));
             format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
         }
     }
 }
 
 /// Tells that code is asked to stop.
-pub(super) fn announce(
-    lifecycle: &Lifecycle,
-    supervision: &Supervision<'_>,
-    phase: Phase,
-) -> impl FnOnce(StopReason) {
-    let events = lifecycle.events();
+pub(super) fn announce(events: Events, supervision: &Supervision<'_>) -> impl FnOnce(StopReason) {
     move |stopped| {
-        let reason = reason(stopped, phase, supervision);
+        let reason = reason(stopped, supervision.terms());
         events.tell(RunEvent::Stopping { reason, grace: supervision.grace });
     }
 }

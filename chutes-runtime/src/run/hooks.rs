@@ -9,6 +9,11 @@ use super::user_code::Supervision;
 use super::worker::{Step, StepEnd, Worker};
 use crate::registry;
 
+/// Whether there are startup hooks.
+pub(crate) fn are_there() -> bool {
+    !registry::startup_hooks().is_empty()
+}
+
 /// Runs the startup hooks one after the other, all within one limit. The first that fails ends it.
 pub(crate) async fn start(
     worker: &mut Worker,
@@ -17,9 +22,9 @@ pub(crate) async fn start(
 ) -> Result<(), Ending> {
     for at in 0..registry::startup_hooks().len() {
         let step = Step::Startup(at);
-        let announce = ending::announce(lifecycle, supervision, Phase::Start);
+        let announce = ending::announce(lifecycle.events(), supervision);
         let ended = supervision.run(worker, step, announce).await;
-        ending::of_step(step, ended, Phase::Start, supervision).0?;
+        ending::of_step(step, ended, supervision).0?;
     }
     Ok(())
 }

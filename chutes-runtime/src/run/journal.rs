@@ -11,8 +11,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{
-    Ending, FileKind, FileState, JobSpec, Json, Manifest, Outcome, OutputPath, PhaseReport, RunId,
-    Sha256Digest, SinkReport, Status, UploadResponse,
+    Ending, Endpoints, FileKind, FileState, JobSpec, Json, Manifest, Outcome, OutputPath,
+    PhaseReport, RunId, Sha256Digest, SinkReport, Status, UploadResponse,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,8 @@ pub(crate) enum Entry<'a> {
     Status(Status),
     /// A phase is over.
     Phase(PhaseReport),
+    /// Where the run can be reached, as far as it is known by now.
+    Endpoints(&'a Endpoints),
     /// How user code ended. From here on the end of the run depends on its files only.
     Execution { ending: &'a Ending, result: Option<&'a Json> },
     /// The manifest has all files with their checksums.
@@ -64,7 +66,14 @@ impl Entry<'_> {
     /// Whether the run waits until the record is on disk. Without the others nothing is lost: a file
     /// is delivered once more, to the same place.
     fn is_essential(&self) -> bool {
-        !matches!(self, Self::Phase(_) | Self::Delivered(_) | Self::Answered(_) | Self::Warning(_))
+        !matches!(
+            self,
+            Self::Phase(_)
+                | Self::Endpoints(_)
+                | Self::Delivered(_)
+                | Self::Answered(_)
+                | Self::Warning(_)
+        )
     }
 }
 

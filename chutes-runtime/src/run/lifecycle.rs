@@ -3,9 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+#[cfg(feature = "ssh")]
+use chutes_core::SshEndpoint;
+#[cfg(feature = "streaming")]
+use chutes_core::StreamingEndpoint;
 use chutes_core::{
-    Ending, Failure, FailureKind, Outcome, Phase, PhaseReport, Route, RunEvent, Status,
-    StatusMachine,
+    Ending, Endpoints, Failure, FailureKind, Outcome, Phase, PhaseReport, PortAddress, Route,
+    RunEvent, Status, StatusMachine,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -21,13 +25,38 @@ pub(crate) struct Lifecycle {
     phases: Vec<PhaseReport>,
     running: Option<(Phase, Option<Duration>, Instant)>,
     warnings: Vec<String>,
+    endpoints: Endpoints,
+}
+
+/// A way to reach the run.
+pub(crate) enum Endpoint {
+    Port(PortAddress),
+    #[cfg(feature = "ssh")]
+    Ssh(SshEndpoint),
+    #[cfg(feature = "streaming")]
+    Streaming(StreamingEndpoint),
+}
+
+/// What was told in the course of the run and belongs into its outcome.
+pub(crate) struct Told {
+    pub(crate) phases: Vec<PhaseReport>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) endpoints: Endpoints,
 }
 
 impl Lifecycle {
     pub(crate) fn new(journal: Journal, events: Events, route: Route) -> Self {
         let journal = SharedJournal::new(journal);
         let machine = StatusMachine::new(route);
-        Self { machine, journal, events, phases: Vec::new(), running: None, warnings: Vec::new() }
+        Self {
+            machine,
+            journal,
+            events,
+            phases: Vec::new(),
+            running: None,
+            warnings: Vec::new(),
+            endpoints: Endpoints::default(),
+        }
     }
 
     /// Goes on with a run that another supervisor has left where its journal says.
@@ -36,7 +65,9 @@ impl Lifecycle {
         let status = history.status.unwrap_or(Status::Sent);
         let machine = StatusMachine::at(status, history.spec.route());
         let (phases, warnings) = (history.phases.clone(), history.warnings.clone());
-        let mut lifecycle = Self { machine, journal, events, phases, running: None, warnings };
+        let endpoints = history.endpoints.clone();
+        let mut lifecycle =
+            Self { machine, journal, events, phases, running: None, warnings, endpoints };
         lifecycle.record(Entry::Recovered);
         lifecycle
     }
@@ -128,6 +159,31 @@ impl Lifecycle {
         self.warnings.push(warning);
     }
 
+    /// Keeps a warning that has been told already.
+    pub(crate) fn keep_warning(&mut self, warning: String) {
+        self.record(Entry::Warning(&warning));
+        self.warnings.push(warning);
+    }
+
+    /// Notes where the run can be reached, and says so.
+    pub(crate) fn reachable(&mut self, endpoint: Endpoint) {
+        let event = match endpoint {
+            Endpoint::Port(port) => {
+                self.endpoints.ports.push(port.clone());
+                RunEvent::Port(port)
+            }
+            #[cfg(feature = "ssh")]
+            Endpoint::Ssh(ssh) => RunEvent::Ssh(self.endpoints.ssh.insert(ssh).clone()),
+            #[cfg(feature = "streaming")]
+            Endpoint::Streaming(streaming) => {
+                RunEvent::Streaming(self.endpoints.streaming.insert(streaming).clone())
+            }
+        };
+        self.tell(event);
+        let endpoints = self.endpoints.clone();
+        self.record(Entry::Endpoints(&endpoints));
+    }
+
     pub(crate) fn tell(&self, event: RunEvent) {
         self.events.tell(event);
     }
@@ -148,12 +204,14 @@ impl Lifecycle {
     pub(crate) fn finish(
         mut self,
         manifest: io::Result<()>,
-        outcome: impl FnOnce(Vec<PhaseReport>, Vec<String>) -> Outcome,
+        outcome: impl FnOnce(Told) -> Outcome,
     ) -> Outcome {
         self.end_phase();
-        let phases = std::mem::take(&mut self.phases);
-        let warnings = std::mem::take(&mut self.warnings);
-        let mut outcome = outcome(phases, warnings);
+        let mut outcome = outcome(Told {
+            phases: std::mem::take(&mut self.phases),
+            warnings: std::mem::take(&mut self.warnings),
+            endpoints: std::mem::take(&mut self.endpoints),
+        });
         if let Err(error) = manifest {
             mark_unwritten(&mut outcome, "manifest", &error);
         }

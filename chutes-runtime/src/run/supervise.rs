@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 
-use super::cancel::CancelHandle;
+use super::RunDirectory;
+use super::access::{Access, Open, Site};
+use super::cancel::{CancelHandle, Urgency};
 use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
@@ -20,7 +22,7 @@ use super::download::Downloads;
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
-use super::user_code::Supervision;
+use super::user_code::{Ended, Supervision, Terms};
 use super::worker::{LocalWorker, Setup, Step, Worker};
 use super::{CreatedRun, Run, ending, hooks};
 use crate::event::Events;
@@ -40,7 +42,7 @@ pub(super) struct Execution {
 pub(super) async fn supervise(created: CreatedRun) -> Outcome {
     let runtime = created.run.runtime.clone().unwrap_or_else(Handle::current);
     let job = created.run.job.clone();
-    supervise_in(created, |setup, _| async {
+    supervise_in(created, Site::Here, |setup, _| async {
         let job = job.ok_or_else(|| std::io::Error::other("an image does not run in a process"))?;
         Ok(Worker::Local(LocalWorker::new(job, setup, runtime)))
     })
@@ -50,6 +52,7 @@ pub(super) async fn supervise(created: CreatedRun) -> Outcome {
 /// Runs a job where `start` says, to its outcome.
 pub(super) async fn supervise_in<F>(
     created: CreatedRun,
+    site: Site,
     start: impl FnOnce(Setup, &Events) -> F,
 ) -> Outcome
 where
@@ -64,7 +67,7 @@ where
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
     let live = run.live && run.uploads();
-    let refused = refused(&run);
+    let access = refused(&run).map_or_else(|| Access::prepare(&run, site), Err);
     let supervisor = Supervisor {
         run_id: run.id,
         limits: run.spec.limits,
@@ -73,20 +76,14 @@ where
         live: live.then(|| sinks.clone()),
         has_hooks: run.job.is_some(),
         root: Arc::clone(&root),
+        directory: directory.clone(),
         downloads: run.downloads(),
     };
-    let setup = Setup {
-        run_id: run.id,
-        data: run.job_data(),
-        directory: directory.clone(),
-        host: run.host,
-        attempt: 1,
-    };
     let started = Instant::now();
-    let (execution, delivered) = match refused {
-        Some(execution) => (execution, Arrivals::default()),
-        None => match start(setup, &supervisor.events).await {
-            Ok(worker) => supervisor.run(worker, started, &mut lifecycle).await,
+    let (execution, delivered) = match access {
+        Err(failure) => (rejected(failure), Arrivals::default()),
+        Ok(access) => match start(setup(&run, directory, &access), &supervisor.events).await {
+            Ok(worker) => supervisor.run(worker, access, started, &mut lifecycle).await,
             Err(error) => (not_started(&error), Arrivals::default()),
         },
     };
@@ -108,10 +105,30 @@ where
     completion.complete(execution, lifecycle).await
 }
 
+fn setup(run: &Run, directory: RunDirectory, access: &Access) -> Setup {
+    Setup {
+        run_id: run.id,
+        data: run.job_data(),
+        directory,
+        ports: access.job_ports(),
+        sessions: access.sessions(),
+        attempt: 1,
+    }
+}
+
 fn not_started(error: &std::io::Error) -> Execution {
     let message = format!("cannot start the worker: {error}");
     let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
     Execution { ending: Ending::HordeFailed(failure), result: None }
+}
+
+/// Nothing was started.
+fn rejected(failure: Failure) -> Execution {
+    let ending = match failure.kind {
+        FailureKind::Platform => Ending::HordeFailed(failure),
+        _ => Ending::Rejected(failure),
+    };
+    Execution { ending, result: None }
 }
 
 /// Everything about a run while user code is involved.
@@ -125,6 +142,7 @@ struct Supervisor {
     /// Whether startup and shutdown hooks are part of the run: those of a job are.
     has_hooks: bool,
     root: Arc<RunRoot>,
+    directory: RunDirectory,
     downloads: Downloads,
 }
 
@@ -132,28 +150,43 @@ struct Supervisor {
 pub(super) const NO_VOLUMES: &str = "this program was built without input volumes: enable the feature \
                                      `volumes` of the crate `chutes`";
 
+/// Why a run does not serve requests.
+const NO_STREAMING: &str = "this program was built without streaming: enable the feature `streaming` of the \
+                            crate `chutes`";
+
 /// Refuses what no worker could take.
-fn refused(run: &Run) -> Option<Execution> {
+fn refused(run: &Run) -> Option<Failure> {
     let failure = if let Err(error) = check_size(&run.job_data()) {
         Failure::new(FailureKind::InvalidData, format!("the data: {error}"))
-    } else if run.spec.streaming.is_some() {
-        Failure::new(FailureKind::InvalidSpec, "streaming is not supported by this version")
+    } else if run.spec.streaming.is_some() && !cfg!(feature = "streaming") {
+        Failure::new(FailureKind::InvalidSpec, NO_STREAMING)
     } else if !run.spec.input_volumes.is_empty() && !cfg!(feature = "volumes") {
         Failure::new(FailureKind::InvalidSpec, NO_VOLUMES)
     } else {
         return None;
     };
-    let ending = Ending::Rejected(failure.in_phase(Phase::Start));
-    Some(Execution { ending, result: None })
+    Some(failure.in_phase(Phase::Start))
 }
 
 impl Supervisor {
     async fn run(
         &self,
         mut worker: Worker,
+        access: Access,
         started: Instant,
         lifecycle: &mut Lifecycle,
     ) -> (Execution, Arrivals) {
+        let mut open = match access.open(&worker, &self.directory, lifecycle) {
+            Ok(open) => open,
+            Err(failure) => {
+                // It has not run any user code.
+                let warnings = worker.finish().await;
+                for warning in warnings {
+                    lifecycle.warn(warning);
+                }
+                return (rejected(failure), Arrivals::default());
+            }
+        };
         let live = match &self.live {
             Some(sinks) => {
                 let (journal, events) = (lifecycle.journal(), self.events.clone());
@@ -165,7 +198,9 @@ impl Supervisor {
             tokio::spawn(report_progress(worker.progress(), self.events.clone())),
             tokio::spawn(beat(started, worker.memory(), self.events.clone())),
         ];
-        let execution = self.user_code(&mut worker, lifecycle).await;
+        let execution = self.user_code(&mut worker, &mut open, lifecycle).await;
+        // Who is logged in could still write where outputs are collected.
+        open.close(lifecycle).await;
         let progress = worker.progress();
         let warnings = worker.finish().await;
         stop_background(background).await;
@@ -181,13 +216,18 @@ impl Supervisor {
     }
 
     /// All steps of user code. How it ended is on record before the shutdown hooks run.
-    async fn user_code(&self, worker: &mut Worker, lifecycle: &mut Lifecycle) -> Execution {
-        let supervision = self.supervision(Some(self.limits.start));
-        let (ending, result) = match self.start(worker, &supervision, lifecycle).await {
+    async fn user_code(
+        &self,
+        worker: &mut Worker,
+        open: &mut Open,
+        lifecycle: &mut Lifecycle,
+    ) -> Execution {
+        let supervision = self.supervision(Phase::Start, Some(self.limits.start));
+        let (ending, result) = match self.start(worker, &supervision, open, lifecycle).await {
             Err(ending) => (Err(ending), None),
             Ok(()) => match self.download(lifecycle).await {
                 Err(ending) => (Err(ending), None),
-                Ok(()) => self.execute(worker, lifecycle).await,
+                Ok(()) => self.execute(worker, open, lifecycle).await,
             },
         };
         let ending = ending.err().unwrap_or(Ending::Completed);
@@ -196,7 +236,7 @@ impl Supervisor {
         if lifecycle.status() != Status::Received {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
             if self.has_hooks {
-                let supervision = self.supervision(Some(self.limits.upload));
+                let supervision = self.supervision(Phase::Upload, Some(self.limits.upload));
                 hooks::stop(worker, &supervision, lifecycle).await;
             }
         }
@@ -207,18 +247,23 @@ impl Supervisor {
         &self,
         worker: &mut Worker,
         supervision: &Supervision<'_>,
+        open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> Result<(), Ending> {
-        let announce = ending::announce(lifecycle, supervision, Phase::Start);
+        let announce = ending::announce(lifecycle.events(), supervision);
         let ended = supervision.run(worker, Step::Decode, announce).await;
-        ending::of_step(Step::Decode, ended, Phase::Start, supervision).0?;
+        ending::of_step(Step::Decode, ended, supervision).0?;
         lifecycle.advance(Status::Accepted);
         if self.has_hooks {
+            if hooks::are_there() {
+                // They may open ports for the job.
+                open.job_begins();
+            }
             return hooks::start(worker, supervision, lifecycle).await;
         }
-        let announce = ending::announce(lifecycle, supervision, Phase::Start);
+        let announce = ending::announce(lifecycle.events(), supervision);
         let ended = supervision.run(worker, Step::Prepare, announce).await;
-        ending::of_step(Step::Prepare, ended, Phase::Start, supervision).0
+        ending::of_step(Step::Prepare, ended, supervision).0
     }
 
     /// Everything that user code needs is ready; now what it works on.
@@ -232,22 +277,65 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Runs the job. One that serves requests has to be ready for them in time.
     async fn execute(
         &self,
         worker: &mut Worker,
+        open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> (Result<(), Ending>, Option<Json>) {
-        lifecycle.begin_phase(Phase::Execute, self.limits.execute);
-        let supervision = self.supervision(self.limits.execute);
-        let announce = ending::announce(lifecycle, &supervision, Phase::Execute);
-        let step = Step::Job { time_left: self.limits.execute };
-        let ended = supervision.run(worker, step, announce).await;
-        ending::of_step(step, ended, Phase::Execute, &supervision)
+        open.job_begins();
+        let terms = watch::Sender::new(self.first_terms(open.streams()));
+        let supervision =
+            Supervision::following(&self.cancel, terms.subscribe(), self.limits.grace);
+        let Terms { phase, limit, .. } = supervision.terms();
+        lifecycle.begin_phase(phase, limit);
+        let announce = ending::announce(lifecycle.events(), &supervision);
+        let step = Step::Job { time_left: self.time_left(open.streams()) };
+        let running = supervision.run(worker, step, announce);
+        tokio::pin!(running);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut running => ended,
+            () = open.ready() => {
+                if let Some(endpoint) = open.serve() {
+                    lifecycle.advance(Status::StreamingReady);
+                    lifecycle.reachable(endpoint);
+                }
+                lifecycle.begin_phase(Phase::Execute, self.limits.execute);
+                terms.send_replace(Terms::of(Phase::Execute, self.limits.execute));
+                running.await
+            }
+        };
+        if let Ended::Alone(_) = ended {
+            tokio::select! {
+                () = open.nobody_is_waited_for() => {}
+                () = self.cancel.reached(Urgency::Graceful) => {}
+                () = supervision.limit_reached() => {}
+            }
+        }
+        let was_ready = supervision.terms().phase == Phase::Execute;
+        let (ending, result) = ending::of_step(step, ended, &supervision);
+        (ending.and_then(|()| served(was_ready)), result)
     }
 
-    fn supervision(&self, limit: Option<Duration>) -> Supervision<'_> {
-        let (cancel, begin, grace) = (&self.cancel, Instant::now(), self.limits.grace);
-        Supervision { cancel, begin, limit, grace }
+    /// How long the job has until it serves requests, or to its end if it need not.
+    fn first_terms(&self, streams: bool) -> Terms {
+        if streams {
+            Terms::of(Phase::StreamingStart, Some(self.limits.streaming_start))
+        } else {
+            Terms::of(Phase::Execute, self.limits.execute)
+        }
+    }
+
+    /// How long the job has at most, as far as it is known when it begins.
+    fn time_left(&self, streams: bool) -> Option<Duration> {
+        let before = if streams { self.limits.streaming_start } else { Duration::ZERO };
+        self.limits.execute.map(|limit| limit.saturating_add(before))
+    }
+
+    fn supervision(&self, phase: Phase, limit: Option<Duration>) -> Supervision<'_> {
+        Supervision::new(&self.cancel, Terms::of(phase, limit), self.limits.grace)
     }
 
     /// The last report may have come together with the end.
@@ -257,6 +345,16 @@ impl Supervisor {
             self.events.tell(RunEvent::Progress(progress));
         }
     }
+}
+
+/// A job that was to serve requests and has not is not complete, whatever it returned.
+fn served(was_ready: bool) -> Result<(), Ending> {
+    if was_ready {
+        return Ok(());
+    }
+    let message = "the job ended before it had served a request: its `/health` did not answer 200";
+    let failure = Failure::new(FailureKind::JobError, message);
+    Err(Ending::Failed(failure.in_phase(Phase::StreamingStart)))
 }
 
 /// Passes the newest report of the job on, until it is stopped.

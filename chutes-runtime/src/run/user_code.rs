@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chutes_core::Phase;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cancel::{CancelHandle, Urgency};
@@ -52,19 +54,58 @@ pub(crate) enum StopReason {
     TimeLimit,
 }
 
+/// The phase that user code is in, and how long that may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) phase: Phase,
+    /// When the phase began.
+    pub(crate) begin: Instant,
+    /// The limit of the phase; `None` is without limit.
+    pub(crate) limit: Option<Duration>,
+}
+
+impl Terms {
+    /// Those of a phase that begins now.
+    pub(crate) fn of(phase: Phase, limit: Option<Duration>) -> Self {
+        Self { phase, begin: Instant::now(), limit }
+    }
+
+    /// When the limit is reached; `None` if there is none, or if it is out of sight.
+    fn deadline(&self) -> Option<Instant> {
+        self.limit.and_then(|limit| self.begin.checked_add(limit))
+    }
+}
+
 /// What user code may and when it has to end.
 pub(crate) struct Supervision<'a> {
     /// Cancels the run from outside.
     pub(crate) cancel: &'a CancelHandle,
-    /// When the phase began that the limit is for.
-    pub(crate) begin: Instant,
-    /// The limit of the phase; `None` is without limit.
-    pub(crate) limit: Option<Duration>,
+    /// They change when user code goes on into the next phase.
+    terms: watch::Receiver<Terms>,
     /// How long it may go on after it was told.
     pub(crate) grace: Duration,
 }
 
-impl Supervision<'_> {
+impl<'a> Supervision<'a> {
+    /// A supervision on terms that do not change.
+    pub(crate) fn new(cancel: &'a CancelHandle, terms: Terms, grace: Duration) -> Self {
+        Self::following(cancel, watch::channel(terms).1, grace)
+    }
+
+    /// A supervision on the terms that somebody else sets.
+    pub(crate) fn following(
+        cancel: &'a CancelHandle,
+        terms: watch::Receiver<Terms>,
+        grace: Duration,
+    ) -> Self {
+        Self { cancel, terms, grace }
+    }
+
+    /// The terms at this moment.
+    pub(crate) fn terms(&self) -> Terms {
+        *self.terms.borrow()
+    }
+
     /// Runs a step. `on_stop` is called when it is asked to stop.
     ///
     /// Code that has ended wins over a cancel and over the limit that come at the same time.
@@ -121,16 +162,28 @@ impl Supervision<'_> {
         worker.force(self.cancel.urgency() >= Urgency::Now).await
     }
 
-    /// When the limit is reached; `None` if there is none, or if it is out of sight.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.limit.and_then(|limit| self.begin.checked_add(limit))
-    }
-
     /// Waits for the limit, perhaps for ever.
     pub(crate) async fn limit_reached(&self) {
-        match self.deadline() {
-            Some(deadline) => sleep_until(deadline).await,
-            None => std::future::pending().await,
+        let mut terms = self.terms.clone();
+        loop {
+            let deadline = terms.borrow_and_update().deadline();
+            let reached = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let changed = async {
+                if terms.changed().await.is_err() {
+                    // Nobody can change them any more.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = reached => return,
+            }
         }
     }
 }

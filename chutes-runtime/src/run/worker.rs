@@ -25,11 +25,14 @@ use tokio::sync::watch;
 pub(crate) use self::container::{ContainerSetup, ContainerWorker};
 pub(crate) use self::local::LocalWorker;
 pub(crate) use self::process::ProcessWorker;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::protocol::fuzz as fuzz_frames;
 pub(crate) use self::session::Setup;
 pub(crate) use self::spawn::Spawn;
 #[cfg(feature = "command-line")]
 pub(crate) use self::spawn::WORKER_ARGUMENT;
 pub(crate) use self::step::{Step, StepFailure, StepResult};
+use crate::port::{Reach, Whose};
 use crate::process::Death;
 
 /// The one worker of a run.
@@ -122,6 +125,25 @@ impl Worker {
             Self::Process(worker) => worker.is_alive(),
             #[cfg(feature = "container")]
             Self::Container(worker) => worker.is_alive(),
+        }
+    }
+
+    /// How this process reaches what the job serves.
+    pub(crate) fn reach(&self) -> Reach {
+        match self {
+            Self::Local(_) | Self::Process(_) => Reach::Here,
+            #[cfg(feature = "container")]
+            Self::Container(worker) => worker.reach(),
+        }
+    }
+
+    /// Whose sockets are those of the job, if they can be told from others.
+    pub(crate) fn whose(&self) -> Option<Whose> {
+        match self {
+            Self::Local(_) => None,
+            Self::Process(worker) => Some(worker.whose()),
+            #[cfg(feature = "container")]
+            Self::Container(worker) => Some(worker.whose()),
         }
     }
 

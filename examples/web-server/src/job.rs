@@ -47,7 +47,7 @@ struct Report {
 ///
 /// `/` answers with a message, `/health` says that all is well; `/metrics` on the port `metrics` is
 /// for Prometheus. There is no time limit: a server has no natural end.
-#[job(ports = [http("web", 8080), http("metrics", 9090)], upload = false)]
+#[job(ports = [http("web", 8080, ready = "/health"), http("metrics", 9090)], upload = false)]
 async fn web_server(ctx: JobContext, settings: Settings) -> Result<Report, JobError> {
     let [web, scrape] =
         [ctx.port("web")?.bind_tcp().await?, ctx.port("metrics")?.bind_tcp().await?];

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -99,11 +99,54 @@ fn a_port_that_is_taken_is_named() {
     let host = Ipv4Addr::new(127, 78, high, low);
     let _taken = std::net::TcpListener::bind((host, 9090)).unwrap();
     let output = start(host, &folder.path().join("run"), &[]).wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcome["status"], "rejected");
+    assert_eq!(outcome["failure"]["kind"], "port_unavailable");
     let message = outcome["failure"]["message"].as_str().unwrap();
-    assert!(
-        message.starts_with(&format!("cannot open port `metrics` at {host}:9090")),
-        "{message}"
-    );
+    let place = format!("port `metrics` cannot be opened at {host}:9090");
+    assert!(message.starts_with(&place), "{message}");
+}
+
+/// Where the front is. The event may be written a moment after the line is printed.
+fn streaming_event(path: &Path) -> Value {
+    let begin = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut events = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        if let Some(front) = events.find(|event| event["event"] == "streaming") {
+            return front;
+        }
+        assert!(begin.elapsed() < PATIENCE, "no such event in {text}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What the README shows: a certificate in the events, and requests over TLS.
+#[test]
+fn requests_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let [_, _, high, low] = own_address().octets();
+    let host = Ipv4Addr::new(127, 79, high, low);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("spec"), r#"{"job": "web_server", "streaming": {"port": "web"}}"#).unwrap();
+    let arguments = ["--spec", &path("spec"), "--events", &path("events")];
+    let mut child = start(host, &folder.path().join("run"), &arguments);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    wait_for_line(&mut log, "streaming: ready at https://");
+    let front = streaming_event(Path::new(&path("events")));
+    std::fs::write(path("front.pem"), front["certificate"].as_str().unwrap()).unwrap();
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20"]);
+    curl.args(["--cacert", &path("front.pem"), &format!("https://{host}:{}/", front["port"])]);
+    let answer = curl.output().unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(answer["message"], "Hello from a job!");
+
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{rest}");
 }

@@ -19,6 +19,9 @@ pub(super) const COMMAND: &str = "localhost/chutes-test-command:1";
 /// The binary with the jobs of `tests/jobs`, as `/bin/test-jobs`.
 pub(super) const JOB_BINARY: &str = "localhost/chutes-test-jobs:1";
 
+/// Nothing but one program, which waits.
+pub(super) const NO_SHELL: &str = "localhost/chutes-test-no-shell:1";
+
 /// The static one: a container has no libraries.
 const BUSYBOX: &str = "/bin/busybox";
 
@@ -41,12 +44,23 @@ head -c 1000000 /dev/zero > /artifacts/a-million
 /// Makes the images that are missing, or that are not of these files any more. Nobody else does so at
 /// the same time.
 pub(super) fn provide(storage: &Path, podman: &dyn Fn() -> Command) {
-    let plain = Content { storage, podman, files: vec![BUSYBOX.into()] };
+    let plain = Content { storage, podman, files: vec![BUSYBOX.into()], has_shell: true };
     plain.provide(PLAIN, &["ENV PATH=/bin"]);
     plain.provide(USER, &["ENV PATH=/bin", "USER 1000:1000"]);
     plain.provide(COMMAND, &["ENV PATH=/bin", "ENV GREETING=hello", r#"CMD ["env"]"#]);
+    let no_shell = Content { storage, podman, files: vec![BUSYBOX.into()], has_shell: false };
+    no_shell.provide(NO_SHELL, &["ENV PATH=/bin"]);
     let files = [vec![BUSYBOX.into(), JOBS.into()], libraries()].concat();
     Content { files, ..plain }.provide(JOB_BINARY, &["ENV PATH=/bin"]);
+}
+
+/// Gives the program its names.
+fn link_applets(bin: &Path) {
+    let mut list = Command::new(BUSYBOX);
+    list.arg("--list");
+    for applet in printed(list).lines().filter(|name| *name != "busybox") {
+        symlink("busybox", bin.join(applet)).unwrap();
+    }
 }
 
 /// The libraries of the job binary with the dynamic linker, where it looks for them.
@@ -64,6 +78,8 @@ struct Content<'a> {
     storage: &'a Path,
     podman: &'a dyn Fn() -> Command,
     files: Vec<PathBuf>,
+    /// Whether the only program goes by all of its names, or only by that of `sleep`.
+    has_shell: bool,
 }
 
 impl Content<'_> {
@@ -99,10 +115,10 @@ impl Content<'_> {
             std::fs::create_dir_all(place.parent().unwrap()).unwrap();
             std::fs::copy(file, place).unwrap();
         }
-        let mut list = Command::new(BUSYBOX);
-        list.arg("--list");
-        for applet in printed(list).lines().filter(|name| *name != "busybox") {
-            symlink("busybox", bin.join(applet)).unwrap();
+        if self.has_shell {
+            link_applets(&bin);
+        } else {
+            std::fs::rename(bin.join("busybox"), bin.join("sleep")).unwrap();
         }
         std::fs::write(folder.path().join("seed.sh"), SEED).unwrap();
         for (name, mode) in [("", 0o755), ("seed.sh", 0o755), ("tmp", 0o1777)] {

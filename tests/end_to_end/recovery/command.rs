@@ -95,9 +95,9 @@ fn exit_codes() {
     for (arguments, last, status, code) in [
         (&["fails"][..], 7, "failed", 1),
         (&["panics"], 7, "failed", 1),
-        (&["echo", "--set", "epochs=no"], 3, "rejected", 2),
+        (&["echo", "--set", "epochs=no"], 4, "rejected", 2),
         (&["stops_when_told", "--time-limit", "1"], 7, "timed_out", 124),
-        (&["echo", "--set", "epochs=1"], 7, "completed", 0),
+        (&["echo", "--set", "epochs=1"], 8, "completed", 0),
     ] {
         let sandbox = Sandbox::new();
         let arguments = [&["run"], arguments].concat();

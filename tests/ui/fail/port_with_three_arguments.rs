@@ -1,4 +1,4 @@
-// A port has a name and a number, and nothing else.
+// A third argument has a name.
 
 use chutes::{JobContext, JobError, job};
 

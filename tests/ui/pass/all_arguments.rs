@@ -53,6 +53,15 @@ async fn ports_at_the_limits(_ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
+#[job(ports = [
+    http("web", 8080, ready = "/health"),
+    http("api", 8081, ready = r"/v1/ready?full=1"),
+    http("plain", 8082),
+])]
+async fn readiness_paths(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
 #[job(ports = [tcp("ssh", 2202)], ssh = false)]
 async fn own_ssh(_ctx: JobContext) -> Result<(), JobError> {
     Ok(())

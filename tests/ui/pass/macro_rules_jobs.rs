@@ -15,6 +15,17 @@ from_literals!(with_a_duration (), 0x1f90 "1h 30m" {
     Ok(nothing)
 });
 
+macro_rules! from_a_path {
+    ($name:ident $port:literal $path:literal) => {
+        #[job(ports = [http("web", $port, ready = $path)])]
+        async fn $name(_ctx: JobContext) -> Result<(), JobError> {
+            Ok(())
+        }
+    };
+}
+
+from_a_path!(with_a_path 8080 "/health");
+
 macro_rules! from_names {
     ($name:ident, $port_name:literal, $protocol:ident, $number:expr, $flag:literal, $other:expr) => {
         #[job(ports = [$protocol($port_name, $number)], upload = $flag, ssh = $other)]
@@ -36,6 +47,7 @@ macro_rules! from_list {
 }
 
 from_list!(with_a_list, [http("web", 8080), tcp("metrics", 9090)], 60);
+from_list!(with_a_path_in_a_list, [http("web", 8080, ready = "/health")], 60);
 from_list!(with_an_empty_list, [], "45m");
 
 macro_rules! from_elements {

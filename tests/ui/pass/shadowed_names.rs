@@ -123,7 +123,7 @@ type Outcome<T> = ::core::result::Result<T, JobError>;
 
 #[job(
     timeout = 3_600,
-    ports = [http("web", 8080), tcp("metrics", 9090), udp("stats", 9091)],
+    ports = [http("web", 8080, ready = "/health"), tcp("metrics", 9090), udp("stats", 9091)],
     upload = false,
     ssh = true
 )]

@@ -8,7 +8,7 @@ async fn after_the_argument(_ctx: JobContext) -> Result<(), JobError> {
 }
 
 #[rustfmt::skip]
-#[job(ports = [http("web", 8080,), tcp("metrics", 9090,),], ssh = true,)]
+#[job(ports = [http("web", 8080,), http("api", 8081, ready = "/",), tcp("metrics", 9090,),], ssh = true,)]
 async fn everywhere(_ctx: JobContext, _data: (u32,),) -> Result<(u32,), JobError,> {
     Ok((1,))
 }

@@ -1,4 +1,4 @@
-//! A job binary of one source file, with the default features of `chutes`, as a user would build it.
+//! A job binary of one source file, as a user would build it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use crate::command::{program, root, run};
 
 /// Writes the crate to a folder of this name below `target/`, builds it optimized, and returns the
 /// binary.
-pub(crate) fn build(name: &str, source: &str) -> Result<PathBuf> {
+pub(crate) fn build(name: &str, dependencies: &str, source: &str) -> Result<PathBuf> {
     let target = root().join("target");
     let folder = target.join(name);
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nchutes.path = \"../../chutes\"\n\n[workspace]\n"
+         [dependencies]\n{dependencies}\n\n[workspace]\n"
     );
     // The versions of the dependencies are those that the project is tested with.
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("no Cargo.lock")?;

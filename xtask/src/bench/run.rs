@@ -45,7 +45,7 @@ struct Row {
 
 /// Builds an empty job and measures everything.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = generated::build("bench-run", SOURCE)?;
+    let binary = generated::build("bench-run", DEPENDENCIES, SOURCE)?;
     let disk = arguments.disk.clone().map_or_else(|| scratch("runs"), Ok)?;
     let memory = arguments.memory.join(format!("chutes-bench-{}", std::process::id()));
     let memory = Folder::empty(memory)?;
@@ -120,6 +120,9 @@ fn print(title: &str, rows: &[Row]) {
     ];
     table::print(title, &header, &rows.collect::<Vec<_>>());
 }
+
+/// The default features of `chutes`.
+const DEPENDENCIES: &str = "chutes.path = \"../../chutes\"";
 
 const SOURCE: &str = "//! A job that does nothing.
 

@@ -27,37 +27,45 @@ enum Source {
     /// A crate, with the options of `cargo install`. The version is the one that we have used; the
     /// newest may need a newer compiler.
     Crate(&'static str),
+    /// Packages of Python, in an environment below the target directory.
+    Python(&'static str),
 }
 
 /// An engine for containers, its runtime and its init.
 const CONTAINER_PACKAGES: &str = "podman runc catatonit";
 
+/// Where tests find Python with its packages: cargo tells them `target/tmp`.
+const PYTHON: &str = "target/tmp/python";
+
+const PYTHON_PROBE: &str = "target/tmp/python/bin/python -c \
+                            __import__('paramiko'),__import__('compute_horde_core.certificate')";
+
 const TOOLS: &[Tool] = &[
     // The linker.
     Tool { probe: "cc --version", steps: &[], source: Source::Debian("gcc libc6-dev") },
-    Tool { probe: "git --version", steps: &[Step::Nextest], source: Source::Debian("git") },
+    debian_of_tests("git --version", "git"),
     // Tests of process trees use namespaces.
-    Tool {
-        probe: "unshare --version",
-        steps: &[Step::Nextest],
-        source: Source::Debian("util-linux"),
-    },
+    debian_of_tests("unshare --version", "util-linux"),
     // Tests of containers. The engine itself has more parts than Debian says it needs.
+    debian_of_tests("podman --version", CONTAINER_PACKAGES),
+    debian_of_tests("runc --version", "runc"),
+    debian_of_tests("busybox --list", "busybox-static"),
+    debian_of_tests("catatonit --version", "catatonit"),
+    // Tests of how runs are reached, with the clients that people use.
+    debian_of_tests("ssh -V", "openssh-client"),
+    debian_of_tests("test -x /usr/lib/openssh/sftp-server", "openssh-sftp-server"),
+    debian_of_tests("rsync --version", "rsync"),
+    debian_of_tests("sshfs --version", "sshfs"),
+    debian_of_tests("curl --version", "curl"),
+    debian_of_tests("openssl version", "openssl"),
+    // An engine publishes ports by these two. They are where only root looks for programs.
+    debian_of_tests("test -x /usr/sbin/iptables", "iptables"),
+    debian_of_tests("test -x /usr/lib/cni/bridge", "containernetworking-plugins"),
+    debian_of_tests("python3 -m ensurepip --version", "python3-venv"),
     Tool {
-        probe: "podman --version",
+        probe: PYTHON_PROBE,
         steps: &[Step::Nextest],
-        source: Source::Debian(CONTAINER_PACKAGES),
-    },
-    Tool { probe: "runc --version", steps: &[Step::Nextest], source: Source::Debian("runc") },
-    Tool {
-        probe: "busybox --list",
-        steps: &[Step::Nextest],
-        source: Source::Debian("busybox-static"),
-    },
-    Tool {
-        probe: "catatonit --version",
-        steps: &[Step::Nextest],
-        source: Source::Debian("catatonit"),
+        source: Source::Python("paramiko==5.1.0 compute-horde-sdk==0.0.18"),
     },
     Tool {
         probe: "cargo fmt --version",
@@ -81,6 +89,11 @@ const TOOLS: &[Tool] = &[
         source: Source::Crate("cargo-deny@0.20.2 --debug"),
     },
 ];
+
+/// A program of Debian that tests use.
+const fn debian_of_tests(probe: &'static str, packages: &'static str) -> Tool {
+    Tool { probe, steps: &[Step::Nextest], source: Source::Debian(packages) }
+}
 
 /// Installs what the steps need and is missing.
 pub(crate) fn provide(steps: &[Step]) -> Result<()> {
@@ -123,6 +136,14 @@ fn install(source: &Source) -> Result<()> {
         Source::Crate(options) => vec![cargo(&format!("install --locked {options}"))],
         Source::Component(name) => vec![program("rustup", &format!("component add {name}"))],
         Source::Debian(packages) => debian(packages)?,
+        Source::Python(packages) => {
+            let pip = format!("{PYTHON}/bin/python");
+            let options = "-m pip install --disable-pip-version-check";
+            vec![
+                program("python3", &format!("-m venv {PYTHON}")),
+                program(&pip, &format!("{options} {packages}")),
+            ]
+        }
     };
     commands.iter_mut().try_for_each(run)
 }

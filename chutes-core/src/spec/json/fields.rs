@@ -1,12 +1,12 @@
-//! The small parts of a spec: limits, resources, paths, streaming.
+//! Limits and resources in JSON.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::object::{At, Fields};
+use crate::spec::Resources;
 use crate::spec::problem::Problems;
-use crate::spec::{Resources, Streaming};
 use crate::{Limits, parse_duration, parse_size};
 
 /// All keys of `limits`.
@@ -15,9 +15,6 @@ pub(super) const LIMIT_KEYS: [&str; 6] =
 
 /// All keys of `resources`.
 pub(super) const RESOURCE_KEYS: [&str; 5] = ["memory", "cpus", "processes", "shared_memory", "gpu"];
-
-/// All keys of `streaming`.
-pub(super) const STREAMING_KEYS: [&str; 1] = ["client_certificate"];
 
 /// Sets the limits that are given.
 pub(super) fn limits(value: At, limits: &mut Limits, problems: &mut Problems) {
@@ -109,16 +106,4 @@ fn processes(at: At, problems: &mut Problems) -> Option<u32> {
     }
     problems.add(path, "a number of processes is at most 4294967295");
     None
-}
-
-/// `true`, `false` or an object.
-pub(super) fn streaming(at: At, problems: &mut Problems) -> Option<Streaming> {
-    match at.value {
-        Value::Bool(streams) => streams.then(Streaming::default),
-        Value::Object(_) => {
-            let mut fields = at.object(&STREAMING_KEYS, problems)?;
-            Some(Streaming { client_certificate: fields.text("client_certificate", problems) })
-        }
-        _ => at.wrong("`true`, `false` or an object with `client_certificate`", problems),
-    }
 }

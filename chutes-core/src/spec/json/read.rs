@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::object::Fields;
-use super::{fields, volumes};
+use super::{access, fields, volumes};
 use crate::spec::check::Form;
 use crate::spec::draft::Draft;
 use crate::spec::problem::{Problems, SpecErrors, member};
@@ -14,12 +14,13 @@ use crate::spec::{ContainerPath, ImageName, JobSpec, Work};
 use crate::{JobName, Json};
 
 /// All keys of a spec.
-pub(in crate::spec) const KEYS: [&str; 15] = [
+pub(in crate::spec) const KEYS: [&str; 18] = [
     "job",
     "data",
     "image",
     "args",
     "network",
+    "ports",
     "limits",
     "app",
     "executor_class",
@@ -29,6 +30,8 @@ pub(in crate::spec) const KEYS: [&str; 15] = [
     "artifacts_dir",
     "input_volumes",
     "output_volumes",
+    "publish",
+    "ssh",
     "streaming",
 ];
 
@@ -41,6 +44,9 @@ pub(super) fn spec(text: &str, form: Form) -> Result<JobSpec, SpecErrors> {
     fields.check_keys(&KEYS, &mut problems);
     let mut draft = Draft { problems, ..Draft::default() };
     draft.work = work(&mut fields, data, &mut draft.problems);
+    if let Some(ports) = fields.take("ports") {
+        draft.ports = access::ports(ports, &mut draft.problems);
+    }
     rest(&mut fields, &mut draft);
     draft.check(form)
 }
@@ -82,7 +88,7 @@ fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Opt
             problems.add("$", "missing: `image`, or `job`, says what to run");
             return None;
         }
-        (Some(_), _) => &["args", "network"],
+        (Some(_), _) => &["args", "network", "ports"],
         (None, _) => &["app", "data"],
     };
     let (belongs_to, runs) = if job.is_some() { ("image", "a job") } else { ("job", "an image") };
@@ -101,7 +107,7 @@ fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Opt
     let args = fields.take("args").and_then(|args| args.texts(problems)).unwrap_or_default();
     let network = fields.take("network").and_then(|network| network.boolean(problems));
     let image = image?.parsed(problems, ImageName::new)?;
-    Some(Work::Image { image, args, network: network.unwrap_or_default() })
+    Some(Work::Image { image, args, network: network.unwrap_or_default(), ports: Vec::new() })
 }
 
 fn rest(fields: &mut Fields, draft: &mut Draft) {
@@ -123,6 +129,10 @@ fn rest(fields: &mut Fields, draft: &mut Draft) {
     if let Some(outputs) = fields.take("output_volumes") {
         draft.outputs = volumes::outputs(outputs, problems);
     }
+    if let Some(publish) = fields.take("publish") {
+        draft.publish = access::publish(publish, problems);
+    }
+    draft.ssh = fields.take("ssh").and_then(|ssh| access::ssh(ssh, problems));
     draft.streaming =
-        fields.take("streaming").and_then(|streaming| fields::streaming(streaming, problems));
+        fields.take("streaming").and_then(|streaming| access::streaming(streaming, problems));
 }

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::volumes::{INPUT_KEYS, OUTPUT_KEYS};
+use crate::rule::MAX_READINESS_PATH;
 use crate::spec::{ClassProfile, JobSpec};
 
 impl JsonSchema for JobSpec {
@@ -34,6 +35,7 @@ pub(super) fn spec() -> Value {
                 "description": "The arguments after the entry point. Default those of the image.",
             },
             "network": flag("Whether the image may use the network. Default no."),
+            "ports": ports(),
             "limits": limits(),
             "app": optional("The path of the binary that has the job."),
             "executor_class": executor_class(),
@@ -48,12 +50,14 @@ pub(super) fn spec() -> Value {
             ),
             "input_volumes": volumes("volume", "What is there before it begins.", &INPUT_KEYS),
             "output_volumes": volumes("output", "Where files go when it has ended.", &OUTPUT_KEYS),
+            "publish": publish(),
+            "ssh": ssh(),
             "streaming": streaming(),
         },
         "additionalProperties": false,
         "oneOf": [
             { "required": ["image"], "properties": { "job": null_schema(), "data": false, "app": null_schema() } },
-            { "required": ["job"], "properties": { "image": null_schema(), "args": null_schema(), "network": null_schema() } },
+            { "required": ["job"], "properties": { "image": null_schema(), "args": null_schema(), "network": null_schema(), "ports": null_schema() } },
         ],
     })
 }
@@ -141,7 +145,61 @@ fn streaming() -> Value {
     json!({
         "description": "Whether it serves requests while it runs. Default no.",
         "type": ["boolean", "object", "null"],
-        "properties": { "client_certificate": optional("The certificate (PEM) that clients must show.") },
+        "properties": {
+            "client_certificate": optional("The certificate (PEM) that clients must show."),
+            "port": optional(
+                "The port that serves. Default the only HTTP port of a job, or port 8000 of an image.",
+            ),
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn ports() -> Value {
+    json!({
+        "type": ["array", "null"], "items": port(),
+        "description": "The ports on which the image listens. Default none.",
+    })
+}
+
+fn publish() -> Value {
+    json!({
+        "type": ["array", "null"],
+        "items": { "type": "string", "pattern": "^([a-z]+[0-9]*|[0-9]+):[0-9]+$" },
+        "description": "Ports that are opened under another number, like `8080:18080` or `web:0`.",
+    })
+}
+
+fn port() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "pattern": "^[a-z]+[0-9]*$" },
+            "port": { "type": "integer", "minimum": 1, "maximum": 65_535 },
+            "proto": { "enum": ["http", "tcp", "udp"] },
+            "ready": {
+                "type": ["string", "null"], "pattern": "^/[!-\"$-~]*$", "maxLength": MAX_READINESS_PATH,
+                "description": "The path that answers 200 once the port serves. For HTTP only.",
+            },
+        },
+        "required": ["name", "port", "proto"],
+        "additionalProperties": false,
+    })
+}
+
+fn ssh() -> Value {
+    json!({
+        "description": "Whether people may log in by SSH while it runs. Default no.",
+        "type": ["boolean", "object", "null"],
+        "properties": {
+            "public_keys": {
+                "type": ["array", "null"], "items": { "type": "string" },
+                "description": "Who may log in: lines of an `authorized_keys` file without options.",
+            },
+            "keep_alive": flag(
+                "Whether the run goes on, within its limit, while somebody is logged in. Default no.",
+            ),
+        },
         "additionalProperties": false,
     })
 }
@@ -187,7 +245,8 @@ fn volume(kind: &str, keys: &[&str]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::{LIMIT_KEYS, RESOURCE_KEYS, STREAMING_KEYS};
+    use super::super::access::{PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
+    use super::super::fields::{LIMIT_KEYS, RESOURCE_KEYS};
     use super::super::read::KEYS;
     use super::*;
 
@@ -205,6 +264,8 @@ mod tests {
         check("", &KEYS);
         check("/properties/limits", &LIMIT_KEYS);
         check("/properties/resources", &RESOURCE_KEYS);
+        check("/properties/ports/items", &PORT_KEYS);
+        check("/properties/ssh", &SSH_KEYS);
         check("/properties/streaming", &STREAMING_KEYS);
         for (key, kinds) in [("input_volumes", &INPUT_KEYS), ("output_volumes", &OUTPUT_KEYS)] {
             for (index, (kind, keys)) in kinds.iter().enumerate() {

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::spec::{
     ContainerPath, ExecutorClass, HubRepository, InputVolume, InputVolumes, JobSpec, OutputVolumes,
-    RepoType, Resources, Streaming, Work,
+    RepoType, Resources, SshAccess, Streaming, Work,
 };
 use crate::{RelativePath, SecretPairs, Sha256Digest, Upload, UploadMethod};
 
@@ -20,10 +20,11 @@ impl Serialize for JobSpec {
                 map.serialize_entry("limits", &self.limits)?;
                 entry(&mut map, "app", app.as_ref())?;
             }
-            Work::Image { image, args, network } => {
+            Work::Image { image, args, network, ports } => {
                 map.serialize_entry("image", image)?;
                 entry(&mut map, "args", (!args.is_empty()).then_some(args))?;
                 entry(&mut map, "network", network.then_some(network))?;
+                entry(&mut map, "ports", (!ports.is_empty()).then_some(ports))?;
                 map.serialize_entry("limits", &self.limits)?;
             }
         }
@@ -37,6 +38,9 @@ impl Serialize for JobSpec {
         entry(&mut map, "artifacts_dir", artifacts_dir)?;
         entry(&mut map, "input_volumes", inputs(&self.input_volumes))?;
         entry(&mut map, "output_volumes", outputs(&self.output_volumes))?;
+        let publish = &self.publish;
+        entry(&mut map, "publish", (!publish.is_empty()).then_some(publish))?;
+        entry(&mut map, "ssh", self.ssh.as_ref().map(ssh))?;
         entry(&mut map, "streaming", self.streaming.as_ref().map(streaming))?;
         map.end()
     }
@@ -77,11 +81,29 @@ fn cpus(millis: u32) -> Value {
     Number::from_f64(f64::from(millis) / 1_000.0).map_or(Value::Null, Value::Number)
 }
 
+fn ssh(ssh: &SshAccess) -> Value {
+    let SshAccess { public_keys, keep_alive } = ssh;
+    let fields = [
+        ("public_keys", (!public_keys.is_empty()).then(|| json!(public_keys))),
+        ("keep_alive", keep_alive.then(|| json!(true))),
+    ];
+    true_or_fields(fields)
+}
+
 fn streaming(streaming: &Streaming) -> Value {
-    match &streaming.client_certificate {
-        None => json!(true),
-        Some(pem) => json!({ "client_certificate": pem }),
-    }
+    let Streaming { client_certificate, port } = streaming;
+    let fields = [
+        ("client_certificate", client_certificate.as_ref().map(|pem| json!(pem))),
+        ("port", port.as_ref().map(|port| json!(port))),
+    ];
+    true_or_fields(fields)
+}
+
+/// The fields that are there, or `true` when there is none.
+fn true_or_fields(fields: [(&str, Option<Value>); 2]) -> Value {
+    let given = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let given: Map<String, Value> = given.collect();
+    if given.is_empty() { json!(true) } else { Value::Object(given) }
 }
 
 /// One value for each place, a list where there are several.

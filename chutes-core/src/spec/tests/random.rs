@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::super::json::KEYS;
 use crate::{
     ContainerPath, ExecutorClass, HttpUrl, HubRepository, ImageName, InputVolume, JobName, JobSpec,
-    Json, Limits, RepoType, Resources, SecretPairs, SecretText, Sha256Digest, Streaming, Upload,
-    Work,
+    Json, Limits, Port, PortName, Protocol, Publish, PublishedPort, ReadinessPath, RepoType,
+    Resources, SecretPairs, SecretText, Sha256Digest, SshAccess, Streaming, Upload, Work,
 };
 
 fn word() -> impl Strategy<Value = String> {
@@ -110,12 +110,57 @@ fn work() -> impl Strategy<Value = Work> {
         job: JobName::new("train").unwrap(),
         data: Json::parse(&format!(r#"{{"z":{number},"a":1.10}}"#)).unwrap(),
     });
-    let image = (vec(word(), 0..3), any::<bool>()).prop_map(|(args, network)| Work::Image {
-        image: ImageName::new("registry.test/a/b:1").unwrap(),
-        args,
-        network,
+    let image = (vec(word(), 0..3), any::<bool>(), ports()).prop_map(|(args, network, ports)| {
+        Work::Image { image: ImageName::new("registry.test/a/b:1").unwrap(), args, network, ports }
     });
     prop_oneof![job, image]
+}
+
+/// Ports of different names and numbers, none of which is that of SSH.
+fn ports() -> impl Strategy<Value = Vec<Port>> {
+    let port =
+        (0_u64..1_000, prop::sample::select(Protocol::ALL.to_vec()), option::of("/[!-\"a-z]*"));
+    vec(port, 0..4).prop_map(|ports| {
+        let port = |(index, (number, protocol, ready)): (u64, (u64, Protocol, Option<String>))| {
+            let port = Port::of_image(format!("p{index}"), index * 1_000 + number + 1, protocol);
+            match ready {
+                Some(path) => port.unwrap().ready_at(ReadinessPath::new(path).unwrap()),
+                None => port.unwrap(),
+            }
+        };
+        // Those at 2,000 and above leave out the number of SSH.
+        (0..).map(|index| if index < 2 { index } else { index + 1 }).zip(ports).map(port).collect()
+    })
+}
+
+/// What is said of some ports: whether by name, whether at a number of its own, whether it streams.
+type Said = (bool, bool, bool);
+
+fn ssh() -> impl Strategy<Value = Option<SshAccess>> {
+    let keys = vec("ssh-ed25519 [A-Za-z]{1,9}( [a-zé\"]{1,5})?(\n# \nssh-rsa A)?\n?", 0..3);
+    let access = (keys, any::<bool>())
+        .prop_map(|(public_keys, keep_alive)| SshAccess { public_keys, keep_alive });
+    option::of(access)
+}
+
+/// Where the ports of this work are opened, and which of them streams.
+fn reached(work: &Work, said: &[Said]) -> (Vec<Publish>, Option<PortName>) {
+    let of_job = [Port::new("web", 8080, Protocol::Http).unwrap()];
+    let ports = match work {
+        Work::Image { ports, .. } => ports.as_slice(),
+        Work::Job { .. } => &of_job,
+    };
+    let publish = ports.iter().zip(said).zip(20_000_u16..).map(|((port, said), to)| Publish {
+        port: if said.0 {
+            PublishedPort::Name(port.name().clone())
+        } else {
+            PublishedPort::Number(port.number().get())
+        },
+        to: if said.1 { to } else { 0 },
+    });
+    let streams =
+        ports.iter().zip(said).find(|(port, said)| said.2 && port.protocol() == Protocol::Http);
+    (publish.collect(), streams.map(|(port, _)| port.name().clone()))
 }
 
 /// A good spec, through the rules of all specs.
@@ -127,8 +172,10 @@ pub(super) fn spec() -> impl Strategy<Value = JobSpec> {
         option::of(upload()),
     );
     let streaming = option::of(option::of(word().prop_map(|word| format!("PEM{word}"))));
-    (work(), limits(), resources(), pairs(), inputs, streaming).prop_map(
-        |(work, limits, resources, env, (folders, files, uploads, zip), streaming)| {
+    let access = (vec(any::<Said>(), 0..4), ssh(), streaming);
+    (work(), limits(), resources(), pairs(), inputs, access).prop_map(
+        |(work, limits, resources, env, (folders, files, uploads, zip), (said, ssh, streaming))| {
+            let (publish, port) = reached(&work, &said);
             let mut builder = JobSpec::builder(ImageName::new("alpine").unwrap())
                 .limits(|all| *all = limits)
                 .resources(resources);
@@ -153,7 +200,10 @@ pub(super) fn spec() -> impl Strategy<Value = JobSpec> {
                 namespace: Some("SN1".to_owned()),
                 env: SecretPairs::new(env),
                 artifacts_dir: Some(ContainerPath::new("/artifacts").unwrap()),
-                streaming: streaming.map(|client_certificate| Streaming { client_certificate }),
+                publish,
+                ssh,
+                streaming: streaming
+                    .map(|client_certificate| Streaming { client_certificate, port }),
                 ..spec
             }
         },
@@ -189,6 +239,11 @@ fn value() -> impl Strategy<Value = Value> {
             "inline",
             "single_file",
             "../x",
+            "web",
+            "web:0",
+            "80:1",
+            "/health",
+            "ssh-ed25519 AAAA",
         ])
         .prop_map(Value::from),
     ];
@@ -207,6 +262,12 @@ fn value() -> impl Strategy<Value = Value> {
             "/output/",
             "volume_type",
             "relative_path",
+            "name",
+            "port",
+            "proto",
+            "ready",
+            "public_keys",
+            "keep_alive",
         ])
         .prop_map(ToOwned::to_owned),
         any::<String>(),

@@ -1,6 +1,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::process::Sessions;
 use crate::process::testing::{Shell, alone, run_of};
 
 /// Waits for a line, then holds 200 MB of memory until its input ends.
@@ -61,7 +62,7 @@ async fn a_limit_of_a_cgroup() {
 #[tokio::test]
 async fn memory_of_all_processes_together() {
     let _turn = alone().await;
-    let tree = Tree::begin().unwrap();
+    let tree = Tree::begin(Sessions::default()).unwrap();
     assert_eq!(memory_in_use(None, &tree), Some(0));
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_mins(1);
 const DAEMON: &str = "setsid sh -c 'echo $$; read never <&3' &";
 
 fn tree_of(script: &str) -> (Tree, Shell) {
-    let mut tree = Tree::begin().unwrap();
+    let mut tree = Tree::begin(Sessions::default()).unwrap();
     let shell = Shell::start(script);
     tree.set_worker(shell.pid()).unwrap();
     (tree, shell)
@@ -219,7 +219,7 @@ async fn processes_that_multiply() {
 #[tokio::test]
 async fn a_tree_without_worker_counts_all() {
     let _turn = alone().await;
-    let tree = Tree::begin().unwrap();
+    let tree = Tree::begin(Sessions::default()).unwrap();
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");
     assert_eq!(tree.end(LONG, None).await.count, 1);

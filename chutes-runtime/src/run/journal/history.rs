@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use chutes_core::{Ending, JobSpec, Json, Outcome, PhaseReport, RunId, SinkReport, Status};
+use chutes_core::{
+    Ending, Endpoints, JobSpec, Json, Outcome, PhaseReport, RunId, SinkReport, Status,
+};
 use serde::Deserialize;
 
 use super::{AnsweredArrival, Arrivals, Checksum, Journal};
@@ -27,6 +29,7 @@ pub(crate) struct History {
     pub(crate) collected: bool,
     pub(crate) delivered: Arrivals,
     pub(crate) warnings: Vec<String>,
+    pub(crate) endpoints: Endpoints,
     pub(crate) outcome: Option<Outcome>,
     /// What has become of the files at each sink since the outcome, if anything has.
     pub(crate) redelivered: Option<Vec<SinkReport>>,
@@ -137,6 +140,7 @@ struct RecordIn {
     collected: Present,
     delivered: Option<AnsweredArrival>,
     warning: Option<String>,
+    endpoints: Option<Endpoints>,
     outcome: Option<Outcome>,
     redelivered: Option<Vec<SinkReport>>,
 }
@@ -175,6 +179,9 @@ impl RecordIn {
                     add_phase(&mut history.phases, phase);
                 }
                 history.warnings.extend(self.warning);
+                if let Some(endpoints) = self.endpoints {
+                    history.endpoints = endpoints;
+                }
                 if let Some(arrival) = self.delivered {
                     history.delivered.insert_answered(arrival);
                 }
@@ -204,6 +211,7 @@ impl History {
             collected: false,
             delivered: Arrivals::default(),
             warnings: Vec::new(),
+            endpoints: Endpoints::default(),
             outcome: None,
             redelivered: None,
         }

@@ -17,7 +17,7 @@ use super::local::ABORT_TIME;
 use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
 use super::session::{Session, Setup};
 use super::step::{StepFailure, StepResult};
-use crate::process::die_with_supervisor;
+use crate::process::{Sessions, die_with_supervisor};
 use crate::registry::Registry;
 use crate::run::RunDirectory;
 
@@ -56,7 +56,8 @@ fn setup(frame: SetupFrame) -> Setup {
         run_id: frame.run_id,
         data: frame.data,
         directory: RunDirectory::at(root),
-        host: frame.host,
+        ports: frame.ports,
+        sessions: Sessions::default(),
         attempt: frame.attempt,
     }
 }

@@ -9,6 +9,8 @@ mod concession;
 mod ending;
 mod job;
 mod logs;
+mod pid;
+mod ports;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,8 @@ use std::time::Duration;
 
 use cap_std::fs::Dir;
 use chutes_core::{
-    ClassProfile, ContainerPath, FailureKind, ImageName, Json, Progress, RunId, SecretPairs,
+    ClassProfile, ContainerPath, FailureKind, ImageName, Json, PortAddress, Progress, RunId,
+    SecretPairs,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,6 +36,7 @@ use super::step::{Step, StepFailure};
 use super::{Force, StepEnd};
 use crate::container::{self, Engine, EngineError, EngineSettings};
 use crate::event::Events;
+use crate::port::{ContainerReach, Reach, Whose};
 use crate::process::{Death, system_oom_kills};
 use crate::run::RunDirectory;
 use crate::run::output::Output;
@@ -54,6 +58,9 @@ pub(crate) struct ContainerSetup {
     pub(crate) args: Vec<String>,
     pub(crate) env: SecretPairs,
     pub(crate) network: bool,
+    /// The ports of the image, without that of SSH. The engine publishes them where they are, if there is a
+    /// network; without one it cannot, see [`Relay`](crate::port::Relay).
+    pub(crate) ports: Vec<PortAddress>,
     /// What the run may use.
     pub(crate) profile: ClassProfile,
     pub(crate) artifacts_dir: Option<ContainerPath>,
@@ -79,6 +86,10 @@ struct Shared {
     events: Events,
     engine: OnceLock<Engine>,
     asked: watch::Sender<Asked>,
+    /// The first process of the container, by its pid on this machine, while it runs.
+    pid: watch::Sender<Option<i32>>,
+    /// The engine and the name of the container, while it runs.
+    running: watch::Sender<Option<(Engine, String)>>,
     memory: AtomicU64,
     /// What this machine had killed for its memory when it was last asked.
     system_before: AtomicU64,
@@ -151,6 +162,8 @@ impl ContainerWorker {
                 events: events.clone(),
                 engine: OnceLock::new(),
                 asked: watch::Sender::default(),
+                pid: watch::Sender::default(),
+                running: watch::Sender::default(),
                 memory: AtomicU64::new(UNKNOWN),
                 system_before: AtomicU64::new(system_oom_kills().unwrap_or_default()),
                 warnings: Mutex::default(),
@@ -235,6 +248,30 @@ impl ContainerWorker {
 
     pub(crate) fn is_alive(&self) -> bool {
         self.is_alive
+    }
+
+    /// The first process of the container, by its pid on this machine: from its start to its end, and never
+    /// when the engine is on another machine.
+    pub(crate) fn pid(&self) -> watch::Receiver<Option<i32>> {
+        self.shared.pid.subscribe()
+    }
+
+    /// The engine and the name of the container, while it runs.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn running(&self) -> watch::Receiver<Option<(Engine, String)>> {
+        self.shared.running.subscribe()
+    }
+
+    /// How this process reaches what the container serves.
+    pub(crate) fn reach(&self) -> Reach {
+        let reach = ContainerReach::new(self.pid());
+        let is_published = self.shared.setup.network;
+        Reach::Container(if is_published { reach.with_published_ports() } else { reach })
+    }
+
+    /// The sockets of everything in the container.
+    pub(crate) fn whose(&self) -> Whose {
+        Whose::Namespace(self.pid())
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {

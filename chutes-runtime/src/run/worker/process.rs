@@ -20,6 +20,7 @@ use super::session::Setup;
 use super::spawn::command;
 use super::step::Step;
 use super::{Force, StepEnd};
+use crate::port::Whose;
 use crate::process::{Death, Tree};
 use crate::registry::Job;
 use crate::run::output::Output;
@@ -71,7 +72,7 @@ impl ProcessWorker {
         let ((out, worker_out), (err, worker_err)) = (io::pipe()?, io::pipe()?);
         let children = unix::signal(SignalKind::child())?;
         let output = output(out, err)?;
-        let mut tree = Tree::begin()?;
+        let mut tree = Tree::begin(setup.sessions.clone())?;
         let mut command = command(setup.run_id, env)?;
         command.stdin(OwnedFd::from(theirs)).stdout(worker_out).stderr(worker_err);
         let child = Command::from(command).kill_on_drop(true).spawn()?;
@@ -253,6 +254,12 @@ impl ProcessWorker {
 
     pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.progress.subscribe()
+    }
+
+    /// The sockets of all processes of the job.
+    pub(crate) fn whose(&self) -> Whose {
+        let (tree, _) = self.resources.tree();
+        Whose::Processes(Box::new(move || tree.pids()))
     }
 
     pub(crate) fn memory(&self) -> Box<dyn Fn() -> Option<u64> + Send> {

@@ -5,9 +5,8 @@
 //! while it ran.
 
 use std::io;
-use std::net::IpAddr;
 
-use chutes_core::{JobName, Json, Progress, RunId};
+use chutes_core::{JobName, Json, PortAddress, Progress, RunId};
 use futures_util::{SinkExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use super::step::{Step, StepResult};
 use crate::result::MAX_BYTES;
 
 /// The version of the protocol. It is raised with every change.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The longest frame in bytes: data or a result, and a little more.
 const MAX_FRAME: usize = MAX_BYTES + 1024 * 1024;
@@ -50,7 +49,7 @@ pub(super) struct SetupFrame {
     pub(super) data: Json,
     /// The directory of the run. A path is bytes, not text.
     pub(super) directory: Vec<u8>,
-    pub(super) host: IpAddr,
+    pub(super) ports: Vec<PortAddress>,
     pub(super) attempt: u32,
 }
 
@@ -93,6 +92,34 @@ impl Connection {
             None => Ok(None),
         }
     }
+}
+
+/// All frames in these bytes, for a fuzz target: each is read as what either side may say.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    // More than this would have to be read while it is written.
+    let bytes = &bytes[..bytes.len().min(64 * 1024)];
+    let receive = |is_report: bool| {
+        let (mut left, right) = std::os::unix::net::UnixStream::pair()?;
+        left.write_all(bytes)?;
+        drop(left);
+        runtime.block_on(async {
+            let mut connection = Connection::new(right)?;
+            loop {
+                let some = if is_report {
+                    connection.receive::<Report>().await?.map(drop)
+                } else {
+                    connection.receive::<Order>().await?.map(drop)
+                };
+                if some.is_none() {
+                    return Ok(());
+                }
+            }
+        })
+    };
+    receive(true).and_then(|()| receive(false))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The user code of one run, step by step. This is the same wherever it runs.
 
 use std::error::Error;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Json, Progress, RunId};
+use chutes_core::{FailureKind, Json, PortAddress, Progress, RunId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +14,7 @@ use crate::context::{Inner, JobContext};
 use crate::definition::{BoxFuture, PreparedJob, WorkError};
 use crate::error::ErrorText;
 use crate::port::RunPorts;
+use crate::process::Sessions;
 use crate::registry::{self, Job};
 use crate::result::check_size;
 use crate::run::RunDirectory;
@@ -27,7 +27,9 @@ pub(crate) struct Setup {
     pub(crate) run_id: RunId,
     pub(crate) data: Json,
     pub(crate) directory: RunDirectory,
-    pub(crate) host: IpAddr,
+    pub(crate) ports: Vec<PortAddress>,
+    /// The processes of those who log in, for the one who looks after the job's.
+    pub(crate) sessions: Sessions,
     pub(crate) attempt: u32,
 }
 
@@ -47,7 +49,7 @@ impl Session {
             job: job.name().clone(),
             directory: setup.directory,
             data: setup.data,
-            ports: RunPorts::on_host(job.ports(), setup.host),
+            ports: RunPorts::new(setup.ports),
             attempt: setup.attempt,
             cancellation: CancellationToken::new(),
             progress: sender,

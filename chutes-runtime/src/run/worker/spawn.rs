@@ -10,15 +10,12 @@ use chutes_core::{RunId, SecretPairs};
 use super::protocol::{SetupFrame, VERSION};
 use super::session::Setup;
 use crate::logs::LogCap;
-use crate::process::RUN_ID_VARIABLE;
+use crate::process::{PRIVATE_VARIABLES, RUN_ID_VARIABLE, this_program};
 use crate::registry::Job;
 use crate::run::output::Show;
 
 /// The first argument of a worker process. Nobody types it.
 pub(crate) const WORKER_ARGUMENT: &str = "__worker";
-
-/// The variables of the supervisor that a job must not see: they may hold credentials of sinks.
-const PRIVATE_VARIABLES: [&str; 2] = ["CHUTES_OUTPUT", "CHUTES_STATUS_URL"];
 
 /// What becomes of the output of a worker process.
 pub(crate) struct Spawn {
@@ -31,12 +28,7 @@ pub(crate) struct Spawn {
 /// The same binary again, whatever has become of its file, in a process group of its own: Ctrl-C on a
 /// terminal is for the supervisor alone.
 pub(super) fn command(run_id: RunId, env: &SecretPairs) -> io::Result<Command> {
-    let binary =
-        if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
-    let mut command = Command::new(binary);
-    if let Some(name) = std::env::args_os().next() {
-        command.arg0(name);
-    }
+    let mut command = this_program()?;
     command.envs(env.reveal().iter().map(|(name, value)| (name, value)));
     command.arg(WORKER_ARGUMENT).env(RUN_ID_VARIABLE, run_id.to_string()).process_group(0);
     for name in PRIVATE_VARIABLES {
@@ -54,7 +46,7 @@ impl SetupFrame {
             job: job.name().clone(),
             data: setup.data,
             directory: setup.directory.root().as_os_str().as_bytes().to_vec(),
-            host: setup.host,
+            ports: setup.ports,
             attempt: setup.attempt,
         }
     }

@@ -8,8 +8,8 @@ use bollard::models::{
 };
 use rustix::process::{Resource, getrlimit};
 
-use super::ContainerSetup;
 use super::concession::Concession;
+use super::{ContainerSetup, ports};
 use crate::container::{self, EngineError};
 
 /// The most files that a container may have open at a time, before and after it asks for more. This
@@ -61,6 +61,7 @@ pub(super) fn body(
         cmd: (!setup.args.is_empty()).then(|| setup.args.clone()),
         env: Some(pairs.map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(container::labels(setup.run_id)),
+        exposed_ports: ports::exposed(setup),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(HostConfig {
@@ -83,6 +84,8 @@ fn host_config(
     let nano_cpus = profile.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
     HostConfig {
         network_mode: (!setup.network).then(|| "none".to_owned()),
+        port_bindings: ports::bindings(setup),
+        sysctls: ports::sysctls(setup),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),
@@ -185,7 +188,10 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
-    use chutes_core::{ClassProfile, ContainerPath, ImageName, Resources, RunId, SecretPairs};
+    use chutes_core::{
+        ClassProfile, ContainerPath, ImageName, Port, PortAddress, Protocol, Resources, RunId,
+        SecretPairs,
+    };
     use serde_json::{Value, json};
 
     use super::*;
@@ -200,6 +206,7 @@ mod tests {
             args: vec!["sh".to_owned(), "-c".to_owned()],
             env: SecretPairs::new(vec![("K".to_owned(), "V=1".to_owned())]),
             network: false,
+            ports: Vec::new(),
             profile: ClassProfile::LOCAL.with(&wanted),
             artifacts_dir: Some(ContainerPath::new("/artifacts").unwrap()),
             directory: RunDirectory::at(PathBuf::from("/runs/a:b")),
@@ -237,6 +244,8 @@ mod tests {
             ("AutoRemove", json!(false)),
             ("DeviceRequests", Value::Null),
             ("Devices", Value::Null),
+            ("PortBindings", Value::Null),
+            ("Sysctls", Value::Null),
         ] {
             assert_eq!(host[name], expected, "{name}");
         }
@@ -285,6 +294,47 @@ mod tests {
             assert_eq!(host[name], Value::Null, "{name}");
         }
         assert_eq!(host["Mounts"].as_array().unwrap().len(), 2);
+    }
+
+    fn with_ports(network: bool) -> ContainerSetup {
+        let at = |name, number, protocol, address: &str| PortAddress {
+            port: Port::of_image(name, number, protocol).unwrap(),
+            address: address.parse().unwrap(),
+        };
+        let ports = vec![
+            at("web", 80, Protocol::Http, "127.0.0.1:18080"),
+            at("raw", 9000, Protocol::Tcp, "0.0.0.0:9000"),
+            at("metrics", 53, Protocol::Udp, "[::1]:1053"),
+        ];
+        ContainerSetup { network, ports, ..setup() }
+    }
+
+    #[test]
+    fn published() {
+        let body = said(&with_ports(true), Gpu::None, &[]);
+        assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}, "9000/tcp": {}, "53/udp": {}}));
+        let host = &body["HostConfig"];
+        assert_eq!(
+            host["PortBindings"],
+            json!({
+                "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18080"}],
+                "9000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "9000"}],
+                "53/udp": [{"HostIp": "::1", "HostPort": "1053"}],
+            })
+        );
+        assert_eq!(host["Sysctls"], json!({"net.ipv4.ip_unprivileged_port_start": "0"}));
+        let usual = ContainerSetup { ports: with_ports(true).ports[1..2].to_vec(), ..setup() };
+        assert_eq!(said(&usual, Gpu::None, &[])["HostConfig"]["Sysctls"], Value::Null);
+    }
+
+    #[test]
+    fn nothing_is_published_without_a_network() {
+        let body = said(&with_ports(false), Gpu::None, &[]);
+        assert_eq!(body["ExposedPorts"], Value::Null);
+        assert_eq!(body["HostConfig"]["PortBindings"], Value::Null);
+        assert_eq!(body["HostConfig"]["NetworkMode"], "none");
+        // A relay reaches them from within.
+        assert!(body["HostConfig"]["Sysctls"].is_object());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::super::StepEnd;
 use super::ending::{Evidence, Sent};
 use super::logs::{self, Attached, Passing, Pipes};
 use super::start::{Started, start};
-use super::{Asked, Shared, UNKNOWN, platform};
+use super::{Asked, Shared, UNKNOWN, pid, platform};
 use crate::container::{Engine, status_code, words};
 use crate::process::Death;
 
@@ -70,6 +70,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobEnd {
     // Ends with this.
     let mut background = JoinSet::new();
     background.spawn(look_at_memory(Arc::clone(shared)));
+    background.spawn(pid::tell(Arc::clone(shared)));
     let mut watch = Watch { shared, engine, name: shared.name(), sent: Sent::Nothing };
     let ended = watch.until_its_end(Passing::begin(attached, pipes)).await;
     match ended.and_then(|state| watch.evidence(&state, memory_limit)) {

@@ -14,6 +14,7 @@ use super::body::{Ceilings, Gpu, body};
 use super::concession::Concession;
 use super::ending::not_started;
 use super::logs::{self, Attached};
+use super::ports::no_port;
 use super::{Asked, Shared, failed};
 use crate::container::{Engine, EngineError, words};
 
@@ -53,7 +54,7 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
         let wanted = match &error {
             Failed::Request(_, source) => {
                 let words = words(source);
-                if let Some(end) = not_started(&words) {
+                if let Some(end) = no_port(&words, &shared.setup).or_else(|| not_started(&words)) {
                     return Err(end);
                 }
                 Concession::wanted_by(&words).filter(|it| !concessions.contains(it))

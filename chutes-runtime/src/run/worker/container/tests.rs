@@ -2,6 +2,7 @@
 
 mod engine;
 mod podman;
+mod ports;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ fn setup(podman: &Podman, folder: &TempDir, script: &str) -> ContainerSetup {
         args: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: SecretPairs::default(),
         network: false,
+        ports: Vec::new(),
         profile: ClassProfile::LOCAL,
         artifacts_dir: None,
         directory,

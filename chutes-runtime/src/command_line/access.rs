@@ -1,0 +1,143 @@
+//! The arguments that say how a run is reached: ports, SSH, requests over TLS.
+
+use std::fs::File;
+use std::net::IpAddr;
+
+use chutes_core::{JobSpec, Publish, SshAccess};
+use clap::Args;
+
+use super::input::bounded;
+use super::problem::Problem;
+use crate::run::AccessSettings;
+
+/// The most that is read from a file with public keys, in MiB.
+const MAX_KEYS_MIB: u64 = 1;
+
+/// How a run is reached.
+#[derive(Debug, Args)]
+pub(super) struct AccessArguments {
+    /// The address on which ports are opened; `0.0.0.0` for all
+    #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The name or address under which others reach this machine, for certificates and for the commands
+    /// that are shown [default: that of --host]
+    #[arg(long, value_name = "NAME", env = "CHUTES_PUBLIC_HOST", value_parser = public_host)]
+    public_host: Option<String>,
+    /// Open a port under another number: `8080:18080`, or `web:0` for any that is free; may be given
+    /// several times
+    #[arg(long, value_name = "PORT:NUMBER")]
+    publish: Vec<Publish>,
+    /// Let the owner of this public key log in by SSH while the job runs; may be given several times
+    ///
+    /// A line as in `~/.ssh/id_ed25519.pub`, or `@FILE` with such lines. The job has to be declared with
+    /// `ssh = true`.
+    #[arg(long = "ssh-public-key", value_name = "KEY|@FILE", env = "CHUTES_SSH_PUBLIC_KEY")]
+    ssh_public_keys: Vec<String>,
+    /// When the job has ended by itself, wait, within its time limit, until nobody is logged in by SSH
+    #[arg(long)]
+    keep_alive_while_ssh: bool,
+    /// The number of the port for requests over TLS, when the spec asks for streaming
+    /// [default: any that is free]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    streaming_port: u16,
+}
+
+impl AccessArguments {
+    /// What of it is not part of a spec.
+    pub(super) fn settings(&self) -> AccessSettings {
+        AccessSettings {
+            host: self.host,
+            public_host: self.public_host.clone(),
+            streaming_port: self.streaming_port,
+        }
+    }
+
+    /// Adds what they ask for to a spec. They win over it.
+    pub(super) fn apply(&self, spec: &mut JobSpec) -> Result<(), Problem> {
+        if !self.publish.is_empty() {
+            spec.publish.clone_from(&self.publish);
+        }
+        let keys: Vec<String> =
+            self.ssh_public_keys.iter().map(|given| read(given)).collect::<Result<_, _>>()?;
+        if !keys.is_empty() || self.keep_alive_while_ssh {
+            let ssh = spec.ssh.get_or_insert_with(SshAccess::default);
+            ssh.public_keys.extend(keys);
+            ssh.keep_alive |= self.keep_alive_while_ssh;
+        }
+        check(spec)
+    }
+
+    /// The same arguments for another program.
+    #[cfg(feature = "container")]
+    pub(super) fn forward(&self, command: &mut std::process::Command) {
+        command.arg("--host").arg(self.host.to_string());
+        if let Some(host) = &self.public_host {
+            command.arg("--public-host").arg(host);
+        }
+        for publish in &self.publish {
+            command.arg("--publish").arg(publish.to_string());
+        }
+        for key in &self.ssh_public_keys {
+            command.arg("--ssh-public-key").arg(key);
+        }
+        if self.keep_alive_while_ssh {
+            command.arg("--keep-alive-while-ssh");
+        }
+        if self.streaming_port != 0 {
+            command.arg("--streaming-port").arg(self.streaming_port.to_string());
+        }
+    }
+}
+
+/// The text of public keys.
+fn read(given: &str) -> Result<String, Problem> {
+    let Some(path) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
+    let wrong = |error| Problem::wrong(format!("cannot read public keys from `{path}`: {error}"));
+    let file = File::open(path).map_err(wrong)?;
+    bounded(file, "the public keys", &format!("`{path}`"), MAX_KEYS_MIB)
+}
+
+/// Keys that cannot be read are a mistake of the command line, not of the run.
+#[cfg(feature = "ssh")]
+fn check(spec: &JobSpec) -> Result<(), Problem> {
+    let keys = spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned()).collect::<Vec<_>>();
+    let checked = crate::ssh::AuthorizedKeys::parse(&keys);
+    checked.map(drop).map_err(|error| Problem::bad_request(&error))
+}
+
+#[cfg(not(feature = "ssh"))]
+#[expect(clippy::unnecessary_wraps, reason = "with SSH there may be a problem")]
+fn check(_: &JobSpec) -> Result<(), Problem> {
+    Ok(())
+}
+
+/// A name or an address, as it can stand in a certificate and in a command.
+fn public_host(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_good) && !label.starts_with('-')
+    };
+    let is_name = text.len() <= 253 && text.split('.').all(is_label);
+    if is_name || text.parse::<IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a host name or an IP address".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_hosts() {
+        let check =
+            |text: &str, is_right| assert_eq!(public_host(text).is_ok(), is_right, "{text}");
+        for text in ["localhost", "gpu-7.lab.test", "192.0.2.7", "2001:db8::1"] {
+            check(text, true);
+        }
+        for text in ["", "-o", "a b", "a..b", "$(x)", "[::1]", "a/b", "host:22", &"a".repeat(64)] {
+            check(text, false);
+        }
+    }
+}

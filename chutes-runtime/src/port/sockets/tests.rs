@@ -1,0 +1,144 @@
+use std::net::{TcpListener, UdpSocket};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The words of an address as this machine writes them.
+fn words(bytes: &[u8]) -> String {
+    let word = |four: &[u8]| u32::from_ne_bytes(four.try_into().unwrap());
+    let words: Vec<String> =
+        bytes.chunks_exact(4).map(|four| format!("{:08X}", word(four))).collect();
+    words.concat()
+}
+
+fn line(ip: &[u8], port: u16, state: &str) -> String {
+    format!(
+        "   0: {}:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        \
+         0 4242 1 0000000000000000 100 0 0 10 0",
+        words(ip)
+    )
+}
+
+#[test]
+fn lines() {
+    let check = |line: &str, transport, expected: Option<&str>| {
+        let found = Socket::parse(line, transport);
+        assert_eq!(found.map(|it| it.local.to_string()).as_deref(), expected, "{line}");
+        assert!(found.is_none_or(|it| it.inode == 4242 && it.transport == transport));
+    };
+    let (own, mut mapped) = ([127, 0, 0, 1], [0; 16]);
+    check(&line(&own, 8080, "0A"), Transport::Tcp, Some("127.0.0.1:8080"));
+    check(&line(&[0; 4], 80, "0A"), Transport::Tcp, Some("0.0.0.0:80"));
+    check(&line(&[0; 16], 80, "0A"), Transport::Tcp, Some("[::]:80"));
+    check(&line(&own, 9, "07"), Transport::Udp, Some("127.0.0.1:9"));
+    mapped[10..12].fill(0xff);
+    mapped[12..].copy_from_slice(&own);
+    check(&line(&mapped, 80, "0A"), Transport::Tcp, Some("127.0.0.1:80"));
+    // Connected, and closed.
+    check(&line(&own, 8080, "01"), Transport::Tcp, None);
+    check(&line(&own, 8080, "07"), Transport::Tcp, None);
+    check(&line(&own, 8080, "01"), Transport::Udp, None);
+    check(&line(&own, 0, "07"), Transport::Udp, None);
+    let right = line(&own, 8080, "0A");
+    for (from, to) in [("1F90", "11F90"), (":1F90", ""), ("4242", "-1"), ("0A", "10A"), ("7", "€")]
+    {
+        check(&right.replace(from, to), Transport::Tcp, None);
+    }
+    let headline =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid";
+    for text in ["", " ", headline, &right[..40]] {
+        check(text, Transport::Tcp, None);
+    }
+}
+
+#[test]
+fn what_is_served() {
+    let check = |local: &str, at: &str, expected| {
+        let local = local.parse().unwrap();
+        let socket = Socket { transport: Transport::Tcp, local, inode: 1 };
+        assert_eq!(socket.serves(at.parse().unwrap()), expected, "{local} {at}");
+    };
+    check("127.0.0.1:80", "127.0.0.1:80", true);
+    check("127.0.0.1:80", "127.0.0.1:81", false);
+    check("127.0.0.1:80", "127.0.0.2:80", false);
+    check("127.0.0.1:80", "0.0.0.0:80", false);
+    check("0.0.0.0:80", "127.0.0.1:80", true);
+    check("0.0.0.0:80", "[::1]:80", false);
+    check("[::]:80", "127.0.0.1:80", true);
+    check("[::]:80", "0.0.0.0:80", true);
+    check("[::1]:80", "127.0.0.1:80", false);
+}
+
+#[test]
+fn descriptors() {
+    for (link, expected) in [
+        ("socket:[17]", Some(17)),
+        ("socket:[]", None),
+        ("socket:[-1]", None),
+        ("pipe:[17]", None),
+        ("/socket:[17]", None),
+        ("socket:[17] (deleted)", None),
+    ] {
+        assert_eq!(inode(link), expected, "{link}");
+    }
+}
+
+#[test]
+fn ranges() {
+    for (text, expected) in [
+        ("32768\t60999\n", Some(32_768..=60_999)),
+        ("1 65535", Some(1..=65_535)),
+        ("1 65536", None),
+        ("1", None),
+        ("", None),
+    ] {
+        assert_eq!(range(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn own_sockets_are_found() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sockets = open_sockets(Path::new("/proc/self/net")).unwrap();
+    let own: Vec<u64> = inodes_of(rustix::process::getpid()).collect();
+    let own_name = format!("(process {})", std::process::id());
+    for (transport, address) in
+        [(Transport::Tcp, tcp.local_addr().unwrap()), (Transport::Udp, udp.local_addr().unwrap())]
+    {
+        let mut same = sockets.iter().filter(|it| it.local == address && it.transport == transport);
+        assert!(own.contains(&same.next().unwrap().inode));
+        assert!(program_at(address, transport).unwrap().ends_with(&own_name));
+    }
+    let address = tcp.local_addr().unwrap();
+    drop(tcp);
+    assert_eq!(program_at(address, Transport::Tcp), None);
+}
+
+#[test]
+fn a_table_without_an_end_is_cut_off() {
+    let text = format!("{}\n", line(&[127, 0, 0, 1], 80, "0A"));
+    let mut sockets = Vec::new();
+    let endless = io::Read::chain(text.as_bytes(), io::repeat(b' '));
+    read_table(endless, Transport::Tcp, &mut sockets).unwrap();
+    assert_eq!(sockets.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text: String, parts in "[ 0-9A-F:]{0,200}") {
+        for text in [text, parts] {
+            let _ = (Socket::parse(&text, Transport::Tcp), Socket::parse(&text, Transport::Udp));
+            let _ = (address(&text), inode(&text), range(&text));
+        }
+    }
+
+    #[test]
+    fn any_address_is_read(ip: [u8; 4], port in 1u16.., long: [u8; 16]) {
+        let read = Socket::parse(&line(&ip, port, "0A"), Transport::Tcp).unwrap();
+        prop_assert_eq!(read.local, SocketAddr::from((ip, port)));
+        let read = Socket::parse(&line(&long, port, "0A"), Transport::Tcp).unwrap();
+        prop_assert_eq!(read.local.ip(), Ipv6Addr::from(long).to_canonical());
+    }
+}

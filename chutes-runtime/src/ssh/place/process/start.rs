@@ -1,0 +1,156 @@
+//! Starting what a session wants.
+
+use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::{CONTROL_QUEUE, Control, Started, Terminal, Wanted, What};
+use super::ProcessPlace;
+use super::tend::Tender;
+use super::terminal::{self, SharedTerminal, TerminalInput, TerminalOutput};
+use crate::process::{PRIVATE_VARIABLES, RUN_ID_VARIABLE};
+
+/// Variables that are about how the supervisor itself was started.
+const OTHERS: [&str; 4] = ["SSH_TTY", "SSH_CLIENT", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND"];
+
+pub(super) fn start(
+    place: &ProcessPlace,
+    wanted: &Wanted,
+    member: mpsc::Sender<Infallible>,
+) -> io::Result<Started> {
+    let mut command = command(place, &wanted.what)?;
+    set_environment(place, &mut command, wanted);
+    command.current_dir(&place.setup.directory);
+    // What needs no terminal gets none: SFTP is binary.
+    match wanted.terminal.as_ref().filter(|_| wanted.what != What::Sftp) {
+        Some(terminal) => start_in_terminal(place, command, terminal, member),
+        None => start_with_pipes(place, command, member),
+    }
+}
+
+fn command(place: &ProcessPlace, what: &What) -> io::Result<Command> {
+    let shell = &place.account.shell;
+    let name = shell.file_name().unwrap_or(shell.as_os_str());
+    let mut command = Command::new(shell);
+    match what {
+        What::Shell => {
+            // A shell whose name begins with a dash is a login shell.
+            let mut login = OsString::from("-");
+            login.push(name);
+            command.arg0(login);
+        }
+        What::Command(text) => {
+            command.arg0(name).arg("-c").arg(OsStr::from_bytes(text));
+        }
+        What::Sftp => command = (place.sftp)()?,
+    }
+    Ok(command)
+}
+
+/// The environment of the worker, and what belongs to a session.
+fn set_environment(place: &ProcessPlace, command: &mut Command, wanted: &Wanted) {
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+    let (setup, account) = (&place.setup, &place.account);
+    command.envs(setup.env.reveal().iter().map(|(name, value)| (name, value)));
+    command.envs(setup.variables.iter().map(|(name, value)| (name, value)));
+    command.env(RUN_ID_VARIABLE, setup.run_id.to_string());
+    command.env("HOME", &account.home).env("USER", &account.name).env("LOGNAME", &account.name);
+    command.env("SHELL", &account.shell);
+    command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
+    if let Some(terminal) = &wanted.terminal {
+        command.env("TERM", &terminal.term);
+    }
+    for name in PRIVATE_VARIABLES {
+        command.env_remove(name);
+    }
+}
+
+fn start_with_pipes(
+    place: &ProcessPlace,
+    mut command: Command,
+    member: mpsc::Sender<Infallible>,
+) -> io::Result<Started> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut command = tokio::process::Command::from(command);
+    let mut child = place.setup.sessions.spawn(|| {
+        let child = command.spawn()?;
+        let pid = child.id();
+        Ok((child, pid))
+    })?;
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+        return Err(io::Error::other("the process has no pipes"));
+    };
+    let (control, end) = tend(place, child, None, member);
+    Ok(Started {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Some(Box::new(stderr)),
+        control,
+        end,
+    })
+}
+
+fn start_in_terminal(
+    place: &ProcessPlace,
+    mut command: Command,
+    size: &Terminal,
+    member: mpsc::Sender<Infallible>,
+) -> io::Result<Started> {
+    let (child, pty) = place.setup.sessions.spawn(|| {
+        let (pty, inner) = pty_process::open().map_err(io::Error::other)?;
+        pty.resize(terminal::size(size.columns, size.rows, size.pixels))
+            .map_err(io::Error::other)?;
+        // The name of a terminal is that of what is opened.
+        if let Ok(name) = std::fs::read_link(descriptor_path(&inner)) {
+            command.env("SSH_TTY", name);
+        }
+        let command = pty_process::Command::from(tokio::process::Command::from(command));
+        let child = command.spawn(inner).map_err(io::Error::other)?;
+        let pid = child.id();
+        Ok(((child, pty), pid))
+    })?;
+    let (output, input) = pty.into_split();
+    let shared = Arc::new(SharedTerminal::new(input));
+    let (control, end) = tend(place, child, Some(Arc::clone(&shared)), member);
+    Ok(Started {
+        stdin: Box::new(TerminalInput::new(shared)),
+        stdout: Box::new(TerminalOutput::new(output)),
+        stderr: None,
+        control,
+        end,
+    })
+}
+
+fn descriptor_path(inner: &impl AsFd) -> String {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", inner.as_fd().as_raw_fd())
+}
+
+type Ends = (mpsc::Sender<Control>, oneshot::Receiver<super::super::SessionEnd>);
+
+fn tend(
+    place: &ProcessPlace,
+    child: Child,
+    terminal: Option<Arc<SharedTerminal>>,
+    member: mpsc::Sender<Infallible>,
+) -> Ends {
+    let (control, orders) = mpsc::channel(CONTROL_QUEUE);
+    let (tell_end, end) = oneshot::channel();
+    let tender = Tender::new(child, terminal, place.setup.sessions.clone(), member);
+    tokio::spawn(async move {
+        // Nobody may want to know.
+        let _ = tell_end.send(tender.run(orders).await);
+    });
+    (control, end)
+}

@@ -1,0 +1,191 @@
+//! Bytes between a channel and what it is connected to.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::ChannelWriteHalf;
+use russh::server::Msg;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::intake::Intake;
+
+/// How much is read at a time: what fits into a packet.
+const CHUNK: usize = 32 * 1024;
+
+/// What one message of a client takes in memory besides its bytes.
+const OVERHEAD: usize = 128;
+
+/// How long a terminal may be silent after its process has ended. What runs on in the background may keep
+/// it open for ever.
+const TERMINAL_SILENCE: Duration = Duration::from_millis(200);
+
+/// How much of a terminal is read after its process has ended, in bytes.
+const TERMINAL_REST: usize = 1024 * 1024;
+
+/// What a client has sent on a channel and nobody has taken yet.
+pub(super) struct Input {
+    state: Mutex<InputState>,
+    change: Notify,
+    delivery: Notify,
+    intake: Arc<Intake>,
+}
+
+#[derive(Default)]
+struct InputState {
+    chunks: VecDeque<Bytes>,
+    /// Everything was passed on, and the end.
+    is_delivered: bool,
+    has_ended: bool,
+    /// Nobody will take anything any more.
+    is_closed: bool,
+}
+
+impl Input {
+    pub(super) fn new(intake: Arc<Intake>) -> Self {
+        Self { state: Mutex::default(), change: Notify::new(), delivery: Notify::new(), intake }
+    }
+
+    fn state(&self) -> MutexGuard<'_, InputState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, bytes: Bytes) {
+        let mut state = self.state();
+        if !bytes.is_empty() && !state.has_ended && !state.is_closed {
+            self.intake.put(bytes.len() + OVERHEAD);
+            state.chunks.push_back(bytes);
+            self.change.notify_one();
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(&self) {
+        self.state().has_ended = true;
+        self.change.notify_one();
+    }
+
+    fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        let held: usize = state.chunks.drain(..).map(|bytes| bytes.len() + OVERHEAD).sum();
+        self.intake.take(held);
+    }
+
+    /// Waits until everything was passed on, and the end.
+    pub(super) async fn delivered(&self) {
+        loop {
+            let delivered = self.delivery.notified();
+            if self.state().is_delivered {
+                return;
+            }
+            delivered.await;
+        }
+    }
+
+    async fn next(&self) -> Option<Bytes> {
+        loop {
+            let changed = self.change.notified();
+            {
+                let mut state = self.state();
+                if let Some(bytes) = state.chunks.pop_front() {
+                    return Some(bytes);
+                }
+                if state.has_ended {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Passes everything on, and then its end. What cannot be passed on is dropped: a process may end or
+    /// close its input before it has read everything.
+    pub(super) async fn feed(&self, mut to: impl AsyncWrite + Unpin) -> Infallible {
+        while let Some(bytes) = self.next().await {
+            let written = to.write_all(&bytes).await;
+            self.intake.take(bytes.len() + OVERHEAD);
+            if written.is_err() || to.flush().await.is_err() {
+                self.close();
+                break;
+            }
+        }
+        // The other side may be gone already.
+        let _ = to.shutdown().await;
+        drop(to);
+        self.state().is_delivered = true;
+        self.delivery.notify_one();
+        std::future::pending().await
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Where the output of a channel goes: the client, who takes it as fast as it likes.
+#[derive(Clone, Copy)]
+pub(super) struct Output<'a> {
+    pub(super) write: &'a ChannelWriteHalf<Msg>,
+    /// The number of a stream that is not the main one.
+    pub(super) extended: Option<u32>,
+}
+
+impl Output<'_> {
+    /// Sends everything until its end. An error of the reader is an end; when the client is gone nobody
+    /// waits for this.
+    pub(super) async fn pump(self, mut from: impl AsyncRead + Unpin) {
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            if !self.send(&buffer[..count]).await {
+                return;
+            }
+        }
+    }
+
+    /// The same of a terminal, which may stay open after its process has ended.
+    pub(super) async fn pump_terminal(
+        self,
+        mut from: impl AsyncRead + Unpin,
+        mut has_ended: watch::Receiver<bool>,
+    ) {
+        let mut buffer = vec![0; CHUNK];
+        let mut rest = TERMINAL_REST;
+        while rest > 0 {
+            let read = tokio::select! {
+                biased;
+                read = from.read(&mut buffer) => read,
+                () = silence(&mut has_ended) => return,
+            };
+            let Ok(count @ 1..) = read else { return };
+            if *has_ended.borrow() {
+                rest = rest.saturating_sub(count);
+            }
+            if !self.send(&buffer[..count]).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the client takes it; tells whether it will.
+    pub(super) async fn send(self, bytes: &[u8]) -> bool {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let sent = match self.extended {
+            None => self.write.data_bytes(bytes).await,
+            Some(number) => self.write.extended_data_bytes(number, bytes).await,
+        };
+        sent.is_ok()
+    }
+}
+
+async fn silence(has_ended: &mut watch::Receiver<bool>) {
+    // If nobody can tell any more, it has ended.
+    let _ = has_ended.wait_for(|has_ended| *has_ended).await;
+    sleep(TERMINAL_SILENCE).await;
+}

@@ -1,0 +1,6 @@
+//! The server and the clients of OpenSSH.
+
+mod forwarding;
+mod hostile;
+mod login;
+mod sessions;

@@ -1,0 +1,49 @@
+//! Those who knock at the door without a key, and in great numbers.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::ssh::{Served, wait_until};
+use crate::support::peak_memory;
+
+/// Scanners send nonsense, say nothing, or come in hundreds. Who has a key gets in meanwhile.
+#[test]
+fn scanners() {
+    let served = Served::start_job("ends", "");
+    let address = served.endpoint.address;
+    let before = peak_memory(served.running.pid()).unwrap();
+    let connect = || TcpStream::connect(address).unwrap();
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 4096], b"SSH-1.5-old\r\n", &[0xff; 16_000]]
+    {
+        let mut stream = connect();
+        // The other side may have closed it by now.
+        let _ = stream.write_all(garbage);
+        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(served.printed("echo welcome"), "welcome\n");
+    let silent: Vec<_> = (0..200).map(|_| connect()).collect();
+    for _ in 0..3 {
+        assert_eq!(served.printed("echo welcome"), "welcome\n");
+    }
+    drop(silent);
+    let slow: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = connect();
+            let _ = stream.write_all(b"SSH-2.0-slow\r\n");
+            stream
+        })
+        .collect();
+    // They could all be about to log in, so they have a few seconds.
+    wait_until("there is room", || served.ssh(&["run", "echo welcome"]).stdout == "welcome\n");
+    drop(slow);
+    let after = peak_memory(served.running.pid()).unwrap();
+    assert!(after - before < 64 * 1024, "{before} kB before, {after} kB after");
+    wait_until("they are told of", || {
+        let told = super::ssh::events(&served.sandbox);
+        told.iter().any(|event| matches!(event, chutes::RunEvent::SshRefused { .. }))
+    });
+    served.go();
+    assert_eq!(served.end().1.code, Some(0));
+}

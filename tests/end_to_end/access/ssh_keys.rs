@@ -1,0 +1,189 @@
+//! Who may log in, and what is told of those who try.
+
+use std::process::Command;
+
+use chutes::{FailureKind, RunEvent};
+
+use super::ssh::{Served, events, make_key, public_key, wait_until, write_configuration};
+use crate::support::{Sandbox, finish, own_address};
+
+const ENDS: &str = r#"{"way": "ends"}"#;
+
+/// `offers_ssh` with these arguments besides.
+fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+    let words = "run offers_ssh --run-dir run --json --events events --publish ssh:0";
+    let words: Vec<_> = words.split_whitespace().chain(arguments.iter().copied()).collect();
+    sandbox.command(&words)
+}
+
+/// The host key is the one that was told, to people and to programs.
+#[test]
+fn host_key() {
+    let mut served = Served::start_job("ends", "");
+    let endpoint = served.endpoint.clone();
+    served.running.wait_for(&endpoint.command);
+    served.running.wait_for(&endpoint.fingerprint);
+    served.running.wait_for(&endpoint.known_hosts);
+    let address = endpoint.address;
+    assert_eq!(address.ip().to_string(), own_address());
+    let port = address.port().to_string();
+    let scan = ["ssh-keyscan", "-T", "20", "-p", &port, &address.ip().to_string()];
+    let scanned = finish(served.sandbox.program(&scan));
+    assert_eq!(scanned.stdout.trim(), endpoint.known_hosts, "{scanned:#?}");
+    let shown = ["ssh-keygen", "-l", "-f", "known_hosts"];
+    let shown = finish(served.sandbox.program(&shown));
+    assert!(shown.stdout.contains(&endpoint.fingerprint), "{shown:#?}");
+    // Another key in its place is noticed.
+    make_key(&served.sandbox, "other", "ed25519");
+    let (name, _) = endpoint.known_hosts.split_once(' ').unwrap();
+    let line = format!("{name} {}\n", public_key(&served.sandbox, "other"));
+    std::fs::write(served.sandbox.path("known_hosts"), line).unwrap();
+    let refused = served.ssh(&["run", "true"]);
+    assert_eq!(refused.code, Some(255), "{refused:#?}");
+    assert!(refused.stderr.contains("verification failed"), "{refused:#?}");
+}
+
+/// People paste the command.
+#[test]
+fn the_printed_command_works() {
+    let served = Served::start_job("ends", "");
+    let line = format!("{} -F config -T 'echo it is $((6 * 7))'", served.endpoint.command);
+    let finished = finish(served.sandbox.program(&["sh", "-c", &line]));
+    assert_eq!((finished.code, &*finished.stdout), (Some(0), "it is 42\n"), "{finished:#?}");
+}
+
+/// Every kind of key that is promised, several at once, from all places that a key may come from.
+#[test]
+fn kinds_of_keys() {
+    let sandbox = Sandbox::new();
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        make_key(&sandbox, kind, kind);
+    }
+    make_key(&sandbox, "of_data", "ed25519");
+    let two = format!(
+        "# the first two\n\n{}\n{}\n",
+        public_key(&sandbox, "ed25519"),
+        public_key(&sandbox, "ecdsa")
+    );
+    std::fs::write(sandbox.path("two.pub"), two).unwrap();
+    let rsa = public_key(&sandbox, "rsa");
+    let data = serde_json::json!({
+        "way": "ends",
+        "_ssh_public_key": public_key(&sandbox, "of_data"),
+    });
+    let data = data.to_string();
+    let keys = ["--data", &data, "--ssh-public-key", "@two.pub", "--ssh-public-key", &rsa];
+    let command = command(&sandbox, &keys);
+    let served = Served::begin(sandbox, command, "ready");
+    for key in ["ed25519", "ecdsa", "rsa", "of_data"] {
+        write_configuration(&served.sandbox, &served.endpoint, key);
+        assert_eq!(served.printed("echo welcome"), "welcome\n", "{key}");
+    }
+    // What is told of them says who they were.
+    let logins = || {
+        let is_login = |event: &RunEvent| matches!(event, RunEvent::SshLogin { .. });
+        events(&served.sandbox).into_iter().filter(is_login).collect::<Vec<_>>()
+    };
+    wait_until("four logins are told", || logins().len() == 4);
+    let shown = finish(served.sandbox.program(&["ssh-keygen", "-l", "-f", "ecdsa.pub"])).stdout;
+    let RunEvent::SshLogin { peer, user, key } = &logins()[1] else { unreachable!() };
+    assert!(shown.contains(key.as_str()) && user == "job", "{shown} {user} {key}");
+    assert!(peer.ip().is_loopback());
+}
+
+/// Whoever has no key of the run stays outside, is told of, and keeps nobody else out.
+#[test]
+fn others_are_refused() {
+    let served = Served::start_job("ends", "");
+    make_key(&served.sandbox, "stranger", "ed25519");
+    let password = ["-o", "PreferredAuthentications=password,keyboard-interactive"];
+    let ways: [(&str, &[&str]); 3] = [("stranger", &[]), ("none", &[]), ("none", &password)];
+    for (key, options) in ways {
+        write_configuration(&served.sandbox, &served.endpoint, key);
+        let finished = served.ssh(&[options, &["run", "touch outputs/entered"]].concat());
+        assert_eq!(finished.code, Some(255), "{key}: {finished:#?}");
+        assert!(finished.stderr.contains("Permission denied (publickey)"), "{key}: {finished:#?}");
+    }
+    let is_refused = |event: &RunEvent| matches!(event, RunEvent::SshRefused { .. });
+    wait_until("all are told of", || {
+        events(&served.sandbox).iter().filter(|event| is_refused(event)).count() >= 3
+    });
+    write_configuration(&served.sandbox, &served.endpoint, "key");
+    assert_eq!(served.printed("ls outputs"), "begun.txt\n");
+}
+
+/// Nobody can log in without a key: the port is not even opened, and the run goes on.
+#[test]
+fn without_a_key() {
+    let sandbox = Sandbox::new();
+    let mut running = crate::support::start(command(&sandbox, &["--data", ENDS]));
+    running.wait_for("ready");
+    running.wait_for("ssh: the port stays closed: no public key was given");
+    wait_until("it is told", || {
+        let told = events(&sandbox);
+        told.iter().any(|event| matches!(event, RunEvent::SshClosed { .. }))
+    });
+    let is_open = |event: &RunEvent| matches!(event, RunEvent::Ssh(_) | RunEvent::Port(_));
+    assert!(!events(&sandbox).iter().any(is_open));
+    std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.outcome().endpoints.ssh, None);
+}
+
+/// A private key that is given by mistake is never repeated anywhere.
+#[test]
+fn keys_that_are_none() {
+    let sandbox = Sandbox::new();
+    make_key(&sandbox, "key", "ed25519");
+    let private = std::fs::read_to_string(sandbox.path("key")).unwrap();
+    let secret = private.lines().nth(2).unwrap();
+    let restricted = format!("command=\"ls\" {}", public_key(&sandbox, "key"));
+    std::fs::write(sandbox.path("restricted.pub"), restricted).unwrap();
+    std::fs::write(sandbox.path("nonsense.pub"), "ssh-ed25519 AAAAnonsense me\n").unwrap();
+    for (given, message) in [
+        ("@key", "is a private key"),
+        ("@nonsense.pub", "is damaged"),
+        ("@restricted.pub", "begins with options (`command`)"),
+        ("@missing.pub", "cannot read public keys from `missing.pub`"),
+        (secret, "is no public key"),
+    ] {
+        let finished = finish(command(&sandbox, &["--data", ENDS, "--ssh-public-key", given]));
+        assert_eq!(finished.code, Some(2), "{given}: {finished:#?}");
+        assert!(finished.errors()[0].contains(message), "{given}: {finished:#?}");
+        assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
+        assert!(!sandbox.path("run").exists(), "{given}");
+    }
+    // In the data it is found out only when the run begins.
+    let data = serde_json::json!({"way": "ends", "_ssh_public_key": private}).to_string();
+    let arguments = ["run", "offers_ssh", "--data", &data, "--publish", "ssh:0", "--json"];
+    let finished = finish(sandbox.command(&[&arguments[..], &["--run-dir", "run"]].concat()));
+    let failure = finished.outcome().ending.failure().cloned().unwrap();
+    assert_eq!(failure.kind, FailureKind::InvalidSpec, "{failure:?}");
+    assert!(failure.message.contains("is a private key"), "{failure:?}");
+    assert!(!finished.stderr.contains(secret), "{finished:#?}");
+}
+
+/// A key for a job that nobody can log in to is a mistake.
+#[test]
+fn job_without_ssh() {
+    let sandbox = Sandbox::new();
+    make_key(&sandbox, "key", "ed25519");
+    let finished = sandbox.run("run fails --ssh-public-key @key.pub");
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.stderr.contains("add `ssh = true` to its `#[job(...)]`"), "{finished:#?}");
+    assert!(!sandbox.path("runs").exists());
+}
+
+/// Neither the keys of those who log in nor the host key need a file.
+#[test]
+fn no_key_is_on_disk() {
+    let served = Served::start_job("ends", "");
+    served.printed("true");
+    served.go();
+    let (sandbox, finished) = served.end();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    std::fs::remove_file(sandbox.path("key")).unwrap();
+    let found = finish(sandbox.program(&["grep", "-rlE", "PRIVATE KEY|openssh-key", "."]));
+    assert_eq!((found.code, &*found.stdout), (Some(1), ""), "{found:#?}");
+}

@@ -1,0 +1,10 @@
+// A readiness path begins with a slash.
+
+use chutes::{JobContext, JobError, job};
+
+#[job(ports = [http("web", 8080, ready = "health")])]
+async fn train(_ctx: JobContext) -> Result<(), JobError> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,106 @@
+//! Pages of the documentation that name the test of each claim. Each of these tests has to exist.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// The pages with names of tests.
+const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
+
+/// Where there are tests.
+const FOLDERS: [&str; 5] =
+    ["chutes-cli/src", "chutes-core/src", "chutes-runtime/src", "tests/end_to_end", "xtask/src"];
+
+/// Modules of tests beside the code. They are left out of names.
+const TESTS: &str = "tests";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// All tests, and the modules that have some, by the names of their modules and their own.
+fn names() -> Result<BTreeSet<Vec<String>>> {
+    let mut names = BTreeSet::new();
+    for folder in FOLDERS.map(|folder| root().join(folder)) {
+        for file in sources(&folder)? {
+            let text = fs::read_to_string(&file)?;
+            let path = file.strip_prefix(&folder)?.with_extension("");
+            let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+            let module: Vec<String> = parts.filter(|part| part != TESTS).collect();
+            for test in tests_in(&text) {
+                names.insert(module.clone());
+                names.insert([&module[..], &[test.to_owned()]].concat());
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The functions that are marked as tests.
+fn tests_in(text: &str) -> Vec<&str> {
+    let mut is_marked = false;
+    let mut tests = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let is_mark = line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let head = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        match head.and_then(|head| head.split_once('(')) {
+            Some((name, _)) if is_marked => {
+                tests.push(name);
+                is_marked = false;
+            }
+            _ => is_marked |= is_mark,
+        }
+    }
+    tests
+}
+
+/// What stands in backticks and is the name of a test: modules and a function.
+fn references(page: &str) -> Vec<Vec<String>> {
+    let is_word = |word: &str| {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        !word.is_empty() && word.bytes().all(is_part)
+    };
+    let is_reference = |text: &&str| text.contains("::") && text.split("::").all(is_word);
+    let lines = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let split = |text: &str| {
+        text.split("::").filter(|word| *word != TESTS).map(str::to_owned).collect::<Vec<_>>()
+    };
+    lines.filter(is_reference).map(split).collect()
+}
+
+#[test]
+fn tests_that_pages_name_exist() {
+    let names = names().unwrap();
+    for page in PAGES {
+        let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+        let references = references(&text);
+        assert!(references.len() > 20, "{page} names only {} tests", references.len());
+        let is_unknown = |one: &&Vec<String>| !names.iter().any(|name| name.ends_with(one));
+        let unknown: Vec<_> = references.iter().filter(is_unknown).collect();
+        assert!(unknown.is_empty(), "`docs/{page}` names tests that do not exist: {unknown:#?}");
+    }
+}
+
+#[test]
+fn names_are_found() {
+    let page = "| a | `one::two`, `not this`, `Type::new`, `a::tests::b_2` | `one` |\n`call::it()`";
+    assert_eq!(references(page), [["one", "two"], ["a", "b_2"]]);
+    let code = "#[test]\n#[cfg(x)]\nasync fn one() {}\nfn two() {}\n#[tokio::test(a = b)]\nfn three(c: u8) {";
+    assert_eq!(tests_in(code), ["one", "three"]);
+}
