@@ -9,6 +9,7 @@ mod error;
 mod image;
 mod leftovers;
 mod supervisor;
+mod told;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::address::{Address, candidates};
 pub(crate) use self::error::{EngineError, status_code, words};
 use self::supervisor::Supervisor;
+pub(crate) use self::told::told;
 
 /// The version of the API that all engines of the last years speak, Podman at its best. Asking an engine which
 /// versions it has takes Podman a second.

@@ -30,6 +30,11 @@
 #[cfg(test)]
 extern crate self as chutes_runtime;
 
+#[cfg_attr(
+    not(any(test, feature = "http")),
+    expect(dead_code, reason = "without HTTP nobody is asked for anything")
+)]
+mod address;
 #[cfg(feature = "container")]
 mod container;
 mod context;

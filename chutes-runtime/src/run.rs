@@ -49,6 +49,7 @@ use self::directory::RunRoot;
 pub use self::directory::{RunDirectory, RunDirectoryError};
 pub use self::error::{LimitTooLong, RunError};
 use self::journal::{Entry, Journal};
+use crate::address::AddressPolicy;
 use crate::event::Observer;
 use crate::registry::Job;
 use crate::sink;
@@ -89,6 +90,8 @@ pub struct Run {
     live: bool,
     directory: PathBuf,
     access: AccessSettings,
+    /// Which addresses the spec may name.
+    addresses: AddressPolicy,
     observer: Arc<dyn Observer>,
     runtime: Option<Handle>,
     cancel: CancelHandle,
@@ -117,6 +120,7 @@ impl Run {
             live: false,
             directory,
             access: AccessSettings::default(),
+            addresses: AddressPolicy::default(),
             observer: Arc::new(()),
             runtime: None,
             cancel: CancelHandle::new(),
@@ -295,7 +299,7 @@ impl Run {
     /// When there is something in the directory, or it cannot be made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
         let wanted = self.places()?;
-        let sinks = Sinks::open(&wanted, &self.directory)?;
+        let sinks = Sinks::open(&wanted, &self.directory, &self.addresses)?;
         #[cfg(feature = "testing")]
         let sinks = sinks.with(&self.test_sinks);
         // Afterwards it would be too late to choose another place.

@@ -8,10 +8,8 @@
 //! hub         which files a repository has, and their URLs   (volume/hub)
 //! unpack      the members of a zip file, below a directory   (volume/unpack)
 //! cache       files by their content, shared between runs    (volume/cache)
-//! address     which addresses may be asked                   (volume/address)
 //! ```
 
-pub(crate) mod address;
 mod cache;
 mod error;
 mod file;

@@ -7,7 +7,7 @@ use crate::metadata;
 
 /// Records all expectations anew.
 pub(crate) fn run_all() -> Result<()> {
-    let messages = "test --package chutes-tests --test ui --all-features --locked";
+    let messages = "test --package chutes-compile-tests --locked";
     run(cargo(messages).env("TRYBUILD", "overwrite"))?;
     for package in metadata::packages()? {
         if package.dependencies.iter().any(|dependency| dependency.name == "insta") {

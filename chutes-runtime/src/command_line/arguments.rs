@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::access::AccessArguments;
 use super::observe::EventTarget;
-use super::specs::VolumeArguments;
+use super::specs::{AddressArguments, VolumeArguments};
 use crate::logs::LogCap;
 
 /// Runs the jobs of this binary
@@ -165,6 +165,8 @@ pub struct Recover {
     /// Print each outcome as one line of JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) addresses: AddressArguments,
 }
 
 pub(super) fn size(text: &str) -> Result<u64, String> {

@@ -74,6 +74,7 @@ fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, P
     arguments.access.apply(&mut spec)?;
     let run = Run::of_image(spec, "")
         .access(arguments.access.settings())
+        .addresses(arguments.volumes.addresses.policy())
         .volume_settings(arguments.volumes.settings()?);
     let directory = session::directory(arguments.run_dir.clone(), &name, run.id());
     let session = Session {
@@ -85,7 +86,7 @@ fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, P
     };
     let engine = EngineSettings { pull: arguments.pull, ..EngineSettings::default() };
     session.run(run.directory(directory), async |created, spawn| {
-        created.execute_in_container(engine, spawn).await
+        Box::pin(created.execute_in_container(engine, spawn)).await
     })
 }
 

@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::session::{Watching, finish, runtime};
 use super::signals::Signals;
 use super::terminal::Paint;
+use crate::address::AddressPolicy;
 use crate::run::recover::{Found, RecoverError, Unfinished, find};
 use crate::run::{CancelHandle, RunDirectory, Urgency};
 
@@ -23,10 +24,11 @@ pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Proble
     let path = &arguments.directory;
     let path = std::path::absolute(path).map_err(|error| cannot_read(path, &error))?;
     let runtime = runtime(true).map_err(|error| Problem::platform(&error))?;
+    let addresses = arguments.addresses.policy();
     let code = if is_run(&path) {
-        carry_out(&path, find(&path), arguments.json, &runtime)?
+        carry_out(&path, find(&path, &addresses), arguments.json, &runtime)?
     } else {
-        recover_all(&runs_in(&path)?, arguments.json, &runtime)?
+        recover_all(&runs_in(&path)?, &addresses, arguments.json, &runtime)?
     };
     runtime.shutdown_background();
     Ok(code)
@@ -35,12 +37,13 @@ pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Proble
 /// Recovers all that can be recovered. A run in progress is as it should be.
 fn recover_all(
     directories: &[PathBuf],
+    addresses: &AddressPolicy,
     json: bool,
     runtime: &Runtime,
 ) -> Result<ExitCode, Problem> {
     let mut first = ExitCode::COMPLETED;
     for directory in directories {
-        let found = find(directory);
+        let found = find(directory, addresses);
         if matches!(found, Err(RecoverError::InUse)) {
             say(&format!("{} is in progress\n", directory.display()))?;
             continue;
@@ -171,7 +174,8 @@ fn take_to_its_end(
 /// there is one. The directory is not free in any case: it holds the files of that run.
 pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
     const ADVICE: &str = "name another directory for this one";
-    let run = match find(path) {
+    // Addresses that are allowed for the new run need not be for that one.
+    let run = match find(path, &AddressPolicy::default()) {
         Ok(Found::Unfinished(run)) => *run,
         Err(RecoverError::InUse) => return Some(format!("a run is in progress in it; {ADVICE}")),
         Ok(Found::Settled(_)) | Err(_) => return None,

@@ -40,6 +40,7 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
     let run = run
         .directory(directory)
         .access(arguments.access.settings())
+        .addresses(arguments.volumes.addresses.policy())
         .more_sinks(sinks::wanted(job, arguments)?)
         .live_delivery(arguments.live);
     #[cfg(feature = "volumes")]

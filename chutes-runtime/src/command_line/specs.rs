@@ -9,6 +9,7 @@ use clap::{Args, ValueHint};
 
 use super::input::bounded;
 use super::problem::Problem;
+use crate::address::{AddressPolicy, AddressRange};
 
 /// The longest spec that is read, in MiB: inline volumes are part of it.
 const MAX_MIB: u64 = 256;
@@ -29,10 +30,24 @@ pub(super) struct VolumeArguments {
     /// Keep nothing, and take nothing from what was kept
     #[arg(long)]
     no_cache: bool,
-    /// Let input volumes come from this address, or network as in `169.254.0.0/16`, although it is one
-    /// that machines keep to themselves; may be given several times
+    #[command(flatten)]
+    pub(super) addresses: AddressArguments,
+}
+
+/// Which addresses a spec may name.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct AddressArguments {
+    /// Let input volumes come from this address, or network as in `169.254.0.0/16`, and output volumes go
+    /// there, although it is one that machines keep to themselves; may be given several times
     #[arg(long = "allow-address", value_name = "ADDRESS")]
-    allow_addresses: Vec<String>,
+    allow_addresses: Vec<AddressRange>,
+}
+
+impl AddressArguments {
+    /// The policy that they stand for.
+    pub(super) fn policy(&self) -> AddressPolicy {
+        AddressPolicy::new(self.allow_addresses.clone())
+    }
 }
 
 impl VolumeArguments {
@@ -50,10 +65,7 @@ impl VolumeArguments {
         if self.no_cache {
             settings.cache = None;
         }
-        for text in &self.allow_addresses {
-            let range = text.parse().map_err(|error| Problem::bad_request(&error))?;
-            settings.allowed.push(range);
-        }
+        settings.addresses = self.addresses.policy();
         #[cfg(feature = "fault-injection")]
         if let Some(times) = crate::run::fault::download_retries() {
             settings.retry.delays = settings.retry.delays.with_max_times(times);
@@ -73,8 +85,8 @@ impl VolumeArguments {
         if self.no_cache {
             command.arg("--no-cache");
         }
-        for address in &self.allow_addresses {
-            command.arg("--allow-address").arg(address);
+        for address in &self.addresses.allow_addresses {
+            command.arg("--allow-address").arg(address.to_string());
         }
     }
 }

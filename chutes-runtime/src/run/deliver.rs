@@ -22,6 +22,7 @@ use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
 use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
 use super::lifecycle::Lifecycle;
+use crate::address::AddressPolicy;
 use crate::outputs::open_below;
 use crate::sink::delivery::{self, DeliveryJob, RetryPolicy};
 use crate::sink::{RunSummary, Sink, SourceFile, Stamp, open};
@@ -58,9 +59,13 @@ struct Settlement {
 
 impl Sinks {
     /// Checks that all places can be delivered to, as far as that can be told beforehand. `run_dir` is
-    /// what must not be delivered into.
-    pub(super) fn open(specs: &[SinkSpec], run_dir: &Path) -> Result<Self, RunError> {
-        let sinks = open::open(specs, run_dir).map_err(RunError::from)?;
+    /// what must not be delivered into, and `addresses` are those that a spec may name.
+    pub(super) fn open(
+        specs: &[SinkSpec],
+        run_dir: &Path,
+        addresses: &AddressPolicy,
+    ) -> Result<Self, RunError> {
+        let sinks = open::open(specs, run_dir, addresses).map_err(RunError::from)?;
         Ok(Self { sinks, policy: RetryPolicy::default() })
     }
 

@@ -8,6 +8,8 @@ use chutes_core::{ContainerPath, SinkSpec};
 
 use super::download::Downloads;
 use super::{LimitTooLong, Run};
+#[cfg(feature = "command-line")]
+use crate::address::AddressPolicy;
 use crate::registry::Job;
 
 impl Run {
@@ -87,6 +89,13 @@ impl Run {
             #[cfg(feature = "volumes")]
             settings: self.volume_settings.take(),
         }
+    }
+
+    /// Which addresses the spec may name.
+    #[cfg(feature = "command-line")]
+    pub(crate) fn addresses(mut self, addresses: AddressPolicy) -> Self {
+        self.addresses = addresses;
+        self
     }
 
     /// How input volumes are fetched.

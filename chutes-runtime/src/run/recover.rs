@@ -22,6 +22,7 @@ use super::journal::history::{End, History, Reading};
 use super::journal::{Entry, Journal};
 use super::lifecycle::Lifecycle;
 use super::supervise::Execution;
+use crate::address::AddressPolicy;
 #[cfg(feature = "container")]
 use crate::container::{Engine, EngineSettings};
 use crate::event::{Events, Observer};
@@ -70,8 +71,8 @@ pub(crate) struct Unfinished {
     manifest: Option<Manifest>,
 }
 
-/// Looks at the directory of a run.
-pub(crate) fn find(path: &Path) -> Result<Found, RecoverError> {
+/// Looks at the directory of a run. `addresses` are those that its spec may name.
+pub(crate) fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverError> {
     let directory = RunDirectory::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let root = Arc::new(RunRoot::open(&directory)?);
     let file = root.open_journal().map_err(|error| match error {
@@ -91,7 +92,7 @@ pub(crate) fn find(path: &Path) -> Result<Found, RecoverError> {
             return Ok(Found::Settled(Box::new(outcome)));
         }
     }
-    let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root());
+    let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root(), addresses);
     let sinks = sinks.map_err(|error| RecoverError::Sinks(error.into()))?;
     let manifest = if history.collected { read_manifest(&root, &history) } else { None };
     if damaged {

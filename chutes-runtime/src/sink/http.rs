@@ -34,7 +34,7 @@ pub(crate) use self::client::CONNECT_TIME;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure", feature = "volumes"))]
 pub(crate) use self::client::builder;
 #[cfg(feature = "http")]
-pub(crate) use self::client::client;
+pub(crate) use self::client::{client, guarded_client};
 #[cfg(feature = "http")]
 pub(crate) use self::multipart::{Form, content_type};
 pub(crate) use self::secrets::{Secrets, shown};

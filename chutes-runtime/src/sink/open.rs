@@ -9,10 +9,17 @@ use chutes_core::{
 
 use super::directory::DirectorySink;
 use super::{Sink, SinkError, folder};
+use crate::address::AddressPolicy;
 
-/// Makes the sinks, in their order. `run_root` is the directory of the run.
-pub(crate) fn open(specs: &[SinkSpec], run_root: &Path) -> Result<Vec<Arc<dyn Sink>>, SinkError> {
-    specs.iter().map(|spec| open_one(spec, run_root).map_err(|error| at(spec, &error))).collect()
+/// Makes the sinks, in their order. `run_root` is the directory of the run, and `addresses` are those that
+/// a spec may name.
+pub(crate) fn open(
+    specs: &[SinkSpec],
+    run_root: &Path,
+    addresses: &AddressPolicy,
+) -> Result<Vec<Arc<dyn Sink>>, SinkError> {
+    let open = |spec: &SinkSpec| open_one(spec, run_root, addresses);
+    specs.iter().map(|spec| open(spec).map_err(|error| at(spec, &error))).collect()
 }
 
 /// Looks whether files can be written to the local places, and makes their folders: to be asked
@@ -33,7 +40,11 @@ fn at(spec: &SinkSpec, error: &SinkError) -> SinkError {
     SinkError { message: format!("{spec}: {}", error.message), ..error.clone() }
 }
 
-fn open_one(spec: &SinkSpec, run_root: &Path) -> Result<Arc<dyn Sink>, SinkError> {
+fn open_one(
+    spec: &SinkSpec,
+    run_root: &Path,
+    addresses: &AddressPolicy,
+) -> Result<Arc<dyn Sink>, SinkError> {
     match spec.kind() {
         SinkKind::Directory(path) => {
             Ok(Arc::new(DirectorySink::new(path.clone(), run_root.to_owned())))
@@ -42,19 +53,29 @@ fn open_one(spec: &SinkSpec, run_root: &Path) -> Result<Arc<dyn Sink>, SinkError
         SinkKind::File { file, to } => upload(file.clone(), to),
         SinkKind::Zip(target) => zip(spec, target, run_root),
         SinkKind::StatusUrl(url) => status_url(url),
-        SinkKind::Files(files) => declared(spec, files),
-        SinkKind::SystemOutput { to, except } => system_output(spec, to, except, run_root),
+        SinkKind::Files(files) => declared(spec, files, addresses),
+        SinkKind::SystemOutput { to, except } => {
+            system_output(spec, to, except, run_root, addresses)
+        }
     }
 }
 
 /// Output files that a spec declares.
 #[cfg(feature = "http")]
-fn declared(spec: &SinkSpec, files: &[(RelativePath, Upload)]) -> Result<Arc<dyn Sink>, SinkError> {
-    Ok(Arc::new(super::http::files::FilesSink::new(spec.to_string(), files)?))
+fn declared(
+    spec: &SinkSpec,
+    files: &[(RelativePath, Upload)],
+    addresses: &AddressPolicy,
+) -> Result<Arc<dyn Sink>, SinkError> {
+    Ok(Arc::new(super::http::files::FilesSink::new(spec.to_string(), files, addresses)?))
 }
 
 #[cfg(not(feature = "http"))]
-fn declared(_: &SinkSpec, _: &[(RelativePath, Upload)]) -> Result<Arc<dyn Sink>, SinkError> {
+fn declared(
+    _: &SinkSpec,
+    _: &[(RelativePath, Upload)],
+    _: &AddressPolicy,
+) -> Result<Arc<dyn Sink>, SinkError> {
     Err(without("http"))
 }
 
@@ -65,11 +86,12 @@ fn system_output(
     to: &Upload,
     except: &[RelativePath],
     run_root: &Path,
+    addresses: &AddressPolicy,
 ) -> Result<Arc<dyn Sink>, SinkError> {
     use super::zip::{Layout, ZipPlace, ZipSink};
 
     let file = zip_name(b"output.zip")?;
-    let sink = system_output_place(spec, file.clone(), to)?;
+    let sink = system_output_place(spec, file.clone(), to, addresses)?;
     let place = ZipPlace::Sink { sink, file };
     let layout = Layout::SystemOutput { except: except.iter().map(OutputPath::from).collect() };
     Ok(Arc::new(ZipSink::new(spec.to_string(), layout, place, run_root.to_owned())))
@@ -81,6 +103,7 @@ fn system_output(
     _: &Upload,
     _: &[RelativePath],
     _: &Path,
+    _: &AddressPolicy,
 ) -> Result<Arc<dyn Sink>, SinkError> {
     Err(without("zip"))
 }
@@ -90,8 +113,9 @@ fn system_output_place(
     spec: &SinkSpec,
     file: OutputPath,
     to: &Upload,
+    addresses: &AddressPolicy,
 ) -> Result<Arc<dyn Sink>, SinkError> {
-    let sink = super::http::files::FilesSink::system_output(spec.to_string(), file, to)?;
+    let sink = super::http::files::FilesSink::system_output(spec.to_string(), file, to, addresses)?;
     Ok(Arc::new(sink))
 }
 
@@ -100,6 +124,7 @@ fn system_output_place(
     _: &SinkSpec,
     _: OutputPath,
     _: &Upload,
+    _: &AddressPolicy,
 ) -> Result<Arc<dyn Sink>, SinkError> {
     Err(without("http"))
 }
@@ -224,7 +249,8 @@ mod tests {
     fn sinks_have_the_names_of_their_places() {
         let run = TestRun::new();
         let texts = if cfg!(feature = "zip") { &["/a/b", "/a/c.zip"][..] } else { &["/a/b"] };
-        let sinks = open(&specs(texts, &run.root()), &run.root()).unwrap();
+        let sinks =
+            open(&specs(texts, &run.root()), &run.root(), &AddressPolicy::default()).unwrap();
         assert_eq!(sinks.iter().map(|sink| sink.name()).collect::<Vec<_>>(), texts);
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::RunEvent;
+use chutes_core::{Escaped, RunEvent};
 use tokio::time::Instant;
 
 use crate::event::Events;
@@ -79,16 +79,11 @@ impl Teller {
 
 /// A text that may come from a client, without what could confuse a terminal, and not too long.
 fn printable(text: &str) -> String {
-    let mut shown: String =
-        text.chars().flat_map(|one| escaped(one).into_iter()).take(LONGEST_TEXT).collect();
+    let mut shown: String = Escaped(text).to_string().chars().take(LONGEST_TEXT).collect();
     if text.chars().nth(LONGEST_TEXT).is_some() {
         shown.push('…');
     }
     shown
-}
-
-fn escaped(one: char) -> Vec<char> {
-    if one.is_control() { one.escape_default().collect() } else { vec![one] }
 }
 
 #[cfg(test)]

@@ -126,11 +126,9 @@ impl SshServer {
     pub(crate) async fn stop(self) -> Vec<String> {
         let Self { shared, mut all_ended, .. } = self;
         shared.stop.cancel();
-        let place = Arc::clone(&shared.place);
-        let teller_and_more = shared;
-        let mut warnings = place.stop().await;
-        teller_and_more.teller.finish();
-        drop(teller_and_more);
+        let mut warnings = shared.place.stop().await;
+        shared.teller.finish();
+        drop(shared);
         let ended = async { while all_ended.recv().await.is_some() {} };
         if timeout(STOP_TIME, ended).await.is_err() {
             warnings.push("some SSH connections did not end with the run".into());

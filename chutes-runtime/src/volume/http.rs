@@ -31,9 +31,9 @@ pub(crate) use self::download::{Content, Fetched};
 use self::exchange::Trouble;
 use self::tries::Tries;
 use super::VolumeError;
-use super::address::{AddressPolicy, Resolver};
 use super::halt::Halt;
 use super::settings::Settings;
+use crate::address::{AddressPolicy, Resolver};
 use crate::sink::delivery::RetryPolicy;
 use crate::sink::http::{builder, causes};
 
@@ -67,7 +67,7 @@ pub(crate) struct Client {
 impl Client {
     /// A client of one fetch. Its connections belong to the runtime that they were made on.
     pub(crate) fn new(settings: &Settings, halt: &Halt) -> Result<Self, VolumeError> {
-        let resolver = Resolver::new(AddressPolicy::new(settings.allowed.clone()));
+        let resolver = Resolver::new(settings.addresses.clone());
         Self::with_resolver(settings, halt, &resolver)
     }
 
@@ -84,7 +84,7 @@ impl Client {
         })?;
         Ok(Self {
             http,
-            addresses: AddressPolicy::new(settings.allowed.clone()),
+            addresses: settings.addresses.clone(),
             retry: settings.retry,
             max_file_bytes: settings.max_file_bytes,
             budget: Budget::new(settings.max_total_bytes),

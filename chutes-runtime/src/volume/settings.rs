@@ -4,9 +4,9 @@ use std::env;
 use std::path::PathBuf;
 
 use super::VolumeError;
-use super::address::AddressRange;
 use super::hub::HubSettings;
 use super::unpack::UnpackLimits;
+use crate::address::AddressPolicy;
 use crate::sink::delivery::RetryPolicy;
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -23,8 +23,8 @@ pub(crate) struct Settings {
     pub(crate) unpack: UnpackLimits,
     /// Where files are kept for later runs. Default that of the user, see [`CacheSettings`].
     pub(crate) cache: Option<CacheSettings>,
-    /// Addresses that may be asked although they are refused by default. Default none.
-    pub(crate) allowed: Vec<AddressRange>,
+    /// Which addresses may be asked. Default all but those of the local link and the like.
+    pub(crate) addresses: AddressPolicy,
     /// Where the Hugging Face Hub is.
     pub(crate) hub: HubSettings,
     /// How often a request is tried again, and how long a server may be silent. Default that of
@@ -41,7 +41,7 @@ impl Settings {
             max_total_bytes: 256 * GIB,
             unpack: UnpackLimits { bytes: 64 * GIB, entries: 100_000, ratio: 200 },
             cache: CacheSettings::from_environment(),
-            allowed: Vec::new(),
+            addresses: AddressPolicy::default(),
             hub: HubSettings::from_environment()?,
             retry: RetryPolicy::default(),
         })

@@ -64,9 +64,10 @@ fn a_server_serves_until_it_is_told_to_stop() {
     let host = own_address();
     let mut child = start(host, &folder.path().join("run"), &["--set", "message=moin"]);
     let mut log = BufReader::new(child.stderr.take().unwrap());
-    wait_for_line(&mut log, "metrics at http://");
+    // The supervisor asks the readiness path, which is the first request.
+    wait_for_line(&mut log, "port `web` is ready");
 
-    assert_eq!(body(&ask(host, 8080, "/")), json!({"message": "moin", "requests": 0}));
+    assert_eq!(body(&ask(host, 8080, "/")), json!({"message": "moin", "requests": 1}));
     assert_eq!(body(&ask(host, 8080, "/health"))["status"], "ok");
     assert!(ask(host, 8080, "/nowhere").starts_with("HTTP/1.1 404 "));
     let metrics = ask(host, 9090, "/metrics");
@@ -84,7 +85,7 @@ fn a_server_serves_until_it_is_told_to_stop() {
     assert_eq!(output.status.code(), Some(130), "{rest}");
     let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(outcome["status"], "cancelled");
-    assert_eq!(outcome["result"]["requests"], 4, "{outcome}");
+    assert_eq!(outcome["result"]["requests"], 5, "{outcome}");
     assert_eq!(outcome["result"]["drained"], true, "{outcome}");
     for port in [8080, 9090] {
         assert_eq!(connect(host, port).unwrap_err().kind(), ErrorKind::ConnectionRefused);

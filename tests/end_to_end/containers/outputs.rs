@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Ended, Stage, shell, unzip, with};
 use crate::servers::form;
 use crate::servers::http::{Act, HttpServer, Request, answer, status};
+use crate::support::finish;
 
 const WRITE: &str = "printf one > /output/a; mkdir /output/d; printf two > /output/d/b; \
     echo printed; echo told >&2";
@@ -222,6 +223,29 @@ fn redirects_are_not_followed() {
     let (_stage, ended) = run(WRITE, json!({"/output/a": volume}));
     ended.check(3, "failed", FailureKind::UploadFailed, &["302"]);
     assert!(server.requests().iter().all(|request| request.path() == "/a"));
+}
+
+/// Nothing is sent to addresses that machines keep to themselves, and nothing is started for it.
+#[test]
+fn addresses_that_are_not_allowed() {
+    for (place, kind) in [("/output/a", "http_put"), ("/output/", "zip_put")] {
+        let server = HttpServer::of([]);
+        // This system takes `0.0.0.0` for itself, so the server would be asked.
+        let url = server.url("/a?s=secret").replace("127.0.0.1", "0.0.0.0");
+        let volumes = json!({place: {"type": kind, "url": url}});
+        let stage = Stage::new();
+        let spec = with(shell(WRITE), json!({"output_volumes": volumes}));
+        let refused = finish(stage.command(&spec));
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        assert!(refused.stderr.contains("the address 0.0.0.0 is refused"), "{refused:#?}");
+        assert!(!refused.stderr.contains("secret"), "{refused:#?}");
+        assert_eq!(server.requests().len(), 0);
+
+        let mut command = stage.command(&spec);
+        command.args(["--allow-address", "0.0.0.0/8"]);
+        assert_eq!(stage.ended(finish(command)).finished.code, Some(0));
+        assert_eq!(only(&server).target, "/a?s=secret");
+    }
 }
 
 /// Many files go side by side, and never all at once.

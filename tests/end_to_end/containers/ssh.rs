@@ -124,7 +124,8 @@ fn session_ends_with_the_run() {
     let stubborn = "trap '' HUP TERM; while :; do echo x >> /output/growing; sleep 0.05; done";
     let sessions = [["-tt", "run", stubborn], ["-T", "run", stubborn]];
     let sessions = sessions.map(|words| start(served.program("ssh", &words)));
-    assert_eq!(served.ssh(&["run", "setsid nohup sleep 1000 >/dev/null 2>&1 &"]).code, Some(0));
+    let left = served.ssh(&["run", "setsid nohup sleep 1000 >/dev/null 2>&1 &"]);
+    assert_eq!(left.code, Some(0), "{left:#?}");
     wait_until("it writes", || served.path("outputs/growing").exists());
     end(&engine, served, &["begun", "growing"]);
     for session in sessions {

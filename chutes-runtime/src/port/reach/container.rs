@@ -10,22 +10,18 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use chutes_core::PortAddress;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::time::timeout;
 
 use super::{CONNECT_TIME, loopback, within_reach};
+use crate::container::told;
 
 /// How many connections may be on their way into the container at a time. Whoever gives up does not end the
 /// thread that connects for him, and a job that accepts nothing makes each of them wait.
 const MOST_ON_THEIR_WAY: usize = 128;
-
-/// How long it may take until the pid of a container is known that has just been started.
-const STARTING_TIME: Duration = Duration::from_secs(2);
 
 /// The network of the container of a run.
 #[derive(Clone, Debug)]
@@ -59,11 +55,8 @@ impl ContainerReach {
         }
     }
 
-    /// The pid. What runs in a container may tell that it serves before the engine has told us its pid.
     async fn pid(&self) -> io::Result<i32> {
-        let mut pid = self.pid.clone();
-        let known = timeout(STARTING_TIME, pid.wait_for(Option::is_some)).await;
-        known.ok().and_then(Result::ok).and_then(|pid| *pid).ok_or_else(|| {
+        told(&self.pid).await.ok_or_else(|| {
             let message = "the container does not run: it has not been started yet, or has ended";
             io::Error::new(io::ErrorKind::NotConnected, message)
         })

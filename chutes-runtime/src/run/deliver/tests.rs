@@ -92,7 +92,9 @@ async fn answers_survive_the_supervisor() {
     std::fs::write(&journal, lines[..end].concat()).unwrap();
     remember(&sinks, &RunRoot::open(&crate::run::RunDirectory::at(path.clone())).unwrap()).unwrap();
 
-    let Ok(Found::Unfinished(unfinished)) = find(&path) else { panic!("it is settled") };
+    let Ok(Found::Unfinished(unfinished)) = find(&path, &AddressPolicy::default()) else {
+        panic!("it is settled")
+    };
     let recovered = unfinished.finish(Arc::new(())).await;
     assert_eq!(recovered.status(), EndStatus::Completed);
     assert_eq!(server.requests().len(), requests, "something was sent again");

@@ -42,7 +42,7 @@ async fn cut_off_at_every_byte() {
     let (first, execution, collected) = (end_of("run"), end_of("execution"), end_of("collected"));
     for length in 0..=bytes.len() {
         std::fs::write(&journal, &bytes[..length]).unwrap();
-        match find(&path) {
+        match find(&path, &AddressPolicy::default()) {
             Err(RecoverError::Empty) => assert!(length < first),
             Ok(Found::Unfinished(run)) => {
                 assert!((first..bytes.len()).contains(&length) && !run.damaged);
@@ -69,7 +69,9 @@ async fn a_run_that_delivers_nothing() {
         let created = run(name, &path).sinks(sinks).create().unwrap();
         std::fs::write(created.directory().outputs().join("word.txt"), "word").unwrap();
         drop(created);
-        let Ok(Found::Unfinished(run)) = find(&path) else { panic!("{name}") };
+        let Ok(Found::Unfinished(run)) = find(&path, &AddressPolicy::default()) else {
+            panic!("{name}")
+        };
         let outcome = run.finish(Arc::new(())).await;
         assert_eq!(outcome.status(), EndStatus::HordeFailed);
         assert_eq!(outcome.outputs.len(), 1);

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Secrets, passing, permanent, shown};
+use crate::address::RefusedAddress;
 use crate::sink::SinkError;
 
 /// How much of a body is read to say what was wrong, in bytes.
@@ -131,6 +132,10 @@ impl Exchange {
 
     /// What to tell of a request that has no answer.
     pub(crate) fn broken(&self, error: reqwest::Error) -> SinkError {
+        let mut sources = std::iter::successors(error.source(), |error| (*error).source());
+        if let Some(address) = sources.find_map(|cause| cause.downcast_ref::<RefusedAddress>()) {
+            return permanent(format!("{}: {address}", self.what));
+        }
         let may_pass = !error.is_builder() && !is_untrusted(&error);
         let why = self.secrets.hide(&causes(error));
         let message = format!("{} failed: {why}", self.what);

@@ -7,6 +7,8 @@ use reqwest::{Client, ClientBuilder, redirect};
 #[cfg(feature = "http")]
 use super::{causes, permanent};
 #[cfg(feature = "http")]
+use crate::address::Resolver;
+#[cfg(feature = "http")]
 use crate::sink::SinkError;
 
 const USER_AGENT: &str = concat!("chutes/", env!("CARGO_PKG_VERSION"));
@@ -22,6 +24,17 @@ const UNACKNOWLEDGED_TIME: Duration = Duration::from_mins(2);
 /// must not be shared between runs. There is no total limit: nobody knows how long a file takes.
 #[cfg(feature = "http")]
 pub(crate) fn client(is_plain: bool) -> Result<Client, SinkError> {
+    build(is_plain, builder)
+}
+
+/// As [`client`], but names of addresses that must not be asked are as good as unknown to it.
+#[cfg(feature = "http")]
+pub(crate) fn guarded_client(is_plain: bool, resolver: &Resolver) -> Result<Client, SinkError> {
+    build(is_plain, || builder().dns_resolver(resolver.clone()))
+}
+
+#[cfg(feature = "http")]
+fn build(is_plain: bool, builder: impl Fn() -> ClientBuilder) -> Result<Client, SinkError> {
     let client = builder().build().or_else(|error| {
         // Without any certificates in the image there is no TLS. What is not encrypted needs none.
         if is_plain { builder().tls_certs_only([]).build() } else { Err(error) }

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chutes_core::{
@@ -12,7 +13,8 @@ use chutes_core::{
 use reqwest::{Client, StatusCode};
 
 use super::answer::keep;
-use super::{Refusal, Target, client, permanent};
+use super::{Refusal, Target, guarded_client, permanent};
+use crate::address::{AddressPolicy, Resolver};
 use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
 
 /// How many files may be on their way at a time.
@@ -54,10 +56,15 @@ struct Progress {
 }
 
 impl FilesSink {
-    /// A sink for these output files. `name` is how it is shown.
-    pub(crate) fn new(name: String, files: &[(RelativePath, Upload)]) -> Result<Self, SinkError> {
+    /// A sink for these output files. `name` is how it is shown. A spec names the addresses, so they
+    /// have to be allowed.
+    pub(crate) fn new(
+        name: String,
+        files: &[(RelativePath, Upload)],
+        addresses: &AddressPolicy,
+    ) -> Result<Self, SinkError> {
         let files = files.iter().map(|(path, to)| (path.into(), path.as_str().to_owned(), to));
-        Self::of(name, files)
+        Self::of(name, files, addresses)
     }
 
     /// A sink for the zip file of the system output.
@@ -66,19 +73,24 @@ impl FilesSink {
         name: String,
         zip: OutputPath,
         to: &Upload,
+        addresses: &AddressPolicy,
     ) -> Result<Self, SinkError> {
-        Self::of(name, std::iter::once((zip, UploadResponse::SYSTEM_OUTPUT.to_owned(), to)))
+        let zip = (zip, UploadResponse::SYSTEM_OUTPUT.to_owned(), to);
+        Self::of(name, std::iter::once(zip), addresses)
     }
 
     fn of<'a>(
         name: String,
         wanted: impl Iterator<Item = (OutputPath, String, &'a Upload)>,
+        addresses: &AddressPolicy,
     ) -> Result<Self, SinkError> {
         let (mut files, mut order) = (HashMap::<_, Declared>::new(), Vec::new());
         for (path, label, to) in wanted {
-            let target = Target::of(to).map_err(|error| {
-                permanent(format!("`/output/{}`: {}", Escaped(&label), error.message))
-            })?;
+            let wrong = |problem: &dyn Display| {
+                permanent(format!("`/output/{}`: {problem}", Escaped(&label)))
+            };
+            let target = Target::of(to).map_err(|error| wrong(&error.message))?;
+            addresses.check_url(target.url()).map_err(|error| wrong(&error))?;
             let declared = files.entry(path).or_insert_with_key(|path| {
                 order.push(path.clone());
                 Declared { label, targets: Vec::new(), progress: Mutex::default() }
@@ -86,7 +98,8 @@ impl FilesSink {
             declared.targets.push(target);
         }
         let is_plain = files.values().flat_map(|file| &file.targets).all(Target::is_plain);
-        Ok(Self { name, client: client(is_plain)?, files, order })
+        let client = guarded_client(is_plain, &Resolver::new(addresses.clone()))?;
+        Ok(Self { name, client, files, order })
     }
 
     async fn upload(&self, file: &SourceFile) -> Result<(), SinkError> {

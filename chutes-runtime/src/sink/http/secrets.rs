@@ -1,5 +1,6 @@
 //! What must not be shown: tokens in addresses, headers and form fields.
 
+use chutes_core::Escaped;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -97,12 +98,9 @@ impl Secrets {
                 excerpt.push_str(HIDDEN);
                 rest = &rest[secret.len()..];
             } else {
-                if character.is_control() {
-                    excerpt.extend(character.escape_default());
-                } else {
-                    excerpt.push(character);
-                }
-                rest = &rest[character.len_utf8()..];
+                let (first, others) = rest.split_at(character.len_utf8());
+                excerpt.push_str(&Escaped(first).to_string());
+                rest = others;
             }
             count += 1;
         }

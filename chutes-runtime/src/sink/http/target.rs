@@ -71,6 +71,11 @@ impl Target {
         &self.name
     }
 
+    /// The address.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Whether nothing is encrypted on the way there.
     pub(crate) fn is_plain(&self) -> bool {
         self.url.scheme() == "http"

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use self::exec::Shell;
 use super::{Started, Wanted, What};
-use crate::container::Engine;
+use crate::container::{Engine, told};
 use crate::port::Reach;
 use crate::process::Sessions;
 
@@ -71,7 +71,7 @@ impl ContainerPlace {
 
     /// Starts what a session asks for.
     pub(crate) async fn start(&self, wanted: Wanted) -> io::Result<Started> {
-        let (engine, name) = self.setup.engine.borrow().clone().ok_or_else(|| {
+        let (engine, name) = told(&self.setup.engine).await.ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotConnected, "the container does not run yet")
         })?;
         self.check_room()?;

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{Client, Request};
+use crate::address::UnknownHost;
 use crate::sink::SinkError;
 use crate::sink::http::{Exchange, Refusal, Secrets, shown};
 use crate::volume::VolumeError;
-use crate::volume::address::{RefusedAddress, UnknownHost};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -166,11 +166,8 @@ fn refused(refusal: Refusal) -> Trouble {
 }
 
 fn unanswered(url: &Url, exchange: &Exchange, error: reqwest::Error) -> Trouble {
-    let causes = || std::iter::successors(error.source(), |error| (*error).source());
-    if let Some(address) = causes().find_map(|cause| cause.downcast_ref::<RefusedAddress>()) {
-        return VolumeError::of_user(format!("GET {}: {address}", shown(url))).into();
-    }
-    if let Some(host) = causes().find_map(|cause| cause.downcast_ref::<UnknownHost>()) {
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    if let Some(host) = causes.find_map(|cause| cause.downcast_ref::<UnknownHost>()) {
         let error = VolumeError::of_user(format!("GET {}: {host}", shown(url)));
         return Trouble { may_pass: true, is_unknown_host: true, ..error.into() };
     }

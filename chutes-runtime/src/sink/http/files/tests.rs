@@ -24,7 +24,8 @@ fn put(server: &Server, file: &str) -> (RelativePath, Upload) {
 }
 
 fn sink(files: &[(RelativePath, Upload)]) -> FilesSink {
-    FilesSink::new(SinkSpec::files(files.to_vec()).to_string(), files).unwrap()
+    FilesSink::new(SinkSpec::files(files.to_vec()).to_string(), files, &AddressPolicy::default())
+        .unwrap()
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -289,4 +290,37 @@ async fn a_thousand_files() {
     let report = &delivered.reports[0];
     assert_eq!((report.delivered, report.responses.len()), (1_000, 1_000));
     assert!(server.requests().iter().all(|request| request.connection < CONCURRENCY));
+}
+
+/// What a server would be sent that a spec may not name, and what is said of it.
+#[tokio::test]
+async fn addresses_that_a_spec_may_not_name() {
+    let own = Server::of(vec![answer(200)]).await;
+    let port = own.url.port().unwrap();
+    let to = |host: &str| {
+        let url = HttpUrl::new(&format!("http://{host}:{port}/latest?token=secret")).unwrap();
+        [(path("a"), Upload::put(url, Vec::new()).unwrap())]
+    };
+    let allowed = AddressPolicy::new(vec!["0.0.0.0/8".parse().unwrap()]);
+    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
+        let error = FilesSink::new("s".to_owned(), &to(host), &allowed).map(drop).unwrap_err();
+        assert!(error.message.starts_with("`/output/a`: the address "), "{error:?}");
+        assert!(!error.may_pass && !error.message.contains("secret"), "{error:?}");
+    }
+    // This system takes `0.0.0.0` for itself.
+    let run = TestRun::new().with("a", "1");
+    let refused = FilesSink::new("s".to_owned(), &to("0.0.0.0"), &AddressPolicy::default());
+    assert!(refused.is_err());
+    let sink = FilesSink::new("s".to_owned(), &to("0.0.0.0"), &allowed).unwrap();
+    assert_eq!(states(&run.deliver_to(sink).await), ["delivered"]);
+    assert_eq!(own.requests().len(), 1);
+
+    let lookup = |_| Box::pin(std::future::ready(Ok(vec!["0.0.0.0:0".parse().unwrap()]))) as _;
+    let resolver = Resolver::with(AddressPolicy::default(), Arc::new(lookup));
+    let mut sink = FilesSink::new("s".to_owned(), &to("bucket.test"), &allowed).unwrap();
+    sink.client = guarded_client(true, &resolver).unwrap();
+    let delivered = run.deliver_to(sink).await;
+    assert_eq!(states(&delivered), ["failed"]);
+    assert!(!format!("{delivered:?}").contains("secret"));
+    assert_eq!(own.requests().len(), 1, "nobody is asked");
 }

@@ -16,8 +16,7 @@ impl Named {
     fn new() -> Self {
         let mut settings = settings();
         settings.retry.delays = settings.retry.delays.with_max_times(11);
-        settings.allowed = vec!["fd00:ec2::254".parse().unwrap()];
-        let policy = AddressPolicy::new(settings.allowed.clone());
+        settings.addresses = AddressPolicy::new(vec!["fd00:ec2::254".parse().unwrap()]);
         let asked = Arc::new(Mutex::new(Vec::new()));
         let kept = asked.clone();
         let lookup = move |name: String| {
@@ -25,7 +24,7 @@ impl Named {
             kept.lock().unwrap().push(name);
             Box::pin(std::future::ready(found)) as std::pin::Pin<Box<_>>
         };
-        let resolver = Resolver::with(policy, Arc::new(lookup));
+        let resolver = Resolver::with(settings.addresses.clone(), Arc::new(lookup));
         let client = Client::with_resolver(&settings, &Halt::default(), &resolver).unwrap();
         Self { client, asked }
     }

@@ -1,4 +1,4 @@
-//! Which addresses may be asked: not those of the machine's own cloud, whoever names them.
+//! Which addresses a spec may name: not those of the machine's own cloud, for inputs and for outputs.
 //!
 //! A spec comes from somebody else. A URL in it must not make this machine hand out the credentials
 //! that its cloud gives it by an address of the local link. So an address is looked at when it is in a
@@ -6,6 +6,7 @@
 //! names resolves names by itself, so behind one only addresses in URLs are looked at.
 
 mod range;
+#[cfg(feature = "http")]
 mod resolver;
 
 #[cfg(test)]
@@ -16,7 +17,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 pub(crate) use self::range::AddressRange;
-pub(crate) use self::resolver::{Resolver, UnknownHost};
+#[cfg(feature = "http")]
+pub(crate) use self::resolver::Resolver;
+#[cfg(feature = "volumes")]
+pub(crate) use self::resolver::UnknownHost;
 
 /// Where clouds tell their machines who they are: AWS and most others, AWS again, Google, Alibaba,
 /// Oracle.
@@ -49,7 +53,7 @@ pub(crate) struct RefusedAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RefusedUrl {
     /// Not HTTP.
-    #[error("only `https://` and `http://` can be fetched")]
+    #[error("only `https://` and `http://` can be asked")]
     Scheme,
     /// Nobody to ask.
     #[error("it has no host")]
@@ -61,6 +65,10 @@ pub(crate) enum RefusedUrl {
 
 impl AddressPolicy {
     /// Refuses what is refused by default, but not these.
+    #[cfg_attr(
+        not(any(test, feature = "command-line")),
+        expect(dead_code, reason = "only the command line has settings")
+    )]
     pub(crate) fn new(allowed: Vec<AddressRange>) -> Self {
         Self { allowed }
     }
