@@ -45,8 +45,8 @@ struct Report {
 
 /// Serves HTTP on one port and its metrics on another, until it is told to stop.
 ///
-/// `/` answers with a message, `/health` says that all is well; `/metrics` on the port `metrics` is
-/// for Prometheus. There is no time limit: a server has no natural end.
+/// `/` answers with a message, `/health` says that all is well, `/echo` is a WebSocket that sends back
+/// what it is sent; `/metrics` on the port `metrics` is for Prometheus. There is no time limit: a server has no natural end.
 #[job(ports = [http("web", 8080, ready = "/health"), http("metrics", 9090)], upload = false)]
 async fn web_server(ctx: JobContext, settings: Settings) -> Result<Report, JobError> {
     let [web, scrape] =
@@ -54,7 +54,11 @@ async fn web_server(ctx: JobContext, settings: Settings) -> Result<Report, JobEr
     let metrics = Arc::new(Metrics::new());
     tracing::info!("listening on http://{}", web.local_addr()?);
     tracing::info!("metrics at http://{}/metrics", scrape.local_addr()?);
-    let web = serve(web, routes::web(&metrics, &settings.message), ctx.cancellation());
+    let web = serve(
+        web,
+        routes::web(&metrics, &settings.message, ctx.cancellation()),
+        ctx.cancellation(),
+    );
     let scrape = serve(scrape, routes::metrics(&metrics), ctx.cancellation());
     let (drained, _) = tokio::try_join!(web, scrape)?;
     let uptime_seconds = metrics.uptime().as_secs_f64();
@@ -109,7 +113,11 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         let stop = CancellationToken::new();
         let ((web, at), (scrape, metrics_at)) = (listen().await, listen().await);
-        let web = tokio::spawn(serve(web, routes::web(&metrics, "hi \"there\""), stop.clone()));
+        let web = tokio::spawn(serve(
+            web,
+            routes::web(&metrics, "hi \"there\"", stop.clone()),
+            stop.clone(),
+        ));
         tokio::spawn(serve(scrape, routes::metrics(&metrics), stop.clone()));
 
         let answer = ask(at, "/").await;

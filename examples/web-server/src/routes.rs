@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
@@ -22,6 +24,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 struct App {
     metrics: Arc<Metrics>,
     message: String,
+    stop: CancellationToken,
 }
 
 #[derive(Serialize)]
@@ -36,10 +39,13 @@ struct Health {
     uptime_seconds: f64,
 }
 
-/// The port `web`.
-pub(crate) fn web(metrics: &Arc<Metrics>, message: &str) -> Router {
-    let app = App { metrics: Arc::clone(metrics), message: message.into() };
-    let routes = Router::new().route("/", get(welcome)).route("/health", get(health));
+/// The port `web`, until it is told to stop.
+pub(crate) fn web(metrics: &Arc<Metrics>, message: &str, stop: CancellationToken) -> Router {
+    let app = App { metrics: Arc::clone(metrics), message: message.into(), stop };
+    let routes = Router::new()
+        .route("/", get(welcome))
+        .route("/health", get(health))
+        .route("/echo", get(open_echo));
     routes.with_state(app).layer(from_fn_with_state(Arc::clone(metrics), count))
 }
 
@@ -54,6 +60,27 @@ async fn welcome(State(app): State<App>) -> Json<Welcome> {
 
 async fn health(State(app): State<App>) -> Json<Health> {
     Json(Health { status: "ok", uptime_seconds: app.metrics.uptime().as_secs_f64() })
+}
+
+async fn open_echo(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| echo(socket, app.stop))
+}
+
+/// Sends back what comes, until the client leaves or the job is told to stop.
+async fn echo(mut socket: WebSocket, stop: CancellationToken) {
+    let echoing = async {
+        while let Some(Ok(message)) = socket.recv().await {
+            // The library answers all others itself.
+            let is_said = matches!(message, Message::Text(_) | Message::Binary(_));
+            if is_said && socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    if stop.run_until_cancelled(echoing).await.is_none() {
+        // The client may be leaving at the same time.
+        let _ = socket.send(Message::Close(None)).await;
+    }
 }
 
 async fn render(State(metrics): State<Arc<Metrics>>) -> Response {

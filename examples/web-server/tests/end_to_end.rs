@@ -3,13 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -124,6 +129,20 @@ fn streaming_event(path: &Path) -> Value {
     }
 }
 
+/// A WebSocket of somebody who trusts this certificate (PEM).
+fn open_echo(
+    host: Ipv4Addr,
+    port: u16,
+    certificate: &str,
+) -> WebSocket<StreamOwned<ClientConnection, TcpStream>> {
+    let mut trusted = RootCertStore::empty();
+    trusted.add(CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
+    let tls = ClientConnection::new(Arc::new(config), IpAddr::from(host).into()).unwrap();
+    let stream = StreamOwned::new(tls, connect(host, port).unwrap());
+    tungstenite::client(format!("wss://{host}:{port}/echo"), stream).unwrap().0
+}
+
 /// What the README shows: a certificate in the events, and requests over TLS.
 #[test]
 fn requests_over_tls() {
@@ -146,8 +165,17 @@ fn requests_over_tls() {
     let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
     assert_eq!(answer["message"], "Hello from a job!");
 
+    let port = front["port"].as_u64().unwrap().try_into().unwrap();
+    let mut socket = open_echo(host, port, front["certificate"].as_str().unwrap());
+    for text in ["short", &"long".repeat(100_000)] {
+        socket.send(Message::text(text)).unwrap();
+        assert_eq!(socket.read().unwrap(), Message::text(text));
+    }
+
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{rest}");
+    // The end of the run ends it, with a goodbye or without.
+    assert!(socket.read().map_or(true, |message| message.is_close()));
 }
