@@ -1,4 +1,4 @@
-//! Pages of the documentation that name the test of each claim. Each of these tests has to exist.
+//! Pages of the documentation that name the test of each claim, or a source file. Each of them has to exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,18 @@ const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
 /// Where there are tests.
 const FOLDERS: [&str; 5] =
     ["chutes-cli/src", "chutes-core/src", "chutes-runtime/src", "tests/end_to_end", "xtask/src"];
+
+/// Where there are sources.
+const SOURCES: [&str; 8] = [
+    "chutes",
+    "chutes-cli",
+    "chutes-core",
+    "chutes-macros",
+    "chutes-runtime",
+    "examples",
+    "tests",
+    "xtask",
+];
 
 /// Modules of tests beside the code. They are left out of names.
 const TESTS: &str = "tests";
@@ -45,11 +57,15 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if is_source(&path) {
             found.push(path);
         }
     }
     Ok(found)
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 /// The functions that are marked as tests.
@@ -77,11 +93,20 @@ fn references(page: &str) -> Vec<Vec<String>> {
         !word.is_empty() && word.bytes().all(is_part)
     };
     let is_reference = |text: &&str| text.contains("::") && text.split("::").all(is_word);
-    let lines = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     let split = |text: &str| {
         text.split("::").filter(|word| *word != TESTS).map(str::to_owned).collect::<Vec<_>>()
     };
-    lines.filter(is_reference).map(split).collect()
+    in_backticks(page).filter(is_reference).map(split).collect()
+}
+
+fn in_backticks(page: &str) -> impl Iterator<Item = &str> {
+    page.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// What stands in backticks and is the path of one source file, or its end.
+fn sources_named_in(page: &str) -> impl Iterator<Item = &str> {
+    let is_path = |text: &&str| !text.contains(['*', ' ']);
+    in_backticks(page).filter(is_path).filter(|text| is_source(Path::new(text)))
 }
 
 #[test]
@@ -98,9 +123,28 @@ fn tests_that_pages_name_exist() {
 }
 
 #[test]
+fn sources_that_pages_name_exist() {
+    let sources = SOURCES.map(|folder| sources(&root().join(folder)).unwrap()).concat();
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    for page in pages.chain(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name))) {
+        let text = fs::read_to_string(&page).unwrap_or_default();
+        let unknown: Vec<_> = sources_named_in(&text)
+            .filter(|name| !sources.iter().any(|source| source.ends_with(name)))
+            .collect();
+        assert!(
+            unknown.is_empty(),
+            "{} names files that do not exist: {unknown:?}",
+            page.display()
+        );
+    }
+}
+
+#[test]
 fn names_are_found() {
     let page = "| a | `one::two`, `not this`, `Type::new`, `a::tests::b_2` | `one` |\n`call::it()`";
     assert_eq!(references(page), [["one", "two"], ["a", "b_2"]]);
+    let page = "`a/b.rs` c.rs `d.rs` `*.rs`";
+    assert_eq!(sources_named_in(page).collect::<Vec<_>>(), ["a/b.rs", "d.rs"]);
     let code = "#[test]\n#[cfg(x)]\nasync fn one() {}\nfn two() {}\n#[tokio::test(a = b)]\nfn three(c: u8) {";
     assert_eq!(tests_in(code), ["one", "three"]);
 }
