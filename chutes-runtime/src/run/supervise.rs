@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval};
 
 use super::RunDirectory;
 use super::access::{Access, Open, Site};
-use super::cancel::{CancelHandle, Urgency};
+use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
@@ -22,7 +22,7 @@ use super::download::Downloads;
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
-use super::user_code::{Ended, Supervision, Terms};
+use super::user_code::{Supervision, Terms};
 use super::worker::{LocalWorker, Setup, Step, Worker};
 use super::{CreatedRun, Run, ending, hooks};
 use crate::event::Events;
@@ -223,15 +223,20 @@ impl Supervisor {
         lifecycle: &mut Lifecycle,
     ) -> Execution {
         let supervision = self.supervision(Phase::Start, Some(self.limits.start));
-        let (ending, result) = match self.start(worker, &supervision, open, lifecycle).await {
+        let ready = match self.start(worker, &supervision, open, lifecycle).await {
+            Ok(()) => self.download(lifecycle).await,
+            Err(ending) => Err(ending),
+        };
+        let has_run = ready.is_ok();
+        let (ending, result) = match ready {
+            Ok(()) => self.execute(worker, open, lifecycle).await,
             Err(ending) => (Err(ending), None),
-            Ok(()) => match self.download(lifecycle).await {
-                Err(ending) => (Err(ending), None),
-                Ok(()) => self.execute(worker, open, lifecycle).await,
-            },
         };
         let ending = ending.err().unwrap_or(Ending::Completed);
         lifecycle.record(Entry::Execution { ending: &ending, result: result.as_ref() });
+        if has_run {
+            open.let_sessions_end(&self.cancel, lifecycle).await;
+        }
         lifecycle.end_of_user_code();
         if lifecycle.status() != Status::Received {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
@@ -307,13 +312,6 @@ impl Supervisor {
                 running.await
             }
         };
-        if let Ended::Alone(_) = ended {
-            tokio::select! {
-                () = open.nobody_is_waited_for() => {}
-                () = self.cancel.reached(Urgency::Graceful) => {}
-                () = supervision.limit_reached() => {}
-            }
-        }
         let was_ready = supervision.terms().phase == Phase::Execute;
         let (ending, result) = ending::of_step(step, ended, &supervision);
         (ending.and_then(|()| served(was_ready)), result)

@@ -163,7 +163,7 @@ impl<'a> Supervision<'a> {
     }
 
     /// Waits for the limit, perhaps for ever.
-    pub(crate) async fn limit_reached(&self) {
+    async fn limit_reached(&self) {
         let mut terms = self.terms.clone();
         loop {
             let deadline = terms.borrow_and_update().deadline();

@@ -164,6 +164,29 @@ fn kept_alive_within_limits() {
     }
 }
 
+/// A job that has ended has ended, whatever becomes of the supervisor that waits.
+#[test]
+fn supervisor_is_killed_while_it_waits() {
+    let served = Served::start_job("ends", "--keep-alive-while-ssh");
+    let (mut client, _keyboard) =
+        served.start_ssh(&["-T", "run", "echo waits; echo late > outputs/late; sleep 1000"]);
+    client.wait_for("waits");
+    served.go();
+    let journal = served.path("run.json");
+    let has_ended = || std::fs::read_to_string(&journal).unwrap().contains("\"execution\":{");
+    wait_until("the job has ended", has_ended);
+    let Served { sandbox, running, .. } = served;
+    running.signal(Signal::KILL);
+    running.finish_killed();
+    let recovered = finish(sandbox.command(&["recover", "run", "--json"]));
+    assert_eq!(recovered.code, Some(0), "{recovered:#?}");
+    let outcome = recovered.outcome();
+    assert_eq!(outcome.status(), EndStatus::Completed);
+    assert_eq!(collected(&outcome), ["begun.txt", "late"]);
+    assert_nobody_left(&sandbox, &outcome);
+    client.finish();
+}
+
 /// Other tests look for processes that are gone by their command lines.
 #[test]
 fn processes_are_seen() {

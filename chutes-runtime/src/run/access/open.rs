@@ -16,6 +16,7 @@ use crate::event::Events;
 use crate::port::Relay;
 use crate::port::{Claims, PortWatch};
 use crate::run::RunDirectory;
+use crate::run::cancel::{CancelHandle, Urgency};
 use crate::run::lifecycle::{Endpoint, Lifecycle};
 use crate::run::worker::Worker;
 #[cfg(feature = "ssh")]
@@ -170,12 +171,26 @@ impl Open {
         None
     }
 
-    /// Waits until nobody is logged in whom the run should wait for.
+    /// Waits until nobody is logged in whom the run should wait for, but not when it was cancelled, and not
+    /// longer than the phase has time.
+    pub(in crate::run) async fn let_sessions_end(
+        &self,
+        cancel: &CancelHandle,
+        lifecycle: &Lifecycle,
+    ) {
+        tokio::select! {
+            biased;
+            () = cancel.reached(Urgency::Graceful) => {}
+            () = lifecycle.limit_reached() => {}
+            () = self.nobody_is_waited_for() => {}
+        }
+    }
+
     #[cfg_attr(
         not(feature = "ssh"),
         expect(clippy::unused_async, reason = "there is nobody to wait for")
     )]
-    pub(in crate::run) async fn nobody_is_waited_for(&self) {
+    async fn nobody_is_waited_for(&self) {
         #[cfg(feature = "ssh")]
         if let Some((server, true)) = &self.ssh {
             // A server that is gone has nobody any more.
