@@ -144,7 +144,9 @@ async fn receive(read: &mut ChannelReadHalf, input: &Input, orders: &Orders) {
             ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
                 let pixels = (short(pix_width), short(pix_height));
                 let (columns, rows) = (short(col_width), short(row_height));
-                orders.push(Control::Resize { columns, rows, pixels });
+                let (done, is_done) = oneshot::channel();
+                orders.push(Control::Resize { columns, rows, pixels, done });
+                input.hold_until(is_done);
             }
             ChannelMsg::Signal { signal } => {
                 if let Some(signal) = SessionSignal::from_name(signal_name(&signal)) {

@@ -4,6 +4,7 @@
 mod container;
 mod process;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -147,10 +148,10 @@ pub(crate) struct Started {
 }
 
 /// What a client wants of a session that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Control {
-    /// Its terminal has another size.
-    Resize { columns: u16, rows: u16, pixels: (u16, u16) },
+    /// Its terminal has another size. What was typed afterwards waits until `done` is dropped.
+    Resize { columns: u16, rows: u16, pixels: (u16, u16), done: oneshot::Sender<Infallible> },
     /// A signal for the process.
     Signal(SessionSignal),
     /// The client is gone.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
 
 use super::intake::Intake;
@@ -35,9 +35,26 @@ pub(super) struct Input {
     intake: Arc<Intake>,
 }
 
+/// What is passed on, in the order in which the client has sent it.
+enum Piece {
+    Data(Bytes),
+    /// What comes later waits until somebody has dropped the other end.
+    Hold(oneshot::Receiver<Infallible>),
+}
+
+impl Piece {
+    /// What it takes in memory.
+    fn size(&self) -> usize {
+        match self {
+            Self::Data(bytes) => bytes.len() + OVERHEAD,
+            Self::Hold(_) => OVERHEAD,
+        }
+    }
+}
+
 #[derive(Default)]
 struct InputState {
-    chunks: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     /// Everything was passed on, and the end.
     is_delivered: bool,
     has_ended: bool,
@@ -55,10 +72,21 @@ impl Input {
     }
 
     pub(super) fn push(&self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.put(Piece::Data(bytes));
+        }
+    }
+
+    /// Holds back what comes from now on, until the sender of this is dropped.
+    pub(super) fn hold_until(&self, done: oneshot::Receiver<Infallible>) {
+        self.put(Piece::Hold(done));
+    }
+
+    fn put(&self, piece: Piece) {
         let mut state = self.state();
-        if !bytes.is_empty() && !state.has_ended && !state.is_closed {
-            self.intake.put(bytes.len() + OVERHEAD);
-            state.chunks.push_back(bytes);
+        if !state.has_ended && !state.is_closed {
+            self.intake.put(piece.size());
+            state.pieces.push_back(piece);
             self.change.notify_one();
         }
     }
@@ -72,7 +100,7 @@ impl Input {
     fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
-        let held: usize = state.chunks.drain(..).map(|bytes| bytes.len() + OVERHEAD).sum();
+        let held: usize = state.pieces.drain(..).map(|piece| piece.size()).sum();
         self.intake.take(held);
     }
 
@@ -87,13 +115,13 @@ impl Input {
         }
     }
 
-    async fn next(&self) -> Option<Bytes> {
+    async fn next(&self) -> Option<Piece> {
         loop {
             let changed = self.change.notified();
             {
                 let mut state = self.state();
-                if let Some(bytes) = state.chunks.pop_front() {
-                    return Some(bytes);
+                if let Some(piece) = state.pieces.pop_front() {
+                    return Some(piece);
                 }
                 if state.has_ended {
                     return None;
@@ -106,9 +134,17 @@ impl Input {
     /// Passes everything on, and then its end. What cannot be passed on is dropped: a process may end or
     /// close its input before it has read everything.
     pub(super) async fn feed(&self, mut to: impl AsyncWrite + Unpin) -> Infallible {
-        while let Some(bytes) = self.next().await {
-            let written = to.write_all(&bytes).await;
-            self.intake.take(bytes.len() + OVERHEAD);
+        while let Some(piece) = self.next().await {
+            let size = piece.size();
+            let written = match piece {
+                Piece::Data(bytes) => to.write_all(&bytes).await,
+                Piece::Hold(done) => {
+                    // Nothing is ever sent.
+                    let _ = done.await;
+                    Ok(())
+                }
+            };
+            self.intake.take(size);
             if written.is_err() || to.flush().await.is_err() {
                 self.close();
                 break;
@@ -188,4 +224,47 @@ async fn silence(has_ended: &mut watch::Receiver<bool>) {
     // If nobody can tell any more, it has ended.
     let _ = has_ended.wait_for(|has_ended| *has_ended).await;
     sleep(TERMINAL_SILENCE).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::limits::SshLimits;
+
+    #[tokio::test]
+    async fn what_is_held_back_waits() {
+        let input = Input::new(Intake::new(SshLimits::default()));
+        let (done, is_done) = oneshot::channel();
+        input.push(Bytes::from_static(b"before "));
+        input.hold_until(is_done);
+        input.push(Bytes::from_static(b"after"));
+        input.end();
+        let (mut out, to) = tokio::io::duplex(64);
+        let mut feeding = Box::pin(input.feed(to));
+        let mut read = [0; 7];
+        tokio::select! {
+            never = &mut feeding => match never {},
+            read = out.read_exact(&mut read) => drop(read.unwrap()),
+        }
+        assert_eq!(&read, b"before ");
+        let mut rest = String::new();
+        {
+            let reading = out.read_to_string(&mut rest);
+            tokio::pin!(reading);
+            for _ in 0..10 {
+                tokio::select! {
+                    biased;
+                    never = &mut feeding => match never {},
+                    read = &mut reading => panic!("{read:?}"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            drop(done);
+            tokio::select! {
+                never = &mut feeding => match never {},
+                read = &mut reading => drop(read.unwrap()),
+            }
+        }
+        assert_eq!(rest, "after");
+    }
 }

@@ -176,7 +176,11 @@ async fn look_after(
             () = stopped(&mut stop) => Control::HangUp,
         };
         match control {
-            Control::Resize { columns, rows, .. } => drop(exec.resize(columns, rows).await),
+            Control::Resize { columns, rows, done, .. } => {
+                // Nothing depends on it, and the process may be gone.
+                let _ = exec.resize(columns, rows).await;
+                drop(done);
+            }
             Control::Signal(signal) => exec.signal(signal.number()).await,
             Control::HangUp => {
                 exec.end_processes().await;

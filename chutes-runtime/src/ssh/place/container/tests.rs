@@ -11,6 +11,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOpt
 use chutes_core::{Port, Protocol};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::oneshot;
 
 use self::podman::{IMAGE, Podman};
 use super::super::{Control, Place, SessionEnd, SessionSignal, Terminal};
@@ -166,10 +167,11 @@ async fn shells_on_terminals() {
     wait_for("term=vt100").await;
     started.stdin.write_all(b"busybox stty size; echo done$((1+1))\n").await.unwrap();
     assert_eq!(wait_for("45 ").await.trim(), "45 123");
-    let resize = Control::Resize { columns: 90, rows: 30, pixels: (0, 0) };
+    let (done, is_done) = oneshot::channel();
+    let resize = Control::Resize { columns: 90, rows: 30, pixels: (0, 0), done };
     started.control.send(resize).await.unwrap();
-    let command = b"while busybox stty size | grep -q '45 123'; do :; done; busybox stty size\n";
-    started.stdin.write_all(command).await.unwrap();
+    assert!(is_done.await.is_err(), "it is dropped");
+    started.stdin.write_all(b"busybox stty size\n").await.unwrap();
     assert_eq!(wait_for("30 ").await.trim(), "30 90");
     started.stdin.write_all(b"exit 3\n").await.unwrap();
     while lines.next_line().await.is_ok_and(|line| line.is_some()) {}

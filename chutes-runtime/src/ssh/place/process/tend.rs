@@ -52,10 +52,11 @@ impl Tender {
                 order = orders.recv() => order,
             };
             match order {
-                Some(Control::Resize { columns, rows, pixels }) => {
+                Some(Control::Resize { columns, rows, pixels, done }) => {
                     if let Some(terminal) = &self.terminal {
                         terminal.resize(columns, rows, pixels);
                     }
+                    drop(done);
                 }
                 Some(Control::Signal(signal)) => self.signal(signal.number()),
                 Some(Control::HangUp) | None => break self.hang_up().await,
