@@ -196,10 +196,14 @@ fn client_that_is_killed() {
         let script = format!("trap 'echo x > outputs/{kind}' HUP; echo waits; sleep {mark} & wait");
         let (mut client, _keyboard) = served.start_ssh(&[words, &["run", &script]].concat());
         client.wait_for("waits");
+        let processes = || processes_with(&format!("sleep {mark}"));
+        // Until it is what it will be, it has the traps of its shell, and would not end.
+        let sleeps = || processes().iter().any(|line| line.starts_with("sleep "));
+        wait_until("it sleeps", sleeps);
         kill_process(client.pid(), Signal::KILL).unwrap();
         client.finish_killed();
         wait_until("it hears of it", || served.path(&format!("outputs/{kind}")).exists());
-        let is_gone = || processes_with(&format!("sleep {mark}")).is_empty();
+        let is_gone = || processes().is_empty();
         wait_until("its processes are gone", is_gone);
     }
     let told = |wanted: fn(&chutes::RunEvent) -> bool| {
