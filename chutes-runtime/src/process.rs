@@ -38,6 +38,7 @@ pub(crate) use self::death::{Death, Evidence, system_oom_kills};
 pub(crate) use self::end::Ended;
 pub(crate) use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub(crate) use self::memory::{MemoryLimit, memory_in_use};
+pub(crate) use self::procfs::{Process, pids};
 pub(crate) use self::sessions::Sessions;
 #[cfg(feature = "ssh")]
 pub(crate) use self::signal::name as signal_name;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::command::root;
+
 /// The pages with names of tests.
 const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
 
@@ -27,10 +29,6 @@ const SOURCES: [&str; 8] = [
 
 /// Modules of tests beside the code. They are left out of names.
 const TESTS: &str = "tests";
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
-}
 
 /// All tests, and the modules that have some, by the names of their modules and their own.
 fn names() -> Result<BTreeSet<Vec<String>>> {

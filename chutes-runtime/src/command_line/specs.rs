@@ -65,7 +65,6 @@ impl VolumeArguments {
         if self.no_cache {
             settings.cache = None;
         }
-        settings.addresses = self.addresses.policy();
         #[cfg(feature = "fault-injection")]
         if let Some(times) = crate::run::fault::download_retries() {
             settings.retry.delays = settings.retry.delays.with_max_times(times);

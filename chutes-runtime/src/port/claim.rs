@@ -14,7 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use chutes_core::{Port, PortAddress, Ports, Protocol, Publish};
-use rustix::io::Errno;
 
 pub(crate) use self::error::ClaimError;
 use self::hold::Reservation;
@@ -103,8 +102,9 @@ impl Claims {
         for held in self.held.iter_mut().take(end) {
             let Some(socket) = held.socket.take() else { continue };
             let listening = hold::listen_on(socket);
-            let listener =
-                listening.map_err(|errno| unavailable(&held.at.port, held.at.address, errno))?;
+            let unavailable =
+                |errno| ClaimError::unavailable(&held.at.port, held.at.address, errno);
+            let listener = listening.map_err(unavailable)?;
             listeners.push((listener, held.at.clone()));
         }
         Ok(listeners)
@@ -138,7 +138,8 @@ impl Held {
         let mut rejected = Vec::new();
         for _ in 0..TRIES {
             let bound = hold::bind(asked, transport, listens);
-            let (socket, address) = bound.map_err(|errno| unavailable(port, asked, errno))?;
+            let (socket, address) =
+                bound.map_err(|errno| ClaimError::unavailable(port, asked, errno))?;
             match reserve(address, transport) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => rejected.push(socket),
                 reserved => {
@@ -152,10 +153,6 @@ impl Held {
         }
         Err(ClaimError::reserved(port, asked))
     }
-}
-
-fn unavailable(port: &Port, address: SocketAddr, errno: Errno) -> ClaimError {
-    ClaimError::unavailable(port, address, errno)
 }
 
 /// The number under which each port is opened; 0 is any that is free.

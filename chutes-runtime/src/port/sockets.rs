@@ -4,14 +4,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use chutes_core::Protocol;
 use rustix::process::Pid;
+
+use crate::process::{Process, pids};
 
 /// How much of one table is read, in bytes: more than 100,000 sockets.
 const MOST_OF_A_TABLE: u64 = 16 * 1024 * 1024;
@@ -174,14 +177,16 @@ pub(super) fn program_at(address: SocketAddr, transport: Transport) -> Option<St
     if inodes.is_empty() {
         return None;
     }
-    let numbers = std::fs::read_dir("/proc").ok()?.flatten();
-    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let mut pids = numbers.filter_map(Pid::from_raw).take(MOST_PROCESSES);
+    let mut pids = pids().ok()?.into_iter().take(MOST_PROCESSES);
     let pid = pids.find(|pid| inodes_of(*pid).any(|inode| inodes.contains(&inode)))?;
-    let pid = pid.as_raw_pid();
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
-    let name = String::from_utf8_lossy(&name).trim_end().escape_debug().to_string();
-    Some(format!("`{name}` (process {pid})"))
+    let process = Process::read(pid).ok()??;
+    Some(format!("`{}` (process {})", process.name, pid.as_raw_pid()))
+}
+
+/// Whether this network name space, as `/proc` has it, is that of this thread.
+pub(super) fn is_own_network(other: &Metadata) -> io::Result<bool> {
+    let own = std::fs::metadata("/proc/thread-self/ns/net")?;
+    Ok((own.dev(), own.ino()) == (other.dev(), other.ino()))
 }
 
 /// The numbers that the kernel gives to sockets that ask for none.

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{PortAddress, Protocol, ReadinessPath, RunEvent};
+use chutes_core::{PortAddress, RunEvent};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rustix::process::Pid;
@@ -101,8 +101,9 @@ impl PortWatch {
 
     /// Whether a port answers that it is ready.
     async fn ask(&self, index: usize) -> (usize, bool) {
-        let is_ready = match self.ports.get(index).and_then(|port| Some((port, ready_path(port)?)))
-        {
+        // What has no readiness path is ready when it is open.
+        let asked = self.ports.get(index).and_then(|port| Some((port, port.port.ready()?)));
+        let is_ready = match asked {
             Some((port, path)) => {
                 matches!(get_status(&self.reach, port, path.as_str()).await, Ok(200))
             }
@@ -128,11 +129,6 @@ impl PortWatch {
             }
         }
     }
-}
-
-/// Where a port says that it is ready. What is not HTTP is ready when it is open.
-fn ready_path(port: &PortAddress) -> Option<&ReadinessPath> {
-    port.port.ready().filter(|_| port.port.protocol() == Protocol::Http)
 }
 
 /// The time until the next look.

@@ -51,20 +51,22 @@ pub(super) enum Activity {
 
 /// One line of the table of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pub(super) identity: Identity,
     /// Zero for a process whose parent is outside of this PID namespace.
     pub(super) parent: i32,
     /// Zero for a process whose group is outside of this PID namespace.
     pub(super) group: i32,
+    /// Zero for a process whose session is outside of this PID namespace.
+    pub(crate) session: i32,
     pub(super) activity: Activity,
     /// The name that the process has given itself, fit to be shown.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 impl Process {
-    /// Reads the text of `/proc/PID/stat`: `pid (name) state parent group ...`. The name may hold
-    /// anything, also parentheses and line breaks; nothing behind it does.
+    /// Reads the text of `/proc/PID/stat`: `pid (name) state parent group session ...`. The name may
+    /// hold anything, also parentheses and line breaks; nothing behind it does.
     pub(super) fn parse(stat: &[u8]) -> Option<Self> {
         let open = stat.iter().position(|byte| *byte == b'(')?;
         let close = stat.iter().rposition(|byte| *byte == b')')?;
@@ -84,13 +86,14 @@ impl Process {
             identity: Identity { pid, started: fields.get(19)?.parse().ok()? },
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
             activity,
             name: String::from_utf8_lossy(name).escape_debug().to_string(),
         })
     }
 
     /// Reads one process; `None` if it is gone.
-    pub(super) fn read(pid: Pid) -> io::Result<Option<Self>> {
+    pub(crate) fn read(pid: Pid) -> io::Result<Option<Self>> {
         match read_stat(pid) {
             Ok(stat) => Ok(Self::parse(&stat)),
             Err(error) if is_gone(&error) => Ok(None),
@@ -106,7 +109,7 @@ impl Process {
         self.activity == Activity::Stopped
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.activity == Activity::Ended
     }
 }
@@ -129,6 +132,16 @@ pub(super) fn is_gone(error: &io::Error) -> bool {
         || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
+/// The numbers of all processes that can be seen.
+pub(crate) fn pids() -> io::Result<Vec<Pid>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| pid(name.parse().ok()?)));
+    }
+    Ok(pids)
+}
+
 /// All processes that can be seen, in one look.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
@@ -141,11 +154,7 @@ impl Table {
     pub(super) fn read() -> io::Result<Self> {
         // All names first: the list must not grow by those that come while it is worked through, or
         // processes that multiply keep it from ever being complete.
-        let mut pids = Vec::new();
-        for entry in std::fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            pids.extend(name.to_str().and_then(|name| pid(name.parse().ok()?)));
-        }
+        let pids = pids()?;
         let mut processes = Vec::with_capacity(pids.len());
         for pid in pids {
             processes.extend(Process::read(pid)?);

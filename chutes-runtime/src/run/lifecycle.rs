@@ -155,8 +155,7 @@ impl Lifecycle {
     /// Records something that does not decide how the run ends.
     pub(crate) fn warn(&mut self, warning: String) {
         self.tell(RunEvent::Warning { message: warning.clone() });
-        self.record(Entry::Warning(&warning));
-        self.warnings.push(warning);
+        self.keep_warning(warning);
     }
 
     /// Keeps a warning that has been told already.

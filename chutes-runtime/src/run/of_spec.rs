@@ -87,7 +87,10 @@ impl Run {
             // They may be large, and nobody else needs them.
             volumes: std::mem::take(&mut self.spec.input_volumes),
             #[cfg(feature = "volumes")]
-            settings: self.volume_settings.take(),
+            settings: self.volume_settings.take().map(|settings| crate::volume::Settings {
+                addresses: self.addresses.clone(),
+                ..settings
+            }),
         }
     }
 

@@ -384,7 +384,8 @@ async fn beat(
     }
 }
 
-async fn stop_background<const N: usize>(tasks: [JoinHandle<Infallible>; N]) {
+/// Ends tasks that would go on for ever.
+pub(super) async fn stop_background<const N: usize>(tasks: [JoinHandle<Infallible>; N]) {
     for task in tasks {
         task.abort();
         // It says that it was aborted, which is known.

@@ -31,7 +31,7 @@ pub(crate) use self::answer::{Exchange, causes};
 pub(crate) use self::body::Outgoing;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(crate) use self::client::CONNECT_TIME;
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure", feature = "volumes"))]
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 pub(crate) use self::client::builder;
 #[cfg(feature = "http")]
 pub(crate) use self::client::{client, guarded_client};

@@ -27,6 +27,17 @@ pub(super) struct Shared {
     pub(super) requests: Arc<Semaphore>,
 }
 
+impl Shared {
+    /// A connection to the job; `None` when it does not answer in time.
+    pub(super) async fn connect(&self) -> Option<TcpStream> {
+        let connect = self.upstream.reach.connect(&self.upstream.port);
+        let job = timeout(self.limits.connect_time, connect).await.ok()?.ok()?;
+        // Small writes of one side are small writes of the other.
+        let _ = job.set_nodelay(true);
+        Some(job)
+    }
+}
+
 /// Tells that the front ends.
 #[derive(Clone)]
 pub(super) struct Stop(pub(super) watch::Receiver<bool>);

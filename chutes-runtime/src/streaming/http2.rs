@@ -32,6 +32,7 @@ use tokio_rustls::server::TlsStream;
 
 use self::body::Answer;
 use super::connection::{Guest, Shared};
+use super::pipe::BAD_GATEWAY;
 
 mod body;
 mod headers;
@@ -130,11 +131,7 @@ async fn forward(request: Request<Incoming>, front: &Shared) -> Result<Response<
     let turn = Arc::clone(&front.requests).acquire_owned();
     let turn = timeout(front.limits.connect_time, turn).await;
     let Ok(Ok(turn)) = turn else { return Err(Refusal::Busy) };
-    let connect = front.upstream.reach.connect(&front.upstream.port);
-    let Ok(Ok(job)) = timeout(front.limits.connect_time, connect).await else {
-        return Err(Refusal::Unreachable);
-    };
-    let _ = job.set_nodelay(true);
+    let job = front.connect().await.ok_or(Refusal::Unreachable)?;
     let (mut job, exchange) = exchange(job, turn).await?;
     let response = job.send_request(request).await.map_err(|_| Refusal::NoAnswer)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -182,9 +179,7 @@ impl Refusal {
                 "the request has no usable host, or a method that is not passed on\n",
             ),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time\n"),
-            Self::Unreachable => {
-                (StatusCode::BAD_GATEWAY, "the job does not answer at the moment\n")
-            }
+            Self::Unreachable => (StatusCode::BAD_GATEWAY, BAD_GATEWAY),
             Self::NoAnswer => (StatusCode::BAD_GATEWAY, "the job has given no answer\n"),
         };
         let mut response = Response::new(Either::Left(Full::from(text)));

@@ -29,7 +29,7 @@ use super::way::{Fault, Way, poll_read, with_scratch};
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// What a client is told when the job cannot be reached.
-const BAD_GATEWAY: &str = "the job does not answer at the moment\n";
+pub(super) const BAD_GATEWAY: &str = "the job does not answer at the moment\n";
 
 /// Serves a connection until both sides have ended it.
 pub(super) async fn serve(mut client: TlsStream<TcpStream>, guest: &mut Guest) -> io::Result<()> {
@@ -42,14 +42,10 @@ pub(super) async fn serve(mut client: TlsStream<TcpStream>, guest: &mut Guest) -
     if first.is_empty() {
         return timeout(LINGER_TIME, client.shutdown()).await?;
     }
-    let upstream = &guest.front.upstream;
-    let connect = upstream.reach.connect(&upstream.port);
-    let Ok(Ok(job)) = timeout(guest.front.limits.connect_time, connect).await else {
+    let Some(job) = guest.front.connect().await else {
         guest.ticket.proven();
         return timeout(LINGER_TIME, refuse(client)).await?;
     };
-    // Small writes of one side are small writes of the other.
-    let _ = job.set_nodelay(true);
     let mut pipe = Pipe {
         client,
         job,

@@ -35,7 +35,7 @@ use super::halt::Halt;
 use super::settings::Settings;
 use crate::address::{AddressPolicy, Resolver};
 use crate::sink::delivery::RetryPolicy;
-use crate::sink::http::{builder, causes};
+use crate::sink::http::guarded_client;
 
 /// The largest answer that is read into memory, in bytes.
 const LARGEST_JSON: usize = 64 * 1024 * 1024;
@@ -76,12 +76,9 @@ impl Client {
         halt: &Halt,
         resolver: &Resolver,
     ) -> Result<Self, VolumeError> {
-        let builder = || builder().dns_resolver(resolver.clone());
-        // Without any certificates in the image there is no TLS. What is not encrypted needs none.
-        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        let http = http.map_err(|error| {
-            VolumeError::of_platform(format!("cannot set up HTTP: {}", causes(error)))
-        })?;
+        // What is fetched may be plain, whatever else is not.
+        let http = guarded_client(true, resolver);
+        let http = http.map_err(|error| VolumeError::of_platform(error.message))?;
         Ok(Self {
             http,
             addresses: settings.addresses.clone(),

@@ -4,6 +4,7 @@ use std::net::{TcpStream, UdpSocket};
 
 use chutes_core::FailureKind;
 use proptest::prelude::*;
+use rustix::io::Errno;
 use rustix::net::SocketType;
 
 use super::*;

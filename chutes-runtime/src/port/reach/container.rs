@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::thread;
 
@@ -18,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{CONNECT_TIME, loopback, within_reach};
 use crate::container::told;
+use crate::port::sockets::is_own_network;
 
 /// How many connections may be on their way into the container at a time. Whoever gives up does not end the
 /// thread that connects for him, and a job that accepts nothing makes each of them wait.
@@ -96,7 +96,7 @@ fn enter(pid: i32) -> io::Result<()> {
         }
     };
     let network = File::open(format!("/proc/{pid}/ns/net")).map_err(named)?;
-    if is_own(&network)? {
+    if is_own_network(&network.metadata()?)? {
         // Either the engine gives its containers the network of the machine, or the container has ended and
         // something else has its pid. Nobody may get from a container to this machine by that.
         let message = "the container has no network of its own";
@@ -104,11 +104,6 @@ fn enter(pid: i32) -> io::Result<()> {
     }
     move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
         .map_err(|error| named(error.into()))
-}
-
-fn is_own(network: &File) -> io::Result<bool> {
-    let (own, other) = (std::fs::metadata("/proc/thread-self/ns/net")?, network.metadata()?);
-    Ok((own.dev(), own.ino()) == (other.dev(), other.ino()))
 }
 
 fn connect([first, second]: [SocketAddr; 2]) -> io::Result<StdStream> {

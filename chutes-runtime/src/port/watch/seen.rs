@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chutes_core::PortAddress;
 use rustix::process::Pid;
 
-use super::{Whose, ready_path};
-use crate::port::sockets::{Socket, Transport, ephemeral, inodes_of, open_sockets};
+use super::Whose;
+use crate::port::sockets::{Socket, Transport, ephemeral, inodes_of, is_own_network, open_sockets};
 
 /// How many warnings there are about ports at most. A job that opens more does not know what it does, or does
 /// it on purpose.
@@ -121,7 +120,7 @@ impl<'a> Seen<'a> {
         let Some(index) = self.ports.iter().position(serves) else {
             return self.undeclared(socket, in_container).map(News::Warning);
         };
-        let has_path = self.ports.get(index).is_some_and(|port| ready_path(port).is_some());
+        let has_path = self.ports.get(index).is_some_and(|at| at.port.ready().is_some());
         let state = self.states.get_mut(index).filter(|state| **state == State::Closed)?;
         *state = State::Open;
         (!has_path).then_some(News::Open(index))
@@ -212,13 +211,11 @@ fn undeclared(socket: &Socket) -> String {
 /// The tables of the network of a process, if that is not the one of this machine: what others have open here
 /// is nothing of the job's.
 fn network_of(pid: i32) -> io::Result<PathBuf> {
-    let name_space = |whose: &str| std::fs::metadata(format!("/proc/{whose}/ns/net"));
     // One that may not be looked at belongs to an engine of somebody else, who gives containers their own.
-    if let Ok(other) = name_space(&pid.to_string()) {
-        let own = name_space("self")?;
-        if (own.dev(), own.ino()) == (other.dev(), other.ino()) {
-            return Err(io::Error::other("the container has no network of its own"));
-        }
+    if let Ok(network) = std::fs::metadata(format!("/proc/{pid}/ns/net"))
+        && is_own_network(&network)?
+    {
+        return Err(io::Error::other("the container has no network of its own"));
     }
     Ok(PathBuf::from(format!("/proc/{pid}/net")))
 }

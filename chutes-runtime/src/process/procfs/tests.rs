@@ -7,7 +7,7 @@ fn stat(pid: &str, name: &[u8], state: &str, parent: i32, threads: u32, started:
     text.extend_from_slice(name);
     text.extend_from_slice(
         format!(
-            ") {state} {parent} 40 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 {started} 9 10\n"
+            ") {state} {parent} 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 {started} 9 10\n"
         )
         .as_bytes(),
     );
@@ -43,6 +43,7 @@ fn hostile_names() {
     fn check(name: &[u8], shown: &str) {
         let read = Process::parse(&stat("41", name, "S", 12, 1, 99)).unwrap();
         assert_eq!((read.name.as_str(), read.parent, read.group), (shown, 12, 40));
+        assert_eq!(read.session, 39);
         assert_eq!(read.identity, Identity { pid: pid(41), started: 99 });
     }
     check(b"sleep", "sleep");
@@ -55,9 +56,18 @@ fn hostile_names() {
 
 #[test]
 fn what_is_no_stat() {
-    for text in
-        ["", "41", "41 sh S 1", ") 41 (", "41 (sh)", "0 (sh) S", "-1 (sh) S 1 2", "x (sh) S"]
-    {
+    for text in [
+        "",
+        "7 (a",
+        "7 (a) S 1",
+        "41",
+        "41 sh S 1",
+        ") 41 (",
+        "41 (sh)",
+        "0 (sh) S",
+        "-1 (sh) S 1 2",
+        "x (sh) S",
+    ] {
         assert_eq!(Process::parse(text.as_bytes()), None, "{text:?}");
     }
     assert_eq!(Process::parse(&stat("-41", b"sh", "S", 1, 1, 5)), None);

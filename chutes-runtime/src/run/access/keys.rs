@@ -1,7 +1,10 @@
 //! Who may log in: the public keys that came with the run.
 
+use std::collections::HashMap;
+
 use chutes_core::{Failure, FailureKind, JobSpec, Json, Phase, Work, rule};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Site, invalid};
 use crate::run::Run;
@@ -64,6 +67,13 @@ fn read(_: &[String]) -> Result<Option<Keys>, Failure> {
     ))
 }
 
+/// What the data has under [`DATA_KEY`]. The rest is left unread, because it may be large. Data that is no
+/// object is judged when it is decoded.
+fn key_in(data: &Json) -> Option<Value> {
+    let fields: HashMap<String, Box<RawValue>> = data.to().ok()?;
+    serde_json::from_str(fields.get(DATA_KEY)?.get()).ok()
+}
+
 /// The keys in the data of the job: a text, or a list of texts.
 fn of_data(run: &Run) -> Result<Vec<String>, Failure> {
     let Work::Job { data, .. } = &run.spec.work else { return Ok(Vec::new()) };
@@ -72,9 +82,7 @@ fn of_data(run: &Run) -> Result<Vec<String>, Failure> {
             format!("`{DATA_KEY}` of the data is a text with public keys, or a list of such");
         Failure::new(FailureKind::InvalidData, message).in_phase(Phase::Start)
     };
-    // Data that is no object is judged when it is decoded.
-    let Ok(Value::Object(mut fields)) = data.to::<Value>() else { return Ok(Vec::new()) };
-    match fields.remove(DATA_KEY) {
+    match key_in(data) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![text]),
         Some(Value::Array(texts)) => {
@@ -89,11 +97,10 @@ fn of_data(run: &Run) -> Result<Vec<String>, Failure> {
 /// kept with it.
 pub(in crate::run) fn without_private_key(mut spec: JobSpec) -> JobSpec {
     if let Work::Job { data, .. } = &mut spec.work
+        && key_in(data).is_some_and(|key| rule::has_private_key(&key.to_string()))
         && let Ok(Value::Object(mut fields)) = data.to::<Value>()
-        && let Some(key) = fields.get_mut(DATA_KEY)
-        && rule::has_private_key(&key.to_string())
     {
-        *key = Value::String(HIDDEN.to_owned());
+        fields.insert(DATA_KEY.to_owned(), HIDDEN.into());
         // What was JSON is JSON still.
         *data = Json::parse(&Value::Object(fields).to_string()).unwrap_or_else(|_| Json::null());
     }

@@ -18,6 +18,7 @@ use crate::port::{Claims, PortWatch};
 use crate::run::RunDirectory;
 use crate::run::cancel::{CancelHandle, Urgency};
 use crate::run::lifecycle::{Endpoint, Lifecycle};
+use crate::run::supervise::stop_background;
 use crate::run::worker::Worker;
 #[cfg(feature = "ssh")]
 use crate::ssh::SshServer;
@@ -215,9 +216,7 @@ impl Open {
             relay.stop().await;
         }
         if let Some(watch) = self.watch {
-            watch.abort();
-            // It says that it was aborted, which is known.
-            let _ = watch.await;
+            stop_background([watch]).await;
         }
         let told =
             std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));

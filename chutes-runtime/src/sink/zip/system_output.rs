@@ -23,8 +23,13 @@ fn spec(server: &Server, fields: Option<Vec<(String, String)>>, except: &[&str])
     SinkSpec::system_output(to.unwrap(), except)
 }
 
+fn opened(run: &TestRun, spec: &SinkSpec) -> Vec<Arc<dyn Sink>> {
+    let specs = std::slice::from_ref(spec);
+    open::open(specs, &run.root(), &AddressPolicy::default()).unwrap()
+}
+
 async fn send(run: &TestRun, spec: SinkSpec) -> Delivered {
-    deliver(&open::open(&[spec], &run.root(), &AddressPolicy::default()).unwrap(), &run.job()).await
+    deliver(&opened(run, &spec), &run.job()).await
 }
 
 /// The members in their order, folders included.
@@ -153,29 +158,19 @@ async fn the_answer_is_written_down_with_the_last_file_and_is_given_back() {
             seen.lock().unwrap().push(((sink, file.kind, file.path.clone()), answers.to_vec()));
         }
     });
-    let first = deliver(
-        &open::open(std::slice::from_ref(&spec), &run.root(), &AddressPolicy::default()).unwrap(),
-        &job,
-    )
-    .await;
+    let first = deliver(&opened(&run, &spec), &job).await;
     let told = told.lock().unwrap().clone();
     let counts: Vec<_> = told.iter().map(|(_, answers)| answers.len()).collect();
     assert_eq!(counts, [0, 1]);
     // All records are there: nothing is sent again.
     let mut again = run.job();
     again.delivered = told.iter().cloned().collect();
-    let second = deliver(
-        &open::open(std::slice::from_ref(&spec), &run.root(), &AddressPolicy::default()).unwrap(),
-        &again,
-    )
-    .await;
+    let second = deliver(&opened(&run, &spec), &again).await;
     assert_eq!((server.requests().len(), &second.reports), (1, &first.reports));
     // The record with the answer is lost: the zip is sent again, and answered again.
     let mut again = run.job();
     again.delivered = told[..1].iter().cloned().collect();
-    let third =
-        deliver(&open::open(&[spec], &run.root(), &AddressPolicy::default()).unwrap(), &again)
-            .await;
+    let third = deliver(&opened(&run, &spec), &again).await;
     let bodies: Vec<_> = third.reports[0].responses.iter().map(|it| it.body.as_str()).collect();
     assert_eq!((server.requests().len(), bodies), (2, vec!["second"]));
 }

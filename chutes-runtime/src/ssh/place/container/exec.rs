@@ -11,14 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::{Control, SessionEnd, Started, Terminal, Wanted, What};
+use super::super::{CONTROL_QUEUE, Control, SessionEnd, Started, Terminal, Wanted, What};
 use super::frames::{self, CHUNK};
 use super::hijack;
 use super::owned::Container;
 use crate::container::{Engine, status_code, words};
-
-/// How many wishes of a client wait to be carried out.
-pub(super) const CONTROLS: usize = 16;
 
 /// How long an engine may take to answer a question about a session.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -92,7 +89,7 @@ fn is_missing(words: &str) -> bool {
 
 /// A session that says why there is none.
 pub(super) fn without_shell() -> Started {
-    let (control, _) = mpsc::channel(CONTROLS);
+    let (control, _) = mpsc::channel(CONTROL_QUEUE);
     let (end, ended) = oneshot::channel();
     let _ = end.send(SessionEnd::Exited(127));
     let text = "this container has no /bin/sh, so nothing can be run in it by SSH\r\n";
@@ -126,7 +123,7 @@ pub(super) async fn start(
     if let Some(Terminal { columns, rows, .. }) = terminal {
         exec.set_first_size(*columns, *rows).await;
     }
-    let (control, controls) = mpsc::channel(CONTROLS);
+    let (control, controls) = mpsc::channel(CONTROL_QUEUE);
     let (end, ended) = oneshot::channel();
     let task = tokio::spawn(async move {
         let _ = end.send(look_after(&exec, pump, controls, stop).await);

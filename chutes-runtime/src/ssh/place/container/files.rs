@@ -10,9 +10,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::super::{Control, SessionEnd, Started};
+use super::super::{CONTROL_QUEUE, Control, SessionEnd, Started};
 use super::ContainerPlaceSetup;
-use super::exec::{CONTROLS, stopped};
+use super::exec::stopped;
 use crate::process::Sessions;
 use crate::sftp::{MOUNT_ARGUMENT, SFTP_ARGUMENT};
 
@@ -35,7 +35,7 @@ pub(super) fn start(
     else {
         return Err(io::Error::other("the server for files has no pipes"));
     };
-    let (control, controls) = mpsc::channel(CONTROLS);
+    let (control, controls) = mpsc::channel(CONTROL_QUEUE);
     let (end, ended) = oneshot::channel();
     let task = tokio::spawn(look_after(child, setup.sessions.clone(), controls, stop, end));
     let started = Started {

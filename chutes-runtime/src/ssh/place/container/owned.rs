@@ -9,6 +9,8 @@ use std::io;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::process::{Process, pids};
+
 /// How many processes are looked at to find those of a session.
 const MOST_PROCESSES: usize = 1_000_000;
 
@@ -41,13 +43,12 @@ impl Container {
     /// Sends a signal to all processes of the session that this one has begun. Tells how many there were.
     pub(super) fn signal_session(&self, leader: i32, signal: Signal) -> io::Result<usize> {
         let mut count = 0;
-        for entry in std::fs::read_dir("/proc")?.take(MOST_PROCESSES).flatten() {
-            let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-            let Some(number) = number else { continue };
-            let Ok(stat) = std::fs::read(entry.path().join("stat")) else { continue };
-            let belongs = number == leader || session(&stat) == Some(leader);
+        for pid in pids()?.into_iter().take(MOST_PROCESSES) {
+            let Ok(Some(process)) = Process::read(pid) else { continue };
+            let number = pid.as_raw_pid();
+            let belongs = number == leader || process.session == leader;
             count +=
-                usize::from(belongs && !has_ended(&stat) && self.signal(number, signal).is_ok());
+                usize::from(belongs && !process.has_ended() && self.signal(number, signal).is_ok());
         }
         Ok(count)
     }
@@ -55,22 +56,6 @@ impl Container {
 
 fn namespace(number: i32) -> Option<OsString> {
     std::fs::read_link(format!("/proc/{number}/ns/pid")).ok().map(Into::into)
-}
-
-/// The text of `/proc/PID/stat` behind the name: `state parent group session ...`. The name may hold anything.
-fn fields(stat: &[u8]) -> Option<impl Iterator<Item = &str>> {
-    let close = stat.iter().rposition(|byte| *byte == b')')?;
-    Some(str::from_utf8(stat.get(close + 1..)?).ok()?.split_ascii_whitespace())
-}
-
-fn session(stat: &[u8]) -> Option<i32> {
-    fields(stat)?.nth(3)?.parse().ok()
-}
-
-fn has_ended(stat: &[u8]) -> bool {
-    fields(stat)
-        .and_then(|mut fields| fields.next())
-        .is_none_or(|state| state == "Z" || state == "X")
 }
 
 #[cfg(test)]
@@ -90,16 +75,5 @@ mod tests {
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-    }
-
-    #[test]
-    fn sessions_of_processes() {
-        let check = |stat: &str, expected: Option<i32>, ended: bool| {
-            assert_eq!((session(stat.as_bytes()), has_ended(stat.as_bytes())), (expected, ended));
-        };
-        check("7 (a) b) S 1 2 3 4", Some(3), false);
-        check("7 (a) Z 1 2 3 4", Some(3), true);
-        check("7 (a", None, true);
-        check("7 (a) S 1", None, false);
     }
 }
