@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +28,7 @@ use chutes::{Event, FailureKind, JobResult, Outcome, RunEvent};
 use serde_json::{Value, json};
 
 use self::engine::Engine;
-use crate::support::{Finished, JOBS, Running, Sandbox, start};
+use crate::support::{Finished, JOBS, Running, Sandbox, start, wait_until};
 
 /// The program `chutes`, which cargo puts beside the job binary.
 fn program() -> PathBuf {
@@ -257,16 +257,6 @@ fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     }
     content.truncate(bytes);
     content
-}
-
-/// Looks again and again, as nobody tells when it comes true.
-#[track_caller]
-fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_true() {
-        assert!(begin.elapsed() < Duration::from_secs(50), "it never comes true: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -11,7 +11,6 @@ mod s3;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use chutes::{DeliveryState, FailureKind, Outcome, OutputFile, SinkReport};
 use serde_json::{Value, json};
@@ -136,15 +135,5 @@ fn texts_below(folder: &Path, texts: &mut Vec<(String, String)>) {
             texts
                 .push((path.display().to_string(), String::from_utf8_lossy(&content).into_owned()));
         }
-    }
-}
-
-/// Waits for something that comes about in another process.
-#[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed() < Duration::from_mins(1), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -29,6 +29,16 @@ const DEADLINE: Duration = Duration::from_mins(1);
 pub(crate) fn own_address() -> String {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     format!("127.{}.{middle}.{}", high | 64, low.max(1))
+}
+
+/// Looks again and again, as nobody tells when it comes true.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_true() {
+        assert!(begin.elapsed() < Duration::from_secs(50), "it never comes true: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The working directory of one test. It is removed at the end.

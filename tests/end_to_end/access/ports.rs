@@ -8,10 +8,9 @@ use serde_json::Value;
 
 use super::server::{
     Ended, Server, ask, check_beacon, check_echo, check_free, connect, events, free_number, named,
-    wait_until,
 };
 use crate::record::statuses;
-use crate::support::{Finished, Sandbox, own_address};
+use crate::support::{Finished, Sandbox, own_address, wait_until};
 
 /// Lets a run have any number for each of its ports.
 const ANYWHERE: &str = "--publish web:0 --publish echo:0 --publish beacon:0";

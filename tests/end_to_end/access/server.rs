@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chutes::Outcome;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Finished, Running, Sandbox, start};
+use crate::support::{Finished, Running, Sandbox, start, wait_until};
 
 /// Whatever takes longer hangs.
 pub(super) const DEADLINE: Duration = Duration::from_secs(50);
@@ -126,16 +126,6 @@ pub(super) fn wait_for_event(path: &Path, name: &str, field: &str, value: &str) 
         found.is_some()
     });
     found.unwrap()
-}
-
-/// Looks again and again, as nobody tells when it comes true.
-#[track_caller]
-pub(super) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_true() {
-        assert!(begin.elapsed() < DEADLINE, "it never comes true: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[track_caller]

@@ -6,11 +6,10 @@ use std::fmt::Write as _;
 use std::io::{PipeWriter, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use chutes::{Event, RunEvent, SshEndpoint};
 
-use crate::support::{Finished, Running, Sandbox, finish, start};
+use crate::support::{Finished, Running, Sandbox, finish, start, wait_until};
 
 /// The options of a run that `key.pub` of the sandbox may log in to, and that others do not collide with.
 pub(crate) const OPEN: &str =
@@ -167,16 +166,6 @@ fn wait_for_event<T>(sandbox: &Sandbox, wanted: impl Fn(RunEvent) -> Option<T>) 
         found.is_some()
     });
     found.unwrap()
-}
-
-/// Looks again and again, as nobody tells when it comes true.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_true() {
-        assert!(begin.elapsed() < Duration::from_secs(50), "it never comes true: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The processes whose command line, with blanks between its words, has this text.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use chutes::{EndStatus, RunEvent};
 use rustix::process::{Signal, kill_process};
 
-use super::ssh::{Served, events, processes_with, wait_until};
+use super::ssh::{Served, events, processes_with};
 use crate::record::collected;
-use crate::support::{Finished, Sandbox, finish};
+use crate::support::{Finished, Sandbox, finish, wait_until};
 use crate::tree::assert_nobody_left;
 
 /// Goes on for ever, writes an output again and again, and does not listen to those who ask it to end.

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use chutes::FileState;
 
-use super::ssh::{Served, wait_until};
+use super::ssh::Served;
 use crate::record::collected;
-use crate::support::{finish, peak_memory};
+use crate::support::{finish, peak_memory, wait_until};
 
 /// What a copy of any size may cost the supervisor, in kilobytes.
 const MEMORY_OF_A_COPY: u64 = 64 * 1024;

@@ -5,8 +5,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use chutes::RunEvent;
 
-use super::ssh::{Served, wait_until};
-use crate::support::{Running, own_address, start};
+use super::ssh::Served;
+use crate::support::{Running, own_address, start, wait_until};
 
 /// A number that is free now.
 fn free_port() -> u16 {

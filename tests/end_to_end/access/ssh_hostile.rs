@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::ssh::{Served, wait_until};
-use crate::support::peak_memory;
+use super::ssh::Served;
+use crate::support::{peak_memory, wait_until};
 
 /// Scanners send nonsense, say nothing, or come in hundreds. Who has a key gets in meanwhile.
 #[test]

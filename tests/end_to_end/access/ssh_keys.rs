@@ -4,8 +4,8 @@ use std::process::Command;
 
 use chutes::{FailureKind, RunEvent};
 
-use super::ssh::{Served, events, make_key, public_key, wait_until, write_configuration};
-use crate::support::{Sandbox, finish, own_address};
+use super::ssh::{Served, events, make_key, public_key, write_configuration};
+use crate::support::{Sandbox, finish, own_address, wait_until};
 
 const ENDS: &str = r#"{"way": "ends"}"#;
 

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use rustix::process::{Signal, kill_process};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::ssh::{OPEN, Served, make_key, processes_with, type_line, wait_until};
-use crate::support::{Sandbox, finish, open_terminal, start};
+use super::ssh::{OPEN, Served, make_key, processes_with, type_line};
+use crate::support::{Sandbox, finish, open_terminal, start, wait_until};
 
 #[test]
 fn streams_and_status() {

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::client::{Client, Identity};
-use super::server::{Ended, Server, ask, check_free, events, free_number, named, wait_until};
+use super::server::{Ended, Server, ask, check_free, events, free_number, named};
 use crate::record::{collected, statuses};
-use crate::support::own_address;
+use crate::support::{own_address, wait_until};
 
 /// The size of what `/download` sends at a time, in bytes.
 const PIECE: usize = 64 * 1024;

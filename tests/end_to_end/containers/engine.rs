@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::fs::FlockOperation;
 use tempfile::TempDir;
 
-use super::{image, wait_until};
-use crate::support::Sandbox;
+use super::image;
+use crate::support::{Sandbox, wait_until};
 
 /// Where images and containers are kept: for all tests, as an image takes a while to be put there.
 fn storage() -> PathBuf {

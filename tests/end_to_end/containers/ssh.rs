@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::{Stage, image, inline, shell, with};
-use crate::access::ssh::{Served, make_key, public_key, wait_until};
+use crate::access::ssh::{Served, make_key, public_key};
 use crate::record::collected;
-use crate::support::{finish, start};
+use crate::support::{finish, start, wait_until};
 
 /// Serves on a port that nobody outside can reach, and waits for the file `go`.
 const SERVES: &str = "mkdir /tmp/web; echo from inside > /tmp/web/page; \

@@ -3,9 +3,9 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{command, eventually, output};
+use super::{command, output};
 use crate::servers::s3::{BUCKET, S3Server};
-use crate::support::{Running, Sandbox, start};
+use crate::support::{Running, Sandbox, start, wait_until};
 
 /// Starts `writes_checkpoints` with live delivery to a folder and to S3. Events come to standard error.
 fn begin(server: &S3Server, sandbox: &Sandbox) -> Running {
@@ -36,9 +36,7 @@ fn a_checkpoint_that_changes() {
     assert!(!server.files(BUCKET).contains_key("manifest.json"));
 
     std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
-    eventually("the new checkpoint has not arrived", || {
-        local() == b"second" && remote() == b"second"
-    });
+    wait_until("the new checkpoint arrives", || local() == b"second" && remote() == b"second");
     running.signal(Signal::TERM);
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{finished:#?}");

@@ -4,9 +4,9 @@ use chutes::FailureKind;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{command, complete, eventually, files, hidden, incomplete, output, recover};
+use super::{command, complete, files, hidden, incomplete, output, recover};
 use crate::servers::platform::{FILE_TOKEN, JOB_TOKEN, Job, Platform};
-use crate::support::{Finished, Sandbox, finish, start};
+use crate::support::{Finished, Sandbox, finish, start, wait_until};
 
 const LOG: &str = "a line for the log\nready\n";
 
@@ -261,5 +261,5 @@ fn addresses_are_kept_private() {
     }
     running.signal(Signal::INT);
     assert_eq!(running.finish().code, Some(130));
-    eventually("the addresses are still there", || !path.exists());
+    wait_until("the addresses are gone", || !path.exists());
 }
