@@ -41,14 +41,15 @@ pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     }
 }
 
-/// The working directory of one test. It is removed at the end.
+/// The working directory of one test, and a home without startup files. Both are removed at the end.
 pub(crate) struct Sandbox {
     folder: TempDir,
+    home: TempDir,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), home: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -65,12 +66,18 @@ impl Sandbox {
         self.program(&[wrapper, &[JOBS], arguments].concat())
     }
 
-    /// Any program, with nothing in its environment but the search path.
+    /// The home of everything that is started here.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Any program, with nothing of whoever runs the tests in its environment but the search path. Shells of
+    /// sessions would otherwise read that user's startup files, which may do anything.
     pub(crate) fn program(&self, words: &[&str]) -> Command {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("CHUTES_HOST", own_address());
+        command.env("HOME", self.home()).env("CHUTES_HOST", own_address());
         command
     }
 

@@ -114,12 +114,18 @@ impl Fixture {
         let key = key_pair(folder.path(), "ed25519", "256");
         let directory = folder.path().join("run");
         std::fs::create_dir(&directory).unwrap();
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).unwrap();
         let mut keys = setting.more_keys;
         keys.push(public_key(&key));
         let mut place = ProcessPlace::new(ProcessPlaceSetup {
             run_id: RunId::from_bytes([7; 16]),
             directory,
-            env: SecretPairs::new(vec![("OF_THE_JOB".into(), "yes".into())]),
+            // Nobody's own startup files are read.
+            env: SecretPairs::new(vec![
+                ("OF_THE_JOB".into(), "yes".into()),
+                ("HOME".into(), home.display().to_string()),
+            ]),
             variables: vec![("CHUTES_PORT_TCP_8080".into(), "18080".into())],
             reach: Reach::Here,
             ports: Vec::new(),

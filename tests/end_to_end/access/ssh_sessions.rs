@@ -47,9 +47,10 @@ fn environment_and_directory() {
     let words: Vec<_> = words.split_whitespace().chain(OPEN.split_whitespace()).collect();
     let mut command = sandbox.command(&words);
     command.env("OF_THE_MACHINE", "seen").env("CHUTES_OUTPUT", sandbox.path("sink"));
+    command.env("SHLVL", "7").env("OLDPWD", "/proc");
     command.env("CHUTES_STATUS_URL", "http://127.0.0.1:9/secret-token");
     let served = Served::begin(sandbox, command, "serving");
-    let finished = served.ssh(&["run", "pwd; env"]);
+    let finished = served.ssh(&["run", "pwd; env; true"]);
     let directory = served.path(".").canonicalize().unwrap();
     let lines: Vec<_> = finished.stdout.lines().collect();
     assert_eq!(lines[0], directory.to_str().unwrap());
@@ -58,13 +59,15 @@ fn environment_and_directory() {
         _ => None,
     });
     let port = format!("CHUTES_PORT_TCP_8080={}", address.port());
-    for expected in ["OF_THE_MACHINE=seen", &port] {
+    let home = format!("HOME={}", served.sandbox.home().display());
+    for expected in ["OF_THE_MACHINE=seen", &port, &home] {
         assert!(lines.contains(&expected), "{expected}: {finished:#?}");
     }
     assert!(lines.iter().any(|line| line.starts_with("CHUTES_RUN_ID=")), "{finished:#?}");
     assert!(lines.iter().any(|line| line.starts_with("SSH_CLIENT=127.")), "{finished:#?}");
-    for private in ["CHUTES_OUTPUT", "CHUTES_STATUS_URL", "secret-token"] {
-        assert!(!finished.stdout.contains(private), "{private}: {finished:#?}");
+    for absent in ["CHUTES_OUTPUT", "CHUTES_STATUS_URL", "secret-token", "SHLVL=8", "OLDPWD=/proc"]
+    {
+        assert!(!finished.stdout.contains(absent), "{absent}: {finished:#?}");
     }
 }
 

@@ -57,6 +57,7 @@ async fn a_session_has_the_environment_of_the_job() {
             "home user shell path\n",
         ),
         ("echo ${SSH_TTY-none}", "none\n"),
+        ("echo $HOME", &format!("{}\n", fixture.folder.path().join("home").display())),
     ] {
         let mut client = fixture.client();
         client.env("LC_TEST", "a").env("LANG", "b").env("SECRET", "c").env("LD_PRELOAD", "");

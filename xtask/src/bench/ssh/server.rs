@@ -62,8 +62,8 @@ enum Process {
 }
 
 impl Server {
-    /// OpenSSH's own. Like ours it knows keys only, and does not greet. Bash reads `~/.bashrc` for each command
-    /// when `sshd` has started it, and not when we have, so it gets a home without one.
+    /// OpenSSH's own. Like ours it knows keys only, and does not greet. Bash reads `~/.bashrc` for each command,
+    /// so both have a home without one.
     pub(super) fn openssh(keys: &Keys) -> Result<Self> {
         let port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
         let config = keys.path("sshd_config");
@@ -90,6 +90,7 @@ impl Server {
     /// That of a run, whose job waits.
     pub(super) fn run(jobs: &Path, keys: &Keys) -> Result<Self> {
         let mut command = Command::new(jobs);
+        command.env("HOME", keys.path("home"));
         command.args(["run", "waits", "--publish", "ssh:0", "--ssh-public-key"]);
         command.arg(format!("@{}.pub", keys.path("client").display()));
         let run = Reached::start(&mut command, scratch("ssh-run")?, "ssh")?;

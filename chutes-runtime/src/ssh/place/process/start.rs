@@ -18,8 +18,10 @@ use super::tend::Tender;
 use super::terminal::{self, SharedTerminal, TerminalInput, TerminalOutput};
 use crate::process::{PRIVATE_VARIABLES, RUN_ID_VARIABLE};
 
-/// Variables that are about how the supervisor itself was started.
-const OTHERS: [&str; 4] = ["SSH_TTY", "SSH_CLIENT", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND"];
+/// Variables that are about how the supervisor itself was started: by whom, and from within how many shells.
+/// With `SHLVL` set, Bash would not read the `.bashrc` that it reads for the same command under `sshd`.
+const OTHERS: [&str; 7] =
+    ["SSH_TTY", "SSH_CLIENT", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND", "SHLVL", "PWD", "OLDPWD"];
 
 pub(super) fn start(
     place: &ProcessPlace,
@@ -55,17 +57,18 @@ fn command(place: &ProcessPlace, what: &What) -> io::Result<Command> {
     Ok(command)
 }
 
-/// The environment of the worker, and what belongs to a session.
+/// The environment of the worker, and what belongs to a session. What the job was given comes before what the
+/// account says, as it does in the worker.
 fn set_environment(place: &ProcessPlace, command: &mut Command, wanted: &Wanted) {
     for name in OTHERS {
         command.env_remove(name);
     }
     let (setup, account) = (&place.setup, &place.account);
+    command.env("HOME", &account.home).env("USER", &account.name).env("LOGNAME", &account.name);
+    command.env("SHELL", &account.shell);
     command.envs(setup.env.reveal().iter().map(|(name, value)| (name, value)));
     command.envs(setup.variables.iter().map(|(name, value)| (name, value)));
     command.env(RUN_ID_VARIABLE, setup.run_id.to_string());
-    command.env("HOME", &account.home).env("USER", &account.name).env("LOGNAME", &account.name);
-    command.env("SHELL", &account.shell);
     command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
     if let Some(terminal) = &wanted.terminal {
         command.env("TERM", &terminal.term);
