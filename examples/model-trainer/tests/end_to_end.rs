@@ -129,6 +129,8 @@ fn a_checkpoint_is_fetched_while_the_training_goes_on() {
     let mut command = train(&run_dir, &["epochs=9999", "checkpoint_every=1", "hidden=8"]);
     command.args(["--ssh-public-key", "@key.pub", "--publish", "ssh:0"]);
     command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // Shells of sessions read the startup files that are there: none.
+    command.env("HOME", folder.path());
     let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut seen = String::new();
