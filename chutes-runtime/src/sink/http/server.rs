@@ -1,6 +1,8 @@
 //! A server for tests that does what it is told, right or wrong, and remembers what it was sent.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +25,36 @@ pub(crate) enum Act {
     /// Reads the request and answers with these bytes.
     Raw(String),
     /// Reads the request and answers 200 as soon as enough others wait for the same.
-    Meet(Arc<Barrier>),
+    Meet(Arc<Meeting>),
+}
+
+/// Where requests wait for each other.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    together: Barrier,
+    waiting: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Meeting {
+    pub(crate) fn of(number: usize) -> Arc<Self> {
+        let (waiting, most) = Default::default();
+        Arc::new(Self { together: Barrier::new(number), waiting, most })
+    }
+
+    /// How many there were at most that had come and were not answered.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(waiting, Ordering::SeqCst);
+        self.together.wait().await;
+        // One more than may come would come meanwhile.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Answers with this status and nothing else.
@@ -143,10 +174,10 @@ impl Connection {
                 self.stream.write_all(text.as_bytes()).await.ok()?;
                 None
             }
-            Act::Meet(barrier) => {
+            Act::Meet(meeting) => {
                 request.body = self.take(length).await?;
                 self.kept.lock().unwrap().push(request);
-                barrier.wait().await;
+                meeting.wait().await;
                 self.answer(200, "", "").await
             }
         }

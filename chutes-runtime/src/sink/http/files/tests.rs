@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use chutes_core::{DeliveryState, HttpUrl, SinkSpec};
-use tokio::sync::Barrier;
 
 use super::*;
 use crate::sink::delivery::Delivered;
-use crate::sink::http::server::{Act, Request, Server, answer, answer_with};
+use crate::sink::http::server::{Act, Meeting, Request, Server, answer, answer_with};
 use crate::sink::http::tests::run as summary_of;
 use crate::sink::test_run::TestRun;
 
@@ -105,15 +104,14 @@ async fn each_file_goes_to_all_of_its_urls_and_nothing_else_goes_anywhere() {
 
 #[tokio::test]
 async fn several_files_are_on_their_way_at_a_time_and_not_more() {
-    let together = Arc::new(Barrier::new(CONCURRENCY));
-    let server = Server::start(move |_: &Request| Act::Meet(together.clone())).await;
+    let meeting = Meeting::of(CONCURRENCY);
+    let server = Server::of(vec![Act::Meet(meeting.clone())]).await;
     let names: Vec<String> = (0..2 * CONCURRENCY).map(|number| format!("f{number}")).collect();
     let files: Vec<_> = names.iter().map(|name| put(&server, name)).collect();
     let run = names.iter().fold(TestRun::new(), |run, name| run.with(name, name));
     let delivered = run.deliver_to(sink(&files)).await;
     assert_eq!(delivered.reports[0].delivered, names.len() as u64);
-    // A request that waits has its connection for itself.
-    assert!(server.requests().iter().all(|request| request.connection < CONCURRENCY));
+    assert_eq!(meeting.most(), CONCURRENCY);
 }
 
 #[tokio::test]
@@ -289,7 +287,9 @@ async fn a_thousand_files() {
     let delivered = run.deliver_to(sink(&files)).await;
     let report = &delivered.reports[0];
     assert_eq!((report.delivered, report.responses.len()), (1_000, 1_000));
-    assert!(server.requests().iter().all(|request| request.connection < CONCURRENCY));
+    // Who finds none free opens one, also when one is just getting free or another is being opened: there can be
+    // a few more than are used at a time.
+    assert!(server.requests().iter().all(|request| request.connection < 2 * CONCURRENCY));
 }
 
 /// What a server would be sent that a spec may not name, and what is said of it.
