@@ -109,16 +109,19 @@ fn enough_without_a_cgroup() {
 #[test]
 fn next_to_nothing() {
     let sandbox = Sandbox::new();
-    let finished = run(without_cgroup(&sandbox, &arguments(r#""value""#, "1MB")), &sandbox);
+    // A job that needs no memory could even complete when the worker has started before the limit is set.
+    let finished = run(without_cgroup(&sandbox, &arguments(EATS_300_MB, "1MB")), &sandbox);
     let outcome = finished.outcome();
-    let failure = outcome.ending.failure().unwrap();
-    assert_eq!(failure.kind, FailureKind::MemoryLimit, "{finished:#?}");
-    assert_eq!((finished.code, failure.phase), (Some(1), Some(Phase::Start)));
+    let failure = outcome.ending.failure().unwrap_or_else(|| panic!("{finished:#?}"));
+    assert_eq!((finished.code, failure.kind), (Some(1), FailureKind::MemoryLimit), "{finished:#?}");
     // How far it comes is chance.
     let messages =
         ["the worker could not start with its memory limit: ", "the job needed more memory"];
     assert!(messages.iter().any(|one| failure.message.starts_with(one)), "{failure:?}");
-    assert_eq!(outcome.outputs, []);
+    if failure.phase != Some(Phase::Execute) {
+        assert_eq!(failure.phase, Some(Phase::Start));
+        assert_eq!(outcome.outputs, []);
+    }
 }
 
 /// A death without a cgroup is as certain as one with it.
