@@ -76,6 +76,7 @@ mod output_path;
 mod phase;
 mod port;
 mod relative_path;
+mod reporter;
 mod run_id;
 mod sink;
 mod size;
@@ -106,6 +107,7 @@ pub use crate::port::{
     UnknownProtocol,
 };
 pub use crate::relative_path::{RelativePath, RelativePathError};
+pub use crate::reporter::EventReporter;
 pub use crate::run_id::{RunId, RunIdError};
 pub use crate::sink::{
     HttpUrl, SecretPairs, SinkKind, SinkSpec, SinkSpecError, StoreUrl, Upload, UploadMethod,

@@ -61,8 +61,8 @@ pub fn main() -> std::process::ExitCode {
         return worker::main();
     }
     #[cfg(feature = "ssh")]
-    if crate::sftp::is_wanted() {
-        return crate::sftp::main();
+    if chutes_ssh::sftp::is_wanted() {
+        return chutes_ssh::sftp::main();
     }
     let ended = parse().and_then(|arguments| match arguments {
         Some(arguments) => execute(arguments),

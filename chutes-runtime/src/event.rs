@@ -1,9 +1,8 @@
 //! Telling others what happens in a run: numbered, in order.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chutes_core::{Event, RunEvent};
+use chutes_core::{Event, EventReporter};
 use jiff::Timestamp;
 
 /// Is told of everything that happens in a run, in order.
@@ -56,34 +55,16 @@ impl Observer for () {
     fn on_event(&self, _: &Event) {}
 }
 
-/// Where everything that happens in one run is told. Clones tell of the same run.
-#[derive(Clone)]
-pub(crate) struct Events {
-    stream: Arc<Stream>,
-}
-
-struct Stream {
-    observer: Arc<dyn Observer>,
-    /// The number of the last event. Held while an event is passed on, so that the order holds.
-    last: Mutex<u64>,
-}
-
-impl Events {
-    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { stream: Arc::new(Stream { observer, last: Mutex::new(0) }) }
-    }
-
-    /// Passes an event on. May be called from any thread, but not by the observer itself.
-    pub(crate) fn tell(&self, what: RunEvent) {
-        let mut last = self.stream.last.lock().unwrap_or_else(PoisonError::into_inner);
+/// Numbers what happens in one run, and passes it on to its observer.
+///
+/// The reporter may be used from any thread, but not by the observer itself.
+pub(crate) fn reporter(observer: Arc<dyn Observer>) -> EventReporter {
+    // The number of the last event. Held while an event is passed on, so that the order holds.
+    let last = Mutex::new(0);
+    EventReporter::new(move |what| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         let at = Timestamp::now().to_string();
-        self.stream.observer.on_event(&Event { seq: *last, at, what });
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
-    }
+        observer.on_event(&Event { seq: *last, at, what });
+    })
 }

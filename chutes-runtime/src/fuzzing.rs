@@ -14,21 +14,21 @@ pub fn frames(bytes: &[u8]) -> io::Result<()> {
 
 /// The text of an `authorized_keys` file. The error is what a user would be told.
 pub fn ssh_keys(text: &str) -> Result<(), String> {
-    let keys = crate::ssh::AuthorizedKeys::parse(&[text.to_owned()]);
+    let keys = chutes_ssh::AuthorizedKeys::parse(&[text.to_owned()]);
     keys.map(drop).map_err(|error| error.to_string())
 }
 
 /// A table such as `/proc/net/tcp`.
 pub fn socket_table(bytes: &[u8]) {
-    crate::port::fuzz_sockets(bytes);
+    chutes_ports::fuzzing::sockets(bytes);
 }
 
 /// What a job answers to `GET /health`.
 pub fn answer(bytes: &[u8]) {
-    crate::port::fuzz_answer(bytes);
+    chutes_ports::fuzzing::answer(bytes);
 }
 
 /// The requests of an SFTP client that sees just these folders, each `PATH=FOLDER` or `PATH=FOLDER:ro`.
 pub fn sftp(requests: &[u8], mounts: &[OsString]) -> io::Result<()> {
-    crate::sftp::fuzz(requests, mounts)
+    chutes_ssh::sftp::fuzz(requests, mounts)
 }

@@ -35,8 +35,6 @@ extern crate self as chutes_runtime;
     expect(dead_code, reason = "without HTTP nobody is asked for anything")
 )]
 mod address;
-#[cfg(feature = "container")]
-mod container;
 mod context;
 mod data;
 mod definition;
@@ -50,19 +48,12 @@ pub mod fuzzing;
 mod logs;
 mod outputs;
 mod port;
-mod process;
 mod registry;
 mod result;
 mod run;
 mod schema;
-#[cfg(feature = "ssh")]
-mod sftp;
 mod sink;
-#[cfg(feature = "ssh")]
-mod ssh;
 mod state;
-#[cfg(feature = "streaming")]
-mod streaming;
 pub mod testing;
 #[cfg(feature = "volumes")]
 mod volume;
@@ -73,6 +64,10 @@ mod command_line;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+
+#[cfg(feature = "container")]
+use chutes_engine as container;
+use chutes_process as process;
 
 pub use chutes_core::*;
 #[doc(inline)]

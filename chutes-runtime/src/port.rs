@@ -1,38 +1,10 @@
-//! The ports of a run: where the job binds what it declared, and how the supervisor holds, watches and
-//! reaches them.
-//!
-//! - [`Claims`]: the ports are free, and stay so until the job opens them.
-//! - [`PortWatch`]: which ports the job has opened, and which it should have declared.
-//! - [`Reach`]: connections to what the job serves, on this machine or inside of its container.
-//! - [`get_status`]: one request to the job.
-
-mod claim;
-mod probe;
-mod reach;
-#[cfg(feature = "container")]
-mod relay;
-mod sockets;
-mod watch;
+//! The ports of a run as the job sees them: where it binds what it declared.
 
 use std::io;
 use std::net::SocketAddr;
 
 use chutes_core::{Port, PortAddress};
 use tokio::net::{TcpListener, UdpSocket};
-
-pub(crate) use self::claim::{ClaimError, Claims, variables};
-#[cfg(feature = "fuzzing")]
-pub(crate) use self::probe::fuzz as fuzz_answer;
-#[cfg(feature = "streaming")]
-pub(crate) use self::probe::get_status;
-#[cfg(feature = "container")]
-pub(crate) use self::reach::ContainerReach;
-pub(crate) use self::reach::Reach;
-#[cfg(feature = "container")]
-pub(crate) use self::relay::Relay;
-#[cfg(feature = "fuzzing")]
-pub(crate) use self::sockets::fuzz as fuzz_sockets;
-pub(crate) use self::watch::{PortWatch, Whose};
 
 /// A declared port in a run.
 ///

@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use chutes_core::{
-    Escaped, HttpUrl, HubRepository, InputVolume, InputVolumes, MountedVolume, RelativePath,
-    RunEvent, Sha256Digest,
+    Escaped, EventReporter, HttpUrl, HubRepository, InputVolume, InputVolumes, MountedVolume,
+    RelativePath, RunEvent, Sha256Digest,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Semaphore;
@@ -49,7 +49,6 @@ use self::progress::Progress;
 use self::settings::CacheSettings;
 pub(crate) use self::settings::Settings;
 use self::unpack::UnpackLimits;
-use crate::event::Events;
 
 /// Puts all volumes into their places below `inputs`.
 ///
@@ -60,7 +59,7 @@ pub(crate) async fn fetch(
     volumes: &InputVolumes,
     inputs: Dir,
     settings: &Settings,
-    events: &Events,
+    events: &EventReporter,
     stop: CancellationToken,
 ) -> Result<(), VolumeError> {
     if volumes.is_empty() {
@@ -88,7 +87,7 @@ pub(crate) async fn fetch(
 async fn open_cache(
     settings: Option<&CacheSettings>,
     halt: &Halt,
-    events: &Events,
+    events: &EventReporter,
 ) -> Result<Option<Arc<Cache>>, VolumeError> {
     let Some(settings) = settings.cloned() else { return Ok(None) };
     let shown = Escaped(&settings.dir.to_string_lossy()).to_string();
@@ -96,7 +95,7 @@ async fn open_cache(
         Ok(cache) => Ok(Some(Arc::new(cache))),
         Err(error) => {
             let message = format!("cannot use the cache `{shown}`: {error}");
-            events.tell(RunEvent::Warning { message });
+            events.emit(RunEvent::Warning { message });
             Ok(None)
         }
     }
@@ -263,7 +262,7 @@ impl Download<'_> {
         let evicted = tokio::task::spawn_blocking(move || cache.evict()).await;
         if let Ok(Err(error)) = evicted {
             let message = format!("cannot remove old files from the cache: {error}");
-            self.fetcher.events.tell(RunEvent::Warning { message });
+            self.fetcher.events.emit(RunEvent::Warning { message });
         }
     }
 }

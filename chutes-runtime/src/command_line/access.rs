@@ -101,7 +101,7 @@ fn read(given: &str) -> Result<String, Problem> {
 #[cfg(feature = "ssh")]
 fn check(spec: &JobSpec) -> Result<(), Problem> {
     let keys = spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned()).collect::<Vec<_>>();
-    let checked = crate::ssh::AuthorizedKeys::parse(&keys);
+    let checked = chutes_ssh::AuthorizedKeys::parse(&keys);
     checked.map(drop).map_err(|error| Problem::bad_request(&error))
 }
 

@@ -15,8 +15,8 @@ pub type Done = Result<ExitCode, Problem>;
 /// Carries a command out, from its arguments to the exit code of the process.
 pub fn main(command: impl FnOnce() -> Result<Done, clap::Error>) -> std::process::ExitCode {
     #[cfg(feature = "ssh")]
-    if crate::sftp::is_wanted() {
-        return crate::sftp::main();
+    if chutes_ssh::sftp::is_wanted() {
+        return chutes_ssh::sftp::main();
     }
     let done = match command() {
         Ok(done) => done,

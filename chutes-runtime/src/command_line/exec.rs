@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use chutes_core::{ExitCode, JobSpec, Work};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
 use super::access::AccessArguments;
@@ -29,7 +30,7 @@ pub struct ExecArguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     run_dir: Option<PathBuf>,
     /// When the image is pulled: when it is not there, always, or never
-    #[arg(long, value_enum, default_value = "missing")]
+    #[arg(long, default_value = "missing", value_parser = pull())]
     pull: Pull,
     /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
     ///
@@ -49,6 +50,15 @@ pub struct ExecArguments {
     /// Print the outcome as one line of JSON
     #[arg(long)]
     json: bool,
+}
+
+/// When an image is pulled, by its names.
+fn pull() -> impl TypedValueParser<Value = Pull> {
+    let help = ["When it is not there", "Each time: there may be a newer one of the same name"];
+    let help = help.into_iter().chain(["Never: it must be there"]);
+    let values = Pull::NAMES.into_iter().zip(help);
+    let values = values.map(|(name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values.collect::<Vec<_>>()).try_map(|name| name.parse::<Pull>())
 }
 
 /// Carries the command out, up to the exit code of the outcome. An app runs its own job: then this

@@ -12,12 +12,12 @@ mod ssh;
 mod streaming;
 
 use chutes_core::{Failure, FailureKind, Phase, Port, PortAddress, Ports, Publish, Work};
+use chutes_ports::{ClaimError, Claims};
 
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub(crate) use self::settings::AccessSettings;
 use super::Run;
-use crate::port::{ClaimError, Claims};
 use crate::process::Sessions;
 
 /// Where user code runs, as far as it matters for who reaches it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 #[cfg(feature = "container")]
 use chutes_core::Work;
 use chutes_core::{FileKind, Outcome, PortAddress, SecretPairs};
+use chutes_ports as port;
 
 use super::access::Site;
 use super::deliver::Sinks;
@@ -19,7 +20,6 @@ use super::worker::{ProcessWorker, Spawn, Worker};
 use super::{Run, RunDirectory, supervise};
 #[cfg(feature = "container")]
 use crate::container::EngineSettings;
-use crate::port;
 
 /// A run that has its directory and has not started.
 ///

@@ -148,7 +148,7 @@ impl Sinks {
             lifecycle.record(Entry::Answered(AnsweredArrival { arrival, responses }));
         }
         let name = self.sinks.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
-        lifecycle.tell(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
+        lifecycle.emit(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
     }
 }
 

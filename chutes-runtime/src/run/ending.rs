@@ -2,14 +2,15 @@
 
 mod files;
 
-use chutes_core::{Ending, Failure, FailureKind, HumanDuration, Json, Phase, RunEvent};
+use chutes_core::{
+    Ending, EventReporter, Failure, FailureKind, HumanDuration, Json, Phase, RunEvent,
+};
 
 pub(super) use self::files::with_files;
 
 use super::cancel::Urgency;
 use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision, Terms};
 use super::worker::{Force, Step, StepEnd, StepFailure};
-use crate::event::Events;
 use crate::process::Death;
 
 /// How a step ended the run, unless it returned; and the value that it returned in either case.
@@ -132,10 +133,13 @@ fn reason(reason: StopReason, Terms { phase, limit, .. }: Terms) -> String {
 }
 
 /// Tells that code is asked to stop.
-pub(super) fn announce(events: Events, supervision: &Supervision<'_>) -> impl FnOnce(StopReason) {
+pub(super) fn announce(
+    events: EventReporter,
+    supervision: &Supervision<'_>,
+) -> impl FnOnce(StopReason) {
     move |stopped| {
         let reason = reason(stopped, supervision.terms());
-        events.tell(RunEvent::Stopping { reason, grace: supervision.grace });
+        events.emit(RunEvent::Stopping { reason, grace: supervision.grace });
     }
 }
 

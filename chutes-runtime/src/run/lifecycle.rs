@@ -8,20 +8,19 @@ use chutes_core::SshEndpoint;
 #[cfg(feature = "streaming")]
 use chutes_core::StreamingEndpoint;
 use chutes_core::{
-    Ending, Endpoints, Failure, FailureKind, Outcome, Phase, PhaseReport, PortAddress, Route,
-    RunEvent, Status, StatusMachine,
+    Ending, Endpoints, EventReporter, Failure, FailureKind, Outcome, Phase, PhaseReport,
+    PortAddress, Route, RunEvent, Status, StatusMachine,
 };
 use tokio::time::{Instant, sleep_until};
 
 use super::journal::history::History;
 use super::journal::{Entry, Journal, SharedJournal};
-use crate::event::Events;
 
 /// The life of one run, from `sent` to its outcome.
 pub(crate) struct Lifecycle {
     machine: StatusMachine,
     journal: SharedJournal,
-    events: Events,
+    events: EventReporter,
     phases: Vec<PhaseReport>,
     running: Option<(Phase, Option<Duration>, Instant)>,
     warnings: Vec<String>,
@@ -45,7 +44,7 @@ pub(crate) struct Told {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(journal: Journal, events: Events, route: Route) -> Self {
+    pub(crate) fn new(journal: Journal, events: EventReporter, route: Route) -> Self {
         let journal = SharedJournal::new(journal);
         let machine = StatusMachine::new(route);
         Self {
@@ -60,7 +59,7 @@ impl Lifecycle {
     }
 
     /// Goes on with a run that another supervisor has left where its journal says.
-    pub(crate) fn resume(journal: Journal, events: Events, history: &History) -> Self {
+    pub(crate) fn resume(journal: Journal, events: EventReporter, history: &History) -> Self {
         let journal = SharedJournal::new(journal);
         let status = history.status.unwrap_or(Status::Sent);
         let machine = StatusMachine::at(status, history.spec.route());
@@ -81,7 +80,7 @@ impl Lifecycle {
             // Once is enough: every record that follows would say the same.
             let message = format!("cannot write the journal: {error}");
             if !self.warnings.contains(&message) {
-                self.tell(RunEvent::Warning { message: message.clone() });
+                self.emit(RunEvent::Warning { message: message.clone() });
                 self.warnings.push(message);
             }
         }
@@ -99,7 +98,7 @@ impl Lifecycle {
             return;
         }
         self.record(Entry::Status(status));
-        self.tell(RunEvent::Status { status });
+        self.emit(RunEvent::Status { status });
     }
 
     /// Says that user code has ended, if everything was ready for it.
@@ -113,7 +112,7 @@ impl Lifecycle {
     pub(crate) fn begin_phase(&mut self, phase: Phase, limit: Option<Duration>) {
         self.end_phase();
         self.running = Some((phase, limit, Instant::now()));
-        self.tell(RunEvent::Phase { phase, limit });
+        self.emit(RunEvent::Phase { phase, limit });
     }
 
     /// Whether this phase runs.
@@ -154,7 +153,7 @@ impl Lifecycle {
 
     /// Records something that does not decide how the run ends.
     pub(crate) fn warn(&mut self, warning: String) {
-        self.tell(RunEvent::Warning { message: warning.clone() });
+        self.emit(RunEvent::Warning { message: warning.clone() });
         self.keep_warning(warning);
     }
 
@@ -178,13 +177,13 @@ impl Lifecycle {
                 RunEvent::Streaming(self.endpoints.streaming.insert(streaming).clone())
             }
         };
-        self.tell(event);
+        self.emit(event);
         let endpoints = self.endpoints.clone();
         self.record(Entry::Endpoints(&endpoints));
     }
 
-    pub(crate) fn tell(&self, event: RunEvent) {
-        self.events.tell(event);
+    pub(crate) fn emit(&self, event: RunEvent) {
+        self.events.emit(event);
     }
 
     /// The journal, for records that belong to no step.
@@ -192,7 +191,7 @@ impl Lifecycle {
         self.journal.clone()
     }
 
-    pub(crate) fn events(&self) -> Events {
+    pub(crate) fn events(&self) -> EventReporter {
         self.events.clone()
     }
 
@@ -220,8 +219,8 @@ impl Lifecycle {
         if let Err(error) = self.journal.append(Entry::Outcome(&outcome)) {
             mark_unwritten(&mut outcome, "outcome", &error);
         }
-        self.tell(RunEvent::Status { status: outcome.status().into() });
-        self.tell(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
+        self.emit(RunEvent::Status { status: outcome.status().into() });
+        self.emit(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
         outcome
     }
 
@@ -232,7 +231,7 @@ impl Lifecycle {
             self.warn(format!("cannot write the manifest of the run: {error}"));
         }
         self.record(Entry::Redelivered(&outcome.sinks));
-        self.tell(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
+        self.emit(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
         outcome
     }
 }

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{Delivery, DeliveryState, FileKind, OutputFile, OutputPath, RunEvent, RunId};
+use chutes_core::{
+    Delivery, DeliveryState, EventReporter, FileKind, OutputFile, OutputPath, RunEvent, RunId,
+};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
 use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
-use crate::event::Events;
 use crate::outputs::{FoundFile, checksum, scan};
 use crate::sink::delivery::RetryPolicy;
 use crate::sink::{Sink, SourceFile};
@@ -41,7 +42,7 @@ impl Live {
         sinks: &Sinks,
         root: &Arc<RunRoot>,
         journal: SharedJournal,
-        events: Events,
+        events: EventReporter,
     ) -> Option<Self> {
         let sinks = sinks.open_early(run_id).await;
         if sinks.is_empty() {
@@ -89,7 +90,7 @@ struct Watch {
     sinks: Vec<(usize, Arc<dyn Sink>)>,
     root: Arc<RunRoot>,
     journal: SharedJournal,
-    events: Events,
+    events: EventReporter,
     stop: Arc<AtomicBool>,
     arrived: Arc<Mutex<Arrivals>>,
     /// What was found when it was looked last.
@@ -150,6 +151,6 @@ impl Watch {
         let _ = self.journal.append(Entry::Delivered(arrival.clone()));
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
         let delivery = Delivery { sink: sink.name().to_owned(), state: DeliveryState::Delivered };
-        self.events.tell(RunEvent::File { kind, path, delivery });
+        self.events.emit(RunEvent::File { kind, path, delivery });
     }
 }

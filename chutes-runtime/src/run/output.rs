@@ -9,11 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use cap_std::fs::Dir;
-use chutes_core::{LogStream, RunEvent};
+use chutes_core::{EventReporter, LogStream, RunEvent};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::event::Events;
 use crate::logs::LogWriter;
 use crate::logs::lines::Lines;
 use crate::run::worker::Spawn;
@@ -39,7 +38,7 @@ impl Output {
         pipes: (PipeReader, PipeReader),
         spawn: Spawn,
         logs: &Dir,
-        events: &Events,
+        events: &EventReporter,
     ) -> io::Result<Self> {
         let log = |stream| LogWriter::create(logs, stream, spawn.log_cap);
         let flow = |stream, show| Ok::<_, io::Error>(Flow::new(log(stream)?, stream, show, events));
@@ -109,12 +108,12 @@ struct Flow {
     stream: LogStream,
     log: LogWriter,
     show: Show,
-    events: Events,
+    events: EventReporter,
     kept: Arc<Mutex<Kept>>,
 }
 
 impl Flow {
-    fn new(log: LogWriter, stream: LogStream, show: Show, events: &Events) -> Self {
+    fn new(log: LogWriter, stream: LogStream, show: Show, events: &EventReporter) -> Self {
         Self { stream, log, show, events: events.clone(), kept: Arc::default() }
     }
 
@@ -143,7 +142,7 @@ impl Flow {
     fn keep(&self, take: impl FnOnce(&mut Lines, &mut dyn FnMut(String))) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         take(&mut kept.lines, &mut |line| {
-            self.events.tell(RunEvent::Log { stream: self.stream, line });
+            self.events.emit(RunEvent::Log { stream: self.stream, line });
         });
         kept.dropped = self.log.dropped();
     }

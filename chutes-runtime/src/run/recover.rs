@@ -25,7 +25,7 @@ use super::supervise::Execution;
 use crate::address::AddressPolicy;
 #[cfg(feature = "container")]
 use crate::container::{Engine, EngineSettings};
-use crate::event::{Events, Observer};
+use crate::event::Observer;
 use crate::process::kill_leftovers;
 use crate::registry;
 
@@ -137,10 +137,10 @@ impl Unfinished {
     /// Takes the run to its outcome: nothing of it runs any more, its files are collected, and what was
     /// not delivered is. A run that has its outcome keeps it.
     pub(crate) async fn finish(self, observer: Arc<dyn Observer>) -> Outcome {
-        let events = Events::new(observer);
+        let events = crate::event::reporter(observer);
         let run_dir = self.directory.root().display().to_string();
         let (run_id, target) = (self.history.run_id, self.history.spec.target());
-        events.tell(RunEvent::Run { run_id, target: target.clone(), run_dir: run_dir.clone() });
+        events.emit(RunEvent::Run { run_id, target: target.clone(), run_dir: run_dir.clone() });
         let mut lifecycle = Lifecycle::resume(self.journal, events, &self.history);
         let left = kill_leftovers(run_id).await;
         left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chutes_core::{
-    Ending, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent, RunId, Status,
+    Ending, EventReporter, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent,
+    RunId, Status,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -25,7 +26,6 @@ use super::live::Live;
 use super::user_code::{Supervision, Terms};
 use super::worker::{LocalWorker, Setup, Step, Worker};
 use super::{CreatedRun, Run, ending, hooks};
-use crate::event::Events;
 use crate::result::check_size;
 
 /// The time between two signs of life.
@@ -53,16 +53,16 @@ pub(super) async fn supervise(created: CreatedRun) -> Outcome {
 pub(super) async fn supervise_in<F>(
     created: CreatedRun,
     site: Site,
-    start: impl FnOnce(Setup, &Events) -> F,
+    start: impl FnOnce(Setup, &EventReporter) -> F,
 ) -> Outcome
 where
     F: Future<Output = std::io::Result<Worker>>,
 {
     let CreatedRun { mut run, directory, root, journal, sinks } = created;
-    let events = Events::new(Arc::clone(&run.observer));
+    let events = crate::event::reporter(Arc::clone(&run.observer));
     let run_dir = directory.root().display().to_string();
     let target = run.spec.target();
-    events.tell(RunEvent::Run { run_id: run.id, target, run_dir: run_dir.clone() });
+    events.emit(RunEvent::Run { run_id: run.id, target, run_dir: run_dir.clone() });
     let mut lifecycle = Lifecycle::new(journal, events.clone(), run.spec.route());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
@@ -136,7 +136,7 @@ struct Supervisor {
     run_id: RunId,
     limits: Limits,
     cancel: CancelHandle,
-    events: Events,
+    events: EventReporter,
     /// Where finished files are delivered to while the job goes on.
     live: Option<Sinks>,
     /// Whether startup and shutdown hooks are part of the run: those of a job are.
@@ -340,7 +340,7 @@ impl Supervisor {
     fn report_last_progress(&self, progress: &watch::Receiver<Option<Progress>>) {
         let newest = progress.borrow().clone();
         if let Some(progress) = newest {
-            self.events.tell(RunEvent::Progress(progress));
+            self.events.emit(RunEvent::Progress(progress));
         }
     }
 }
@@ -358,12 +358,12 @@ fn served(was_ready: bool) -> Result<(), Ending> {
 /// Passes the newest report of the job on, until it is stopped.
 async fn report_progress(
     mut receiver: watch::Receiver<Option<Progress>>,
-    events: Events,
+    events: EventReporter,
 ) -> Infallible {
     while receiver.changed().await.is_ok() {
         let newest = receiver.borrow_and_update().clone();
         if let Some(progress) = newest {
-            events.tell(RunEvent::Progress(progress));
+            events.emit(RunEvent::Progress(progress));
         }
     }
     std::future::pending().await
@@ -373,14 +373,14 @@ async fn report_progress(
 async fn beat(
     started: Instant,
     memory: Option<Box<dyn Fn() -> Option<u64> + Send>>,
-    events: Events,
+    events: EventReporter,
 ) -> Infallible {
     let mut interval = interval(HEARTBEAT);
     interval.tick().await;
     loop {
         interval.tick().await;
         let memory = memory.as_ref().and_then(|memory| memory());
-        events.tell(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
+        events.emit(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
     }
 }
 

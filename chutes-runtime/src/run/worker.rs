@@ -19,6 +19,7 @@ mod spawn;
 mod step;
 
 use chutes_core::Progress;
+use chutes_ports::{Connector, SocketOwner};
 use tokio::sync::watch;
 
 #[cfg(feature = "container")]
@@ -32,7 +33,6 @@ pub(crate) use self::spawn::Spawn;
 #[cfg(feature = "command-line")]
 pub(crate) use self::spawn::WORKER_ARGUMENT;
 pub(crate) use self::step::{Step, StepFailure, StepResult};
-use crate::port::{Reach, Whose};
 use crate::process::Death;
 
 /// The one worker of a run.
@@ -129,21 +129,21 @@ impl Worker {
     }
 
     /// How this process reaches what the job serves.
-    pub(crate) fn reach(&self) -> Reach {
+    pub(crate) fn connector(&self) -> Connector {
         match self {
-            Self::Local(_) | Self::Process(_) => Reach::Here,
+            Self::Local(_) | Self::Process(_) => Connector::Here,
             #[cfg(feature = "container")]
-            Self::Container(worker) => worker.reach(),
+            Self::Container(worker) => worker.connector(),
         }
     }
 
-    /// Whose sockets are those of the job, if they can be told from others.
-    pub(crate) fn whose(&self) -> Option<Whose> {
+    /// Which sockets are those of the job, if they can be told from others.
+    pub(crate) fn socket_owner(&self) -> Option<SocketOwner> {
         match self {
             Self::Local(_) => None,
-            Self::Process(worker) => Some(worker.whose()),
+            Self::Process(worker) => Some(worker.socket_owner()),
             #[cfg(feature = "container")]
-            Self::Container(worker) => Some(worker.whose()),
+            Self::Container(worker) => Some(worker.socket_owner()),
         }
     }
 

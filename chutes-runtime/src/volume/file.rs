@@ -4,7 +4,7 @@ use std::io::Seek;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use chutes_core::{Escaped, RunEvent};
+use chutes_core::{Escaped, EventReporter, RunEvent};
 use tokio::sync::Semaphore;
 
 use super::VolumeError;
@@ -13,7 +13,6 @@ use super::halt::Halt;
 use super::http::{Client, Content, Fetched, Request};
 use super::place::{self, Scratch};
 use super::progress::{FileProgress, Progress};
-use crate::event::Events;
 
 /// What all files of a fetch have in common.
 pub(crate) struct Fetcher {
@@ -23,7 +22,7 @@ pub(crate) struct Fetcher {
     /// One for each file that may be fetched at a time.
     pub(crate) permits: Semaphore,
     pub(crate) halt: Halt,
-    pub(crate) events: Events,
+    pub(crate) events: EventReporter,
 }
 
 impl Fetcher {
@@ -163,7 +162,7 @@ impl Fetcher {
     fn warn(&self, error: &std::io::Error) {
         let error = error.to_string();
         let message = format!("cannot keep an input in the cache: {}", Escaped(&error));
-        self.events.tell(RunEvent::Warning { message });
+        self.events.emit(RunEvent::Warning { message });
     }
 }
 

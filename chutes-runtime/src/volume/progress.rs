@@ -3,17 +3,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chutes_core::RunEvent;
+use chutes_core::{EventReporter, RunEvent};
 use tokio::time::Instant;
-
-use crate::event::Events;
 
 /// The shortest time between two events of one volume. The last one always comes.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How far one volume has come.
 pub(crate) struct Progress {
-    events: Events,
+    events: EventReporter,
     place: String,
     state: Mutex<State>,
 }
@@ -37,7 +35,7 @@ pub(crate) struct FileProgress<'a> {
 }
 
 impl Progress {
-    pub(crate) fn new(events: Events, place: String) -> Self {
+    pub(crate) fn new(events: EventReporter, place: String) -> Self {
         Self { events, place, state: Mutex::default() }
     }
 
@@ -63,7 +61,7 @@ impl Progress {
 
     fn tell(&self, state: &State, done: bool) {
         let known = state.unknown == 0 && state.total >= state.bytes;
-        self.events.tell(RunEvent::Volume {
+        self.events.emit(RunEvent::Volume {
             place: self.place.clone(),
             bytes: state.bytes,
             total: if done { Some(state.bytes) } else { known.then_some(state.total) },
@@ -126,7 +124,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn events_are_rare_and_the_last_one_comes() {
         let log = Arc::new(Log::default());
-        let progress = Progress::new(Events::new(log.clone()), "/volume/a".into());
+        let progress = Progress::new(crate::event::reporter(log.clone()), "/volume/a".into());
         let (mut first, mut second) = (progress.file(), progress.file());
         for bytes in 1..=100 {
             first.report(bytes, Some(200));
@@ -155,7 +153,7 @@ mod tests {
     #[tokio::test]
     async fn all_from_the_cache() {
         let log = Arc::new(Log::default());
-        let progress = Progress::new(Events::new(log.clone()), "/volume/a".into());
+        let progress = Progress::new(crate::event::reporter(log.clone()), "/volume/a".into());
         progress.file().finish(3, true);
         progress.file().finish(4, true);
         progress.done();

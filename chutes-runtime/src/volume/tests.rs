@@ -57,7 +57,7 @@ impl Fixture {
     async fn fetch(&self, volumes: Vec<MountedVolume>) -> Result<(), VolumeError> {
         let inputs = self.folder.path().join("inputs");
         let inputs = Dir::open_ambient_dir(inputs, ambient_authority()).unwrap();
-        let events = Events::new(self.log.clone());
+        let events = crate::event::reporter(self.log.clone());
         let volumes = InputVolumes::new(volumes);
         fetch(&volumes, inputs, &self.settings, &events, self.stop.clone()).await
     }

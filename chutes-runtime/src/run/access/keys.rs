@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use chutes_core::{Failure, FailureKind, JobSpec, Json, Phase, Work, rule};
+#[cfg(feature = "ssh")]
+use chutes_ssh::AuthorizedKeys;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Site, invalid};
 use crate::run::Run;
-#[cfg(feature = "ssh")]
-use crate::ssh::AuthorizedKeys;
 
 /// The key of the data with a public key, as the Chutes platform has it.
 const DATA_KEY: &str = "_ssh_public_key";

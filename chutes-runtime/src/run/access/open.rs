@@ -3,27 +3,26 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chutes_core::{Failure, RunEvent};
+use chutes_core::{EventReporter, Failure, RunEvent};
 #[cfg(any(feature = "container", feature = "ssh"))]
 use chutes_core::{FailureKind, Phase};
+#[cfg(feature = "streaming")]
+use chutes_front::{Front, Upstream, healthy};
+#[cfg(feature = "container")]
+use chutes_ports::Relay;
+use chutes_ports::{Claims, PortWatch};
+#[cfg(feature = "ssh")]
+use chutes_ssh::SshServer;
 use tokio::task::JoinHandle;
 
 #[cfg(feature = "container")]
 use super::taken;
 use super::{Access, NO_KEY};
-use crate::event::Events;
-#[cfg(feature = "container")]
-use crate::port::Relay;
-use crate::port::{Claims, PortWatch};
 use crate::run::RunDirectory;
 use crate::run::cancel::{CancelHandle, Urgency};
 use crate::run::lifecycle::{Endpoint, Lifecycle};
 use crate::run::supervise::stop_background;
 use crate::run::worker::Worker;
-#[cfg(feature = "ssh")]
-use crate::ssh::SshServer;
-#[cfg(feature = "streaming")]
-use crate::streaming::{Front, Upstream, healthy};
 
 /// Everything that is open.
 pub(in crate::run) struct Open {
@@ -62,11 +61,11 @@ impl Access {
             lifecycle.reachable(Endpoint::Port(port.clone()));
         }
         if self.ssh_is_closed {
-            lifecycle.tell(RunEvent::SshClosed { reason: NO_KEY.to_owned() });
+            lifecycle.emit(RunEvent::SshClosed { reason: NO_KEY.to_owned() });
         }
         #[cfg(feature = "streaming")]
         let streaming =
-            self.streaming.map(|plan| plan.open(&self.settings, worker.reach())).transpose()?;
+            self.streaming.map(|plan| plan.open(&self.settings, worker.connector())).transpose()?;
         #[cfg(feature = "ssh")]
         let ssh = match self.ssh {
             Some(plan) => {
@@ -112,7 +111,7 @@ fn platform(message: String) -> Failure {
 #[cfg(feature = "container")]
 fn relay(claims: &mut Claims, worker: &Worker) -> Result<Relay, Failure> {
     let listeners = claims.take_listeners().map_err(|error| taken(&error))?;
-    let started = Relay::start(listeners, &worker.reach());
+    let started = Relay::start(listeners, &worker.connector());
     started.map_err(|error| platform(format!("cannot hand on connections: {error}")))
 }
 
@@ -120,13 +119,13 @@ fn relay(claims: &mut Claims, worker: &Worker) -> Result<Relay, Failure> {
 fn watch(
     claims: &Claims,
     worker: &Worker,
-    events: Events,
+    events: EventReporter,
     warnings: &Arc<Mutex<Vec<String>>>,
 ) -> Option<JoinHandle<Infallible>> {
-    let whose = worker.whose()?;
-    let (ports, reach) = (claims.job_ports(), worker.reach());
+    let owner = worker.socket_owner()?;
+    let (ports, connector) = (claims.job_ports(), worker.connector());
     let warnings = Arc::clone(warnings);
-    let watch = PortWatch { ports, whose, reach, events, warnings };
+    let watch = PortWatch { ports, owner, connector, events, warnings };
     Some(tokio::spawn(watch.run()))
 }
 

@@ -1,16 +1,18 @@
 //! SSH into a run.
 
 use std::io;
+use std::sync::Arc;
 
-use chutes_core::{RunId, SecretPairs};
+use chutes_core::{EventReporter, RunId, SecretPairs};
+use chutes_ports::{Claims, variables};
+use chutes_ssh::{
+    ProcessBackend, ProcessBackendSetup, SessionBackend, SshLimits, SshServer, SshSettings,
+};
 
 use super::{AccessSettings, keys::Keys};
-use crate::event::Events;
-use crate::port::{Claims, variables};
 use crate::process::Sessions;
 use crate::run::Run;
 use crate::run::worker::Worker;
-use crate::ssh::{Place, ProcessPlace, ProcessPlaceSetup, SshLimits, SshServer, SshSettings};
 
 /// What is needed to let people in, apart from the worker.
 pub(super) struct Plan {
@@ -42,38 +44,38 @@ impl Plan {
         worker: &Worker,
         directory: &crate::run::RunDirectory,
         sessions: Sessions,
-        events: Events,
+        events: EventReporter,
     ) -> io::Result<SshServer> {
         let listener = claims.take_ssh();
         let listener = listener.ok_or_else(|| io::Error::other("its port is not there"))?;
         let (public_host, limits) = (settings.public_host(), SshLimits::default());
         let ports = claims.job_ports();
-        let place = match worker {
+        let backend: Arc<dyn SessionBackend> = match worker {
             #[cfg(feature = "container")]
             Worker::Container(worker) => {
                 let mounts = container_mounts(directory, self.artifacts_dir.as_deref());
-                Place::Container(crate::ssh::ContainerPlace::new(crate::ssh::ContainerPlaceSetup {
+                Arc::new(chutes_ssh::ContainerBackend::new(chutes_ssh::ContainerBackendSetup {
                     engine: worker.running(),
-                    reach: worker.reach(),
+                    connector: worker.connector(),
                     ports,
                     mounts,
                     sessions,
                 }))
             }
             Worker::Local(_) | Worker::Process(_) => {
-                Place::Process(ProcessPlace::new(ProcessPlaceSetup {
+                Arc::new(ProcessBackend::new(ProcessBackendSetup {
                     run_id: self.run_id,
                     directory: directory.root().to_owned(),
                     env: self.env,
                     variables: variables(&ports),
-                    reach: worker.reach(),
+                    connector: worker.connector(),
                     ports,
                     sessions,
                 }))
             }
         };
         let settings = SshSettings { keys: self.keys, public_host, limits };
-        SshServer::start(listener, settings, place, events)
+        SshServer::start(listener, settings, backend, events)
     }
 }
 

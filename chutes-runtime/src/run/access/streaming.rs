@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chutes_core::{Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol, Work};
+use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream};
+use chutes_ports::{Claims, Connector};
 
 use super::{AccessSettings, invalid};
-use crate::port::{Claims, Reach};
 use crate::run::Run;
-use crate::streaming::{Front, FrontError, FrontLimits, FrontSettings, Upstream};
 
 /// The port at which an image serves unless its spec says otherwise, as in ComputeHorde.
 const PORT_OF_IMAGES: u16 = 8_000;
@@ -35,7 +35,7 @@ impl Plan {
     pub(super) fn open(
         self,
         settings: &AccessSettings,
-        reach: Reach,
+        connector: Connector,
     ) -> Result<(Front, Upstream), Failure> {
         let settings = FrontSettings {
             listen: SocketAddr::new(settings.host, settings.streaming_port),
@@ -43,7 +43,7 @@ impl Plan {
             client_certificate: self.client_certificate,
             limits: FrontLimits::default(),
         };
-        let upstream = Upstream { reach, port: self.port };
+        let upstream = Upstream { connector, port: self.port };
         let front = Front::open(&settings, upstream.clone()).map_err(|error| {
             let kind = match error {
                 FrontError::Listen { .. } => FailureKind::PortUnavailable,

@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use cap_std::fs::Dir;
 use chutes_core::{
-    ClassProfile, ContainerPath, FailureKind, ImageName, Json, PortAddress, Progress, RunId,
-    SecretPairs,
+    ClassProfile, ContainerPath, EventReporter, FailureKind, ImageName, Json, PortAddress,
+    Progress, RunId, SecretPairs,
 };
+use chutes_ports::{Connector, ContainerConnector, SocketOwner};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -35,8 +36,6 @@ use super::spawn::Spawn;
 use super::step::{Step, StepFailure};
 use super::{Force, StepEnd};
 use crate::container::{self, Engine, EngineError, EngineSettings};
-use crate::event::Events;
-use crate::port::{ContainerReach, Reach, Whose};
 use crate::process::{Death, system_oom_kills};
 use crate::run::RunDirectory;
 use crate::run::output::Output;
@@ -59,7 +58,7 @@ pub(crate) struct ContainerSetup {
     pub(crate) env: SecretPairs,
     pub(crate) network: bool,
     /// The ports of the image, without that of SSH. The engine publishes them where they are, if there is a
-    /// network; without one it cannot, see [`Relay`](crate::port::Relay).
+    /// network; without one it cannot, see [`Relay`](chutes_ports::Relay).
     pub(crate) ports: Vec<PortAddress>,
     /// What the run may use.
     pub(crate) profile: ClassProfile,
@@ -83,7 +82,7 @@ enum Asked {
 /// What the worker and its tasks have in common.
 struct Shared {
     setup: ContainerSetup,
-    events: Events,
+    events: EventReporter,
     engine: OnceLock<Engine>,
     asked: watch::Sender<Asked>,
     /// The first process of the container, by its pid on this machine, while it runs.
@@ -149,7 +148,7 @@ impl ContainerWorker {
         setup: ContainerSetup,
         spawn: Spawn,
         logs: &Dir,
-        events: &Events,
+        events: &EventReporter,
     ) -> io::Result<Self> {
         let output =
             |out: PipeReader, err: PipeReader| Output::start((out, err), spawn, logs, events);
@@ -263,15 +262,15 @@ impl ContainerWorker {
     }
 
     /// How this process reaches what the container serves.
-    pub(crate) fn reach(&self) -> Reach {
-        let reach = ContainerReach::new(self.pid());
+    pub(crate) fn connector(&self) -> Connector {
+        let reach = ContainerConnector::new(self.pid());
         let is_published = self.shared.setup.network;
-        Reach::Container(if is_published { reach.with_published_ports() } else { reach })
+        Connector::Container(if is_published { reach.with_published_ports() } else { reach })
     }
 
     /// The sockets of everything in the container.
-    pub(crate) fn whose(&self) -> Whose {
-        Whose::Namespace(self.pid())
+    pub(crate) fn socket_owner(&self) -> SocketOwner {
+        SocketOwner::Namespace(self.pid())
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {

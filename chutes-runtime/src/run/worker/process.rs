@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use chutes_core::{FailureKind, Progress, SecretPairs};
+use chutes_ports::SocketOwner;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind};
@@ -20,7 +21,6 @@ use super::session::Setup;
 use super::spawn::command;
 use super::step::Step;
 use super::{Force, StepEnd};
-use crate::port::Whose;
 use crate::process::{Death, Tree};
 use crate::registry::Job;
 use crate::run::output::Output;
@@ -233,7 +233,7 @@ impl ProcessWorker {
     }
 
     /// Ends the whole tree, whether the worker still lives or not.
-    async fn kill(&mut self, termination_time: Duration) -> crate::process::Ended {
+    async fn kill(&mut self, termination_time: Duration) -> crate::process::TreeExit {
         if self.status.is_none() {
             let is_urgent = termination_time.is_zero();
             self.sent = Some(if is_urgent { Signal::KILL } else { Signal::TERM });
@@ -257,9 +257,9 @@ impl ProcessWorker {
     }
 
     /// The sockets of all processes of the job.
-    pub(crate) fn whose(&self) -> Whose {
+    pub(crate) fn socket_owner(&self) -> SocketOwner {
         let (tree, _) = self.resources.tree();
-        Whose::Processes(Box::new(move || tree.pids()))
+        SocketOwner::Processes(Box::new(move || tree.pids()))
     }
 
     pub(crate) fn memory(&self) -> Box<dyn Fn() -> Option<u64> + Send> {

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use super::server::{Act, Server, broken, content, plain, redirect, status};
 use super::*;
-use crate::event::Events;
 use crate::volume::progress::Progress;
 use crate::volume::settings::tests::settings;
 
@@ -36,7 +35,7 @@ async fn download(
     known: Option<&str>,
 ) -> (Result<Fetched, VolumeError>, Vec<u8>) {
     let mut file = tempfile::tempfile().unwrap();
-    let progress = Progress::new(Events::new(Arc::new(())), "/volume/a".into());
+    let progress = Progress::new(crate::event::reporter(Arc::new(())), "/volume/a".into());
     let to = file.try_clone().unwrap();
     let fetched = client.download(request, known, to, &mut progress.file()).await;
     let mut there = Vec::new();
@@ -261,7 +260,7 @@ async fn a_full_disk() {
     for act in [plain(b"hello"), plain(&large()), Act::Raw(break_off)] {
         let server = Server::of(vec![act]).await;
         let to = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let progress = Progress::new(Events::new(Arc::new(())), "/volume/a".into());
+        let progress = Progress::new(crate::event::reporter(Arc::new(())), "/volume/a".into());
         let mut progress = progress.file();
         let fetched = client().download(&request(&server.url), None, to, &mut progress).await;
         let error = fetched.unwrap_err();

@@ -79,7 +79,7 @@ impl Case {
             stdout: Box::new(|_| ()),
             stderr: Box::new(|_| ()),
         };
-        let events = Events::new(Arc::new(Lines(sender)));
+        let events = crate::event::reporter(Arc::new(Lines(sender)));
         let worker = ContainerWorker::start(setup, spawn, &logs, &events).unwrap();
         let mut case = Self { podman, folder, worker, lines };
         assert_eq!(case.step(Step::Decode).await, StepEnd::Finished(Ok(Json::null())));

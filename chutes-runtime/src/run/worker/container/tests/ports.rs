@@ -1,11 +1,13 @@
 //! Ports of containers: published by the engine, or relayed into a container without a network.
 
 use chutes_core::{Port, PortAddress, Ports, Protocol, Publish, ReadinessPath};
+use chutes_ports::{
+    Claims, Connector, ContainerConnector, PortWatch, Relay, SocketOwner, get_status,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::*;
-use crate::port::{Claims, ContainerReach, PortWatch, Reach, Relay, Whose, get_status};
 
 /// Serves the files of its outputs.
 const SERVE: &str = "echo hello >/output/x; echo ready; exec busybox httpd -f -p 80 -h /output";
@@ -37,14 +39,14 @@ impl Observer for Ready {
 }
 
 /// Waits until the server in the container has answered, and that was told.
-async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, reach: Reach) {
+async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Connector) {
     let (sender, mut events) = unbounded_channel();
     let expected = ports[0].address;
     let watch = PortWatch {
         ports,
-        whose: Whose::Namespace(worker.pid()),
-        reach,
-        events: Events::new(Arc::new(Ready(sender))),
+        owner: SocketOwner::Namespace(worker.pid()),
+        connector,
+        events: crate::event::reporter(Arc::new(Ready(sender))),
         warnings: Arc::default(),
     };
     let told = async {
@@ -79,20 +81,20 @@ async fn relayed_into_a_container_without_a_network() {
     let of_setup = ports.clone();
     let mut case = Case::with(SERVE, |setup| setup.ports = of_setup).await;
     let pid = case.worker.pid();
-    let reach = Reach::Container(ContainerReach::new(pid.clone()));
-    let relay = Relay::start(claims.take_listeners().unwrap(), &reach).unwrap();
-    let error = get_status(&reach, &ports[0], "/x").await.unwrap_err();
+    let connector = Connector::Container(ContainerConnector::new(pid.clone()));
+    let relay = Relay::start(claims.take_listeners().unwrap(), &connector).unwrap();
+    let error = get_status(&connector, &ports[0], "/x").await.unwrap_err();
     assert!(error.to_string().contains("has not been started yet"), "{error}");
     case.begin_job();
     case.printed("ready").await;
-    ready(&case.worker, ports.clone(), reach.clone()).await;
-    assert_eq!(get_status(&reach, &ports[0], "/missing").await.unwrap(), 404);
+    ready(&case.worker, ports.clone(), connector.clone()).await;
+    assert_eq!(get_status(&connector, &ports[0], "/missing").await.unwrap(), 404);
     let answer = fetch(ports[0].address).await;
     assert!(answer.ends_with("\r\n\r\nhello\n"), "{answer}");
     // What is open on this machine cannot be reached by way of the container.
     let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let number = here.local_addr().unwrap().port();
-    let error = reach.connect_local(number).await.unwrap_err();
+    let error = connector.connect_local(number).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     assert_eq!(case.worker.force().await, Force::Killed);
     case.finish(StepEnd::Finished(Ok(Json::null()))).await;
@@ -110,12 +112,12 @@ async fn published_by_the_engine() {
         setup.network = true;
     })
     .await;
-    let reach = ContainerReach::new(case.worker.pid()).with_published_ports();
-    let reach = Reach::Container(reach);
+    let connector = ContainerConnector::new(case.worker.pid()).with_published_ports();
+    let connector = Connector::Container(connector);
     claims.release();
     case.begin_job();
     case.printed("ready").await;
-    ready(&case.worker, ports.clone(), reach).await;
+    ready(&case.worker, ports.clone(), connector).await;
     let answer = fetch(ports[0].address).await;
     assert!(answer.ends_with("\r\n\r\nhello\n"), "{answer}");
     // The engine has the port of UDP, too.

@@ -1,0 +1,220 @@
+//! The container engine: Docker or Podman, through the Docker API.
+//!
+//! This is an internal component of chutes, without a promise of stability. An [`Engine`] is a connection
+//! that has been tried: it pulls images, and it finds the containers that dead supervisors have left behind.
+//! It does not know what a run does with its container, nor what the container may do.
+//!
+//! ```no_run
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use chutes_core::{EventReporter, ImageName};
+//! use chutes_engine::{Engine, EngineSettings, Pull};
+//!
+//! let engine = Engine::connect(&EngineSettings::default()).await?;
+//! let image = ImageName::new("docker.io/library/busybox:1.36")?;
+//! engine.have_image(&image, Pull::Missing, &EventReporter::none()).await?;
+//! # Ok(()) }
+//! ```
+
+mod address;
+mod answer;
+mod error;
+mod image;
+mod leftovers;
+mod supervisor;
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
+use bollard::{ClientVersion, Docker};
+use chutes_core::RunId;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::address::{Address, candidates};
+pub use self::error::{EngineError, status_code, words};
+use self::supervisor::Supervisor;
+
+/// The version of the API that all engines of the last years speak, Podman at its best. Asking an engine which
+/// versions it has takes Podman a second.
+const OLD_API: &ClientVersion = &ClientVersion { major_version: 1, minor_version: 41 };
+
+/// How long an engine may take to say who it is.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How long an engine may take to begin its answer to a request, in seconds.
+const ANSWER_SECONDS: u64 = 120;
+
+/// How long an engine may take to remove a container that it has said it would remove.
+const REMOVE_TIME: Duration = Duration::from_secs(10);
+
+/// Which engine, and when it pulls.
+#[derive(Clone, Debug, Default)]
+pub struct EngineSettings {
+    /// Its address; `None` is `DOCKER_HOST`, else the first of the usual sockets that answers.
+    pub host: Option<String>,
+    /// When images are pulled.
+    pub pull: Pull,
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// When it is not there.
+    #[default]
+    Missing,
+    /// Each time: there may be a newer one of the same name.
+    Always,
+    /// Never: it must be there.
+    Never,
+}
+
+impl Pull {
+    /// The names of all, as [`FromStr`] reads them.
+    pub const NAMES: [&str; 3] = ["missing", "always", "never"];
+}
+
+/// `missing`, `always` or `never`.
+impl FromStr for Pull {
+    type Err = UnknownPull;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPull> {
+        match text {
+            "missing" => Ok(Self::Missing),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(UnknownPull),
+        }
+    }
+}
+
+/// A word that does not say when an image is pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an image is pulled when it is `missing`, `always` or `never`")]
+pub struct UnknownPull;
+
+/// A connection to an engine, whose version is known.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    docker: Docker,
+    address: Address,
+}
+
+impl Engine {
+    /// Finds the engine. Sockets that do not answer are passed over.
+    pub async fn connect(settings: &EngineSettings) -> Result<Self, EngineError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut tried = Vec::new();
+        for candidate in candidates(settings.host.as_deref(), variable) {
+            match Self::at(&candidate).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) => tried.push(format!("{candidate}: {error}")),
+            }
+        }
+        Err(EngineError::Unreachable { tried: tried.join("; ") })
+    }
+
+    async fn at(candidate: &str) -> Result<Self, String> {
+        let address = Address::parse(candidate)?;
+        let docker = match &address {
+            Address::Socket(path) => Docker::connect_with_unix(path, ANSWER_SECONDS, OLD_API),
+            Address::Tcp(url) => Docker::connect_with_http(url, ANSWER_SECONDS, OLD_API),
+        };
+        let docker = docker.map_err(|error| words(&error))?;
+        let known = async {
+            match docker.ping().await {
+                // A Docker that is newer than this version says so.
+                Err(error) if status_code(&error) == Some(400) => docker.negotiate_version().await,
+                answer => answer.map(|_| docker),
+            }
+        };
+        let known = timeout(CONNECT_TIME, known).await.map_err(|_| "it does not answer")?;
+        let docker = known.map_err(|error| words(&error))?;
+        Ok(Self { docker, address })
+    }
+
+    /// The requests that it takes.
+    #[must_use]
+    pub fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// Where it is: `unix://` and a path, or a URL.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Whether its containers run on this machine, as far as is known.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.address, Address::Socket(_))
+    }
+
+    /// Whether it is Podman. It takes a second to answer that.
+    pub async fn is_podman(&self) -> bool {
+        let version = self.docker.version().await.ok();
+        let components = version.and_then(|version| version.components).unwrap_or_default();
+        components.iter().any(|component| component.name.contains("Podman"))
+    }
+
+    /// An error of a request, with what it was for.
+    #[must_use]
+    pub fn failed(&self, action: &'static str, source: bollard::errors::Error) -> EngineError {
+        EngineError::Failed { address: self.address.to_string(), action, source: Box::new(source) }
+    }
+
+    /// What it says about a container.
+    pub async fn inspect(
+        &self,
+        name: &str,
+    ) -> Result<ContainerInspectResponse, bollard::errors::Error> {
+        answer::understood(
+            self.docker.inspect_container(name, None::<InspectContainerOptions>).await,
+        )
+    }
+
+    /// Removes a container, whatever it is doing, with its anonymous volumes, and makes sure that it is
+    /// gone. `false` when there was none.
+    pub async fn remove(&self, name: &str) -> Result<bool, EngineError> {
+        let failed = |error| self.failed("remove a container", error);
+        let until = Instant::now() + REMOVE_TIME;
+        let mut was_there = false;
+        loop {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let removed = self.docker.remove_container(name, Some(options)).await;
+            let inspected = self.inspect(name).await;
+            if inspected.as_ref().err().and_then(status_code) == Some(404) {
+                return Ok(was_there || removed.is_ok());
+            }
+            was_there = true;
+            if Instant::now() > until {
+                return Err(match (removed, inspected) {
+                    (Err(error), _) | (Ok(()), Err(error)) => failed(error),
+                    (Ok(()), Ok(_)) => EngineError::Stays { name: name.to_owned() },
+                });
+            }
+            // It may be on its way, and there is nothing that tells when it is gone.
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The name of the container of a run.
+#[must_use]
+pub fn name(run_id: RunId) -> String {
+    format!("chutes-{run_id}")
+}
+
+/// The labels by which the container of a run is found again.
+#[must_use]
+pub fn labels(run_id: RunId) -> HashMap<String, String> {
+    let mut labels = HashMap::from([(leftovers::RUN_ID.to_owned(), run_id.to_string())]);
+    // Without it nobody takes the container for a leftover; `recover` finds it by the run id.
+    if let Ok(supervisor) = Supervisor::this() {
+        labels.insert(leftovers::SUPERVISOR.to_owned(), supervisor.to_string());
+    }
+    labels
+}

@@ -1,0 +1,167 @@
+//! Why the worker's process ended without having said how the job ended: from its exit status, and from
+//! what else is known, to the words for it.
+
+#[cfg(test)]
+mod tests;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use chutes_core::{FailureKind, HumanSize};
+use rustix::process::Signal;
+
+use super::cgroup::OomCount;
+use super::memory::MemoryLimit;
+use super::signal;
+
+/// What Rust prints before it aborts a process that has used up its stack.
+const STACK_OVERFLOW: &str = "has overflowed its stack";
+
+/// What is printed when there is no memory: by Rust before it aborts, and by C++ before it does.
+const NO_MEMORY: [(&str, &str); 2] =
+    [("memory allocation of ", " bytes failed"), ("std::bad_alloc", "")];
+
+/// What is known besides the exit status. All of it may be missing.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence<'a> {
+    /// The last signal that the run itself has sent to the worker to end it.
+    pub sent: Option<Signal>,
+    /// What the kernel counted for the cgroup while the worker ran; `None` if it does not count.
+    pub cgroup: Option<OomCount>,
+    /// How many processes of the machine the kernel has killed because memory ran out, shortly before
+    /// the worker ended; see [`system_oom_kills`].
+    pub system_oom_kills: u64,
+    /// The memory limit in force.
+    pub limit: Option<&'a MemoryLimit>,
+    /// The end of what the worker printed to its standard error.
+    pub last_words: &'a str,
+}
+
+/// How the worker's process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// What kind of failure that is.
+    pub kind: FailureKind,
+    /// What happened, for people: a lowercase fragment.
+    pub message: String,
+    /// The code with which it ended by itself.
+    pub exit_code: Option<i32>,
+    /// The name of the signal that ended it.
+    pub signal: Option<String>,
+}
+
+impl Death {
+    /// Finds out how the process ended.
+    #[must_use]
+    pub fn of(status: ExitStatus, evidence: &Evidence<'_>) -> Self {
+        let Some(number) = status.signal() else {
+            let message = match status.code() {
+                Some(code) => format!("the job ended its process with exit code {code}"),
+                None => format!("the job's process ended in an unknown way: {status}"),
+            };
+            let (kind, exit_code) = (FailureKind::Exited, status.code());
+            return Self { kind, message, exit_code, signal: None };
+        };
+        let (kind, message) = by_signal(number, evidence);
+        Self { kind, message, exit_code: None, signal: Some(signal::name(number).into_owned()) }
+    }
+}
+
+fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
+    let name = signal::name(number);
+    if evidence.sent.is_some_and(|sent| sent.as_raw() == number) {
+        return (FailureKind::Killed, format!("the job's process was ended by the run ({name})"));
+    }
+    if number == Signal::KILL.as_raw()
+        && let Some(found) = out_of_memory(evidence)
+    {
+        return found;
+    }
+    if number == Signal::ABORT.as_raw() {
+        return aborted(evidence);
+    }
+    if let Some(reason) = crash(number) {
+        let message = format!("the job's process was killed by {name} ({reason})");
+        return (FailureKind::Crashed, message);
+    }
+    (FailureKind::Killed, format!("the job's process was killed from outside by {name}"))
+}
+
+/// Whether the kernel killed the process for its memory. It does so with a SIGKILL like any other.
+fn out_of_memory(evidence: &Evidence<'_>) -> Option<(FailureKind, String)> {
+    match (evidence.cgroup, evidence.limit) {
+        (Some(count), Some(limit @ MemoryLimit::Cgroup { .. }))
+            if count.kills > 0 && count.at_limit > 0 =>
+        {
+            Some(beyond(limit))
+        }
+        (Some(count), _) if count.kills > 0 => {
+            let message = "the kernel killed the job's process because there was no memory left";
+            Some((FailureKind::OutOfMemory, message.to_owned()))
+        }
+        (None, _) if evidence.system_oom_kills > 0 => {
+            let message = "the job's process was killed by SIGKILL while the kernel killed processes \
+                           because the machine had no memory left";
+            Some((FailureKind::OutOfMemory, message.to_owned()))
+        }
+        // Where the kernel counts for the cgroup, what it did to others is of no interest.
+        _ => None,
+    }
+}
+
+fn beyond(limit: &MemoryLimit) -> (FailureKind, String) {
+    let bytes = HumanSize(limit.bytes());
+    (FailureKind::MemoryLimit, format!("the job needed more memory than its limit of {bytes}"))
+}
+
+/// An abort, told apart by what was printed before it.
+fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
+    if evidence.last_words.contains(STACK_OVERFLOW) {
+        let message = "the job used up its stack: a function calls itself without end, or a thread needs \
+                       a larger stack";
+        return (FailureKind::StackOverflow, message.to_owned());
+    }
+    let no_memory = has_no_memory(evidence.last_words);
+    match evidence.limit {
+        Some(limit @ MemoryLimit::AddressSpace { .. }) if no_memory => beyond(limit),
+        _ if no_memory => {
+            let message =
+                "the job's process aborted because it could not allocate memory (SIGABRT)";
+            (FailureKind::Aborted, message.to_owned())
+        }
+        _ => (FailureKind::Aborted, "the job's process aborted itself (SIGABRT)".to_owned()),
+    }
+}
+
+fn has_no_memory(text: &str) -> bool {
+    text.lines().any(|line| {
+        NO_MEMORY.iter().any(|(begin, end)| {
+            line.split_once(begin).is_some_and(|(_, behind)| behind.contains(end))
+        })
+    })
+}
+
+/// What a signal says that is raised by the code that runs.
+fn crash(number: i32) -> Option<&'static str> {
+    Some(match Signal::from_named_raw(number)? {
+        Signal::SEGV => "invalid memory reference",
+        Signal::BUS => "memory that is not there, for instance behind the end of a mapped file",
+        Signal::ILL => "illegal instruction",
+        Signal::FPE => "invalid arithmetic, for instance a division by zero",
+        Signal::SYS => "forbidden or unknown system call",
+        Signal::TRAP => "breakpoint without debugger",
+        _ => return None,
+    })
+}
+
+/// How many processes the kernel has killed because memory ran out, on the whole machine since it was
+/// started; `None` where it does not say. To be asked now and then while the worker runs: the shorter the
+/// time between two answers, the less a change has to do with anybody else.
+#[must_use]
+pub fn system_oom_kills() -> Option<u64> {
+    oom_kills(&std::fs::read_to_string("/proc/vmstat").ok()?)
+}
+
+fn oom_kills(vmstat: &str) -> Option<u64> {
+    vmstat.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}

@@ -1,0 +1,101 @@
+//! The memory of a run: its limit, and how much is in use.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use chutes_core::HumanSize;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+use super::cgroup::Cgroup;
+use super::tree::Tree;
+
+/// A memory limit that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// For all processes of the run together, counted by the kernel; who goes beyond it is killed.
+    Cgroup {
+        /// The limit.
+        bytes: u64,
+    },
+    /// For the address space of each process by itself, which is usually larger than what it uses; who
+    /// goes beyond it gets no more memory, which most programs answer by aborting.
+    AddressSpace {
+        /// The limit.
+        bytes: u64,
+        /// Why there is nothing better: a fragment for a warning.
+        because: String,
+    },
+}
+
+/// A memory limit that could not be set in any way.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot limit the memory of the job, neither by a cgroup ({because}) nor by its address space: {source}"
+)]
+pub struct MemoryLimitError {
+    because: String,
+    source: io::Error,
+}
+
+impl MemoryLimit {
+    /// Limits the memory of a worker that has not run any user code yet. It has to be in the cgroup
+    /// already; without one, the reason goes into the answer.
+    pub fn set(
+        worker: Pid,
+        bytes: u64,
+        cgroup: Result<&Cgroup, &str>,
+    ) -> Result<Self, MemoryLimitError> {
+        let limited = cgroup.map_err(str::to_owned).and_then(|cgroup| cgroup.limit_memory(bytes));
+        let Err(because) = limited else { return Ok(Self::Cgroup { bytes }) };
+        // The worker has inherited our own limit, and may not have more than that.
+        let bytes = getrlimit(Resource::As).maximum.map_or(bytes, |most| most.min(bytes));
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        match prlimit(Some(worker), Resource::As, limit) {
+            Ok(_) => Ok(Self::AddressSpace { bytes, because }),
+            Err(error) => Err(MemoryLimitError { because, source: error.into() }),
+        }
+    }
+
+    /// The limit.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Cgroup { bytes } | Self::AddressSpace { bytes, .. } => *bytes,
+        }
+    }
+
+    /// What to tell the one who asked for the limit, when it is not quite what was asked for.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Cgroup { .. } => None,
+            Self::AddressSpace { bytes, because } => Some(format!(
+                "the memory limit of {} holds for the address space of each process of the job, not for \
+                 all of them together: {because}",
+                HumanSize(*bytes)
+            )),
+        }
+    }
+}
+
+/// The memory that a run uses, in bytes: as the cgroup counts it, or else the sum over all processes, in
+/// which what they share is counted several times.
+pub fn memory_in_use(cgroup: Option<&Cgroup>, tree: &Tree) -> Option<u64> {
+    if let Some(bytes) = cgroup.and_then(Cgroup::memory_in_use) {
+        return Some(bytes);
+    }
+    Some(tree.pids().ok()?.into_iter().filter_map(resident_bytes).sum())
+}
+
+/// The memory of one process that is not swapped out; `None` if it is gone.
+fn resident_bytes(pid: Pid) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_pid())).ok()?;
+    resident_pages(&text)?.checked_mul(rustix::param::page_size() as u64)
+}
+
+/// Reads the text of `/proc/PID/statm`: numbers of pages, the second is what is resident.
+fn resident_pages(statm: &str) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(1)?.parse().ok()
+}

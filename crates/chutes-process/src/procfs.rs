@@ -1,0 +1,221 @@
+//! What `/proc` says about processes. A process may vanish at any moment, and it chooses its own name.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read};
+
+use rustix::process::Pid;
+
+/// How often processes are read again whose parent has ended while the table was read. They would be
+/// taken for strangers.
+const SECOND_LOOKS: usize = 4;
+
+/// More bytes than there are in `/proc/PID/stat`: about 350, and the name, which the kernel writes with up
+/// to four for each of its 15 or, for its own threads, 63.
+const USUAL_STAT: usize = 1024;
+
+/// A pid from a number, if it is one. (`Pid::from_raw` must not be asked about negative numbers.)
+pub(super) fn pid(number: i32) -> Option<Pid> {
+    if number > 0 { Pid::from_raw(number) } else { None }
+}
+
+/// One process for all time: a pid is given away again, but not with the same start time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) pid: Pid,
+    /// In clock ticks since boot.
+    started: u64,
+}
+
+#[cfg(test)]
+impl Identity {
+    /// Another process with the same pid.
+    pub(super) fn started_earlier(self) -> Self {
+        Self { started: self.started - 1, ..self }
+    }
+}
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// It runs or waits.
+    Alive,
+    /// It was stopped, or is being traced, and does nothing until it is continued.
+    Stopped,
+    /// It has ended; only its exit status is left.
+    Ended,
+}
+
+/// One line of the table of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub(super) identity: Identity,
+    /// Zero for a process whose parent is outside of this PID namespace.
+    pub(super) parent: i32,
+    /// Zero for a process whose group is outside of this PID namespace.
+    pub(super) group: i32,
+    /// Zero for a process whose session is outside of this PID namespace.
+    pub session: i32,
+    pub(super) activity: Activity,
+    /// The name that the process has given itself, fit to be shown.
+    pub name: String,
+}
+
+impl Process {
+    /// Reads the text of `/proc/PID/stat`: `pid (name) state parent group session ...`. The name may
+    /// hold anything, also parentheses and line breaks; nothing behind it does.
+    pub(super) fn parse(stat: &[u8]) -> Option<Self> {
+        let open = stat.iter().position(|byte| *byte == b'(')?;
+        let close = stat.iter().rposition(|byte| *byte == b')')?;
+        let name = stat.get(open + 1..close)?;
+        let pid = pid(str::from_utf8(stat.get(..open)?).ok()?.trim().parse().ok()?)?;
+        let rest = str::from_utf8(stat.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let threads: i64 = fields.get(17)?.parse().ok()?;
+        let activity = match *fields.first()? {
+            // The first thread has ended, but others go on: the process is alive.
+            "Z" if threads > 1 => Activity::Alive,
+            "Z" | "X" | "x" => Activity::Ended,
+            "T" | "t" => Activity::Stopped,
+            _ => Activity::Alive,
+        };
+        Some(Self {
+            identity: Identity { pid, started: fields.get(19)?.parse().ok()? },
+            parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            activity,
+            name: String::from_utf8_lossy(name).escape_debug().to_string(),
+        })
+    }
+
+    /// Reads one process; `None` if it is gone.
+    pub fn read(pid: Pid) -> io::Result<Option<Self>> {
+        match read_stat(pid) {
+            Ok(stat) => Ok(Self::parse(&stat)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.identity.pid
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.activity == Activity::Stopped
+    }
+
+    #[must_use]
+    /// Whether it has ended, and only its exit status is left.
+    pub fn has_ended(&self) -> bool {
+        self.activity == Activity::Ended
+    }
+}
+
+/// Reads `/proc/PID/stat` with as few system calls as it takes. The kernel says of such a file that it is
+/// empty, so the standard library would begin with a few bytes and ask again and again.
+fn read_stat(pid: Pid) -> io::Result<Vec<u8>> {
+    let mut stat = Vec::with_capacity(USUAL_STAT);
+    let file = File::open(format!("/proc/{}/stat", pid.as_raw_pid()))?;
+    // With a limit the size of the file is not asked for.
+    file.take(u64::MAX).read_to_end(&mut stat)?;
+    Ok(stat)
+}
+
+/// Whether a file of `/proc/PID` could not be read because the process has ended. One that belongs to
+/// somebody else is as good as gone: it cannot be looked at, and not be signalled either.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    let no_such_process = error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error());
+    no_such_process
+        || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+}
+
+/// The numbers of all processes that can be seen.
+pub fn pids() -> io::Result<Vec<Pid>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| pid(name.parse().ok()?)));
+    }
+    Ok(pids)
+}
+
+/// All processes that can be seen, in one look.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    processes: Vec<Process>,
+}
+
+impl Table {
+    /// Reads the table. An error is never "there is nobody": whoever asks must not take processes for
+    /// ended that were not looked at.
+    pub(super) fn read() -> io::Result<Self> {
+        // All names first: the list must not grow by those that come while it is worked through, or
+        // processes that multiply keep it from ever being complete.
+        let pids = pids()?;
+        let mut processes = Vec::with_capacity(pids.len());
+        for pid in pids {
+            processes.extend(Process::read(pid)?);
+        }
+        let mut table = Self { processes };
+        for _ in 0..SECOND_LOOKS {
+            let pids = table.without_parent();
+            if pids.is_empty() {
+                break;
+            }
+            table.processes.retain(|process| !pids.contains(&process.pid()));
+            for pid in pids {
+                table.processes.extend(Process::read(pid)?);
+            }
+        }
+        Ok(table)
+    }
+
+    /// Those whose parent is not in the table.
+    fn without_parent(&self) -> HashSet<Pid> {
+        let pids: HashSet<i32> = self.processes.iter().map(|p| p.pid().as_raw_pid()).collect();
+        let lost = self.processes.iter().filter(|p| p.parent != 0 && !pids.contains(&p.parent));
+        lost.map(Process::pid).collect()
+    }
+
+    pub(super) fn all(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// Everything that descends from `root`, without `root` itself, and without those that are spared
+    /// and what descends from them. Ended ones are in it.
+    pub(super) fn descendants(&self, root: Pid, spared: &HashSet<Identity>) -> Vec<Process> {
+        let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
+        for process in &self.processes {
+            children.entry(process.parent).or_default().push(process);
+        }
+        // Taken out of the map when they are looked at, so that a table that contradicts itself, with
+        // processes that descend from each other, comes to an end.
+        let mut open = children.remove(&root.as_raw_pid()).unwrap_or_default();
+        let mut found = Vec::new();
+        while let Some(process) = open.pop() {
+            if process.pid() != root && !spared.contains(&process.identity) {
+                open.extend(children.remove(&process.pid().as_raw_pid()).unwrap_or_default());
+                found.push(process.clone());
+            }
+        }
+        found.sort_by_key(|process| process.pid().as_raw_pid());
+        found
+    }
+
+    /// The process and its parent, the parent's parent, and so on.
+    pub(super) fn with_ancestors(&self, pid: Pid) -> HashSet<i32> {
+        let parents: HashMap<i32, i32> =
+            self.processes.iter().map(|p| (p.pid().as_raw_pid(), p.parent)).collect();
+        let mut line = HashSet::new();
+        let mut next = Some(pid.as_raw_pid());
+        while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
+            next = parents.get(&pid).copied();
+        }
+        line
+    }
+}

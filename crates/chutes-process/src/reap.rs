@@ -1,0 +1,15 @@
+//! Taking the exit status of processes that have ended.
+
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+use super::procfs::Process;
+
+/// Takes the exit status of a child that has ended. Its pid is still its own: only we can give it free.
+pub(crate) fn take_status(ended: &Process) -> Option<WaitIdStatus> {
+    waitid(WaitId::Pid(ended.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok().flatten()
+}
+
+/// Takes the exit status of a child that has ended. Returns whether a signal has ended it.
+pub(crate) fn was_signalled(ended: &Process) -> bool {
+    take_status(ended).is_some_and(|status| status.killed() || status.dumped())
+}

@@ -1,0 +1,139 @@
+//! Signals: sent to exactly the process that was meant, and named.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use rustix::io::Errno;
+use rustix::process::{
+    PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+};
+
+use super::procfs::{Process, Table, pid};
+
+/// The first real-time signal that programs may use; the C library keeps those below for itself.
+const FIRST_REAL_TIME: i32 = 34;
+const LAST_REAL_TIME: i32 = 64;
+
+/// Sends a signal to this process, never to one that was given its pid since.
+///
+/// # Errors
+///
+/// [`Errno::SRCH`] when it is gone.
+pub(super) fn send(process: &Process, signal: Signal) -> Result<(), Errno> {
+    match pidfd_open(process.pid(), PidfdFlags::empty()) {
+        // What the descriptor stands for cannot change any more, so looking now is enough.
+        Ok(descriptor) if is_still(process) => pidfd_send_signal(descriptor, signal),
+        Ok(_) | Err(Errno::SRCH) => Err(Errno::SRCH),
+        // No descriptor to be had: an old kernel, a filter of system calls, or too many open files.
+        Err(_) if is_still(process) => kill_process(process.pid(), signal),
+        Err(_) => Err(Errno::SRCH),
+    }
+}
+
+fn is_still(process: &Process) -> bool {
+    match Process::read(process.pid()) {
+        Ok(now) => now.is_some_and(|now| now.identity == process.identity),
+        Err(_) => false,
+    }
+}
+
+/// Sends a signal to the process groups of some members. The kernel does not let a process of a group
+/// escape by forking meanwhile, while it may escape [`send`]. A group in which anybody lives who is no
+/// member gets nothing.
+pub(super) fn send_to_groups<'a>(
+    some: impl Iterator<Item = &'a Process>,
+    members: &[Process],
+    table: &Table,
+    signal: Signal,
+) {
+    let members: HashSet<_> = members.iter().map(|process| process.identity).collect();
+    let mut groups: HashSet<i32> = some.map(|process| process.group).collect();
+    let others = table.all().iter().filter(|process| !process.has_ended());
+    for process in others.filter(|process| !members.contains(&process.identity)) {
+        groups.remove(&process.group);
+    }
+    for group in groups.into_iter().filter(|group| *group > 1) {
+        if let Some(group) = pid(group) {
+            // Each process is also sent the signal by itself, which tells whether it can be reached.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+/// The name of a signal, for instance `SIGSEGV` or `SIGRTMIN+2`.
+#[must_use]
+pub fn name(number: i32) -> Cow<'static, str> {
+    const NAMES: [&str; 31] = [
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGPWR",
+        "SIGSYS",
+    ];
+    match number {
+        FIRST_REAL_TIME => "SIGRTMIN".into(),
+        number if (FIRST_REAL_TIME..=LAST_REAL_TIME).contains(&number) => {
+            format!("SIGRTMIN+{}", number - FIRST_REAL_TIME).into()
+        }
+        number => usize::try_from(number)
+            .ok()
+            .and_then(|number| NAMES.get(number.checked_sub(1)?))
+            .map_or_else(|| format!("signal {number}").into(), |name| Cow::Borrowed(*name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (number, expected) in [
+            (Signal::HUP.as_raw(), "SIGHUP"),
+            (Signal::ABORT.as_raw(), "SIGABRT"),
+            (Signal::BUS.as_raw(), "SIGBUS"),
+            (Signal::KILL.as_raw(), "SIGKILL"),
+            (Signal::SEGV.as_raw(), "SIGSEGV"),
+            (Signal::TERM.as_raw(), "SIGTERM"),
+            (Signal::CHILD.as_raw(), "SIGCHLD"),
+            (Signal::XFSZ.as_raw(), "SIGXFSZ"),
+            (Signal::SYS.as_raw(), "SIGSYS"),
+            (34, "SIGRTMIN"),
+            (36, "SIGRTMIN+2"),
+            (64, "SIGRTMIN+30"),
+            (0, "signal 0"),
+            (-3, "signal -3"),
+            (32, "signal 32"),
+            (65, "signal 65"),
+            (i32::MIN, "signal -2147483648"),
+        ] {
+            assert_eq!(name(number), expected);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Where sessions land, and what they may connect to.
+
+#[cfg(feature = "container")]
+mod container;
+mod process;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use chutes_core::PortAddress;
+use chutes_ports::Connector;
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+#[cfg(feature = "container")]
+pub use self::container::{ContainerBackend, ContainerBackendSetup};
+pub use self::process::{ProcessBackend, ProcessBackendSetup};
+
+/// How long a connection to a port may take to be made.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// How many requests may wait for a session. A terminal that is resized by a mouse makes many.
+pub(super) const CONTROL_QUEUE: usize = 16;
+
+/// What a backend answers, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where the sessions of a run land.
+pub trait SessionBackend: Send + Sync {
+    /// Starts what a session asks for.
+    fn start(&self, request: SessionRequest) -> Answer<'_, io::Result<Started>>;
+
+    /// The network as the job sees it, and the ports of the run.
+    fn network(&self) -> (&Connector, &[PortAddress]);
+
+    /// Ends everything that sessions have started. Returns what is wrong with that.
+    fn stop(&self) -> Answer<'_, Vec<String>>;
+}
+
+/// Connects to the loopback interface as the job sees it, or to a port of the run where it is published,
+/// and to nothing else.
+pub(super) async fn connect(
+    backend: &dyn SessionBackend,
+    host: &str,
+    port: u16,
+) -> io::Result<TcpStream> {
+    let (connector, ports) = backend.network();
+    let connected = async {
+        match target(host, port, ports) {
+            Some(Target::Local) => connector.connect_local(port).await,
+            Some(Target::Port(port)) => connector.connect(port).await,
+            None => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    };
+    timeout(CONNECT_TIME, connected).await?
+}
+
+/// What a client may connect to.
+#[derive(Debug, PartialEq, Eq)]
+enum Target<'a> {
+    Local,
+    Port(&'a PortAddress),
+}
+
+fn target<'a>(host: &str, port: u16, ports: &'a [PortAddress]) -> Option<Target<'a>> {
+    if port == 0 {
+        return None;
+    }
+    let name = host.trim_end_matches('.');
+    if name.eq_ignore_ascii_case("localhost") {
+        return Some(Target::Local);
+    }
+    let address: IpAddr = name.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    let address = address.to_canonical();
+    // A port of the run may be at another loopback address than the usual one.
+    let is_there = |one: &&PortAddress| one.address.ip() == address && one.address.port() == port;
+    let port = ports.iter().find(is_there).map(Target::Port);
+    port.or_else(|| address.is_loopback().then_some(Target::Local))
+}
+
+/// What a session wants.
+#[derive(Debug)]
+pub struct SessionRequest {
+    /// What is started.
+    pub command: SessionCommand,
+    /// `None` without a terminal.
+    pub terminal: Option<Terminal>,
+    /// What the client has sent and may send, and where it comes from (`SSH_CONNECTION`, `SSH_CLIENT`).
+    pub env: Vec<(String, String)>,
+}
+
+/// What is to be started.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SessionCommand {
+    /// A login shell.
+    Shell,
+    /// A command for a shell.
+    Command(Vec<u8>),
+    /// The SFTP server.
+    Sftp,
+}
+
+/// The terminal of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// What it understands: the value of `TERM`.
+    pub term: String,
+    /// Its width in characters.
+    pub columns: u16,
+    /// Its height in characters.
+    pub rows: u16,
+    /// Its width and height in pixels; 0 where that is not known.
+    pub pixels: (u16, u16),
+}
+
+/// A session that runs.
+pub struct Started {
+    /// Shutting it down passes the end of the input on.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the session prints.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// `None` when it is part of the standard output.
+    pub stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    /// Dropping it is [`Control::HangUp`].
+    pub control: mpsc::Sender<Control>,
+    /// How the session has ended, once it has.
+    pub end: oneshot::Receiver<SessionEnd>,
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started").finish_non_exhaustive()
+    }
+}
+
+/// What a client wants of a session that runs.
+#[derive(Debug)]
+pub enum Control {
+    /// Its terminal has another size. What was typed afterwards waits until `done` is dropped.
+    Resize {
+        /// Its new width in characters.
+        columns: u16,
+        /// Its new height in characters.
+        rows: u16,
+        /// Its new width and height in pixels.
+        pixels: (u16, u16),
+        /// Dropped when the session knows.
+        done: oneshot::Sender<Infallible>,
+    },
+    /// A signal for the process.
+    Signal(SessionSignal),
+    /// The client is gone.
+    HangUp,
+}
+
+/// The signals that SSH has names for, and `USR2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionSignal {
+    /// `SIGABRT`.
+    Abrt,
+    /// `SIGALRM`.
+    Alrm,
+    /// `SIGFPE`.
+    Fpe,
+    /// `SIGHUP`.
+    Hup,
+    /// `SIGILL`.
+    Ill,
+    /// `SIGINT`.
+    Int,
+    /// `SIGKILL`.
+    Kill,
+    /// `SIGPIPE`.
+    Pipe,
+    /// `SIGQUIT`.
+    Quit,
+    /// `SIGSEGV`.
+    Segv,
+    /// `SIGTERM`.
+    Term,
+    /// `SIGUSR1`.
+    Usr1,
+    /// `SIGUSR2`.
+    Usr2,
+}
+
+impl SessionSignal {
+    const ALL: [(Self, &'static str); 13] = [
+        (Self::Abrt, "ABRT"),
+        (Self::Alrm, "ALRM"),
+        (Self::Fpe, "FPE"),
+        (Self::Hup, "HUP"),
+        (Self::Ill, "ILL"),
+        (Self::Int, "INT"),
+        (Self::Kill, "KILL"),
+        (Self::Pipe, "PIPE"),
+        (Self::Quit, "QUIT"),
+        (Self::Segv, "SEGV"),
+        (Self::Term, "TERM"),
+        (Self::Usr1, "USR1"),
+        (Self::Usr2, "USR2"),
+    ];
+
+    /// The signal as the kernel knows it.
+    #[must_use]
+    pub const fn number(self) -> Signal {
+        match self {
+            Self::Abrt => Signal::ABORT,
+            Self::Alrm => Signal::ALARM,
+            Self::Fpe => Signal::FPE,
+            Self::Hup => Signal::HUP,
+            Self::Ill => Signal::ILL,
+            Self::Int => Signal::INT,
+            Self::Kill => Signal::KILL,
+            Self::Pipe => Signal::PIPE,
+            Self::Quit => Signal::QUIT,
+            Self::Segv => Signal::SEGV,
+            Self::Term => Signal::TERM,
+            Self::Usr1 => Signal::USR1,
+            Self::Usr2 => Signal::USR2,
+        }
+    }
+
+    /// Its name, without `SIG`.
+    #[cfg(test)]
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(signal, _)| *signal == self).map_or("TERM", |(_, name)| name)
+    }
+
+    /// The signal of this name, without `SIG`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
+    }
+}
+
+/// How a session has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Its process has returned this.
+    Exited(u32),
+    /// A signal has ended its process.
+    Signalled {
+        /// The name of the signal, without `SIG`.
+        name: String,
+        /// Whether the kernel has written a core file.
+        core_dumped: bool,
+    },
+    /// It cannot be known.
+    Lost(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::{Port, Protocol};
+
+    use super::*;
+
+    #[test]
+    fn clients_may_connect_to_the_job_only() {
+        let web = PortAddress {
+            port: Port::new("web", 8080, Protocol::Http).unwrap(),
+            address: ([192, 168, 1, 2], 18_080).into(),
+        };
+        let near = PortAddress {
+            port: Port::new("near", 9000, Protocol::Tcp).unwrap(),
+            address: ([127, 1, 2, 3], 19_000).into(),
+        };
+        let ports = [web.clone(), near.clone()];
+        let check = |host: &str, port: u16, expected: Option<Target<'_>>| {
+            assert_eq!(target(host, port, &ports), expected, "{host} {port}");
+        };
+        for host in
+            ["localhost", "LocalHost", "localhost.", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]
+        {
+            check(host, 1234, Some(Target::Local));
+            check(host, 0, None);
+        }
+        check("::ffff:127.0.0.1", 1234, Some(Target::Local));
+        check("192.168.1.2", 18_080, Some(Target::Port(&web)));
+        check("127.1.2.3", 19_000, Some(Target::Port(&near)));
+        check("127.0.0.1", 19_000, Some(Target::Local));
+        check("192.168.1.2", 8080, None);
+        check("192.168.1.3", 18_080, None);
+        for host in [
+            "169.254.169.254",
+            "example.com",
+            "10.0.0.1",
+            "",
+            "0.0.0.0",
+            "::",
+            "localhost.example.com",
+        ] {
+            check(host, 80, None);
+        }
+    }
+
+    #[test]
+    fn signals_have_one_name_each() {
+        for (signal, name) in SessionSignal::ALL {
+            assert_eq!((signal.name(), SessionSignal::from_name(name)), (name, Some(signal)));
+        }
+        for unknown in ["", "SIGINT", "int", "STOP", "INFO@openssh.com"] {
+            assert_eq!(SessionSignal::from_name(unknown), None, "{unknown}");
+        }
+    }
+}

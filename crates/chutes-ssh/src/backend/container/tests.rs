@@ -1,0 +1,295 @@
+//! Sessions in real containers: of Podman, started for each test, on storage that all tests share.
+
+mod podman;
+
+use std::fs;
+
+use bollard::models::{ContainerCreateBody, ResourcesUlimits};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use chutes_core::{Port, Protocol};
+use chutes_engine::{EngineSettings, Pull};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::oneshot;
+
+use self::podman::{IMAGE, Podman};
+use super::super::{Control, SessionEnd, SessionSignal, Terminal, connect};
+use super::*;
+
+/// A container that runs for as long as the test, and the place for sessions in it.
+struct Case {
+    backend: ContainerBackend,
+    engine: Engine,
+    name: String,
+    _podman: Podman,
+}
+
+fn limit(name: &str) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(1024), hard: Some(1024) }
+}
+
+fn setup(engine: Option<(Engine, String)>) -> ContainerBackendSetup {
+    ContainerBackendSetup {
+        engine: watch::Sender::new(engine).subscribe(),
+        connector: Connector::Here,
+        ports: Vec::new(),
+        mounts: Vec::new(),
+        sessions: Sessions::default(),
+    }
+}
+
+impl Case {
+    async fn new() -> Self {
+        let podman = Podman::start();
+        let settings = EngineSettings { host: Some(podman.host()), pull: Pull::Never };
+        let engine = Engine::connect(&settings).await.unwrap();
+        let name = format!("chutes-ssh-test-{}", uuid::Uuid::now_v7());
+        let body = ContainerCreateBody {
+            image: Some(IMAGE.to_owned()),
+            cmd: Some(["sleep", "600"].map(str::to_owned).to_vec()),
+            env: Some(vec!["OF_THE_JOB=yes".to_owned()]),
+            host_config: Some(bollard::models::HostConfig {
+                network_mode: Some("none".to_owned()),
+                // No more than what this process may have: engines like to give more.
+                ulimits: Some(["nofile", "nproc"].map(limit).to_vec()),
+                ..bollard::models::HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        engine.docker().create_container(Some(options), body).await.unwrap();
+        engine.docker().start_container(&name, None::<StartContainerOptions>).await.unwrap();
+        let backend = ContainerBackend::new(setup(Some((engine.clone(), name.clone()))));
+        Self { backend, engine, name, _podman: podman }
+    }
+
+    async fn start(&self, command: SessionCommand, terminal: Option<Terminal>) -> Started {
+        let env = vec![("LANG".to_owned(), "xx".to_owned())];
+        self.backend.start(SessionRequest { command, terminal, env }).await.unwrap()
+    }
+
+    async fn command(&self, text: &str) -> Started {
+        self.start(SessionCommand::Command(text.into()), None).await
+    }
+
+    /// Runs a command to its end: its output, its errors, its end.
+    async fn run(&self, text: &str, input: &[u8]) -> (String, String, SessionEnd) {
+        let mut started = self.command(text).await;
+        let (mut out, mut err) = (String::new(), String::new());
+        let mut stderr = started.stderr.take().unwrap();
+        let write = async {
+            started.stdin.write_all(input).await.unwrap();
+            started.stdin.shutdown().await.unwrap();
+        };
+        let ((), out_read, err_read) = tokio::join!(
+            write,
+            started.stdout.read_to_string(&mut out),
+            stderr.read_to_string(&mut err)
+        );
+        out_read.unwrap();
+        err_read.unwrap();
+        (out, err, started.end.await.unwrap())
+    }
+
+    /// The names of the programs in the container.
+    async fn programs(&self) -> String {
+        self.run("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done", b"").await.0
+    }
+
+    async fn end(self) {
+        assert_eq!(self.backend.stop().await, Vec::<String>::new());
+        self.engine.remove(&self.name).await.unwrap();
+    }
+}
+
+fn terminal() -> Terminal {
+    Terminal { term: "vt100".to_owned(), columns: 123, rows: 45, pixels: (0, 0) }
+}
+
+#[tokio::test]
+async fn before_the_container_runs() {
+    let backend = ContainerBackend::new(setup(None));
+    for command in
+        [SessionCommand::Shell, SessionCommand::Command(b"true".into()), SessionCommand::Sftp]
+    {
+        let request = SessionRequest { command, terminal: None, env: Vec::new() };
+        let error = backend.start(request).await.err().unwrap();
+        assert_eq!(error.to_string(), "the container does not run yet");
+    }
+}
+
+#[tokio::test]
+async fn only_what_belongs_to_the_run_is_connected_to() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = listener.local_addr().unwrap().port();
+    let port = Port::new("web", 8080, Protocol::Tcp).unwrap();
+    let address = format!("127.0.0.1:{number}").parse().unwrap();
+    let mut setup = setup(None);
+    setup.ports = vec![PortAddress { port, address }];
+    let backend = ContainerBackend::new(setup);
+    for host in ["localhost", "127.0.0.1", "LOCALHOST"] {
+        connect(&backend, host, number).await.unwrap();
+    }
+    for host in ["192.0.2.1", "example.org", "169.254.169.254", "", "0.0.0.0", "::"] {
+        let error = connect(&backend, host, number).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn commands() {
+    let case = Case::new().await;
+    let ended = case.run("cat; echo oh no >&2; echo $OF_THE_JOB $LANG; exit 7", b"in\n").await;
+    assert_eq!(ended, ("in\nyes xx\n".into(), "oh no\n".into(), SessionEnd::Exited(7)));
+    let ended = case.run("nosuch", b"").await;
+    assert_eq!(ended.2, SessionEnd::Exited(127));
+    let (out, ..) = case.run("seq 200000", b"").await;
+    assert_eq!(out.lines().count(), 200_000);
+    let request = SessionRequest {
+        command: SessionCommand::Command(b"\xff".into()),
+        terminal: None,
+        env: Vec::new(),
+    };
+    assert!(case.backend.start(request).await.is_err());
+    case.end().await;
+}
+
+#[tokio::test]
+async fn shells_on_terminals() {
+    let case = Case::new().await;
+    let mut started = case.start(SessionCommand::Shell, Some(terminal())).await;
+    assert!(started.stderr.is_none());
+    let mut lines = BufReader::new(started.stdout).lines();
+    let mut wait_for = async |text: &str| loop {
+        let line = lines.next_line().await.unwrap().unwrap();
+        if line.contains(text) && !line.contains("echo") {
+            return line;
+        }
+    };
+    // What begins with a byte that would be a stream in a frame.
+    started.stdin.write_all(b"echo -e '\\001\\002\\003' term=$TERM\n").await.unwrap();
+    wait_for("term=vt100").await;
+    started.stdin.write_all(b"busybox stty size; echo done$((1+1))\n").await.unwrap();
+    assert_eq!(wait_for("45 ").await.trim(), "45 123");
+    let (done, is_done) = oneshot::channel();
+    let resize = Control::Resize { columns: 90, rows: 30, pixels: (0, 0), done };
+    started.control.send(resize).await.unwrap();
+    assert!(is_done.await.is_err(), "it is dropped");
+    started.stdin.write_all(b"busybox stty size\n").await.unwrap();
+    assert_eq!(wait_for("30 ").await.trim(), "30 90");
+    started.stdin.write_all(b"exit 3\n").await.unwrap();
+    while lines.next_line().await.is_ok_and(|line| line.is_some()) {}
+    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(3));
+    case.end().await;
+}
+
+#[tokio::test]
+async fn signals_reach_the_session_and_nobody_else() {
+    let case = Case::new().await;
+    let mut other = case.command("echo up; sleep 500").await;
+    let mut up = [0; 3];
+    other.stdout.read_exact(&mut up).await.unwrap();
+    let mut started =
+        case.command("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.1; done").await;
+    started.stdout.read_exact(&mut up).await.unwrap();
+    started.control.send(Control::Signal(SessionSignal::Usr1)).await.unwrap();
+    let mut rest = String::new();
+    started.stdout.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.ends_with("got\n"), "{rest}");
+    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(9));
+    let programs = case.programs().await;
+    assert!(programs.contains("sleep 500") && programs.contains("sleep 600"), "{programs}");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_leaves_nothing() {
+    let case = Case::new().await;
+    let script = "trap '' HUP TERM; sleep 501 & sleep 502 & echo up; wait; sleep 503";
+    let mut started = case.command(script).await;
+    let mut up = [0; 3];
+    started.stdout.read_exact(&mut up).await.unwrap();
+    started.control.send(Control::HangUp).await.unwrap();
+    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(137));
+    let programs = case.programs().await;
+    assert!(!programs.contains("sleep 50") && programs.contains("sleep 600"), "{programs}");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_container() {
+    let case = Case::new().await;
+    let mut started = case.command("echo up; sleep 505").await;
+    let mut up = [0; 3];
+    started.stdout.read_exact(&mut up).await.unwrap();
+    case.engine.remove(&case.name).await.unwrap();
+    let mut rest = String::new();
+    started.stdout.read_to_string(&mut rest).await.unwrap();
+    let end = started.end.await.unwrap();
+    assert!(matches!(&end, SessionEnd::Lost(_) | SessionEnd::Exited(137)), "{end:?}");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn stopping_ends_all_sessions() {
+    let case = Case::new().await;
+    let mut one = case.command("echo up; sleep 504").await;
+    let mut up = [0; 3];
+    one.stdout.read_exact(&mut up).await.unwrap();
+    let shell = case.start(SessionCommand::Shell, Some(terminal())).await;
+    assert_eq!(case.backend.stop().await, Vec::<String>::new());
+    assert!(matches!(one.end.await.unwrap(), SessionEnd::Exited(_)));
+    assert!(matches!(shell.end.await.unwrap(), SessionEnd::Exited(_)));
+    let request =
+        SessionRequest { command: SessionCommand::Shell, terminal: None, env: Vec::new() };
+    assert_eq!(case.backend.start(request).await.err().unwrap().to_string(), "the run ends");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn an_image_without_a_shell() {
+    let case = Case::new().await;
+    // Nobody has asked yet, so this is what the first session finds.
+    let exec = case.run("busybox rm /bin/sh", b"").await;
+    assert_eq!(exec.2, SessionEnd::Exited(0));
+    let backend = ContainerBackend::new(setup(Some((case.engine.clone(), case.name.clone()))));
+    let request = SessionRequest {
+        command: SessionCommand::Command(b"true".into()),
+        terminal: None,
+        env: Vec::new(),
+    };
+    let mut started = backend.start(request).await.unwrap();
+    let mut said = String::new();
+    started.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("no /bin/sh"), "{said}");
+    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(127));
+    case.end().await;
+}
+
+#[tokio::test]
+async fn files_are_served_by_a_process_of_ours() {
+    let case = Case::new().await;
+    let folder = TempDir::new().unwrap();
+    // It says what it was started with, and then what it is sent.
+    let server = folder.path().join("server");
+    fs::write(&server, "#!/bin/sh\necho \"$@\"\nexec cat\n").unwrap();
+    fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut setup = setup(Some((case.engine.clone(), case.name.clone())));
+    setup.mounts = vec![("/output".to_owned(), folder.path().to_owned(), false)];
+    let mut backend = ContainerBackend::new(setup);
+    backend.server = server.into();
+    let request =
+        || SessionRequest { command: SessionCommand::Sftp, terminal: None, env: Vec::new() };
+    let mut started = backend.start(request()).await.unwrap();
+    started.stdin.write_all(b"sent").await.unwrap();
+    drop(started.stdin);
+    let mut said = String::new();
+    started.stdout.read_to_string(&mut said).await.unwrap();
+    assert_eq!(said, format!("__sftp --mount /output={}:rw\nsent", folder.path().display()));
+    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(0));
+    let started = backend.start(request()).await.unwrap();
+    started.control.send(Control::HangUp).await.unwrap();
+    let killed = SessionEnd::Signalled { name: "KILL".to_owned(), core_dumped: false };
+    assert_eq!(started.end.await.unwrap(), killed);
+    case.end().await;
+}

@@ -1,0 +1,75 @@
+//! The SSH server of a run: a client with one of its keys gets a shell, commands, files and connections to
+//! its ports where the job runs.
+//!
+//! This is an internal component of chutes, without a promise of stability. It knows keys, not passwords, and
+//! no users: each session runs as the user of the job.
+//!
+//! A connection goes this way:
+//!
+//! - `server` accepts it, if `pre_auth` has room for one that has not logged in yet;
+//! - `connection` gives it its time to log in and waits for its end;
+//! - `handler` answers the requests of the client: which key may log in, which channels may be opened;
+//! - `channel` is one session and `forward` one forwarded connection; both move bytes by `pump`;
+//! - [`SessionBackend`] is where sessions land: processes beside the worker, or in the container of the run;
+//! - [`sftp`] serves files, in a process of its own.
+//!
+//! No part waits for a client that does not read, and a client that sends more than is taken is made to
+//! wait (`flow_control`).
+//!
+//! ```no_run
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use chutes_core::{EventReporter, RunId, SecretPairs};
+//! use chutes_ports::Connector;
+//! use chutes_process::Sessions;
+//! use chutes_ssh::{AuthorizedKeys, ProcessBackend, ProcessBackendSetup, SshLimits, SshServer, SshSettings};
+//!
+//! let keys = [std::fs::read_to_string("id_ed25519.pub")?];
+//! let keys = AuthorizedKeys::parse(&keys)?.ok_or("a key is needed")?;
+//! let backend = ProcessBackend::new(ProcessBackendSetup {
+//!     run_id: "0198c0de-89ab-7def-8001-0203040506ff".parse::<RunId>()?,
+//!     directory: "/srv/run".into(),
+//!     env: SecretPairs::default(),
+//!     variables: Vec::new(),
+//!     connector: Connector::Here,
+//!     ports: Vec::new(),
+//!     sessions: Sessions::default(),
+//! });
+//! let settings = SshSettings { keys, public_host: "localhost".into(), limits: SshLimits::default() };
+//! let listener = std::net::TcpListener::bind("127.0.0.1:2202")?;
+//! let server = SshServer::start(listener, settings, Arc::new(backend), EventReporter::none())?;
+//! println!("ssh -p {} job@localhost", server.endpoint().address.port());
+//! server.stop().await;
+//! # Ok(()) }
+//! ```
+
+mod backend;
+mod channel;
+mod connection;
+mod events;
+mod flow_control;
+mod forward;
+mod handler;
+mod host_key;
+mod keys;
+mod limits;
+mod pre_auth;
+mod pump;
+mod server;
+pub mod sftp;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use self::backend::{
+    Answer, Control, ProcessBackend, ProcessBackendSetup, SessionBackend, SessionCommand,
+    SessionEnd, SessionRequest, SessionSignal, Started, Terminal,
+};
+#[cfg(feature = "container")]
+pub use self::backend::{ContainerBackend, ContainerBackendSetup};
+pub use self::keys::AuthorizedKeys;
+pub use self::limits::SshLimits;
+pub use self::server::{SshServer, SshSettings};

@@ -1,0 +1,256 @@
+//! The server: its settings, and the connections that it accepts.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chutes_core::{EventReporter, SshEndpoint};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
+use russh::server::Config;
+use russh::{Limits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::backend::SessionBackend;
+use super::connection::Connection;
+use super::events::LoginReporter;
+use super::host_key::{self, HostKey};
+use super::keys::AuthorizedKeys;
+use super::limits::SshLimits;
+use super::pre_auth::PreAuthLimiter;
+
+/// After how long session keys are renewed, whatever was sent.
+const REKEY_TIME: Duration = Duration::from_hours(1);
+
+/// How long a refused key takes at least. Keys cannot be guessed, so it is for clients that try too fast.
+const REJECTION_TIME: Duration = Duration::from_millis(100);
+
+/// How long accepting rests after it has failed, for instance because there are too many open files.
+const REST: Duration = Duration::from_millis(200);
+
+/// How long those may take to be gone who had to make room for somebody else.
+const LEAVING_TIME: Duration = Duration::from_secs(1);
+
+/// How long the tasks of a server that stops may take to end, besides what their processes take.
+const STOP_TIME: Duration = Duration::from_secs(10);
+
+/// How many messages of one client may wait within the library, and how many for it.
+const CHANNEL_MESSAGES: usize = 64;
+const OUTGOING_MESSAGES: usize = 16;
+
+/// How the server is set up.
+#[derive(Debug)]
+pub struct SshSettings {
+    /// Who may log in.
+    pub keys: AuthorizedKeys,
+    /// The name or address of this machine for clients.
+    pub public_host: String,
+    /// How much it takes on at once.
+    pub limits: SshLimits,
+}
+
+/// A server that listens.
+pub struct SshServer {
+    endpoint: SshEndpoint,
+    shared: Arc<Shared>,
+    open: watch::Receiver<usize>,
+    /// Ends when nobody has [`Shared`] any more.
+    all_ended: mpsc::Receiver<Infallible>,
+    /// Stops the server when this is dropped.
+    _stop: DropGuard,
+}
+
+/// What all tasks of one server share.
+pub(super) struct Shared {
+    pub(super) config: Arc<Config>,
+    pub(super) keys: AuthorizedKeys,
+    pub(super) backend: Arc<dyn SessionBackend>,
+    pub(super) limits: SshLimits,
+    pub(super) reporter: LoginReporter,
+    pub(super) stop: CancellationToken,
+    open: watch::Sender<usize>,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl SshServer {
+    /// Makes a host key and serves from now on. To be called within a runtime.
+    pub fn start(
+        listener: std::net::TcpListener,
+        settings: SshSettings,
+        backend: Arc<dyn SessionBackend>,
+        events: EventReporter,
+    ) -> io::Result<Self> {
+        let SshSettings { keys, public_host, limits } = settings;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let host_key = HostKey::generate()?;
+        let address = listener.local_addr()?;
+        let endpoint = SshEndpoint {
+            address,
+            fingerprint: host_key.fingerprint(),
+            known_hosts: host_key.known_hosts(&public_host, address.port())?,
+            command: host_key::command(&public_host, address.port()),
+        };
+        let (open, open_sessions) = watch::channel(0);
+        let (alive, all_ended) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            config: Arc::new(config(&host_key, &limits)),
+            keys,
+            backend,
+            limits,
+            reporter: LoginReporter::new(events),
+            stop: stop.clone(),
+            open,
+            _alive: alive,
+        });
+        tokio::spawn(accept(Arc::clone(&shared), listener));
+        Ok(Self { endpoint, shared, open: open_sessions, all_ended, _stop: stop.drop_guard() })
+    }
+
+    /// How clients reach it.
+    #[must_use]
+    pub fn endpoint(&self) -> SshEndpoint {
+        self.endpoint.clone()
+    }
+
+    /// How many connections are logged in.
+    #[must_use]
+    pub fn open_sessions(&self) -> watch::Receiver<usize> {
+        self.open.clone()
+    }
+
+    /// Says goodbye to all clients and ends what they have started. Returns what is wrong with that.
+    pub async fn stop(self) -> Vec<String> {
+        let Self { shared, mut all_ended, .. } = self;
+        shared.stop.cancel();
+        let mut warnings = shared.backend.stop().await;
+        shared.reporter.finish();
+        drop(shared);
+        let ended = async { while all_ended.recv().await.is_some() {} };
+        if timeout(STOP_TIME, ended).await.is_err() {
+            warnings.push("some SSH connections did not end with the run".into());
+        }
+        warnings
+    }
+}
+
+impl std::fmt::Debug for SshServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SshServer").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Somebody who has logged in, until this is dropped.
+pub(super) struct LoggedIn {
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+}
+
+impl LoggedIn {
+    pub(super) fn new(shared: Arc<Shared>, peer: SocketAddr, user: &str, key: String) -> Self {
+        shared.reporter.login(peer, user, key);
+        shared.open.send_modify(|open| *open += 1);
+        Self { shared, peer }
+    }
+}
+
+impl Drop for LoggedIn {
+    fn drop(&mut self) {
+        self.shared.reporter.logout(self.peer);
+        self.shared.open.send_modify(|open| *open -= 1);
+    }
+}
+
+/// Nobody listens any more when `shared`, which is dropped last, is gone.
+async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let limiter = PreAuthLimiter::new(shared.limits.pending);
+    let connections = Arc::new(Semaphore::new(shared.limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.stop.cancelled() => return,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::select! {
+                () = sleep(REST) => continue,
+                () = shared.stop.cancelled() => return,
+            }
+        };
+        let Some(slot) = limiter.enter(peer.ip()) else {
+            shared.reporter.refused(peer, "too many connections are not logged in");
+            continue;
+        };
+        let Ok(Ok(permit)) = timeout(LEAVING_TIME, Arc::clone(&connections).acquire_owned()).await
+        else {
+            shared.reporter.refused(peer, "there are too many connections");
+            continue;
+        };
+        tokio::spawn(Connection::serve(Arc::clone(&shared), (stream, peer), slot, permit));
+    }
+}
+
+fn config(host_key: &HostKey, limits: &SshLimits) -> Config {
+    Config {
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-chutes")),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        auth_rejection_time: REJECTION_TIME,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![host_key.private()],
+        limits: Limits::new(limits.rekey_bytes, limits.rekey_bytes, REKEY_TIME),
+        window_size: limits.window,
+        channel_buffer_size: CHANNEL_MESSAGES,
+        event_buffer_size: OUTGOING_MESSAGES,
+        preferred: preferred(),
+        // The first question, which methods there are, counts as one.
+        max_auth_attempts: limits.attempts + 1,
+        inactivity_timeout: None,
+        keepalive_interval: Some(limits.keepalive),
+        keepalive_max: limits.unanswered,
+        nodelay: true,
+        ..Config::default()
+    }
+}
+
+/// What is spoken: nothing that is out of date, and nothing for which there is no need. The last of the
+/// key exchanges are no algorithms, they say what else the server knows.
+fn preferred() -> Preferred {
+    const KEX: &[kex::Name] = &[
+        kex::MLKEM768X25519_SHA256,
+        kex::CURVE25519,
+        kex::CURVE25519_PRE_RFC_8731,
+        kex::ECDH_SHA2_NISTP256,
+        kex::ECDH_SHA2_NISTP384,
+        kex::ECDH_SHA2_NISTP521,
+        kex::EXTENSION_SUPPORT_AS_SERVER,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+    ];
+    const KEY: &[Algorithm] = &[
+        Algorithm::Ed25519,
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+        Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+        Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+    ];
+    const CIPHER: &[cipher::Name] = &[
+        cipher::CHACHA20_POLY1305,
+        cipher::AES_256_GCM,
+        cipher::AES_128_GCM,
+        cipher::AES_256_CTR,
+        cipher::AES_128_CTR,
+    ];
+    Preferred {
+        kex: Cow::Borrowed(KEX),
+        key: Cow::Borrowed(KEY),
+        host_key_certificates: Cow::Borrowed(&[]),
+        cipher: Cow::Borrowed(CIPHER),
+        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        compression: Cow::Borrowed(&[compression::NONE]),
+    }
+}
