@@ -47,6 +47,7 @@ pub use self::created::CreatedRun;
 use self::deliver::Sinks;
 use self::directory::RunRoot;
 pub use self::directory::{RunDirectory, RunDirectoryError};
+use self::download::VolumeSettings;
 pub use self::error::{LimitTooLong, RunError};
 use self::journal::{Entry, Journal};
 use crate::address::AddressPolicy;
@@ -95,8 +96,7 @@ pub struct Run {
     observer: Arc<dyn Observer>,
     runtime: Option<Handle>,
     cancel: CancelHandle,
-    #[cfg(feature = "volumes")]
-    volume_settings: Option<crate::volume::Settings>,
+    volume_settings: Option<VolumeSettings>,
 }
 
 impl Run {
@@ -124,7 +124,6 @@ impl Run {
             observer: Arc::new(()),
             runtime: None,
             cancel: CancelHandle::new(),
-            #[cfg(feature = "volumes")]
             volume_settings: None,
         }
     }

@@ -6,9 +6,9 @@
 mod keys;
 mod open;
 mod settings;
-#[cfg(feature = "ssh")]
+#[cfg_attr(not(feature = "ssh"), path = "access/ssh/absent.rs")]
 mod ssh;
-#[cfg(feature = "streaming")]
+#[cfg_attr(not(feature = "streaming"), path = "access/streaming/absent.rs")]
 mod streaming;
 
 use chutes_core::{Failure, FailureKind, Phase, Port, PortAddress, Ports, Publish, Work};
@@ -20,39 +20,23 @@ pub(crate) use self::settings::AccessSettings;
 use super::Run;
 use crate::process::Sessions;
 
-/// Where user code runs, as far as it matters for who reaches it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Site {
-    /// In this process.
-    Here,
-    /// In a process of its own.
-    Process,
-    /// In a container.
-    #[cfg(feature = "container")]
-    Container,
-}
-
 /// What a run was asked to open, all of it checked and its ports taken.
 pub(super) struct Access {
-    #[cfg(any(feature = "ssh", feature = "streaming"))]
     settings: AccessSettings,
     claims: Claims,
-    #[cfg(feature = "ssh")]
     ssh: Option<ssh::Plan>,
-    #[cfg(feature = "streaming")]
     streaming: Option<streaming::Plan>,
     sessions: Sessions,
     /// Whether the job offers SSH and nobody can log in.
     ssh_is_closed: bool,
     /// Whether the ports are handed on by this process: the container has no network.
-    #[cfg(feature = "container")]
     relayed: bool,
 }
 
 impl Access {
-    /// Checks what was asked for, and takes the ports.
-    pub(super) fn prepare(run: &Run, site: Site) -> Result<Self, Failure> {
-        let keys = keys::wanted(run, site)?;
+    /// Checks what was asked for, and takes the ports. `is_isolated` says that user code is not in this process.
+    pub(super) fn prepare(run: &Run, is_isolated: bool) -> Result<Self, Failure> {
+        let keys = keys::wanted(run, is_isolated)?;
         let declared = declared(run, keys.is_some())?;
         let ssh = Port::ssh();
         let wants_ssh_port = declared.ssh();
@@ -64,15 +48,11 @@ impl Access {
         let claims = take(&declared, run.access.host, &publish).map_err(|error| taken(&error))?;
         Ok(Self {
             ssh_is_closed: keys::is_ssh_wanted(run) && keys.is_none(),
-            #[cfg(any(feature = "ssh", feature = "streaming"))]
             settings: run.access.clone(),
-            #[cfg(feature = "ssh")]
             ssh: keys.map(|keys| ssh::Plan::new(run, keys)),
-            #[cfg(feature = "streaming")]
             streaming: streaming::Plan::wanted(run, &claims)?,
             claims,
             sessions: Sessions::default(),
-            #[cfg(feature = "container")]
             relayed,
         })
     }

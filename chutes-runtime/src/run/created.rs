@@ -9,7 +9,6 @@ use chutes_core::Work;
 use chutes_core::{FileKind, Outcome, PortAddress, SecretPairs};
 use chutes_ports as port;
 
-use super::access::Site;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::journal::Journal;
@@ -74,7 +73,7 @@ impl CreatedRun {
     pub(crate) async fn execute_in_process(self, spawn: Spawn) -> Outcome {
         let (root, memory) = (Arc::clone(&self.root), self.run.profile().memory_bytes);
         let (job, env) = (self.run.job.clone(), self.run.spec.env.clone());
-        supervise::supervise_in(self, Site::Process, move |setup, events| {
+        supervise::supervise_in(self, true, move |setup, events| {
             let events = events.clone();
             async move {
                 let env = with_ports(&env, &setup.ports);
@@ -82,7 +81,7 @@ impl CreatedRun {
                 let output = |out, err| Output::start((out, err), spawn, &logs, &events);
                 let job = job.ok_or_else(|| io::Error::other("an image needs a container"))?;
                 let worker = ProcessWorker::start(&job, setup, &env, memory, output).await?;
-                Ok(Worker::Process(Box::new(worker)))
+                Ok(Box::new(worker) as Box<dyn Worker>)
             }
         })
         .await
@@ -98,7 +97,7 @@ impl CreatedRun {
         let (root, profile, spec) = (Arc::clone(&self.root), self.run.profile(), &self.run.spec);
         let (work, env) = (spec.work.clone(), spec.env.clone());
         let artifacts_dir = spec.artifacts_dir.clone();
-        supervise::supervise_in(self, Site::Container, move |setup, events| {
+        supervise::supervise_in(self, true, move |setup, events| {
             let events = events.clone();
             async move {
                 let Work::Image { image, args, network, ports: _ } = work else {
@@ -119,7 +118,7 @@ impl CreatedRun {
                 };
                 let logs = root.folder(FileKind::Log)?;
                 let worker = ContainerWorker::start(setup, spawn, &logs, &events)?;
-                Ok(Worker::Container(Box::new(worker)))
+                Ok(Box::new(worker) as Box<dyn Worker>)
             }
         })
         .await

@@ -23,7 +23,7 @@ pub(super) fn of_step(
     match ended {
         Ended::Alone(StepEnd::Finished(Ok(value))) => (Ok(()), Some(value)),
         Ended::Alone(StepEnd::Finished(Err(failure))) => {
-            let failure = failure_of(step, failure, phase);
+            let failure = failure_of(&supervision.name(step), step, failure, phase);
             let ending = match failure.kind {
                 // Nothing was started.
                 FailureKind::InvalidData => Ending::Rejected(failure),
@@ -48,21 +48,21 @@ pub(super) fn of_step(
 }
 
 /// The failure of a step that did not return a value.
-pub(super) fn failure_of(step: Step, failure: StepFailure, phase: Phase) -> Failure {
+pub(super) fn failure_of(name: &str, step: Step, failure: StepFailure, phase: Phase) -> Failure {
     let StepFailure { kind, message, causes, location } = failure;
     let message = match (kind, step) {
-        (FailureKind::Panic, _) => panicked(step, &message, location.as_deref()),
+        (FailureKind::Panic, _) => panicked(name, &message, location.as_deref()),
         (FailureKind::StartupFailed, _) | (_, Step::Shutdown(_)) => {
-            format!("{} failed: {message}", step.name())
+            format!("{name} failed: {message}")
         }
         _ => message,
     };
     Failure { causes, location, ..Failure::new(kind, message).in_phase(phase) }
 }
 
-fn panicked(step: Step, message: &str, location: Option<&str>) -> String {
+fn panicked(name: &str, message: &str, location: Option<&str>) -> String {
     let place = location.map(|place| format!(" at {place}")).unwrap_or_default();
-    format!("{} panicked{place}: {message}", step.name())
+    format!("{name} panicked{place}: {message}")
 }
 
 /// The failure of code that took its process with it.
@@ -80,7 +80,7 @@ fn stopped(
     Stop { reason: stopped, end }: Stop,
     supervision: &Supervision<'_>,
 ) -> (Ending, Option<Json>) {
-    let (name, phase) = (step.name(), supervision.terms().phase);
+    let (name, phase) = (supervision.name(step), supervision.terms().phase);
     let reason = reason(stopped, supervision.terms());
     let message = match &end {
         StopEnd::NotStarted => format!("{reason} before {name} was started"),
@@ -101,7 +101,9 @@ fn stopped(
     let (value, cause) = match end {
         StopEnd::NotStarted | StopEnd::Forced(_) => (None, None),
         StopEnd::Alone(StepEnd::Finished(Ok(value))) => (Some(value), None),
-        StopEnd::Alone(StepEnd::Finished(Err(failure))) => (None, Some(last_words(step, &failure))),
+        StopEnd::Alone(StepEnd::Finished(Err(failure))) => {
+            (None, Some(last_words(&name, &failure)))
+        }
         StopEnd::Alone(StepEnd::Died(death)) => (None, Some(death.message)),
     };
     let (kind, ending): (_, fn(Failure) -> Ending) = match stopped {
@@ -113,11 +115,11 @@ fn stopped(
     (ending(failure), value)
 }
 
-fn last_words(step: Step, failure: &StepFailure) -> String {
+fn last_words(name: &str, failure: &StepFailure) -> String {
     if failure.kind == FailureKind::Panic {
-        panicked(step, &failure.message, failure.location.as_deref())
+        panicked(name, &failure.message, failure.location.as_deref())
     } else {
-        format!("{} then returned an error: {}", step.name(), failure.message)
+        format!("{name} then returned an error: {}", failure.message)
     }
 }
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::worker::Hooks;
 use crate::sink::delivery::Arrived;
 
 /// One line of the journal, without its checksum.
@@ -39,6 +40,8 @@ pub(crate) enum Entry<'a> {
     Run { id: RunId, spec: &'a JobSpec, uploads: bool },
     /// The run went to this status, which is not an end.
     Status(Status),
+    /// The hooks of the job, if it has any.
+    Hooks(&'a Hooks),
     /// A phase is over.
     Phase(PhaseReport),
     /// Where the run can be reached, as far as it is known by now.
@@ -68,7 +71,8 @@ impl Entry<'_> {
     fn is_essential(&self) -> bool {
         !matches!(
             self,
-            Self::Phase(_)
+            Self::Hooks(_)
+                | Self::Phase(_)
                 | Self::Endpoints(_)
                 | Self::Delivered(_)
                 | Self::Answered(_)

@@ -3,13 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-#[cfg(feature = "ssh")]
-use chutes_core::SshEndpoint;
-#[cfg(feature = "streaming")]
-use chutes_core::StreamingEndpoint;
 use chutes_core::{
     Ending, Endpoints, EventReporter, Failure, FailureKind, Outcome, Phase, PhaseReport,
-    PortAddress, Route, RunEvent, Status, StatusMachine,
+    PortAddress, Route, RunEvent, SshEndpoint, Status, StatusMachine, StreamingEndpoint,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -30,9 +26,7 @@ pub(crate) struct Lifecycle {
 /// A way to reach the run.
 pub(crate) enum Endpoint {
     Port(PortAddress),
-    #[cfg(feature = "ssh")]
     Ssh(SshEndpoint),
-    #[cfg(feature = "streaming")]
     Streaming(StreamingEndpoint),
 }
 
@@ -170,9 +164,7 @@ impl Lifecycle {
                 self.endpoints.ports.push(port.clone());
                 RunEvent::Port(port)
             }
-            #[cfg(feature = "ssh")]
             Endpoint::Ssh(ssh) => RunEvent::Ssh(self.endpoints.ssh.insert(ssh).clone()),
-            #[cfg(feature = "streaming")]
             Endpoint::Streaming(streaming) => {
                 RunEvent::Streaming(self.endpoints.streaming.insert(streaming).clone())
             }

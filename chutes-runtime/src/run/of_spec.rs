@@ -6,7 +6,7 @@ use chutes_core::{ClassProfile, JobSpec, Limits};
 #[cfg(feature = "command-line")]
 use chutes_core::{ContainerPath, SinkSpec};
 
-use super::download::Downloads;
+use super::download::{Downloads, VolumeSettings, with_addresses};
 use super::{LimitTooLong, Run};
 #[cfg(feature = "command-line")]
 use crate::address::AddressPolicy;
@@ -86,11 +86,10 @@ impl Run {
         Downloads {
             // They may be large, and nobody else needs them.
             volumes: std::mem::take(&mut self.spec.input_volumes),
-            #[cfg(feature = "volumes")]
-            settings: self.volume_settings.take().map(|settings| crate::volume::Settings {
-                addresses: self.addresses.clone(),
-                ..settings
-            }),
+            settings: self
+                .volume_settings
+                .take()
+                .map(|settings| with_addresses(settings, self.addresses.clone())),
         }
     }
 
@@ -102,12 +101,11 @@ impl Run {
     }
 
     /// How input volumes are fetched.
-    #[cfg(feature = "volumes")]
     #[cfg_attr(
-        not(feature = "command-line"),
+        not(all(feature = "command-line", feature = "volumes")),
         expect(dead_code, reason = "only the command line has settings")
     )]
-    pub(crate) fn volume_settings(mut self, settings: crate::volume::Settings) -> Self {
+    pub(crate) fn volume_settings(mut self, settings: VolumeSettings) -> Self {
         self.volume_settings = Some(settings);
         self
     }

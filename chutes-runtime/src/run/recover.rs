@@ -27,7 +27,6 @@ use crate::address::AddressPolicy;
 use crate::container::{Engine, EngineSettings};
 use crate::event::Observer;
 use crate::process::kill_leftovers;
-use crate::registry;
 
 /// Why a run cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -203,7 +202,7 @@ fn warn_of_hooks(history: &History, lifecycle: &mut Lifecycle) {
     let has_ended = failure
         .is_some_and(|failure| failure.is_none_or(|it| it.kind != FailureKind::SupervisorLost));
     let is_known = history.warnings.iter().any(|warning| warning == WHAT);
-    if has_ended && !is_known && !registry::shutdown_hooks().is_empty() {
+    if has_ended && !is_known && !history.hooks.shutdown.is_empty() {
         lifecycle.warn(WHAT.to_owned());
     }
 }

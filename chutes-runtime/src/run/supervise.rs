@@ -14,17 +14,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 
 use super::RunDirectory;
-use super::access::{Access, Open, Site};
+use super::access::{Access, Open};
 use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
-use super::download::Downloads;
+use super::download::{Downloads, volumes_missing};
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
 use super::user_code::{Supervision, Terms};
-use super::worker::{LocalWorker, Setup, Step, Worker};
+use super::worker::{Hooks, LocalWorker, MemoryMeter, Setup, Step, Worker};
 use super::{CreatedRun, Run, ending, hooks};
 use crate::result::check_size;
 
@@ -42,21 +42,21 @@ pub(super) struct Execution {
 pub(super) async fn supervise(created: CreatedRun) -> Outcome {
     let runtime = created.run.runtime.clone().unwrap_or_else(Handle::current);
     let job = created.run.job.clone();
-    supervise_in(created, Site::Here, |setup, _| async {
+    supervise_in(created, false, |setup, _| async {
         let job = job.ok_or_else(|| std::io::Error::other("an image does not run in a process"))?;
-        Ok(Worker::Local(LocalWorker::new(job, setup, runtime)))
+        Ok(Box::new(LocalWorker::new(job, setup, runtime)) as Box<dyn Worker>)
     })
     .await
 }
 
-/// Runs a job where `start` says, to its outcome.
+/// Runs a job where `start` says, to its outcome. `is_isolated` says that user code is not in this process.
 pub(super) async fn supervise_in<F>(
     created: CreatedRun,
-    site: Site,
+    is_isolated: bool,
     start: impl FnOnce(Setup, &EventReporter) -> F,
 ) -> Outcome
 where
-    F: Future<Output = std::io::Result<Worker>>,
+    F: Future<Output = std::io::Result<Box<dyn Worker>>>,
 {
     let CreatedRun { mut run, directory, root, journal, sinks } = created;
     let events = crate::event::reporter(Arc::clone(&run.observer));
@@ -67,14 +67,14 @@ where
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(run.spec.limits.start));
     let live = run.live && run.uploads();
-    let access = refused(&run).map_or_else(|| Access::prepare(&run, site), Err);
+    let access = refused(&run).map_or_else(|| Access::prepare(&run, is_isolated), Err);
     let supervisor = Supervisor {
         run_id: run.id,
         limits: run.spec.limits,
         cancel: run.cancel.clone(),
         events,
         live: live.then(|| sinks.clone()),
-        has_hooks: run.job.is_some(),
+        is_image: run.job.is_none(),
         root: Arc::clone(&root),
         directory: directory.clone(),
         downloads: run.downloads(),
@@ -139,29 +139,19 @@ struct Supervisor {
     events: EventReporter,
     /// Where finished files are delivered to while the job goes on.
     live: Option<Sinks>,
-    /// Whether startup and shutdown hooks are part of the run: those of a job are.
-    has_hooks: bool,
+    /// Whether an image is run, which has to be there, and not a job.
+    is_image: bool,
     root: Arc<RunRoot>,
     directory: RunDirectory,
     downloads: Downloads,
 }
 
-/// Why a run has no inputs.
-pub(super) const NO_VOLUMES: &str = "this program was built without input volumes: enable the feature \
-                                     `volumes` of the crate `chutes`";
-
-/// Why a run does not serve requests.
-const NO_STREAMING: &str = "this program was built without streaming: enable the feature `streaming` of the \
-                            crate `chutes`";
-
 /// Refuses what no worker could take.
 fn refused(run: &Run) -> Option<Failure> {
     let failure = if let Err(error) = check_size(&run.job_data()) {
         Failure::new(FailureKind::InvalidData, format!("the data: {error}"))
-    } else if run.spec.streaming.is_some() && !cfg!(feature = "streaming") {
-        Failure::new(FailureKind::InvalidSpec, NO_STREAMING)
-    } else if !run.spec.input_volumes.is_empty() && !cfg!(feature = "volumes") {
-        Failure::new(FailureKind::InvalidSpec, NO_VOLUMES)
+    } else if let Some(missing) = volumes_missing(run) {
+        Failure::new(FailureKind::InvalidSpec, missing)
     } else {
         return None;
     };
@@ -171,12 +161,12 @@ fn refused(run: &Run) -> Option<Failure> {
 impl Supervisor {
     async fn run(
         &self,
-        mut worker: Worker,
+        mut worker: Box<dyn Worker>,
         access: Access,
         started: Instant,
         lifecycle: &mut Lifecycle,
     ) -> (Execution, Arrivals) {
-        let mut open = match access.open(&worker, &self.directory, lifecycle) {
+        let mut open = match access.open(&*worker, &self.directory, lifecycle) {
             Ok(open) => open,
             Err(failure) => {
                 // It has not run any user code.
@@ -198,7 +188,7 @@ impl Supervisor {
             tokio::spawn(report_progress(worker.progress(), self.events.clone())),
             tokio::spawn(beat(started, worker.memory(), self.events.clone())),
         ];
-        let execution = self.user_code(&mut worker, &mut open, lifecycle).await;
+        let execution = self.user_code(&mut *worker, &mut open, lifecycle).await;
         // Who is logged in could still write where outputs are collected.
         open.close(lifecycle).await;
         let progress = worker.progress();
@@ -218,18 +208,18 @@ impl Supervisor {
     /// All steps of user code. How it ended is on record before the shutdown hooks run.
     async fn user_code(
         &self,
-        worker: &mut Worker,
+        worker: &mut dyn Worker,
         open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> Execution {
-        let supervision = self.supervision(Phase::Start, Some(self.limits.start));
-        let ready = match self.start(worker, &supervision, open, lifecycle).await {
+        let mut hooks = Hooks::default();
+        let ready = match self.start(worker, &mut hooks, open, lifecycle).await {
             Ok(()) => self.download(lifecycle).await,
             Err(ending) => Err(ending),
         };
         let has_run = ready.is_ok();
         let (ending, result) = match ready {
-            Ok(()) => self.execute(worker, open, lifecycle).await,
+            Ok(()) => self.execute(worker, &hooks, open, lifecycle).await,
             Err(ending) => (Err(ending), None),
         };
         let ending = ending.err().unwrap_or(Ending::Completed);
@@ -240,35 +230,52 @@ impl Supervisor {
         lifecycle.end_of_user_code();
         if lifecycle.status() != Status::Received {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-            if self.has_hooks {
-                let supervision = self.supervision(Phase::Upload, Some(self.limits.upload));
-                hooks::stop(worker, &supervision, lifecycle).await;
-            }
+            let terms = Terms::of(Phase::Upload, Some(self.limits.upload));
+            let supervision = self.supervision(terms, &hooks);
+            hooks::stop(worker, hooks.shutdown.len(), &supervision, lifecycle).await;
         }
         Execution { ending, result }
     }
 
+    /// The first steps, all within one limit. `hooks` are known when the data is decoded.
     async fn start(
         &self,
-        worker: &mut Worker,
-        supervision: &Supervision<'_>,
+        worker: &mut dyn Worker,
+        hooks: &mut Hooks,
         open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> Result<(), Ending> {
-        let announce = ending::announce(lifecycle.events(), supervision);
-        let ended = supervision.run(worker, Step::Decode, announce).await;
-        ending::of_step(Step::Decode, ended, supervision).0?;
+        let terms = Terms::of(Phase::Start, Some(self.limits.start));
+        self.first_step(worker, Step::Decode, terms, lifecycle).await?;
         lifecycle.advance(Status::Accepted);
-        if self.has_hooks {
-            if hooks::are_there() {
-                // They may open ports for the job.
-                open.job_begins();
-            }
-            return hooks::start(worker, supervision, lifecycle).await;
+        if self.is_image {
+            return self.first_step(worker, Step::Prepare, terms, lifecycle).await;
         }
-        let announce = ending::announce(lifecycle.events(), supervision);
-        let ended = supervision.run(worker, Step::Prepare, announce).await;
-        ending::of_step(Step::Prepare, ended, supervision).0
+        *hooks = worker.hooks();
+        if !hooks.is_empty() {
+            lifecycle.record(Entry::Hooks(hooks));
+        }
+        if !hooks.startup.is_empty() {
+            // They may open ports for the job.
+            open.job_begins();
+        }
+        let supervision = self.supervision(terms, hooks);
+        hooks::start(worker, hooks.startup.len(), &supervision, lifecycle).await
+    }
+
+    /// One of the steps that come before the hooks.
+    async fn first_step(
+        &self,
+        worker: &mut dyn Worker,
+        step: Step,
+        terms: Terms,
+        lifecycle: &Lifecycle,
+    ) -> Result<(), Ending> {
+        let hooks = Hooks::default();
+        let supervision = self.supervision(terms, &hooks);
+        let announce = ending::announce(lifecycle.events(), &supervision);
+        let ended = supervision.run(worker, step, announce).await;
+        ending::of_step(step, ended, &supervision).0
     }
 
     /// Everything that user code needs is ready; now what it works on.
@@ -285,14 +292,15 @@ impl Supervisor {
     /// Runs the job. One that serves requests has to be ready for them in time.
     async fn execute(
         &self,
-        worker: &mut Worker,
+        worker: &mut dyn Worker,
+        hooks: &Hooks,
         open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> (Result<(), Ending>, Option<Json>) {
         open.job_begins();
         let terms = watch::Sender::new(self.first_terms(open.streams()));
         let supervision =
-            Supervision::following(&self.cancel, terms.subscribe(), self.limits.grace);
+            Supervision::following(&self.cancel, terms.subscribe(), self.limits.grace, hooks);
         let Terms { phase, limit, .. } = supervision.terms();
         lifecycle.begin_phase(phase, limit);
         let announce = ending::announce(lifecycle.events(), &supervision);
@@ -332,8 +340,8 @@ impl Supervisor {
         self.limits.execute.map(|limit| limit.saturating_add(before))
     }
 
-    fn supervision(&self, phase: Phase, limit: Option<Duration>) -> Supervision<'_> {
-        Supervision::new(&self.cancel, Terms::of(phase, limit), self.limits.grace)
+    fn supervision<'a>(&'a self, terms: Terms, hooks: &'a Hooks) -> Supervision<'a> {
+        Supervision::new(&self.cancel, terms, self.limits.grace, hooks)
     }
 
     /// The last report may have come together with the end.
@@ -370,11 +378,7 @@ async fn report_progress(
 }
 
 /// Tells at regular intervals that the run goes on, until it is stopped.
-async fn beat(
-    started: Instant,
-    memory: Option<Box<dyn Fn() -> Option<u64> + Send>>,
-    events: EventReporter,
-) -> Infallible {
+async fn beat(started: Instant, memory: Option<MemoryMeter>, events: EventReporter) -> Infallible {
     let mut interval = interval(HEARTBEAT);
     interval.tick().await;
     loop {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cancel::{CancelHandle, Urgency};
-use super::worker::{Force, Step, StepEnd, Worker};
+use super::worker::{Force, Hooks, Step, StepEnd, Worker};
 
 /// How long a shutdown hook may take even if the job has less grace: a run without grace still wants
 /// its files closed.
@@ -82,14 +82,21 @@ pub(crate) struct Supervision<'a> {
     pub(crate) cancel: &'a CancelHandle,
     /// They change when user code goes on into the next phase.
     terms: watch::Receiver<Terms>,
-    /// How long it may go on after it was told.
+    /// How long it may go on after it was asked to stop.
     pub(crate) grace: Duration,
+    /// The names of hooks, for messages.
+    hooks: &'a Hooks,
 }
 
 impl<'a> Supervision<'a> {
     /// A supervision on terms that do not change.
-    pub(crate) fn new(cancel: &'a CancelHandle, terms: Terms, grace: Duration) -> Self {
-        Self::following(cancel, watch::channel(terms).1, grace)
+    pub(crate) fn new(
+        cancel: &'a CancelHandle,
+        terms: Terms,
+        grace: Duration,
+        hooks: &'a Hooks,
+    ) -> Self {
+        Self::following(cancel, watch::channel(terms).1, grace, hooks)
     }
 
     /// A supervision on the terms that somebody else sets.
@@ -97,8 +104,14 @@ impl<'a> Supervision<'a> {
         cancel: &'a CancelHandle,
         terms: watch::Receiver<Terms>,
         grace: Duration,
+        hooks: &'a Hooks,
     ) -> Self {
-        Self { cancel, terms, grace }
+        Self { cancel, terms, grace, hooks }
+    }
+
+    /// The name of a step in messages.
+    pub(crate) fn name(&self, step: Step) -> String {
+        step.name(self.hooks)
     }
 
     /// The terms at this moment.
@@ -111,7 +124,7 @@ impl<'a> Supervision<'a> {
     /// Code that has ended wins over a cancel and over the limit that come at the same time.
     pub(crate) async fn run(
         &self,
-        worker: &mut Worker,
+        worker: &mut dyn Worker,
         step: Step,
         on_stop: impl FnOnce(StopReason),
     ) -> Ended {
@@ -144,7 +157,11 @@ impl<'a> Supervision<'a> {
 
     /// Runs a step that comes after a cancel, too, for at most the grace, but not less than
     /// [`SHORTEST_LAST_TIME`], unless the end is urgent. An error says how it had to be ended.
-    pub(crate) async fn run_last(&self, worker: &mut Worker, step: Step) -> Result<StepEnd, Force> {
+    pub(crate) async fn run_last(
+        &self,
+        worker: &mut dyn Worker,
+        step: Step,
+    ) -> Result<StepEnd, Force> {
         worker.begin(step).await;
         let said = tokio::select! {
             biased;
@@ -158,7 +175,7 @@ impl<'a> Supervision<'a> {
         }
     }
 
-    async fn force(&self, worker: &mut Worker) -> Force {
+    async fn force(&self, worker: &mut dyn Worker) -> Force {
         worker.force(self.cancel.urgency() >= Urgency::Now).await
     }
 

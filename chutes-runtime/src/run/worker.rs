@@ -8,7 +8,7 @@
     expect(dead_code, reason = "only the command line uses it")
 )]
 pub(crate) mod child;
-#[cfg(feature = "container")]
+#[cfg_attr(not(feature = "container"), path = "worker/container/absent.rs")]
 pub(crate) mod container;
 mod local;
 mod process;
@@ -18,10 +18,13 @@ mod session;
 mod spawn;
 mod step;
 
+use std::pin::Pin;
+
 use chutes_core::Progress;
 use chutes_ports::{Connector, SocketOwner};
 use tokio::sync::watch;
 
+pub(crate) use self::container::ContainerHandle;
 #[cfg(feature = "container")]
 pub(crate) use self::container::{ContainerSetup, ContainerWorker};
 pub(crate) use self::local::LocalWorker;
@@ -32,19 +35,14 @@ pub(crate) use self::session::Setup;
 pub(crate) use self::spawn::Spawn;
 #[cfg(feature = "command-line")]
 pub(crate) use self::spawn::WORKER_ARGUMENT;
-pub(crate) use self::step::{Step, StepFailure, StepResult};
+pub(crate) use self::step::{Hooks, Step, StepFailure, StepResult};
 use crate::process::Death;
 
-/// The one worker of a run.
-pub(crate) enum Worker {
-    /// Tasks on a runtime of this process.
-    Local(LocalWorker),
-    /// A process of its own.
-    Process(Box<ProcessWorker>),
-    /// A container.
-    #[cfg(feature = "container")]
-    Container(Box<ContainerWorker>),
-}
+/// What a worker answers, later.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tells how much memory user code has in use, in bytes, if that is known.
+pub(crate) type MemoryMeter = Box<dyn Fn() -> Option<u64> + Send>;
 
 /// How a step came to an end by itself, or took its worker with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,104 +75,53 @@ impl Force {
     }
 }
 
-impl Worker {
+/// The one worker of a run: carries out one step of user code after the other.
+pub(crate) trait Worker: Send {
     /// Begins a step. The one before has ended.
-    pub(crate) async fn begin(&mut self, step: Step) {
-        match self {
-            Self::Local(worker) => worker.begin(step),
-            Self::Process(worker) => worker.begin(step).await,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.begin(step),
-        }
-    }
+    fn begin(&mut self, step: Step) -> Answer<'_, ()>;
 
     /// Waits for the end of the step that was begun. May be dropped and called again.
-    pub(crate) async fn ended(&mut self) -> StepEnd {
-        match self {
-            Self::Local(worker) => StepEnd::Finished(worker.ended().await),
-            Self::Process(worker) => worker.ended().await,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.ended().await,
-        }
-    }
+    fn ended(&mut self) -> Answer<'_, StepEnd>;
 
-    /// Tells user code to stop: from now on its context is cancelled.
-    pub(crate) async fn cancel(&mut self) {
-        match self {
-            Self::Local(worker) => worker.cancel(),
-            Self::Process(worker) => worker.cancel().await,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.cancel(),
-        }
-    }
+    /// Asks user code to stop: from now on its context is cancelled.
+    fn cancel(&mut self) -> Answer<'_, ()>;
 
     /// Ends the step by force. When it is urgent, nothing that takes time is tried first.
-    pub(crate) async fn force(&mut self, urgent: bool) -> Force {
-        match self {
-            Self::Local(worker) => worker.force().await,
-            Self::Process(worker) => worker.force(urgent).await,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.force().await,
-        }
-    }
+    fn force(&mut self, urgent: bool) -> Answer<'_, Force>;
 
     /// Whether it can carry out another step.
-    pub(crate) fn is_alive(&self) -> bool {
-        match self {
-            Self::Local(_) => true,
-            Self::Process(worker) => worker.is_alive(),
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.is_alive(),
-        }
-    }
+    fn is_alive(&self) -> bool;
+
+    /// The hooks that it has, known when its first step has ended.
+    fn hooks(&self) -> Hooks;
+
+    /// Where user code runs.
+    fn isolation(&self) -> Isolation;
 
     /// How this process reaches what the job serves.
-    pub(crate) fn connector(&self) -> Connector {
-        match self {
-            Self::Local(_) | Self::Process(_) => Connector::Here,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.connector(),
-        }
-    }
+    fn connector(&self) -> Connector;
 
-    /// Which sockets are those of the job, if they can be told from others.
-    pub(crate) fn socket_owner(&self) -> Option<SocketOwner> {
-        match self {
-            Self::Local(_) => None,
-            Self::Process(worker) => Some(worker.socket_owner()),
-            #[cfg(feature = "container")]
-            Self::Container(worker) => Some(worker.socket_owner()),
-        }
-    }
+    /// Which processes have the sockets of the job, if they can be told from others.
+    fn socket_owner(&self) -> Option<SocketOwner>;
 
     /// The newest report of the job.
-    pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
-        match self {
-            Self::Local(worker) => worker.progress(),
-            Self::Process(worker) => worker.progress(),
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.progress(),
-        }
-    }
+    fn progress(&self) -> watch::Receiver<Option<Progress>>;
 
-    /// The memory that user code has in use, in bytes, if that can be told.
-    pub(crate) fn memory(&self) -> Option<Box<dyn Fn() -> Option<u64> + Send>> {
-        match self {
-            Self::Local(_) => None,
-            Self::Process(worker) => Some(worker.memory()),
-            #[cfg(feature = "container")]
-            Self::Container(worker) => Some(worker.memory()),
-        }
-    }
+    /// The memory that user code has in use, if that can be measured.
+    fn memory(&self) -> Option<MemoryMeter>;
 
     /// Ends the worker and everything that it has started, and waits until all of its output is kept.
     /// Returns warnings.
-    pub(crate) async fn finish(self) -> Vec<String> {
-        match self {
-            Self::Local(_) => Vec::new(),
-            Self::Process(worker) => worker.finish().await,
-            #[cfg(feature = "container")]
-            Self::Container(worker) => worker.finish().await,
-        }
-    }
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>>;
+}
+
+/// Where user code runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Isolation {
+    /// In this process.
+    None,
+    /// In a process of its own.
+    Process,
+    /// In a container.
+    Container(ContainerHandle),
 }

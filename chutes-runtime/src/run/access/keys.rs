@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use chutes_core::{Failure, FailureKind, JobSpec, Json, Phase, Work, rule};
-#[cfg(feature = "ssh")]
-use chutes_ssh::AuthorizedKeys;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Site, invalid};
+use super::invalid;
+use super::ssh::{self, Keys};
 use crate::run::Run;
 
 /// The key of the data with a public key, as the Chutes platform has it.
@@ -16,14 +15,6 @@ const DATA_KEY: &str = "_ssh_public_key";
 
 /// Stands for what is not written down.
 const HIDDEN: &str = "…";
-
-/// The keys of those who may log in.
-#[cfg(feature = "ssh")]
-pub(super) type Keys = AuthorizedKeys;
-
-/// Nobody can log in.
-#[cfg(not(feature = "ssh"))]
-pub(super) type Keys = std::convert::Infallible;
 
 /// Whether the run may be logged in to.
 pub(super) fn is_ssh_wanted(run: &Run) -> bool {
@@ -34,7 +25,7 @@ pub(super) fn is_ssh_wanted(run: &Run) -> bool {
 }
 
 /// The keys that came with the run, if any did.
-pub(super) fn wanted(run: &Run, site: Site) -> Result<Option<Keys>, Failure> {
+pub(super) fn wanted(run: &Run, is_isolated: bool) -> Result<Option<Keys>, Failure> {
     let of_spec = run.spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned());
     let mut texts: Vec<String> = of_spec.collect();
     if !is_ssh_wanted(run) {
@@ -49,22 +40,10 @@ pub(super) fn wanted(run: &Run, site: Site) -> Result<Option<Keys>, Failure> {
     if texts.is_empty() {
         return Ok(None);
     }
-    if site == Site::Here {
+    if !is_isolated {
         return Err(invalid("SSH needs a worker process: start the run with `chutes::main()`"));
     }
-    read(&texts)
-}
-
-#[cfg(feature = "ssh")]
-fn read(texts: &[String]) -> Result<Option<Keys>, Failure> {
-    AuthorizedKeys::parse(texts).map_err(|error| invalid(error.to_string()))
-}
-
-#[cfg(not(feature = "ssh"))]
-fn read(_: &[String]) -> Result<Option<Keys>, Failure> {
-    Err(invalid(
-        "this program was built without SSH: enable the feature `ssh` of the crate `chutes`",
-    ))
+    ssh::read_keys(&texts)
 }
 
 /// What the data has under [`DATA_KEY`]. The rest is left unread, because it may be large. Data that is no

@@ -3,21 +3,13 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chutes_core::{EventReporter, Failure, RunEvent};
-#[cfg(any(feature = "container", feature = "ssh"))]
-use chutes_core::{FailureKind, Phase};
-#[cfg(feature = "streaming")]
-use chutes_front::{Front, Upstream, healthy};
-#[cfg(feature = "container")]
-use chutes_ports::Relay;
-use chutes_ports::{Claims, PortWatch};
-#[cfg(feature = "ssh")]
-use chutes_ssh::SshServer;
+use chutes_core::{EventReporter, Failure, FailureKind, Phase, RunEvent};
+use chutes_ports::{Claims, PortWatch, Relay};
 use tokio::task::JoinHandle;
 
-#[cfg(feature = "container")]
-use super::taken;
-use super::{Access, NO_KEY};
+use super::ssh::Server;
+use super::streaming::Streaming;
+use super::{Access, NO_KEY, taken};
 use crate::run::RunDirectory;
 use crate::run::cancel::{CancelHandle, Urgency};
 use crate::run::lifecycle::{Endpoint, Lifecycle};
@@ -28,88 +20,56 @@ use crate::run::worker::Worker;
 pub(in crate::run) struct Open {
     claims: Claims,
     watch: Option<JoinHandle<Infallible>>,
-    /// What the watch has told.
+    /// What the watch has warned of.
     warnings: Arc<Mutex<Vec<String>>>,
-    #[cfg(feature = "container")]
     relay: Option<Relay>,
-    #[cfg(feature = "ssh")]
-    ssh: Option<(SshServer, bool)>,
-    #[cfg(feature = "streaming")]
-    streaming: Option<(Front, Upstream)>,
+    ssh: Option<Server>,
+    streaming: Option<Streaming>,
 }
 
 impl Access {
     /// Opens all that can be opened before user code runs.
-    #[cfg_attr(
-        not(any(feature = "container", feature = "ssh", feature = "streaming")),
-        expect(clippy::unnecessary_wraps, reason = "with more features something may go wrong")
-    )]
     pub(in crate::run) fn open(
         self,
-        worker: &Worker,
+        worker: &dyn Worker,
         directory: &RunDirectory,
         lifecycle: &mut Lifecycle,
     ) -> Result<Open, Failure> {
         let events = lifecycle.events();
-        let (ports, warnings) = (self.addresses(), Arc::default());
-        let claims = self.claims;
-        #[cfg(any(feature = "container", feature = "ssh"))]
-        let mut claims = claims;
-        #[cfg(not(feature = "ssh"))]
-        let _ = directory;
-        for port in &ports {
-            lifecycle.reachable(Endpoint::Port(port.clone()));
+        let ports = self.addresses();
+        let Self { settings, mut claims, ssh, streaming, sessions, ssh_is_closed, relayed } = self;
+        for port in ports {
+            lifecycle.reachable(Endpoint::Port(port));
         }
-        if self.ssh_is_closed {
+        if ssh_is_closed {
             lifecycle.emit(RunEvent::SshClosed { reason: NO_KEY.to_owned() });
         }
-        #[cfg(feature = "streaming")]
         let streaming =
-            self.streaming.map(|plan| plan.open(&self.settings, worker.connector())).transpose()?;
-        #[cfg(feature = "ssh")]
-        let ssh = match self.ssh {
+            streaming.map(|plan| plan.open(&settings, worker.connector())).transpose()?;
+        let ssh = match ssh {
             Some(plan) => {
-                let keep_alive = plan.keep_alive;
-                let server = plan
-                    .start(
-                        &self.settings,
-                        &mut claims,
-                        worker,
-                        directory,
-                        self.sessions,
-                        events.clone(),
-                    )
+                let server =
+                    plan.start(&settings, &mut claims, worker, directory, sessions, events.clone());
+                let server = server
                     .map_err(|error| platform(format!("cannot start the SSH server: {error}")))?;
                 lifecycle.reachable(Endpoint::Ssh(server.endpoint()));
-                Some((server, keep_alive))
+                Some(server)
             }
             None => None,
         };
-        #[cfg(feature = "container")]
-        let relay = if self.relayed { Some(relay(&mut claims, worker)?) } else { None };
+        let relay = if relayed { Some(relay(&mut claims, worker)?) } else { None };
+        let warnings = Arc::default();
         let watch = watch(&claims, worker, events, &warnings);
-        Ok(Open {
-            claims,
-            watch,
-            warnings,
-            #[cfg(feature = "container")]
-            relay,
-            #[cfg(feature = "ssh")]
-            ssh,
-            #[cfg(feature = "streaming")]
-            streaming,
-        })
+        Ok(Open { claims, watch, warnings, relay, ssh, streaming })
     }
 }
 
-#[cfg(any(feature = "container", feature = "ssh"))]
 fn platform(message: String) -> Failure {
     Failure::new(FailureKind::Platform, message).in_phase(Phase::Start)
 }
 
 /// Hands connections on into a container that has no network.
-#[cfg(feature = "container")]
-fn relay(claims: &mut Claims, worker: &Worker) -> Result<Relay, Failure> {
+fn relay(claims: &mut Claims, worker: &dyn Worker) -> Result<Relay, Failure> {
     let listeners = claims.take_listeners().map_err(|error| taken(&error))?;
     let started = Relay::start(listeners, &worker.connector());
     started.map_err(|error| platform(format!("cannot hand on connections: {error}")))
@@ -118,7 +78,7 @@ fn relay(claims: &mut Claims, worker: &Worker) -> Result<Relay, Failure> {
 /// Looks at what the job opens, if its sockets can be told from those of others.
 fn watch(
     claims: &Claims,
-    worker: &Worker,
+    worker: &dyn Worker,
     events: EventReporter,
     warnings: &Arc<Mutex<Vec<String>>>,
 ) -> Option<JoinHandle<Infallible>> {
@@ -136,90 +96,58 @@ impl Open {
     }
 
     /// Whether the job is to serve requests.
-    #[cfg_attr(
-        not(feature = "streaming"),
-        expect(clippy::unused_self, reason = "there is no front to ask")
-    )]
     pub(in crate::run) const fn streams(&self) -> bool {
-        #[cfg(feature = "streaming")]
-        return self.streaming.is_some();
-        #[cfg(not(feature = "streaming"))]
-        return false;
+        self.streaming.is_some()
     }
 
     /// Waits until the job serves requests; for ever if it need not.
     pub(in crate::run) async fn ready(&self) {
-        #[cfg(feature = "streaming")]
-        if let Some((_, upstream)) = &self.streaming {
-            healthy(upstream).await;
-            return;
+        match &self.streaming {
+            Some(streaming) => streaming.ready().await,
+            None => std::future::pending().await,
         }
-        std::future::pending::<()>().await;
     }
 
     /// Lets clients in.
-    #[cfg_attr(
-        not(feature = "streaming"),
-        expect(clippy::unused_self, reason = "there is no front to ask")
-    )]
     pub(in crate::run) fn serve(&mut self) -> Option<Endpoint> {
-        #[cfg(feature = "streaming")]
-        if let Some((front, _)) = &mut self.streaming {
-            front.serve();
-            return Some(Endpoint::Streaming(front.endpoint()));
-        }
-        None
+        self.streaming.as_mut().map(|streaming| Endpoint::Streaming(streaming.serve()))
     }
 
-    /// Waits until nobody is logged in whom the run should wait for, but not when it was cancelled, and not
-    /// longer than the phase has time.
+    /// Waits until no client is logged in for which the run should wait, but not when it was cancelled, and
+    /// not longer than the phase has time.
     pub(in crate::run) async fn let_sessions_end(
         &self,
         cancel: &CancelHandle,
         lifecycle: &Lifecycle,
     ) {
+        let Some(ssh) = &self.ssh else { return };
         tokio::select! {
             biased;
             () = cancel.reached(Urgency::Graceful) => {}
             () = lifecycle.limit_reached() => {}
-            () = self.nobody_is_waited_for() => {}
+            () = ssh.unused() => {}
         }
     }
 
-    #[cfg_attr(
-        not(feature = "ssh"),
-        expect(clippy::unused_async, reason = "there is nobody to wait for")
-    )]
-    async fn nobody_is_waited_for(&self) {
-        #[cfg(feature = "ssh")]
-        if let Some((server, true)) = &self.ssh {
-            // A server that is gone has nobody any more.
-            let _ = server.open_sessions().wait_for(|open| *open == 0).await;
-        }
-    }
-
-    /// Closes everything, and ends what was started by those who had logged in.
+    /// Closes everything, and ends what clients that had logged in have started.
     pub(in crate::run) async fn close(self, lifecycle: &mut Lifecycle) {
-        #[cfg(feature = "streaming")]
-        if let Some((front, _)) = self.streaming {
-            front.stop().await;
+        if let Some(streaming) = self.streaming {
+            streaming.stop().await;
         }
-        #[cfg(feature = "ssh")]
-        if let Some((server, _)) = self.ssh {
-            for warning in server.stop().await {
+        if let Some(ssh) = self.ssh {
+            for warning in ssh.stop().await {
                 lifecycle.warn(warning);
             }
         }
-        #[cfg(feature = "container")]
         if let Some(relay) = self.relay {
             relay.stop().await;
         }
         if let Some(watch) = self.watch {
             stop_background([watch]).await;
         }
-        let told =
+        let warnings =
             std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
-        for warning in told {
+        for warning in warnings {
             lifecycle.keep_warning(warning);
         }
     }

@@ -12,19 +12,13 @@ pub(crate) struct AccessSettings {
     /// The address of this machine on which ports are opened.
     pub(crate) host: IpAddr,
     /// The name or address under which others reach this machine; `None` is that of `host`.
-    #[cfg_attr(
-        not(any(feature = "ssh", feature = "streaming")),
-        expect(dead_code, reason = "it is for SSH and for the front")
-    )]
     pub(crate) public_host: Option<String>,
     /// The number of the port for requests over TLS; 0 is any that is free.
-    #[cfg_attr(not(feature = "streaming"), expect(dead_code, reason = "it is for the front"))]
     pub(crate) streaming_port: u16,
 }
 
 impl AccessSettings {
     /// The name or address under which others reach this machine, as far as it is known.
-    #[cfg(any(feature = "ssh", feature = "streaming"))]
     pub(super) fn public_host(&self) -> String {
         let of_all = || {
             let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -1,27 +1,41 @@
 //! SSH into a run.
 
+#[cfg_attr(not(feature = "container"), path = "ssh/no_container.rs")]
+mod container;
+
 use std::io;
 use std::sync::Arc;
 
-use chutes_core::{EventReporter, RunId, SecretPairs};
+use chutes_core::{EventReporter, Failure, RunId, SecretPairs, SshEndpoint};
 use chutes_ports::{Claims, variables};
+use chutes_process::Sessions;
+pub(super) use chutes_ssh::AuthorizedKeys as Keys;
 use chutes_ssh::{
     ProcessBackend, ProcessBackendSetup, SessionBackend, SshLimits, SshServer, SshSettings,
 };
 
-use super::{AccessSettings, keys::Keys};
-use crate::process::Sessions;
-use crate::run::Run;
-use crate::run::worker::Worker;
+use super::{AccessSettings, invalid};
+use crate::run::worker::{Isolation, Worker};
+use crate::run::{Run, RunDirectory};
 
-/// What is needed to let people in, apart from the worker.
+/// The public keys in these texts.
+pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
+    Keys::parse(texts).map_err(|error| invalid(error.to_string()))
+}
+
+/// What is needed to let clients in, apart from the worker.
 pub(super) struct Plan {
     keys: Keys,
-    pub(super) keep_alive: bool,
+    keep_alive: bool,
     run_id: RunId,
     env: SecretPairs,
-    #[cfg(feature = "container")]
     artifacts_dir: Option<String>,
+}
+
+/// The server of a run.
+pub(super) struct Server {
+    server: SshServer,
+    keep_alive: bool,
 }
 
 impl Plan {
@@ -31,7 +45,6 @@ impl Plan {
             keep_alive: run.spec.ssh.as_ref().is_some_and(|ssh| ssh.keep_alive),
             run_id: run.id,
             env: run.spec.env.clone(),
-            #[cfg(feature = "container")]
             artifacts_dir: run.spec.artifacts_dir.as_ref().map(|path| path.as_str().to_owned()),
         }
     }
@@ -41,56 +54,59 @@ impl Plan {
         self,
         settings: &AccessSettings,
         claims: &mut Claims,
-        worker: &Worker,
-        directory: &crate::run::RunDirectory,
+        worker: &dyn Worker,
+        directory: &RunDirectory,
         sessions: Sessions,
         events: EventReporter,
-    ) -> io::Result<SshServer> {
+    ) -> io::Result<Server> {
         let listener = claims.take_ssh();
         let listener = listener.ok_or_else(|| io::Error::other("its port is not there"))?;
         let (public_host, limits) = (settings.public_host(), SshLimits::default());
         let ports = claims.job_ports();
-        let backend: Arc<dyn SessionBackend> = match worker {
-            #[cfg(feature = "container")]
-            Worker::Container(worker) => {
-                let mounts = container_mounts(directory, self.artifacts_dir.as_deref());
-                Arc::new(chutes_ssh::ContainerBackend::new(chutes_ssh::ContainerBackendSetup {
-                    engine: worker.running(),
-                    connector: worker.connector(),
-                    ports,
-                    mounts,
-                    sessions,
-                }))
-            }
-            Worker::Local(_) | Worker::Process(_) => {
+        let connector = worker.connector();
+        let backend: Arc<dyn SessionBackend> = match worker.isolation() {
+            Isolation::Container(handle) => container::backend(
+                handle,
+                connector,
+                ports,
+                directory,
+                self.artifacts_dir.as_deref(),
+                sessions,
+            ),
+            Isolation::None | Isolation::Process => {
                 Arc::new(ProcessBackend::new(ProcessBackendSetup {
                     run_id: self.run_id,
                     directory: directory.root().to_owned(),
                     env: self.env,
                     variables: variables(&ports),
-                    connector: worker.connector(),
+                    connector,
                     ports,
                     sessions,
                 }))
             }
         };
         let settings = SshSettings { keys: self.keys, public_host, limits };
-        SshServer::start(listener, settings, backend, events)
+        let server = SshServer::start(listener, settings, backend, events)?;
+        Ok(Server { server, keep_alive: self.keep_alive })
     }
 }
 
-/// What SFTP shows of a run in a container: the folders that it shares with this machine.
-#[cfg(feature = "container")]
-fn container_mounts(
-    directory: &crate::run::RunDirectory,
-    artifacts_dir: Option<&str>,
-) -> Vec<(String, std::path::PathBuf, bool)> {
-    let mut mounts = vec![
-        ("/volume".to_owned(), directory.inputs().to_owned(), true),
-        ("/output".to_owned(), directory.outputs().to_owned(), false),
-    ];
-    if let Some(path) = artifacts_dir {
-        mounts.push((path.to_owned(), directory.artifacts(), false));
+impl Server {
+    /// How it is reached.
+    pub(super) fn endpoint(&self) -> SshEndpoint {
+        self.server.endpoint()
     }
-    mounts
+
+    /// Waits until no client is logged in, if the run should wait for that.
+    pub(super) async fn unused(&self) {
+        if self.keep_alive {
+            // A server that is gone has no clients any more.
+            let _ = self.server.open_sessions().wait_for(|open| *open == 0).await;
+        }
+    }
+
+    /// Ends all sessions and what they have started. Returns warnings.
+    pub(super) async fn stop(self) -> Vec<String> {
+        self.server.stop().await
+    }
 }

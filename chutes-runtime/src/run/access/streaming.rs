@@ -2,8 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use chutes_core::{Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol, Work};
-use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream};
+use chutes_core::{
+    Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol, StreamingEndpoint, Work,
+};
+use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy};
 use chutes_ports::{Claims, Connector};
 
 use super::{AccessSettings, invalid};
@@ -36,7 +38,7 @@ impl Plan {
         self,
         settings: &AccessSettings,
         connector: Connector,
-    ) -> Result<(Front, Upstream), Failure> {
+    ) -> Result<Streaming, Failure> {
         let settings = FrontSettings {
             listen: SocketAddr::new(settings.host, settings.streaming_port),
             public_host: settings.public_host(),
@@ -51,7 +53,31 @@ impl Plan {
             };
             Failure::new(kind, error.to_string()).in_phase(Phase::Start)
         })?;
-        Ok((front, upstream))
+        Ok(Streaming { front, upstream })
+    }
+}
+
+/// The front of a run, and the job behind it.
+pub(super) struct Streaming {
+    front: Front,
+    upstream: Upstream,
+}
+
+impl Streaming {
+    /// Waits until the job serves requests.
+    pub(super) async fn ready(&self) {
+        healthy(&self.upstream).await;
+    }
+
+    /// Lets clients in.
+    pub(super) fn serve(&mut self) -> StreamingEndpoint {
+        self.front.serve();
+        self.front.endpoint()
+    }
+
+    /// Ends all connections.
+    pub(super) async fn stop(self) {
+        self.front.stop().await;
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{AnsweredArrival, Arrivals, Checksum, Journal};
 use crate::result::MAX_BYTES;
 use crate::run::lifecycle::add_phase;
+use crate::run::worker::Hooks;
 
 /// The longest line in bytes: an outcome with a result and the files of a large run.
 const MAX_LINE: u64 = MAX_BYTES as u64 + 1024 * 1024 * 1024;
@@ -24,6 +25,8 @@ pub(crate) struct History {
     pub(crate) uploads: bool,
     /// The last status, which is not an end.
     pub(crate) status: Option<Status>,
+    /// The hooks of the job, if it has any.
+    pub(crate) hooks: Hooks,
     pub(crate) phases: Vec<PhaseReport>,
     pub(crate) execution: Option<(Ending, Option<Json>)>,
     pub(crate) collected: bool,
@@ -134,6 +137,7 @@ struct RecordIn {
     sum: String,
     run: Option<RunIn>,
     status: Option<Status>,
+    hooks: Option<Hooks>,
     phase: Option<PhaseReport>,
     execution: Option<ExecutionIn>,
     #[serde(default)]
@@ -175,6 +179,9 @@ impl RecordIn {
             (None, Some(run)) => *history = Some(History::new(run)),
             (Some(history), None) => {
                 history.status = self.status.or(history.status);
+                if let Some(hooks) = self.hooks {
+                    history.hooks = hooks;
+                }
                 if let Some(phase) = self.phase {
                     add_phase(&mut history.phases, phase);
                 }
@@ -206,6 +213,7 @@ impl History {
             spec: run.spec,
             uploads: run.uploads,
             status: None,
+            hooks: Hooks::default(),
             phases: Vec::new(),
             execution: None,
             collected: false,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::local::ABORT_TIME;
 use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
-use super::session::{Session, Setup};
+use super::session::{self, Session, Setup};
 use super::step::{StepFailure, StepResult};
 use crate::process::{Sessions, die_with_supervisor};
 use crate::registry::Registry;
@@ -44,7 +44,7 @@ pub(crate) async fn serve(
     let supervisor = Pid::from_raw(frame.supervisor).unwrap_or(Pid::INIT);
     die_with_supervisor(supervisor).map_err(io::Error::other)?;
     let job = registry.get(frame.job.as_str()).map_err(io::Error::other)?.clone();
-    connection.send(&Report::Ready { version: VERSION }).await?;
+    connection.send(&Report::Ready { version: VERSION, hooks: session::hooks() }).await?;
     let session = Session::new(job, setup(frame));
     let progress = Reports::new(session.progress());
     Server { connection, session, user_code, task: None, progress }.serve().await

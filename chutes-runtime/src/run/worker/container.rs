@@ -1,7 +1,7 @@
 //! User code in a container, as its supervisor sees it.
 //!
 //! A step is a task that talks to the engine and that ends by itself. What is asked of it meanwhile, to stop
-//! or to end at once, it is told through [`Shared`]: a request to an engine that is dropped half way may
+//! or to end at once, goes through [`Shared`]: a request to an engine that is dropped half way may
 //! still be carried out.
 
 mod body;
@@ -15,6 +15,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+use std::future::ready;
 use std::io::{self, PipeReader};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -33,8 +34,7 @@ use tokio::time::timeout;
 use self::job::JobEnd;
 use self::logs::Pipes;
 use super::spawn::Spawn;
-use super::step::{Step, StepFailure};
-use super::{Force, StepEnd};
+use super::{Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, StepFailure, Worker};
 use crate::container::{self, Engine, EngineError, EngineSettings};
 use crate::process::{Death, system_oom_kills};
 use crate::run::RunDirectory;
@@ -77,6 +77,13 @@ enum Asked {
     Stop,
     /// To be ended by force.
     Kill,
+}
+
+/// A container that is known to an engine.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerHandle {
+    /// The engine and the name of the container, while it runs.
+    pub(crate) running: watch::Receiver<Option<(Engine, String)>>,
 }
 
 /// What the worker and its tasks have in common.
@@ -174,7 +181,7 @@ impl ContainerWorker {
         })
     }
 
-    pub(crate) fn begin(&mut self, step: Step) {
+    fn begin_step(&mut self, step: Step) {
         let shared = Arc::clone(&self.shared);
         let pipes = matches!(step, Step::Job { .. }).then(|| self.pipes.take()).flatten();
         self.task = Some(tokio::spawn(async move {
@@ -183,14 +190,15 @@ impl ContainerWorker {
                 (Step::Prepare, _) => TaskEnd::of(prepare(&shared).await),
                 (Step::Job { .. }, Some(pipes)) => TaskEnd::Job(job::run(&shared, pipes).await),
                 (Step::Job { .. } | Step::Startup(_) | Step::Shutdown(_), _) => {
-                    let message = format!("a container knows no such step: {}", step.name());
+                    let message =
+                        format!("a container knows no such step: {}", step.name(&Hooks::default()));
                     TaskEnd::of(Err(StepFailure::new(FailureKind::Platform, message)))
                 }
             }
         }));
     }
 
-    pub(crate) async fn ended(&mut self) -> StepEnd {
+    async fn step_ended(&mut self) -> StepEnd {
         if self.job_end.is_none() {
             let Some(task) = &mut self.task else { return std::future::pending().await };
             let joined = task.await;
@@ -211,11 +219,6 @@ impl ContainerWorker {
         }
     }
 
-    /// Tells the container to stop. A pull is given up.
-    pub(crate) fn cancel(&self) {
-        self.ask(Asked::Stop);
-    }
-
     fn ask(&self, what: Asked) {
         self.shared.asked.send_if_modified(|asked| {
             let is_more = *asked < what;
@@ -225,7 +228,7 @@ impl ContainerWorker {
     }
 
     /// Ends the step. A container has had its signal when it was told to stop, so it is killed.
-    pub(crate) async fn force(&mut self) -> Force {
+    async fn force_step(&mut self) -> Force {
         let is_job = self.pipes.is_none();
         self.ask(Asked::Kill);
         let Some(mut task) = self.task.take() else {
@@ -245,53 +248,16 @@ impl ContainerWorker {
         if self.remove().await { Force::Killed } else { Force::LeftBehind }
     }
 
-    pub(crate) fn is_alive(&self) -> bool {
-        self.is_alive
-    }
-
     /// The first process of the container, by its pid on this machine: from its start to its end, and never
     /// when the engine is on another machine.
-    pub(crate) fn pid(&self) -> watch::Receiver<Option<i32>> {
+    fn pid(&self) -> watch::Receiver<Option<i32>> {
         self.shared.pid.subscribe()
     }
 
-    /// The engine and the name of the container, while it runs.
-    #[cfg(feature = "ssh")]
-    pub(crate) fn running(&self) -> watch::Receiver<Option<(Engine, String)>> {
-        self.shared.running.subscribe()
-    }
-
-    /// How this process reaches what the container serves.
-    pub(crate) fn connector(&self) -> Connector {
-        let reach = ContainerConnector::new(self.pid());
-        let is_published = self.shared.setup.network;
-        Connector::Container(if is_published { reach.with_published_ports() } else { reach })
-    }
-
-    /// The sockets of everything in the container.
-    pub(crate) fn socket_owner(&self) -> SocketOwner {
-        SocketOwner::Namespace(self.pid())
-    }
-
-    pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
-        self.progress.subscribe()
-    }
-
-    pub(crate) fn memory(&self) -> Box<dyn Fn() -> Option<u64> + Send> {
-        let shared = Arc::downgrade(&self.shared);
-        Box::new(move || {
-            let shared = shared.upgrade()?;
-            let killed = system_oom_kills().unwrap_or_default();
-            shared.system_before.store(killed, Ordering::Relaxed);
-            let bytes = shared.memory.load(Ordering::Relaxed);
-            (bytes != UNKNOWN).then_some(bytes)
-        })
-    }
-
     /// Removes the container, whatever it is doing, and waits for the end of its output.
-    pub(crate) async fn finish(mut self) -> Vec<String> {
+    async fn end(mut self) -> Vec<String> {
         if self.task.is_some() {
-            self.force().await;
+            self.force_step().await;
         }
         let was_job = self.pipes.is_none();
         drop(self.pipes.take());
@@ -322,6 +288,74 @@ impl ContainerWorker {
                 false
             }
         }
+    }
+}
+
+impl Worker for ContainerWorker {
+    fn begin(&mut self, step: Step) -> Answer<'_, ()> {
+        self.begin_step(step);
+        Box::pin(ready(()))
+    }
+
+    fn ended(&mut self) -> Answer<'_, StepEnd> {
+        Box::pin(self.step_ended())
+    }
+
+    /// Asks the container to stop. A pull is given up.
+    fn cancel(&mut self) -> Answer<'_, ()> {
+        self.ask(Asked::Stop);
+        Box::pin(ready(()))
+    }
+
+    fn force(&mut self, _urgent: bool) -> Answer<'_, Force> {
+        Box::pin(self.force_step())
+    }
+
+    fn is_alive(&self) -> bool {
+        self.is_alive
+    }
+
+    /// An image has none.
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation::Container(ContainerHandle { running: self.shared.running.subscribe() })
+    }
+
+    fn connector(&self) -> Connector {
+        let connector = ContainerConnector::new(self.pid());
+        let is_published = self.shared.setup.network;
+        Connector::Container(if is_published {
+            connector.with_published_ports()
+        } else {
+            connector
+        })
+    }
+
+    /// The sockets of everything in the container.
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        Some(SocketOwner::Namespace(self.pid()))
+    }
+
+    fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.subscribe()
+    }
+
+    fn memory(&self) -> Option<MemoryMeter> {
+        let shared = Arc::downgrade(&self.shared);
+        Some(Box::new(move || {
+            let shared = shared.upgrade()?;
+            let killed = system_oom_kills().unwrap_or_default();
+            shared.system_before.store(killed, Ordering::Relaxed);
+            let bytes = shared.memory.load(Ordering::Relaxed);
+            (bytes != UNKNOWN).then_some(bytes)
+        }))
+    }
+
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(self.end())
     }
 }
 

@@ -1,16 +1,19 @@
 //! User code in this process: tasks on a tokio runtime.
 
+use std::future::ready;
 use std::time::Duration;
 
 use chutes_core::{FailureKind, Progress};
+use chutes_ports::{Connector, SocketOwner};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use super::Force;
-use super::session::{Session, Setup};
-use super::step::{Step, StepFailure, StepResult};
+use super::session::{self, Session, Setup};
+use super::{
+    Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, StepFailure, StepResult, Worker,
+};
 use crate::registry::Job;
 
 /// How long a task that is aborted may take to notice. One that takes longer never yields.
@@ -27,32 +30,68 @@ impl LocalWorker {
     pub(crate) fn new(job: Job, setup: Setup, runtime: Handle) -> Self {
         Self { session: Session::new(job, setup), runtime, task: None }
     }
+}
 
-    pub(crate) fn begin(&mut self, step: Step) {
+impl Worker for LocalWorker {
+    fn begin(&mut self, step: Step) -> Answer<'_, ()> {
         self.task = Some(self.runtime.spawn(self.session.start(step)));
+        Box::pin(ready(()))
     }
 
-    pub(crate) async fn ended(&mut self) -> StepResult {
-        let Some(task) = &mut self.task else { return std::future::pending().await };
-        let joined = task.await;
-        self.task = None;
-        joined.unwrap_or_else(|error| Err(lost(&error)))
+    fn ended(&mut self) -> Answer<'_, StepEnd> {
+        Box::pin(async {
+            let Some(task) = &mut self.task else { return std::future::pending().await };
+            let joined = task.await;
+            self.task = None;
+            StepEnd::Finished(joined.unwrap_or_else(|error| Err(lost(&error))))
+        })
     }
 
-    pub(crate) fn cancel(&self) {
+    fn cancel(&mut self) -> Answer<'_, ()> {
         self.session.cancel();
+        Box::pin(ready(()))
     }
 
     /// Ends the step at its next `.await`, if it has one.
-    pub(crate) async fn force(&mut self) -> Force {
-        let Some(task) = self.task.take() else { return Force::Aborted };
-        task.abort();
-        let noticed = timeout(ABORT_TIME, task).await.is_ok();
-        if noticed { Force::Aborted } else { Force::LeftBehind }
+    fn force(&mut self, _urgent: bool) -> Answer<'_, Force> {
+        Box::pin(async {
+            let Some(task) = self.task.take() else { return Force::Aborted };
+            task.abort();
+            let noticed = timeout(ABORT_TIME, task).await.is_ok();
+            if noticed { Force::Aborted } else { Force::LeftBehind }
+        })
     }
 
-    pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn hooks(&self) -> Hooks {
+        session::hooks()
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation::None
+    }
+
+    fn connector(&self) -> Connector {
+        Connector::Here
+    }
+
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        None
+    }
+
+    fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.session.progress()
+    }
+
+    fn memory(&self) -> Option<MemoryMeter> {
+        None
+    }
+
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(ready(Vec::new()))
     }
 }
 

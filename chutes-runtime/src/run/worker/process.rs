@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use chutes_core::{FailureKind, Progress, SecretPairs};
-use chutes_ports::SocketOwner;
+use chutes_ports::{Connector, SocketOwner};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind};
@@ -19,8 +19,7 @@ use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
 use super::resources::Resources;
 use super::session::Setup;
 use super::spawn::command;
-use super::step::Step;
-use super::{Force, StepEnd};
+use super::{Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, Worker};
 use crate::process::{Death, Tree};
 use crate::registry::Job;
 use crate::run::output::Output;
@@ -51,6 +50,8 @@ pub(crate) struct ProcessWorker {
     number: u64,
     /// Whether it has said that it is ready: before that it runs no user code.
     ready: bool,
+    /// The hooks that it has reported.
+    hooks: Hooks,
     /// How it ended, once it has.
     status: Option<ExitStatus>,
     /// The signal with which we have ended it.
@@ -89,11 +90,12 @@ impl ProcessWorker {
             progress: watch::Sender::new(None),
             number: 0,
             ready: false,
+            hooks: Hooks::default(),
             status: None,
             sent: None,
         };
         // The data may be larger than what the socket holds, so the worker has to be up and reading. One
-        // that is gone by now cannot be told anything, and [`Self::ended`] says so.
+        // that is gone by now cannot be told anything, and [`Worker::ended`] says so.
         let setup = Order::Setup(SetupFrame::new(job, setup));
         if timeout(SETUP_TIME, worker.connection.send(&setup)).await.is_err() {
             return Err(io::Error::other("it does not take what it has to know of its run"));
@@ -101,21 +103,21 @@ impl ProcessWorker {
         Ok(worker)
     }
 
-    /// A worker that is gone cannot be told anything, and [`Self::ended`] says so.
+    /// A worker that is gone cannot be told anything, and [`Worker::ended`] says so.
     async fn send(&mut self, order: &Order) {
         let _ = timeout(LAST_TIME, self.connection.send(order)).await;
     }
 
-    pub(crate) async fn begin(&mut self, step: Step) {
+    async fn begin_step(&mut self, step: Step) {
         self.number += 1;
         self.send(&Order::Begin { number: self.number, step }).await;
     }
 
-    pub(crate) async fn cancel(&mut self) {
+    async fn cancel_step(&mut self) {
         self.send(&Order::Cancel).await;
     }
 
-    pub(crate) async fn ended(&mut self) -> StepEnd {
+    async fn step_ended(&mut self) -> StepEnd {
         loop {
             tokio::select! {
                 biased;
@@ -161,12 +163,12 @@ impl ProcessWorker {
             Report::Ended { number, result } if number == self.number => {
                 Some(StepEnd::Finished(result))
             }
-            Report::Ready { version } if version != VERSION => {
+            Report::Ready { version, .. } if version != VERSION => {
                 let message = format!("supervisor and worker differ: {VERSION} and {version}");
                 Some(StepEnd::Died(platform(message)))
             }
-            Report::Ready { .. } => {
-                self.ready = true;
+            Report::Ready { hooks, .. } => {
+                (self.ready, self.hooks) = (true, hooks);
                 None
             }
             Report::Ended { .. } | Report::Aborted { .. } => None,
@@ -206,7 +208,7 @@ impl ProcessWorker {
     }
 
     /// Ends the step, or else the process and everything that it has started.
-    pub(crate) async fn force(&mut self, urgent: bool) -> Force {
+    async fn force_step(&mut self, urgent: bool) -> Force {
         if !urgent && self.abort().await {
             return Force::Aborted;
         }
@@ -248,28 +250,10 @@ impl ProcessWorker {
         ended
     }
 
-    pub(crate) fn is_alive(&self) -> bool {
-        self.status.is_none()
-    }
-
-    pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
-        self.progress.subscribe()
-    }
-
-    /// The sockets of all processes of the job.
-    pub(crate) fn socket_owner(&self) -> SocketOwner {
-        let (tree, _) = self.resources.tree();
-        SocketOwner::Processes(Box::new(move || tree.pids()))
-    }
-
-    pub(crate) fn memory(&self) -> Box<dyn Fn() -> Option<u64> + Send> {
-        self.resources.meter()
-    }
-
     /// Ends the process if it lives, and all that the job has left behind.
-    pub(crate) async fn finish(mut self) -> Vec<String> {
+    async fn end(mut self) -> Vec<String> {
         let mut warnings: Vec<String> = self.resources.warnings().collect();
-        let was_alive = self.is_alive();
+        let was_alive = self.status.is_none();
         if was_alive {
             self.send(&Order::Finish).await;
             tokio::select! {
@@ -294,6 +278,58 @@ impl ProcessWorker {
         }
         self.resources.release().await;
         warnings
+    }
+}
+
+impl Worker for ProcessWorker {
+    fn begin(&mut self, step: Step) -> Answer<'_, ()> {
+        Box::pin(self.begin_step(step))
+    }
+
+    fn ended(&mut self) -> Answer<'_, StepEnd> {
+        Box::pin(self.step_ended())
+    }
+
+    fn cancel(&mut self) -> Answer<'_, ()> {
+        Box::pin(self.cancel_step())
+    }
+
+    fn force(&mut self, urgent: bool) -> Answer<'_, Force> {
+        Box::pin(self.force_step(urgent))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.status.is_none()
+    }
+
+    fn hooks(&self) -> Hooks {
+        self.hooks.clone()
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation::Process
+    }
+
+    fn connector(&self) -> Connector {
+        Connector::Here
+    }
+
+    /// The sockets of all processes of the job.
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        let (tree, _) = self.resources.tree();
+        Some(SocketOwner::Processes(Box::new(move || tree.pids())))
+    }
+
+    fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.subscribe()
+    }
+
+    fn memory(&self) -> Option<MemoryMeter> {
+        Some(self.resources.meter())
+    }
+
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(self.end())
     }
 }
 

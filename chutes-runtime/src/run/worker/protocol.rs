@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use super::step::{Step, StepResult};
+use super::step::{Hooks, Step, StepResult};
 use crate::result::MAX_BYTES;
 
 /// The version of the protocol. It is raised with every change.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// The longest frame in bytes: data or a result, and a little more.
 const MAX_FRAME: usize = MAX_BYTES + 1024 * 1024;
@@ -57,8 +57,8 @@ pub(super) struct SetupFrame {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
-    /// The answer to the first frame.
-    Ready { version: u32 },
+    /// The answer to the first frame, with the hooks that this binary has.
+    Ready { version: u32, hooks: Hooks },
     /// The job told how far it has come.
     Progress(Progress),
     /// A step came to its end.

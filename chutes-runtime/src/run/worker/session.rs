@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::step::{Step, StepFailure, StepResult};
+use super::step::{Hooks, Step, StepFailure, StepResult};
 use crate::context::{Inner, JobContext};
 use crate::definition::{BoxFuture, PreparedJob, WorkError};
 use crate::error::ErrorText;
@@ -31,6 +31,14 @@ pub(crate) struct Setup {
     /// The processes of those who log in, for the one who looks after the job's.
     pub(crate) sessions: Sessions,
     pub(crate) attempt: u32,
+}
+
+/// The hooks of this binary.
+pub(crate) fn hooks() -> Hooks {
+    Hooks {
+        startup: registry::startup_hooks().iter().map(|hook| hook.name.to_owned()).collect(),
+        shutdown: registry::shutdown_hooks().iter().map(|hook| hook.name.to_owned()).collect(),
+    }
 }
 
 /// The user code of one run.

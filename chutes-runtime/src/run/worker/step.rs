@@ -5,8 +5,6 @@ use std::time::Duration;
 use chutes_core::{FailureKind, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::registry;
-
 /// One piece of user code. Hooks are named by their place in the order in which they run, which is
 /// the same in every process of one binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,21 +26,35 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The name in messages, for instance "the job" or "startup hook `open_device`".
-    pub(crate) fn name(self) -> String {
-        let hook =
-            |kind: &str, name: Option<&str>| format!("{kind} hook `{}`", name.unwrap_or("?"));
+    /// The name in messages, for instance "the job" or "startup hook `open_device`". `hooks` are those that
+    /// the worker has reported.
+    pub(crate) fn name(self, hooks: &Hooks) -> String {
+        let hook = |kind: &str, name: Option<&String>| {
+            format!("{kind} hook `{}`", name.map_or("?", String::as_str))
+        };
         match self {
             Self::Decode => "the decoding of the data".to_owned(),
             Self::Prepare => "the pull of the image".to_owned(),
-            Self::Startup(at) => {
-                hook("startup", registry::startup_hooks().get(at).map(|it| it.name))
-            }
+            Self::Startup(at) => hook("startup", hooks.startup.get(at)),
             Self::Job { .. } => "the job".to_owned(),
-            Self::Shutdown(at) => {
-                hook("shutdown", registry::shutdown_hooks().get(at).map(|it| it.name))
-            }
+            Self::Shutdown(at) => hook("shutdown", hooks.shutdown.get(at)),
         }
+    }
+}
+
+/// The names of the hooks that a worker has, in the order in which they run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hooks {
+    /// Those that run before the job.
+    pub(crate) startup: Vec<String>,
+    /// Those that run after it.
+    pub(crate) shutdown: Vec<String>,
+}
+
+impl Hooks {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.startup.is_empty() && self.shutdown.is_empty()
     }
 }
 

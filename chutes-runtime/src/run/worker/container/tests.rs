@@ -87,12 +87,12 @@ impl Case {
     }
 
     async fn step(&mut self, step: Step) -> StepEnd {
-        self.worker.begin(step);
+        self.worker.begin(step).await;
         self.worker.ended().await
     }
 
-    fn begin_job(&mut self) {
-        self.worker.begin(Step::Job { time_left: None });
+    async fn begin_job(&mut self) {
+        self.worker.begin(Step::Job { time_left: None }).await;
     }
 
     /// Waits until the container has printed this line.
@@ -113,7 +113,7 @@ impl Case {
     async fn finish(self, end: StepEnd) -> Left {
         let (engine, name) =
             (self.worker.shared.engine().unwrap().clone(), self.worker.shared.name());
-        let warnings = self.worker.finish().await;
+        let warnings = Box::new(self.worker).finish().await;
         assert!(!engine.remove(&name).await.unwrap(), "the container was still there");
         Left { end, warnings, folder: self.folder }
     }
@@ -192,9 +192,9 @@ async fn more_memory_than_its_limit() {
 async fn told_to_stop() {
     let script = "trap 'echo bye; exit 7' TERM; echo ready; while true; do sleep 0.05; done";
     let mut case = Case::new(script).await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
-    case.worker.cancel();
+    case.worker.cancel().await;
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
     assert_eq!(left.death().exit_code, Some(7));
@@ -205,9 +205,9 @@ async fn told_to_stop() {
 async fn stops_by_default() {
     // The shell is not the first process of the container, so it does not ignore the signal.
     let mut case = Case::new("echo ready; while true; do sleep 0.05; done").await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
-    case.worker.cancel();
+    case.worker.cancel().await;
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
     assert_eq!(left.death().kind, FailureKind::Killed);
@@ -218,12 +218,12 @@ async fn stops_by_default() {
 async fn does_not_want_to_stop() {
     let script = "trap 'echo no' TERM; echo ready; while true; do sleep 0.05; done";
     let mut case = Case::new(script).await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
-    case.worker.cancel();
+    case.worker.cancel().await;
     case.printed("no").await;
     assert!(case.worker.is_alive());
-    assert_eq!(case.worker.force().await, Force::Killed);
+    assert_eq!(case.worker.force(false).await, Force::Killed);
     assert!(!case.worker.is_alive());
     let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
     assert_eq!(left.stdout(), "ready\nno\n");
@@ -233,9 +233,9 @@ async fn does_not_want_to_stop() {
 #[tokio::test]
 async fn killed_without_a_word() {
     let mut case = Case::new("trap 'echo no' TERM; echo ready; sleep 600 & wait").await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
-    assert_eq!(case.worker.force().await, Force::Killed);
+    assert_eq!(case.worker.force(false).await, Force::Killed);
     let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
     assert_eq!(left.stdout(), "ready\n");
 }
@@ -243,7 +243,7 @@ async fn killed_without_a_word() {
 #[tokio::test]
 async fn a_worker_that_is_finished_early_leaves_nothing_running() {
     let mut case = Case::new("echo ready; sleep 600").await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     case.finish(StepEnd::Finished(Ok(Json::null()))).await;
 }
@@ -251,7 +251,7 @@ async fn a_worker_that_is_finished_early_leaves_nothing_running() {
 #[tokio::test]
 async fn stopped_before_it_is_started() {
     let mut case = Case::new("echo I run").await;
-    case.worker.cancel();
+    case.worker.cancel().await;
     let end = case.step(Step::Job { time_left: None }).await;
     let left = case.finish(end).await;
     let StepEnd::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };

@@ -29,14 +29,14 @@ async fn a_pull_that_takes_for_ever_is_given_up() {
             setup.engine.pull = Pull::Missing;
         })
         .await;
-        case.worker.begin(Step::Prepare);
+        case.worker.begin(Step::Prepare).await;
         // The engine asks for the image, and gets no answer.
         let _asked = registry.accept().await.unwrap();
         let end = if is_cancelled {
-            case.worker.cancel();
+            case.worker.cancel().await;
             case.worker.ended().await
         } else {
-            assert_eq!(case.worker.force().await, Force::Aborted);
+            assert_eq!(case.worker.force(false).await, Force::Aborted);
             StepEnd::Finished(Ok(Json::null()))
         };
         let left = case.finish(end).await;
@@ -59,7 +59,7 @@ async fn no_engine() {
 #[tokio::test]
 async fn leftovers_of_the_dead_and_of_nobody_else() {
     let mut case = Case::new("echo ready; sleep 600").await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     let engine = case.worker.shared.engine().unwrap().clone();
     let own = container::labels(case.worker.shared.setup.run_id)["dev.chutes.supervisor"].clone();
@@ -90,7 +90,7 @@ async fn leftovers_of_the_dead_and_of_nobody_else() {
 async fn an_engine_that_comes_back() {
     let script = "echo ready; while [ ! -e /output/go ]; do sleep 0.05; done; exit 5";
     let mut case = Case::new(script).await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     case.podman.restart();
     std::fs::write(case.worker.shared.setup.directory.outputs().join("go"), "").unwrap();
@@ -102,10 +102,10 @@ async fn an_engine_that_comes_back() {
 #[tokio::test]
 async fn an_engine_that_is_gone_is_no_fault_of_the_job() {
     let mut case = Case::new("echo ready; sleep 600").await;
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     case.podman.stop();
-    assert_eq!(case.worker.force().await, Force::LeftBehind);
+    assert_eq!(case.worker.force(false).await, Force::LeftBehind);
     case.podman.serve();
     let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
     assert!(

@@ -85,7 +85,7 @@ async fn relayed_into_a_container_without_a_network() {
     let relay = Relay::start(claims.take_listeners().unwrap(), &connector).unwrap();
     let error = get_status(&connector, &ports[0], "/x").await.unwrap_err();
     assert!(error.to_string().contains("has not been started yet"), "{error}");
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     ready(&case.worker, ports.clone(), connector.clone()).await;
     assert_eq!(get_status(&connector, &ports[0], "/missing").await.unwrap(), 404);
@@ -96,7 +96,7 @@ async fn relayed_into_a_container_without_a_network() {
     let number = here.local_addr().unwrap().port();
     let error = connector.connect_local(number).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(case.worker.force().await, Force::Killed);
+    assert_eq!(case.worker.force(false).await, Force::Killed);
     case.finish(StepEnd::Finished(Ok(Json::null()))).await;
     assert_eq!(*pid.borrow(), None);
     relay.stop().await;
@@ -115,7 +115,7 @@ async fn published_by_the_engine() {
     let connector = ContainerConnector::new(case.worker.pid()).with_published_ports();
     let connector = Connector::Container(connector);
     claims.release();
-    case.begin_job();
+    case.begin_job().await;
     case.printed("ready").await;
     ready(&case.worker, ports.clone(), connector).await;
     let answer = fetch(ports[0].address).await;
@@ -123,7 +123,7 @@ async fn published_by_the_engine() {
     // The engine has the port of UDP, too.
     let error = UdpSocket::bind(ports[1].address).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    assert_eq!(case.worker.force().await, Force::Killed);
+    assert_eq!(case.worker.force(false).await, Force::Killed);
     case.finish(StepEnd::Finished(Ok(Json::null()))).await;
 }
 
