@@ -101,7 +101,7 @@ pub enum RunEvent {
         /// How long it may take; `None` is as long as it likes.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "limit_seconds", with = "crate::duration::seconds::optional")
+            serde(rename = "limit_seconds", with = "crate::seconds::optional")
         )]
         #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
         limit: Option<Duration>,
@@ -141,10 +141,7 @@ pub enum RunEvent {
     /// The supervisor is alive. Comes at regular intervals, also when nothing else happens.
     Heartbeat {
         /// The time since the run began.
-        #[cfg_attr(
-            feature = "serde",
-            serde(rename = "seconds", with = "crate::duration::seconds")
-        )]
+        #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::seconds"))]
         #[cfg_attr(feature = "schema", schemars(with = "f64"))]
         elapsed: Duration,
         /// The memory in use by the job's processes, in bytes, if it is known.
@@ -155,10 +152,7 @@ pub enum RunEvent {
         /// Why, for people: a lowercase fragment.
         reason: String,
         /// The time until it is stopped by force.
-        #[cfg_attr(
-            feature = "serde",
-            serde(rename = "grace_seconds", with = "crate::duration::seconds")
-        )]
+        #[cfg_attr(feature = "serde", serde(rename = "grace_seconds", with = "crate::seconds"))]
         #[cfg_attr(feature = "schema", schemars(with = "f64"))]
         grace: Duration,
     },

@@ -54,14 +54,10 @@
 
 #[cfg(feature = "serde")]
 pub mod compute_horde;
-pub mod rule;
-pub mod suggest;
 
 mod contract;
 mod delivery;
 mod digest;
-mod display;
-mod duration;
 mod endpoints;
 mod event;
 mod exit_code;
@@ -74,20 +70,20 @@ mod manifest;
 mod outcome;
 mod output_path;
 mod phase;
-mod port;
+mod publish;
 mod relative_path;
 mod reporter;
 mod run_id;
+#[cfg(feature = "serde")]
+mod seconds;
 mod sink;
 mod size;
 mod spec;
 mod status;
 
-pub use crate::contract::{JobContract, JobName, JobNameError, SourceLocation};
+pub use crate::contract::{JobContract, SourceLocation};
 pub use crate::delivery::{Delivery, DeliveryState, SinkReport, UploadResponse};
 pub use crate::digest::{Sha256Digest, Sha256DigestError};
-pub use crate::display::Escaped;
-pub use crate::duration::{DurationError, HumanDuration, parse_duration};
 pub use crate::endpoints::{Endpoints, PortAddress, SshEndpoint, StreamingEndpoint};
 pub use crate::event::{Event, FileKind, LogStream, Progress, RunEvent};
 pub use crate::exit_code::ExitCode;
@@ -96,16 +92,12 @@ pub use crate::job_result::{JobResult, LeftOutArtifact, UploadResult};
 pub use crate::json::Json;
 #[cfg(feature = "serde")]
 pub use crate::json::JsonError;
-pub use crate::limit::{Limits, TimeLimit, TimeLimitError};
+pub use crate::limit::Limits;
 pub use crate::manifest::{FileState, Manifest, OutputFile};
 pub use crate::outcome::{Ending, Failure, Outcome};
 pub use crate::output_path::{OutputPath, OutputPathError};
 pub use crate::phase::{Phase, PhaseReport};
-pub use crate::port::{
-    Port, PortConflict, PortError, PortName, PortNameError, PortNumber, PortNumberError, Ports,
-    PortsError, Protocol, Publish, PublishError, PublishedPort, ReadinessPath, ReadinessPathError,
-    UnknownProtocol,
-};
+pub use crate::publish::{Publish, PublishError, PublishedPort};
 pub use crate::relative_path::{RelativePath, RelativePathError};
 pub use crate::reporter::EventReporter;
 pub use crate::run_id::{RunId, RunIdError};
@@ -121,3 +113,10 @@ pub use crate::spec::{
     SpecProblem, SshAccess, Streaming, Target, Work,
 };
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};
+#[doc(inline)]
+pub use chutes_rules::{
+    DurationError, Escaped, HumanDuration, JobName, JobNameError, Port, PortConflict, PortError,
+    PortName, PortNameError, PortNumber, PortNumberError, Ports, PortsError, Protocol,
+    ReadinessPath, ReadinessPathError, TimeLimit, TimeLimitError, UnknownProtocol, parse_duration,
+    rule, suggest,
+};

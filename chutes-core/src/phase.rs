@@ -62,13 +62,13 @@ pub struct PhaseReport {
     #[cfg_attr(feature = "serde", serde(rename = "name"))]
     pub phase: Phase,
     /// The time it took.
-    #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::duration::seconds"))]
+    #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::seconds"))]
     #[cfg_attr(feature = "schema", schemars(with = "f64"))]
     pub elapsed: Duration,
     /// The limit; `None` is no limit.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "limit_seconds", with = "crate::duration::seconds::optional")
+        serde(rename = "limit_seconds", with = "crate::seconds::optional")
     )]
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub limit: Option<Duration>,

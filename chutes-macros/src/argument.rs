@@ -3,7 +3,7 @@
 //! Names, duplicates and missing values are checked here, by the table of arguments that each of them
 //! has. A broken argument is reported and left out; the others are still checked.
 
-use chutes_core::suggest;
+use chutes_rules::suggest;
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 
 use crate::diagnostics::{Diagnostics, Problem};

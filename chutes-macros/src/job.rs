@@ -4,7 +4,7 @@ mod expand;
 mod port;
 mod timeout;
 
-use chutes_core::{Port, TimeLimit};
+use chutes_rules::{Port, TimeLimit};
 use proc_macro2::TokenStream;
 use syn::Lit;
 

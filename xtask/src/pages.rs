@@ -12,16 +12,23 @@ use crate::command::root;
 const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
 
 /// Where there are tests.
-const FOLDERS: [&str; 5] =
-    ["chutes-cli/src", "chutes-core/src", "chutes-runtime/src", "tests/end_to_end", "xtask/src"];
+const FOLDERS: [&str; 6] = [
+    "chutes-cli/src",
+    "chutes-core/src",
+    "chutes-runtime/src",
+    "crates",
+    "tests/end_to_end",
+    "xtask/src",
+];
 
 /// Where there are sources.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "chutes",
     "chutes-cli",
     "chutes-core",
     "chutes-macros",
     "chutes-runtime",
+    "crates",
     "examples",
     "tests",
     "xtask",

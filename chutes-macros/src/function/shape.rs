@@ -1,6 +1,6 @@
 //! What a job or a hook may look like.
 
-use chutes_core::rule;
+use chutes_rules::rule;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, ReturnType, Signature, Type};

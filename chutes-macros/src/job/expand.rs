@@ -1,6 +1,6 @@
 //! The expansion of `#[job]`: a registration beside the function.
 
-use chutes_core::{Port, Protocol, ReadinessPath};
+use chutes_rules::{Port, Protocol, ReadinessPath};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
@@ -16,7 +16,7 @@ pub(super) fn registration(attribute: &JobAttribute, function: &Function) -> Tok
     let name = function.name();
     let summary = &function.summary;
     let ports = attribute.ports.iter().map(port);
-    let timeout = option(attribute.timeout.map(chutes_core::TimeLimit::seconds));
+    let timeout = option(attribute.timeout.map(chutes_rules::TimeLimit::seconds));
     let JobAttribute { upload, ssh, .. } = attribute;
     let prepare = prepare(function);
     let (data, returned) = (function.parameters.get(1), &function.returns);

@@ -2,7 +2,7 @@
 
 mod ready;
 
-use chutes_core::{Escaped, Port, PortName, PortNumber, Protocol, rule};
+use chutes_rules::{Escaped, Port, PortName, PortNumber, Protocol, rule};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::Lit;
 
@@ -145,7 +145,7 @@ impl Written {
     }
 
     fn protocol(&self) -> Result<Protocol, Problem> {
-        self.protocol.to_string().parse().map_err(|error: chutes_core::UnknownProtocol| {
+        self.protocol.to_string().parse().map_err(|error: chutes_rules::UnknownProtocol| {
             let names = Protocol::ALL.map(Protocol::as_str);
             Problem::new(&self.protocol, error.to_string())
                 .help(format!("the protocols are {}", literal::listed(&names)))

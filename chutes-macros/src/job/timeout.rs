@@ -1,6 +1,6 @@
 //! The argument `timeout`: a number of seconds, or a duration such as `"1h 30m"`.
 
-use chutes_core::{Escaped, TimeLimit, TimeLimitError, parse_duration};
+use chutes_rules::{Escaped, TimeLimit, TimeLimitError, parse_duration};
 use proc_macro2::TokenStream;
 use syn::{Lit, LitInt, LitStr};
 

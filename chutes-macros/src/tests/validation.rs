@@ -2,7 +2,7 @@
 //!
 //! Where our verdict is not that of the Chutes documentation, the data says why.
 
-use chutes_core::{Port, Ports, Protocol, TimeLimit};
+use chutes_rules::{Port, Ports, Protocol, TimeLimit};
 use serde::Deserialize;
 
 use super::{Job, errors, tokens};
@@ -22,7 +22,7 @@ struct Case {
     /// The same declaration for our attribute: its arguments, or a whole item.
     job: Option<Declaration>,
     ours: Ours,
-    /// What the declaration says, where the types of `chutes_core` can be asked.
+    /// What the declaration says, where the types of `chutes_rules` can be asked.
     values: Option<Values>,
     reason: Option<String>,
 }

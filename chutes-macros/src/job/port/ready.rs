@@ -1,6 +1,6 @@
 //! The argument `ready` of an `http` port: the path at which the job says that it serves.
 
-use chutes_core::{Protocol, ReadinessPath};
+use chutes_rules::{Protocol, ReadinessPath};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::Lit;
 

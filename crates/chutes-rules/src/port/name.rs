@@ -7,9 +7,6 @@ use crate::{Escaped, rule};
 
 /// The name of a port: lowercase ASCII letters, then optional digits, as Chutes documents it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PortName(Cow<'static, str>);
 
 impl PortName {
@@ -19,7 +16,7 @@ impl PortName {
     /// Checks a name.
     ///
     /// ```
-    /// assert_eq!(chutes_core::PortName::new("metrics1")?.as_str(), "metrics1");
+    /// assert_eq!(chutes_rules::PortName::new("metrics1")?.as_str(), "metrics1");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, PortNameError> {
@@ -61,7 +58,7 @@ impl From<PortName> for String {
 /// A text that is not a [`PortName`].
 ///
 /// ```
-/// let error = chutes_core::PortName::new("Web-UI").unwrap_err();
+/// let error = chutes_rules::PortName::new("Web-UI").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid port name `Web-UI`");
 /// assert_eq!(error.suggestion().as_deref(), Some("webui"));
 /// ```

@@ -8,12 +8,8 @@ use super::{Port, PortConflict};
 ///
 /// Numbers and names are unique, the SSH port that `ssh = true` adds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ports {
     list: Vec<Port>,
-    #[cfg_attr(feature = "serde", serde(skip))]
     ssh: bool,
 }
 
@@ -21,7 +17,7 @@ impl Ports {
     /// Checks the declared ports against each other and adds the SSH port when `ssh` is asked for.
     ///
     /// ```
-    /// use chutes_core::{Port, Ports, Protocol};
+    /// use chutes_rules::{Port, Ports, Protocol};
     ///
     /// let ports = Ports::new(vec![Port::new("web", 8080, Protocol::Http)?], true)?;
     /// assert_eq!(ports.get("ssh"), Some(&Port::ssh()));
@@ -76,7 +72,7 @@ impl<'a> IntoIterator for &'a Ports {
 /// Two ports of one job that exclude each other.
 ///
 /// ```
-/// use chutes_core::{Port, Ports, Protocol};
+/// use chutes_rules::{Port, Ports, Protocol};
 ///
 /// let shell = Port::new("shell", 2202, Protocol::Tcp)?;
 /// let error = Ports::new(vec![shell], true).unwrap_err();

@@ -7,9 +7,6 @@ use crate::Escaped;
 
 /// What a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Protocol {
     /// HTTP over TCP; a service may put its gateway in front of it.
     Http,
@@ -26,7 +23,7 @@ impl Protocol {
     /// The name in declarations and in JSON: `http`, `tcp` or `udp`.
     ///
     /// ```
-    /// use chutes_core::Protocol;
+    /// use chutes_rules::Protocol;
     ///
     /// assert_eq!("udp".parse::<Protocol>()?, Protocol::Udp);
     /// assert_eq!(Protocol::Udp.as_str(), "udp");
@@ -60,7 +57,7 @@ impl FromStr for Protocol {
 /// A word that is not a [`Protocol`].
 ///
 /// ```
-/// let error = "https".parse::<chutes_core::Protocol>().unwrap_err();
+/// let error = "https".parse::<chutes_rules::Protocol>().unwrap_err();
 /// assert_eq!(error.to_string(), "unknown protocol `https`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of a few known words.
 //!
 //! ```
-//! use chutes_core::{Protocol, suggest};
+//! use chutes_rules::{Protocol, suggest};
 //!
 //! let known = Protocol::ALL.map(Protocol::as_str);
 //! assert_eq!(suggest::nearest("htpt", known), Some("http"));
@@ -14,7 +14,7 @@
 /// the first wins.
 ///
 /// ```
-/// use chutes_core::suggest::nearest;
+/// use chutes_rules::suggest::nearest;
 ///
 /// assert_eq!(nearest("timout", ["ports", "timeout"]), Some("timeout"));
 /// assert_eq!(nearest("gpu", ["ports", "timeout"]), None);

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Why a text is not a duration.
 ///
 /// ```
-/// let error = chutes_core::parse_duration("30m 1h").unwrap_err();
-/// assert_eq!(error, chutes_core::DurationError::OutOfOrder);
+/// let error = chutes_rules::parse_duration("30m 1h").unwrap_err();
+/// assert_eq!(error, chutes_rules::DurationError::OutOfOrder);
 /// assert_eq!(error.to_string(), "the units of a duration go from large to small, each once");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl std::error::Error for DurationError {}
 /// small, each at most once, white space between them as you like.
 ///
 /// ```
-/// use chutes_core::{DurationError, parse_duration};
+/// use chutes_rules::{DurationError, parse_duration};
 ///
 /// assert_eq!(parse_duration("1h 30m"), Ok(5_400));
 /// assert_eq!(parse_duration("2d"), Ok(172_800));
@@ -127,7 +127,7 @@ const fn add_product(sum: u64, left: u64, right: u64) -> Option<u64> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use chutes_core::HumanDuration;
+/// use chutes_rules::HumanDuration;
 ///
 /// assert_eq!(HumanDuration(Duration::from_secs(5_400)).to_string(), "1h 30m");
 /// assert_eq!(HumanDuration(Duration::from_millis(12_344)).to_string(), "12.34s");
@@ -157,51 +157,6 @@ impl fmt::Display for HumanDuration {
             }
         }
         Ok(())
-    }
-}
-
-/// Durations in JSON: a number of seconds, without a fraction when it is whole.
-#[cfg(feature = "serde")]
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        if value.subsec_nanos() == 0 {
-            to.serialize_u64(value.as_secs())
-        } else {
-            to.serialize_f64(value.as_secs_f64())
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
-    }
-
-    /// The same for a duration that may be missing (`null`).
-    pub(crate) mod optional {
-        use super::{Deserialize, Deserializer, Duration, Error, Serializer};
-
-        #[expect(clippy::ref_option, reason = "the signature is that of `serde(with)`")]
-        pub(crate) fn serialize<S: Serializer>(
-            value: &Option<Duration>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            match value {
-                Some(value) => super::serialize(value, to),
-                None => to.serialize_none(),
-            }
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Option<Duration>, D::Error> {
-            let seconds = Option::<f64>::deserialize(from)?;
-            seconds
-                .map(|value| Duration::try_from_secs_f64(value).map_err(D::Error::custom))
-                .transpose()
-        }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Port, PortName};
-use crate::Escaped;
+use crate::{Escaped, Port, PortName};
 
 /// A port that a run opens under another number: `8080:18080`, or `web:18080` by name. The number 0 is
 /// any that is free, so that many runs can share one machine.

@@ -8,16 +8,13 @@ use crate::{Escaped, rule};
 /// The path of a request that a job answers with 200 when a port of it is ready, for instance `/health`:
 /// 1 to 1,024 characters of a URL's path and query. The rule is [`rule::is_readiness_path`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReadinessPath(Cow<'static, str>);
 
 impl ReadinessPath {
     /// Checks a path. A `&'static str` is kept without a copy.
     ///
     /// ```
-    /// use chutes_core::ReadinessPath;
+    /// use chutes_rules::ReadinessPath;
     ///
     /// assert_eq!(ReadinessPath::new("/health")?.as_str(), "/health");
     /// assert!(ReadinessPath::new("health").is_err());
@@ -62,7 +59,7 @@ impl From<ReadinessPath> for String {
 /// A text that is not a [`ReadinessPath`].
 ///
 /// ```
-/// let error = chutes_core::ReadinessPath::new("health").unwrap_err();
+/// let error = chutes_rules::ReadinessPath::new("health").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid readiness path `health`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,6 @@ use crate::rule;
 /// A port number that a job may open: 2202, or 8002 to 65535, as in the Chutes decorator. An image may open
 /// any other, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "u64", into = "u16"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PortNumber(u16);
 
 impl PortNumber {
@@ -19,7 +16,7 @@ impl PortNumber {
     /// Checks a number.
     ///
     /// ```
-    /// assert_eq!(chutes_core::PortNumber::new(8080)?.get(), 8080);
+    /// assert_eq!(chutes_rules::PortNumber::new(8080)?.get(), 8080);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn new(number: u64) -> Result<Self, PortNumberError> {
@@ -69,7 +66,7 @@ impl From<PortNumber> for u16 {
 /// A number that is not a [`PortNumber`].
 ///
 /// ```
-/// let error = chutes_core::PortNumber::new(80).unwrap_err();
+/// let error = chutes_rules::PortNumber::new(80).unwrap_err();
 /// assert_eq!(error.to_string(), "port 80 is out of range");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ mod list;
 mod name;
 mod number;
 mod protocol;
-mod publish;
 mod readiness;
 
 use std::borrow::Cow;
@@ -14,15 +13,11 @@ pub use self::list::{Ports, PortsError};
 pub use self::name::{PortName, PortNameError};
 pub use self::number::{PortNumber, PortNumberError};
 pub use self::protocol::{Protocol, UnknownProtocol};
-pub use self::publish::{Publish, PublishError, PublishedPort};
 pub use self::readiness::{ReadinessPath, ReadinessPathError};
 
 /// One port of a job: name, number, protocol, and for HTTP perhaps the path at which it says that it
 /// serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::PortRecord", try_from = "record::PortRecord"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Port {
     name: PortName,
     number: PortNumber,
@@ -35,7 +30,7 @@ impl Port {
     /// Checks name and number.
     ///
     /// ```
-    /// let web = chutes_core::Port::new("web", 8080, chutes_core::Protocol::Http)?;
+    /// let web = chutes_rules::Port::new("web", 8080, chutes_rules::Protocol::Http)?;
     /// assert_eq!((web.name().as_str(), web.number().get()), ("web", 8080));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -52,7 +47,7 @@ impl Port {
     /// The same port of an image, which may listen on any number from 1 to 65535.
     ///
     /// ```
-    /// let web = chutes_core::Port::of_image("web", 80, chutes_core::Protocol::Http)?;
+    /// let web = chutes_rules::Port::of_image("web", 80, chutes_rules::Protocol::Http)?;
     /// assert_eq!(web.number().get(), 80);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -69,7 +64,7 @@ impl Port {
     /// of another protocol stays as it is. [`with_ready`](Self::with_ready) refuses one.
     ///
     /// ```
-    /// use chutes_core::{Port, Protocol, ReadinessPath};
+    /// use chutes_rules::{Port, Protocol, ReadinessPath};
     ///
     /// let web = Port::new("web", 8080, Protocol::Http)?.ready_at(ReadinessPath::new("/health")?);
     /// assert_eq!(web.ready().map(ReadinessPath::as_str), Some("/health"));
@@ -86,7 +81,7 @@ impl Port {
     /// Checks a path at which the job says that the port serves, and that the port speaks HTTP.
     ///
     /// ```
-    /// use chutes_core::{Port, Protocol};
+    /// use chutes_rules::{Port, Protocol};
     ///
     /// assert!(Port::new("web", 8080, Protocol::Http)?.with_ready("/health").is_ok());
     /// assert!(Port::new("db", 8081, Protocol::Tcp)?.with_ready("/health").is_err());
@@ -144,46 +139,10 @@ impl Port {
     }
 }
 
-#[cfg(feature = "serde")]
-mod record {
-    //! The JSON form of a port, whose number and protocol are `port` and `proto`.
-
-    use super::{Port, PortError, PortName, PortNumber, Protocol, ReadinessPath};
-
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-    pub(super) struct PortRecord {
-        name: PortName,
-        port: PortNumber,
-        proto: Protocol,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ready: Option<ReadinessPath>,
-    }
-
-    impl From<Port> for PortRecord {
-        fn from(port: Port) -> Self {
-            let Port { name, number, protocol, ready } = port;
-            Self { name, port: number, proto: protocol, ready }
-        }
-    }
-
-    impl TryFrom<PortRecord> for Port {
-        type Error = PortError;
-
-        fn try_from(record: PortRecord) -> Result<Self, PortError> {
-            let PortRecord { name, port, proto, ready } = record;
-            if ready.is_some() && proto != Protocol::Http {
-                return Err(PortError::ReadyWithoutHttp);
-            }
-            Ok(Self { name, number: port, protocol: proto, ready })
-        }
-    }
-}
-
 /// Why a [`Port`] cannot be made.
 ///
 /// ```
-/// use chutes_core::{Port, PortError, Protocol};
+/// use chutes_rules::{Port, PortError, Protocol};
 ///
 /// let error = Port::new("web", 80, Protocol::Http).unwrap_err();
 /// assert!(matches!(error, PortError::Number(_)));
@@ -235,7 +194,7 @@ impl std::error::Error for PortError {}
 /// Why two ports cannot belong to one job.
 ///
 /// ```
-/// use chutes_core::{Port, Protocol};
+/// use chutes_rules::{Port, Protocol};
 ///
 /// let web = Port::new("web", 8080, Protocol::Http)?;
 /// let conflict = Port::new("api", 8080, Protocol::Udp)?.conflict_with(&web);
