@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{JobName, Json, Ports, TimeLimit};
 
 /// Where a job stands in its source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SourceLocation {
     /// The file, as the compiler names it.
     pub file: Cow<'static, str>,
@@ -36,11 +37,8 @@ impl fmt::Display for SourceLocation {
 ///
 /// In JSON `ssh` stands beside the list of ports, and `timeout` is the number `timeout_seconds`; the
 /// documentation of the crate shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::ContractRecord"))]
-#[cfg_attr(feature = "serde", serde(try_from = "record::ContractRecord"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "record::ContractRecord", try_from = "record::ContractRecord")]
 pub struct JobContract {
     /// The name, unique within a binary.
     pub name: JobName,
@@ -61,15 +59,13 @@ pub struct JobContract {
     pub source: SourceLocation,
 }
 
-#[cfg(feature = "serde")]
 mod record {
     //! The JSON form of a contract, where `ssh` stands beside the list of ports.
 
     use super::{Cow, JobContract, JobName, Json, Ports, SourceLocation, TimeLimit};
     use crate::{Port, PortNumber};
 
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     pub(super) struct ContractRecord {
         name: JobName,
         summary: Cow<'static, str>,
@@ -125,7 +121,6 @@ mod record {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests {
     use super::*;
     use crate::{Port, Protocol};

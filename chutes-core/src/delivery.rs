@@ -1,14 +1,15 @@
 //! What became of files at the sinks of a run.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// What became of one file at one sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// The sink, as it is shown: without credentials and query.
     pub sink: String,
     /// What became of the file there.
-    #[cfg_attr(feature = "serde", serde(flatten))]
+    #[serde(flatten)]
     pub state: DeliveryState,
 }
 
@@ -21,10 +22,8 @@ pub struct Delivery {
 /// assert!(failed.is_failed());
 /// assert_eq!(failed.as_str(), "failed");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(tag = "state", rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum DeliveryState {
     /// The sink has confirmed that it has the whole file.
     Delivered,
@@ -59,9 +58,7 @@ impl DeliveryState {
 }
 
 /// What became of all files of a run at one sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SinkReport {
     /// The sink, as it is shown: without credentials and query.
     pub sink: String,
@@ -76,23 +73,20 @@ pub struct SinkReport {
     /// What went wrong with the sink as a whole, for instance that it did not take the last message.
     pub error: Option<String>,
     /// Whether the spec declares it as an output volume, so that a run without it has failed.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub declared: bool,
     /// What the server answered, for sinks that get an answer for each file.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub responses: Vec<UploadResponse>,
 }
 
-#[cfg(feature = "serde")]
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
 /// What a server answered when it had taken a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadResponse {
     /// The file, as the ComputeHorde API names it: its path below `/output`, or `system_output`.
     pub file: String,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hex;
 
 /// A SHA-256 checksum, shown as 64 lowercase hexadecimal digits, as `sha256sum` does.
@@ -16,9 +18,8 @@ use crate::hex;
 /// assert_eq!(Sha256Digest::from_bytes(*empty.as_bytes()).to_string(), text);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256Digest([u8; 32]);
 
 impl Sha256Digest {
@@ -70,7 +71,6 @@ impl From<Sha256Digest> for String {
     }
 }
 
-#[cfg(feature = "schema")]
 impl schemars::JsonSchema for Sha256Digest {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Sha256Digest".into()

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Delivery, Outcome, OutputPath, Phase, PortAddress, PortName, RunId, SshEndpoint, Status,
     StreamingEndpoint, Target,
@@ -12,20 +15,17 @@ use crate::{
 ///
 /// In JSON one flat object: `seq`, `at`, `event` (the name of what happened) and its fields. A run's
 /// events are written one per line by `run --events`.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// Counts the events of one run, from 1, without gaps.
     pub seq: u64,
     /// When it happened: UTC as RFC 3339, for instance `2026-11-22T01:02:03.456789Z`.
     pub at: String,
     /// What happened.
-    #[cfg_attr(feature = "serde", serde(flatten))]
+    #[serde(flatten)]
     pub what: RunEvent,
 }
 
-#[cfg(feature = "serde")]
 mod record {
     //! Reading an event. An outcome holds JSON as text, which is lost when fields are flattened, so it
     //! is read by itself.
@@ -73,10 +73,8 @@ mod record {
 /// assert_eq!(line(&RunEvent::Status { status }).as_deref(), Some("Accepted"));
 /// assert_eq!(line(&RunEvent::Phase { phase: Phase::Start, limit: None }), None);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunEvent {
     /// The first event of a run, or of its recovery.
@@ -84,7 +82,7 @@ pub enum RunEvent {
         /// The run.
         run_id: RunId,
         /// What it runs.
-        #[cfg_attr(feature = "serde", serde(flatten))]
+        #[serde(flatten)]
         target: Target,
         /// The directory of the run, an absolute path.
         run_dir: String,
@@ -99,11 +97,8 @@ pub enum RunEvent {
         /// Which.
         phase: Phase,
         /// How long it may take; `None` is as long as it likes.
-        #[cfg_attr(
-            feature = "serde",
-            serde(rename = "limit_seconds", with = "crate::seconds::optional")
-        )]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+        #[serde(rename = "limit_seconds", with = "crate::seconds::optional")]
+        #[schemars(with = "Option<f64>")]
         limit: Option<Duration>,
     },
     /// How much of the image has been pulled.
@@ -141,8 +136,8 @@ pub enum RunEvent {
     /// The supervisor is alive. Comes at regular intervals, also when nothing else happens.
     Heartbeat {
         /// The time since the run began.
-        #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::seconds"))]
-        #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+        #[serde(rename = "seconds", with = "crate::seconds")]
+        #[schemars(with = "f64")]
         elapsed: Duration,
         /// The memory in use by the job's processes, in bytes, if it is known.
         memory: Option<u64>,
@@ -152,8 +147,8 @@ pub enum RunEvent {
         /// Why, for people: a lowercase fragment.
         reason: String,
         /// The time until it is stopped by force.
-        #[cfg_attr(feature = "serde", serde(rename = "grace_seconds", with = "crate::seconds"))]
-        #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+        #[serde(rename = "grace_seconds", with = "crate::seconds")]
+        #[schemars(with = "f64")]
         grace: Duration,
     },
     /// It was settled whether a file reached a sink.
@@ -161,10 +156,10 @@ pub enum RunEvent {
         /// Whether it is an output or a log.
         kind: FileKind,
         /// Its path.
-        #[cfg_attr(feature = "serde", serde(flatten))]
+        #[serde(flatten)]
         path: OutputPath,
         /// What became of it.
-        #[cfg_attr(feature = "serde", serde(flatten))]
+        #[serde(flatten)]
         delivery: Delivery,
     },
     /// A port of the run has its address. The job may not have opened it yet.
@@ -174,7 +169,7 @@ pub enum RunEvent {
         /// The name of the port.
         name: PortName,
         /// Its address.
-        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        #[schemars(with = "String")]
         address: SocketAddr,
     },
     /// The SSH server listens.
@@ -187,7 +182,7 @@ pub enum RunEvent {
     /// Somebody has logged in by SSH.
     SshLogin {
         /// From where.
-        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        #[schemars(with = "String")]
         peer: SocketAddr,
         /// The name that was given. It does not matter.
         user: String,
@@ -197,7 +192,7 @@ pub enum RunEvent {
     /// Somebody was not let in by SSH, or did not speak it.
     SshRefused {
         /// From where.
-        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        #[schemars(with = "String")]
         peer: SocketAddr,
         /// Why: a lowercase fragment.
         reason: String,
@@ -205,7 +200,7 @@ pub enum RunEvent {
     /// Somebody who had logged in by SSH is gone.
     SshLogout {
         /// From where they had come.
-        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        #[schemars(with = "String")]
         peer: SocketAddr,
     },
     /// The job serves requests, over TLS.
@@ -216,7 +211,7 @@ pub enum RunEvent {
         message: String,
     },
     /// The last event of a run.
-    #[cfg_attr(feature = "serde", serde(skip_deserializing))]
+    #[serde(skip_deserializing)]
     Outcome {
         /// How it ended.
         outcome: Box<Outcome>,
@@ -225,10 +220,10 @@ pub enum RunEvent {
 
 /// Whether a file was written by the job into its output directory, is what it printed, or is returned
 /// with its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum FileKind {
     /// A file of `outputs/`.
     Output,
@@ -255,10 +250,8 @@ impl FileKind {
 }
 
 /// One of the two streams that a process prints to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// Standard output.
     Stdout,
@@ -278,9 +271,7 @@ impl LogStream {
 }
 
 /// How far a job says that it has come.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Progress {
     /// From 0 to 1.
@@ -305,5 +296,4 @@ impl Progress {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests;

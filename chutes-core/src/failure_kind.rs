@@ -3,10 +3,8 @@
 macro_rules! failure_kinds {
     ($( $(#[$comment:meta])* $variant:ident = $name:literal, )*) => {
         /// What kind of failure ended a run.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum FailureKind {
             $( $(#[$comment])* $variant, )*
@@ -87,7 +85,6 @@ failure_kinds! {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests {
     use super::*;
 

@@ -1,9 +1,11 @@
 //! What a job has given back, beside the files that went elsewhere.
 
-#[cfg(feature = "serde")]
 mod record;
 
 use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{ContainerPath, RelativePath, rule};
 
@@ -22,40 +24,34 @@ use crate::{ContainerPath, RelativePath, rule};
 /// result.add_artifact(&directory, &RelativePath::new("model.bin")?, vec![0; 1_000_000]);
 /// assert_eq!(result.artifacts["/artifacts/loss.json"], b"[1]");
 /// assert_eq!(result.artifacts_left_out[0].path, "/artifacts/model.bin");
-/// # #[cfg(feature = "serde")] {
 /// let json = chutes_core::Json::from_value(&result)?;
 /// assert!(json.as_str().contains(r#""artifacts":{"/artifacts/loss.json":"WzFd"}"#));
 /// assert_eq!(json.to::<JobResult>()?, result);
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobResult {
     /// What it wrote to its standard output, as far as it was kept.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub stdout: String,
     /// What it wrote to its standard error, as far as it was kept.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub stderr: String,
     /// Small files, each at its path as the job sees it.
-    #[cfg_attr(feature = "serde", serde(default, with = "record::artifacts"))]
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
+    #[serde(default, with = "record::artifacts")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub artifacts: BTreeMap<String, Vec<u8>>,
     /// Artifacts that are not here. They are in the directory of the run.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts_left_out: Vec<LeftOutArtifact>,
     /// What servers answered, by the path of the file below `/output`, or `system_output`.
-    #[cfg_attr(feature = "serde", serde(default, with = "record::uploads"))]
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
+    #[serde(default, with = "record::uploads")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub upload_results: BTreeMap<String, UploadResult>,
 }
 
 /// An artifact that is not returned with the result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOutArtifact {
     /// Its path as the job sees it.
     pub path: String,
@@ -66,9 +62,7 @@ pub struct LeftOutArtifact {
 }
 
 /// What a server answered to an upload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadResult {
     /// The headers, with names in lower case. Values of one name are joined by `, `.
     pub headers: BTreeMap<String, String>,
@@ -125,7 +119,6 @@ impl From<&crate::UploadResponse> for UploadResult {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests {
     use super::*;
 

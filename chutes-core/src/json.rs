@@ -4,16 +4,14 @@ use std::fmt;
 
 /// A JSON value, kept as its text: key order and number format stay as they were written.
 ///
-/// With the feature `serde` it is made by [`Json::parse`] or [`Json::from_value`]. The text is valid
+/// It is made by [`Json::parse`] or [`Json::from_value`]. The text is valid
 /// JSON on one line, without white space between its tokens. Two are equal when their texts are.
 ///
 /// ```
-/// # #[cfg(feature = "serde")] {
 /// use chutes_core::Json;
 ///
 /// let data = Json::parse(r#"{"rate": 1.10, "epochs": 3}"#)?;
 /// assert_eq!(data.as_str(), r#"{"rate":1.10,"epochs":3}"#);
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -74,10 +72,8 @@ impl fmt::Debug for Json {
 /// let error = chutes_core::Json::parse("{'a': 1}").unwrap_err();
 /// assert_eq!(error.to_string(), "key must be a string at line 1 column 2");
 /// ```
-#[cfg(feature = "serde")]
 pub type JsonError = serde_json::Error;
 
-#[cfg(feature = "serde")]
 impl Json {
     /// Checks that `text` is one JSON value, and drops the white space outside of its strings.
     ///
@@ -122,7 +118,6 @@ impl Json {
 }
 
 /// Valid JSON without the white space between its tokens, and so on one line.
-#[cfg(feature = "serde")]
 fn without_white_space(text: &str) -> Box<str> {
     let (mut in_string, mut escaped) = (false, false);
     let kept = text.chars().filter(|character| {
@@ -137,7 +132,6 @@ fn without_white_space(text: &str) -> Box<str> {
     kept.collect::<String>().into()
 }
 
-#[cfg(feature = "serde")]
 impl serde::Serialize for Json {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let raw: &serde_json::value::RawValue =
@@ -146,7 +140,6 @@ impl serde::Serialize for Json {
     }
 }
 
-#[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Json {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let raw = Box::<serde_json::value::RawValue>::deserialize(from)?;
@@ -154,7 +147,6 @@ impl<'de> serde::Deserialize<'de> for Json {
     }
 }
 
-#[cfg(feature = "schema")]
 impl schemars::JsonSchema for Json {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Json".into()
@@ -166,7 +158,6 @@ impl schemars::JsonSchema for Json {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests {
     use super::*;
 

@@ -1,15 +1,9 @@
-//! Vocabulary and rules of chutes, once.
+//! The vocabulary of chutes: what is asked for in a run, what happens in it, and how it ends.
 //!
-//! The macro (at compile time), the runtime (for input that is only known at run time), the service
-//! and its clients all use the types of this crate. A value of one of these types is valid: the only
-//! ways to make one are functions that check, and each rule stands in exactly one function of
-//! [`rule`]. There is no I/O, no clock, and nothing asynchronous here, and without features there
-//! are no dependencies.
-//!
-//! | feature | adds |
-//! |---|---|
-//! | `serde` | `Serialize` and `Deserialize` in the JSON form that users see, [`Json`] constructors, the ComputeHorde form of specs (`compute_horde`) |
-//! | `schema` | JSON Schemas of these types (`schemars`); implies `serde` |
+//! The runtime, the service and its clients all use the types of this crate. A value of one of these types is
+//! valid: the only ways to make one are functions that check. The rules that the macros need as well, and
+//! their types, come from the crate `chutes-rules`, which this one re-exports. There is no I/O, no clock, and
+//! nothing asynchronous here.
 //!
 //! ```
 //! use chutes_core::{Port, Ports, Protocol};
@@ -23,10 +17,9 @@
 //! # JSON
 //!
 //! Each type has one JSON form, in every place where it appears, and reading checks as much as the
-//! constructors do. A [`JobSpec`] and a [`JobContract`]:
+//! constructors do. Each form has a JSON Schema (`schemars`). A [`JobSpec`] and a [`JobContract`]:
 //!
 //! ```
-//! # #[cfg(feature = "serde")] {
 //! use chutes_core::{JobContract, JobName, JobSpec, Json, Limits};
 //!
 //! let data = Json::parse(r#"{"epochs": 3}"#)?;
@@ -46,13 +39,9 @@
 //! }"#;
 //! let contract: JobContract = Json::parse(described)?.to()?;
 //! assert!(contract.ports.ssh());
-//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
-#[cfg(feature = "serde")]
 pub mod compute_horde;
 
 mod contract;
@@ -74,7 +63,6 @@ mod publish;
 mod relative_path;
 mod reporter;
 mod run_id;
-#[cfg(feature = "serde")]
 mod seconds;
 mod sink;
 mod size;
@@ -90,7 +78,6 @@ pub use crate::exit_code::ExitCode;
 pub use crate::failure_kind::FailureKind;
 pub use crate::job_result::{JobResult, LeftOutArtifact, UploadResult};
 pub use crate::json::Json;
-#[cfg(feature = "serde")]
 pub use crate::json::JsonError;
 pub use crate::limit::Limits;
 pub use crate::manifest::{FileState, Manifest, OutputFile};

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::TimeLimit;
 
 /// The limits of one run, one per phase. Time that a phase leaves unused does not carry over. In JSON
@@ -9,34 +12,32 @@ use crate::TimeLimit;
 ///
 /// Limits for download, execution and upload come from the ComputeHorde job SDK; the defaults are
 /// our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Until the job can start: all startup hooks, or pulling the image. Default 10 minutes.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub start: Duration,
     /// For all input volumes. Default 1 hour.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub download: Duration,
     /// For the job itself. Default none.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    #[serde(with = "crate::seconds::optional")]
+    #[schemars(with = "Option<f64>")]
     pub execute: Option<Duration>,
     /// For shutdown hooks, and for collecting and delivering the outputs. Default 24 hours.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub upload: Duration,
     /// Until a job that streams accepts its first connection. Default 5 seconds, as in the ComputeHorde
     /// job SDK.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub streaming_start: Duration,
     /// Between telling the job to stop and stopping it by force. Default 30 seconds.
-    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub grace: Duration,
 }
 

@@ -1,5 +1,8 @@
 //! What became of the output files of a run.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{Delivery, FileKind, OutputPath, RunId, Sha256Digest};
 
 /// What became of one file.
@@ -48,11 +51,8 @@ impl FileState {
 /// One file of a run. In JSON one flat object: `path`, `bytes`, `sha256`, `state`, a `reason` unless
 /// the file was collected, and `deliveries` if there are sinks. A path that is not UTF-8 is written in
 /// percent-encoding, with `"path_encoding":"percent"` beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::FileRecord"))]
-#[cfg_attr(feature = "serde", serde(try_from = "record::FileRecord"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "record::FileRecord", try_from = "record::FileRecord")]
 pub struct OutputFile {
     /// The path below the output directory (for a log: below the directory of the logs).
     pub path: OutputPath,
@@ -87,19 +87,17 @@ impl OutputFile {
 }
 
 /// What became of all files of a run, sorted by path: the content of `manifest.json`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// The run.
     pub run_id: RunId,
     /// The output files.
     pub files: Vec<OutputFile>,
     /// What the job printed. Logs are not outputs, and no output can take the place of one.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub logs: Vec<OutputFile>,
     /// The small files that are returned with the result.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<OutputFile>,
 }
 
@@ -166,23 +164,20 @@ impl Manifest {
     }
 }
 
-#[cfg(feature = "serde")]
 mod record {
     //! The JSON form of a file: one flat object.
 
     use super::{Delivery, FileState, OutputFile, OutputPath, Sha256Digest};
 
-    #[derive(serde::Serialize, serde::Deserialize)]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     enum State {
         Collected,
         Failed,
         Skipped,
     }
 
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     pub(super) struct FileRecord {
         #[serde(flatten)]
         path: OutputPath,
@@ -229,7 +224,6 @@ mod record {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests {
     use super::*;
     use crate::DeliveryState;

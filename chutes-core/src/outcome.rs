@@ -1,14 +1,15 @@
 //! The one final record of a run.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     EndStatus, Endpoints, ExitCode, FailureKind, Json, OutputFile, Phase, PhaseReport, RunId,
     SinkReport, Target,
 };
 
 /// Why a run did not complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The kind, for programs.
     pub kind: FailureKind,
@@ -19,13 +20,13 @@ pub struct Failure {
     /// Where a panic happened, as `file:line:column`; `None` when it was no panic.
     pub location: Option<String>,
     /// The causes of the job's error, the nearest first.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[serde(default)]
     pub causes: Vec<String>,
     /// The code with which the job's process ended by itself before its time.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_exit_code: Option<i32>,
     /// The signal that ended the job's process, for instance `SIGSEGV`.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_signal: Option<String>,
 }
 
@@ -73,10 +74,8 @@ impl Failure {
 /// ```
 ///
 /// In JSON `status` and `failure` side by side.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::EndingRecord"))]
-#[cfg_attr(feature = "serde", serde(try_from = "record::EndingRecord"))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "record::EndingRecord", try_from = "record::EndingRecord")]
 pub enum Ending {
     /// The job returned a value and all of its outputs were delivered.
     Completed,
@@ -124,11 +123,8 @@ impl Ending {
 ///
 /// In JSON `status`, `failure` and `exit_code` stand side by side, and reading refuses them when they
 /// contradict each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::OutcomeRecord"))]
-#[cfg_attr(feature = "serde", serde(try_from = "record::OutcomeRecord"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "record::OutcomeRecord", try_from = "record::OutcomeRecord")]
 pub struct Outcome {
     /// The run.
     pub run_id: RunId,
@@ -160,7 +156,6 @@ impl Outcome {
     /// The status of the run.
     ///
     /// ```
-    /// # #[cfg(feature = "serde")] {
     /// use chutes_core::{EndStatus, ExitCode, Json, Outcome};
     ///
     /// let printed = r#"{
@@ -171,7 +166,6 @@ impl Outcome {
     /// let outcome: Outcome = Json::parse(printed)?.to()?;
     /// assert_eq!(outcome.status(), EndStatus::Completed);
     /// assert_eq!(outcome.exit_code(), ExitCode::COMPLETED);
-    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -186,7 +180,6 @@ impl Outcome {
     }
 }
 
-#[cfg(feature = "serde")]
 mod record {
     //! The JSON form of an outcome: status, failure and exit code side by side.
 
@@ -194,8 +187,7 @@ mod record {
     use super::{PhaseReport, RunId, SinkReport, Target};
     use crate::{ImageName, JobName};
 
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     pub(super) struct OutcomeRecord {
         run_id: RunId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -313,5 +305,4 @@ mod record {
 }
 
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests;

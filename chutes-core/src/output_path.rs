@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The path of a file below a directory of the run, with `/` between its parts.
 ///
 /// A part is any bytes that a file name can have; it need not be text. There is no empty part, none
@@ -20,11 +23,8 @@ use std::fmt;
 ///
 /// In JSON an object with `path`, a text. A path that is not UTF-8 is written in percent-encoding, with
 /// `"path_encoding":"percent"` beside it. Where a file is described, these are fields of the file.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "record::PathRecord"))]
-#[cfg_attr(feature = "serde", serde(try_from = "record::PathRecord"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "record::PathRecord", try_from = "record::PathRecord")]
 pub struct OutputPath(Box<[u8]>);
 
 impl OutputPath {
@@ -92,22 +92,19 @@ impl OutputPath {
     }
 }
 
-#[cfg(feature = "serde")]
 mod record {
     //! The JSON form: a text, and how it is to be read.
 
     use super::{OutputPath, OutputPathError};
 
-    #[derive(serde::Serialize, serde::Deserialize)]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     enum PathEncoding {
         /// Bytes that are not part of UTF-8 text, and `%`, as `%` and two hexadecimal digits.
         Percent,
     }
 
-    #[derive(serde::Serialize, serde::Deserialize)]
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     pub(super) struct PathRecord {
         path: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,7 +199,6 @@ impl std::error::Error for OutputPathError {}
 
 #[cfg(test)]
 mod tests {
-    #[cfg(feature = "serde")]
     use proptest::prelude::*;
 
     use super::*;
@@ -228,7 +224,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "serde")]
     proptest! {
         #[test]
         fn text_form_is_lossless(bytes in proptest::collection::vec(any::<u8>(), 0..20)) {

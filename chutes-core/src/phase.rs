@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A phase of a run. Each has a limit and a measured time of its own. Download, execution and upload
 /// are those of the ComputeHorde job SDK.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Decoding the data and running the startup hooks.
     Start,
@@ -54,22 +57,17 @@ impl fmt::Display for Phase {
 
 /// How long one phase of a run took, and how long it was allowed to take. In JSON the times are
 /// numbers of seconds, `seconds` and `limit_seconds`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseReport {
     /// Which phase.
-    #[cfg_attr(feature = "serde", serde(rename = "name"))]
+    #[serde(rename = "name")]
     pub phase: Phase,
     /// The time it took.
-    #[cfg_attr(feature = "serde", serde(rename = "seconds", with = "crate::seconds"))]
-    #[cfg_attr(feature = "schema", schemars(with = "f64"))]
+    #[serde(rename = "seconds", with = "crate::seconds")]
+    #[schemars(with = "f64")]
     pub elapsed: Duration,
     /// The limit; `None` is no limit.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "limit_seconds", with = "crate::seconds::optional")
-    )]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    #[serde(rename = "limit_seconds", with = "crate::seconds::optional")]
+    #[schemars(with = "Option<f64>")]
     pub limit: Option<Duration>,
 }

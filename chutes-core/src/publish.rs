@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Escaped, Port, PortName};
 
 /// A port that a run opens under another number: `8080:18080`, or `web:18080` by name. The number 0 is
@@ -17,9 +19,8 @@ use crate::{Escaped, Port, PortName};
 /// assert_eq!("web:18080".parse::<Publish>()?.to_string(), "web:18080");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Publish {
     /// The declared port.
     pub port: PublishedPort,

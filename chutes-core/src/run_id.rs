@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Escaped, hex};
 
 /// The id of one run: 16 bytes, shown as a UUID. The runtime makes them as UUIDv7, so that ids sort
@@ -16,9 +18,8 @@ use crate::{Escaped, hex};
 /// assert_eq!(id.short(), "040506ff");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RunId([u8; 16]);
 
 impl RunId {
@@ -100,7 +101,6 @@ impl From<RunId> for String {
     }
 }
 
-#[cfg(feature = "schema")]
 impl schemars::JsonSchema for RunId {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "RunId".into()

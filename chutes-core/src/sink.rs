@@ -3,7 +3,6 @@
 //! URLs, form fields and headers may hold signatures and passwords: whatever shows a sink shows it
 //! without them. Only the JSON form is complete, and belongs into private files.
 
-#[cfg(feature = "serde")]
 mod json;
 mod parts;
 #[cfg(test)]

@@ -4,14 +4,12 @@ mod builder;
 pub(crate) mod check;
 pub(crate) mod draft;
 mod image;
-#[cfg(feature = "serde")]
 pub(crate) mod json;
 mod place;
 pub(crate) mod problem;
 mod resources;
 mod secrets;
 #[cfg(test)]
-#[cfg(feature = "serde")]
 mod tests;
 mod volume;
 
@@ -25,11 +23,14 @@ pub use self::volume::{
     HubRepository, InlineZip, InputVolume, InputVolumes, MountedVolume, OutputVolumes, RepoType,
     SecretText,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{JobName, Json, Limits, Port, PortName, Publish, Route, SecretPairs};
 
 /// Everything that was asked for in one run: what to run, on which data, within which limits.
 ///
-/// It is made by [`JobSpec::builder`], or `JobSpec::from_json` with the feature `serde`, which check all
+/// It is made by [`JobSpec::builder`], or [`JobSpec::from_json`], which check all
 /// of it by the same rules. It is the first record of the journal, `run.json`. The documentation of the
 /// crate shows its JSON form, and `docs/spec.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,10 +108,8 @@ pub struct SshAccess {
 /// What a run runs, by name.
 ///
 /// In JSON `job` or `image`, a field beside others.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A job.
     Job(JobName),

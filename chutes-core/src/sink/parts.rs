@@ -17,7 +17,6 @@ pub(super) struct SinkParts {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only JSON names a method"))]
 pub(super) enum Method {
     Put,
     Post,

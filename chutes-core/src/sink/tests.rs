@@ -93,7 +93,6 @@ fn places_that_are_none() {
     }
 }
 
-#[cfg(feature = "serde")]
 #[test]
 fn json() {
     for (text, expected) in [
@@ -133,7 +132,6 @@ fn json() {
     }
 }
 
-#[cfg(feature = "serde")]
 #[test]
 fn declared_output_volumes() {
     let files = concat!(
@@ -169,7 +167,6 @@ fn declared_output_volumes() {
     }
 }
 
-#[cfg(feature = "serde")]
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     let text = r#"{"url":"out","colour":"x","method":"PUT","fields":7}"#;
@@ -179,7 +176,6 @@ fn all_that_is_wrong_is_told_at_once() {
     assert!(error.problems.iter().zip(begins).all(|(found, begin)| found.starts_with(begin)));
 }
 
-#[cfg(feature = "serde")]
 #[test]
 fn json_form_is_complete_and_in_order() {
     let text = concat!(
@@ -201,7 +197,6 @@ fn placeholders() {
     assert!(filled("{run_id}.zip").starts_with("07070707-"));
 }
 
-#[cfg(feature = "serde")]
 #[track_caller]
 fn check_round_trip(spec: &SinkSpec) -> Result<(), TestCaseError> {
     let text = serde_json::to_string(spec).unwrap();
@@ -251,7 +246,6 @@ fn declared() -> impl Strategy<Value = SinkSpec> {
 }
 
 /// What looks like the host of a URL is a part of the path.
-#[cfg(feature = "serde")]
 #[test]
 fn directories_with_several_slashes_are_read_back() {
     for path in ["/", "//", "///", "//backup/x", "//localhost/x", "///localhost", "/localhost/x"] {
@@ -264,7 +258,6 @@ fn directories_with_several_slashes_are_read_back() {
 proptest! {
     #[test]
     fn declared_volumes_are_read_back_and_keep_their_secrets(spec in declared()) {
-        #[cfg(feature = "serde")]
         check_round_trip(&spec)?;
         let shown = format!("{spec} {spec:?}");
         prop_assert!(!shown.contains("SECRET"), "{}", shown);
@@ -273,13 +266,12 @@ proptest! {
     #[test]
     fn no_text_panics_and_each_place_is_read_back(text in nearly()) {
         if let Ok(spec) = text.parse::<SinkSpec>() {
-            #[cfg(feature = "serde")]
             check_round_trip(&spec)?;
             let _ = (spec.to_string(), format!("{spec:?}"));
         }
     }
 
-    #[cfg(all(unix, feature = "serde"))]
+    #[cfg(unix)]
     #[test]
     fn directories_of_any_bytes_are_read_back(bytes in proptest::collection::vec(1_u8.., 1..20)) {
         check_round_trip(&SinkSpec::directory(url::path_of(bytes).unwrap()))?;
@@ -313,7 +305,6 @@ proptest! {
         prop_assert!(!shown.contains("SECRET"), "{}", shown);
     }
 
-    #[cfg(feature = "serde")]
     #[test]
     fn secrets_in_json_are_never_shown(key in "(fields|headers|method|url|file|status_url)", shape in 0..4) {
         let value = match shape {

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::parts::SinkParts;
-use super::{SinkKind, SinkSpec, SinkSpecError, ZipTarget, url};
+use super::{SinkKind, SinkSpec, SinkSpecError, ZipTarget, json, url};
 use crate::OutputPath;
 
 /// What the command line takes, see [`SinkSpec`].
@@ -13,21 +13,10 @@ impl FromStr for SinkSpec {
     fn from_str(text: &str) -> Result<Self, SinkSpecError> {
         let is_placeholder = ["{run_id}", "{job}"].iter().any(|name| text.starts_with(name));
         let spec =
-            if text.starts_with('{') && !is_placeholder { json(text)? } else { plain(text)? };
+            if text.starts_with('{') && !is_placeholder { json::read(text)? } else { plain(text)? };
         refuse_unknown_placeholders(&spec)?;
         Ok(spec)
     }
-}
-
-#[cfg(feature = "serde")]
-fn json(text: &str) -> Result<SinkSpec, SinkSpecError> {
-    super::json::read(text)
-}
-
-#[cfg(not(feature = "serde"))]
-fn json(_: &str) -> Result<SinkSpec, SinkSpecError> {
-    let problem = "JSON cannot be read without the feature `serde`: write a directory or a URL";
-    Err(SinkSpecError::new(problem))
 }
 
 fn plain(text: &str) -> Result<SinkSpec, SinkSpecError> {

@@ -15,7 +15,6 @@ use crate::{Escaped, Limits, SecretPairs, Upload, UploadMethod, rule, suggest};
 
 /// The form that a spec came in. It decides by which names its parts are called in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only the builder has no JSON"))]
 pub(crate) enum Form {
     /// Our own JSON, and the builder.
     Own,

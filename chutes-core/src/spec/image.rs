@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::Escaped;
 
 /// The name of a container image, with its registry, tag and digest, as far as they were given.
@@ -15,10 +18,8 @@ use crate::Escaped;
 /// assert!(ImageName::new("--privileged").is_err());
 /// # Ok::<(), chutes_core::ImageNameError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub struct ImageName(Box<str>);
 
 /// The longest image name, in bytes, as in the ComputeHorde API.

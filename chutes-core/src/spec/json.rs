@@ -7,7 +7,6 @@ mod access;
 mod fields;
 pub(crate) mod object;
 mod read;
-#[cfg(feature = "schema")]
 mod schema;
 pub(crate) mod volumes;
 mod write;

@@ -2,18 +2,19 @@
 
 use std::fmt::{self, Write};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::Escaped;
 
 /// Why something is not a spec: all that is wrong with it, without secrets.
 ///
 /// ```
-/// # #[cfg(feature = "serde")] {
 /// use chutes_core::JobSpec;
 ///
 /// let errors = JobSpec::from_json(r#"{"image": "alpine", "env": {"A=B": "1"}}"#).unwrap_err();
 /// assert_eq!(errors.problems[0].path, r#"$.env["A=B"]"#);
 /// assert_eq!(errors.to_string(), r#"$.env["A=B"]: the name of a variable has a `=`"#);
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecErrors {
@@ -22,9 +23,7 @@ pub struct SpecErrors {
 }
 
 /// One thing that is wrong with a spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpecProblem {
     /// Where it stands in the JSON form, for instance `$.input_volumes["/volume/x"].url`; `$` is the
     /// whole.
