@@ -1,8 +1,10 @@
 //! `chutes spec`: checks specs, prints their JSON Schema, prints an example.
 
+use chutes_compute_horde::CLASSES;
 use chutes_core::JobSpec;
 use chutes_runtime::cli::{self, Done};
 use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 /// What can be done with specs.
 #[derive(Debug, Subcommand)]
@@ -50,12 +52,19 @@ impl Example {
 pub(crate) fn run(command: &SpecCommand) -> Done {
     match command {
         SpecCommand::Validate { spec, json } => validate(spec, *json),
-        SpecCommand::Schema => {
-            let schema = schemars::schema_for!(JobSpec);
-            cli::print(&format!("{:#}\n", schema.as_value()))
-        }
+        SpecCommand::Schema => cli::print(&format!("{:#}\n", schema())),
         SpecCommand::Example { of } => cli::print(of.text()),
     }
+}
+
+/// The schema of specs, with the classes that there are.
+fn schema() -> Value {
+    let mut schema = schemars::schema_for!(JobSpec).to_value();
+    if let Some(class) = schema.pointer_mut("/properties/executor_class") {
+        let names = CLASSES.iter().map(|class| json!(class.name));
+        class["enum"] = names.chain([Value::Null]).collect();
+    }
+    schema
 }
 
 fn validate(from: &str, json: bool) -> Done {
@@ -71,13 +80,22 @@ fn validate(from: &str, json: bool) -> Done {
 
 #[cfg(test)]
 mod tests {
+    use chutes_compute_horde::read_spec;
+
     use super::*;
 
     #[test]
     fn examples_are_specs() {
         for example in Example::value_variants() {
-            let spec = JobSpec::from_any_json(example.text());
+            let spec = read_spec(example.text(), &CLASSES);
             assert!(spec.is_ok(), "{example:?}: {spec:?}");
         }
+    }
+
+    #[test]
+    fn the_schema_names_the_classes() {
+        let schema = schema();
+        let names = schema.pointer("/properties/executor_class/enum").unwrap().as_array().unwrap();
+        assert_eq!(names.len(), CLASSES.len() + 1);
     }
 }

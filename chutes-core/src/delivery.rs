@@ -88,7 +88,7 @@ const fn is_false(flag: &bool) -> bool {
 /// What a server answered when it had taken a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadResponse {
-    /// The file, as the ComputeHorde API names it: its path below `/output`, or `system_output`.
+    /// The file: its path below `/output`, or `system_output`.
     pub file: String,
     /// The status: 2xx, or 303 where a form asks for a redirect when it is done.
     pub status: u16,

@@ -11,9 +11,8 @@ use crate::{ContainerPath, RelativePath, rule};
 
 /// What a job has given back with its result: what it wrote, small files, and what servers answered.
 ///
-/// In JSON as in the ComputeHorde API: `stdout`, `stderr`, `artifacts` (paths and base64), and
-/// `upload_results` (files and texts, each of which is JSON again: `{"headers": {…}, "body": "…"}`). Our
-/// own addition is `artifacts_left_out`, when there are any.
+/// In JSON `stdout`, `stderr`, `artifacts` (paths and base64), `upload_results` (files and texts, each of which
+/// is JSON again: `{"headers": {…}, "body": "…"}`), and `artifacts_left_out`, when there are any.
 ///
 /// ```
 /// use chutes_core::{ContainerPath, JobResult, RelativePath};

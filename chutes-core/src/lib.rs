@@ -42,7 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod compute_horde;
+pub mod reader;
 
 mod contract;
 mod delivery;

@@ -9,9 +9,6 @@ use crate::TimeLimit;
 
 /// The limits of one run, one per phase. Time that a phase leaves unused does not carry over. In JSON
 /// each is a number of seconds, `null` is no limit.
-///
-/// Limits for download, execution and upload come from the ComputeHorde job SDK; the defaults are
-/// our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Until the job can start: all startup hooks, or pulling the image. Default 10 minutes.
@@ -30,8 +27,7 @@ pub struct Limits {
     #[serde(with = "crate::seconds")]
     #[schemars(with = "f64")]
     pub upload: Duration,
-    /// Until a job that streams accepts its first connection. Default 5 seconds, as in the ComputeHorde
-    /// job SDK.
+    /// Until a job that streams accepts its first connection. Default 5 seconds.
     #[serde(with = "crate::seconds")]
     #[schemars(with = "f64")]
     pub streaming_start: Duration,

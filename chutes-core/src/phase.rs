@@ -6,8 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A phase of a run. Each has a limit and a measured time of its own. Download, execution and upload
-/// are those of the ComputeHorde job SDK.
+/// A phase of a run. Each has a limit and a measured time of its own.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

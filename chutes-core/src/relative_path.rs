@@ -7,9 +7,8 @@ use crate::{Escaped, OutputPath, rule};
 /// The path of a file or folder below `/volume`, `/output` or another fixed directory: text, relative,
 /// and in its one canonical spelling.
 ///
-/// The rules are those of ComputeHorde's own handling of untrusted files: no `/` at either end, no
-/// component that is empty, `.` or `..`, no zero byte, no backslash, and no component of more than 255
-/// bytes. Nothing is normalised: what is not canonical is refused.
+/// It has no `/` at either end, no component that is empty, `.` or `..`, no zero byte, no backslash, and no
+/// component of more than 255 bytes. Nothing is normalised: a path that is not canonical is refused.
 ///
 /// ```
 /// use chutes_core::RelativePath;

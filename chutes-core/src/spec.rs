@@ -1,12 +1,12 @@
 //! Everything that was asked for in one run.
 
 mod builder;
-pub(crate) mod check;
-pub(crate) mod draft;
+mod check;
+mod draft;
 mod image;
-pub(crate) mod json;
-mod place;
-pub(crate) mod problem;
+mod json;
+pub(crate) mod place;
+mod problem;
 mod resources;
 mod secrets;
 #[cfg(test)]

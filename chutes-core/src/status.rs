@@ -6,8 +6,6 @@
 //! any of these -> failed | timed_out | cancelled | horde_failed
 //! any before executor_ready -> rejected
 //! ```
-//!
-//! The names are those of the ComputeHorde job SDK, with `timed_out` and `cancelled` added.
 
 mod machine;
 #[cfg(test)]
@@ -20,8 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::machine::{IllegalTransition, Route, StatusMachine};
 
-/// The state of a run. The names are those of the ComputeHorde job SDK, with `timed_out` and
-/// `cancelled` added.
+/// The state of a run.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -101,7 +98,7 @@ impl Status {
         }
     }
 
-    /// The label for people, for instance `Executor Ready`, as the ComputeHorde document gives it.
+    /// The label for people, for instance `Executor Ready`.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {

@@ -36,6 +36,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chutes_compute_horde::CLASSES;
 use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec, Work};
 use tokio::runtime::Handle;
 
@@ -295,8 +296,10 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// When there is something in the directory, or it cannot be made or written.
+    /// When the class of its spec is unknown, when there is something in the directory, or when it cannot be
+    /// made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
+        self.spec.check_class(&CLASSES)?;
         let wanted = self.places()?;
         let sinks = Sinks::open(&wanted, &self.directory, &self.addresses)?;
         #[cfg(feature = "testing")]

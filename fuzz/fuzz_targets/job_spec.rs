@@ -2,11 +2,12 @@
 
 #![no_main]
 
+use chutes_compute_horde::{CLASSES, read_spec};
 use chutes_runtime::JobSpec;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    match JobSpec::from_any_json(text) {
+    match read_spec(text, &CLASSES) {
         Ok(spec) => {
             // What is written down at the start of a run must be readable at its end.
             let json = serde_json::to_string(&spec).unwrap();

@@ -7,38 +7,34 @@ use std::time::Duration;
 
 use super::draft::Output;
 use super::place::InUse;
-use super::problem::{Problems, element, member};
 use super::{
     ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, Work,
 };
+use crate::reader::{Problems, element, member};
 use crate::{Escaped, Limits, SecretPairs, Upload, UploadMethod, rule, suggest};
 
-/// The form that a spec came in. It decides by which names its parts are called in messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Our own JSON, and the builder.
-    Own,
-    /// Our own JSON, as it was written down when a run began. What a run may ask for is not judged again:
-    /// a run that has been accepted must stay readable.
-    Record,
-    /// That of the ComputeHorde API.
-    ComputeHorde,
+/// The form that a spec came in, and what is known where it is checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<'a> {
+    /// Whether a spec is checked for what a run may ask for. One that was written down when its run began is
+    /// not: a run that has been accepted must stay readable.
+    pub(crate) is_new: bool,
+    /// The paths of our own form that another form has under other names, each with that name.
+    pub(crate) names: &'a [(&'a str, &'a str)],
+    /// The classes that there are, where that is known.
+    pub(crate) classes: Option<&'a [ClassProfile]>,
 }
 
-impl Form {
-    /// Where a part stands that has this path in our own form.
-    fn path(self, own: &'static str) -> &'static str {
-        match (self, own) {
-            (Self::ComputeHorde, "$.namespace") => "$.job_namespace",
-            (Self::ComputeHorde, "$.limits.download") => "$.download_time_limit",
-            (Self::ComputeHorde, "$.limits.execute") => "$.execution_time_limit",
-            (Self::ComputeHorde, "$.limits.upload") => "$.upload_time_limit",
-            (Self::ComputeHorde, "$.limits.streaming_start") => "$.streaming_start_time_limit",
-            (Self::ComputeHorde, "$.streaming.client_certificate") => {
-                "$.streaming_details.public_key"
-            }
-            _ => own,
-        }
+impl<'a> Form<'a> {
+    /// Our own JSON, and the builder.
+    pub(crate) const OWN: Self = Self { is_new: true, names: &[], classes: None };
+
+    /// Our own JSON, as it was written down when a run began.
+    pub(crate) const RECORD: Self = Self { is_new: false, ..Self::OWN };
+
+    /// The path of a part that has this path in our own form.
+    fn path(self, own: &'a str) -> &'a str {
+        self.names.iter().find(|(name, _)| *name == own).map_or(own, |(_, other)| other)
     }
 }
 
@@ -58,30 +54,47 @@ pub(super) fn work(work: &Work, problems: &mut Problems) {
     }
 }
 
-pub(super) fn class(name: &str, form: Form, problems: &mut Problems) -> Option<ExecutorClass> {
-    let class = problems.check("$.executor_class", ExecutorClass::new(name))?;
-    if form != Form::Record && ClassProfile::find(name).is_none() {
-        let known: Vec<&str> = ClassProfile::ALL.iter().map(|class| class.name).collect();
-        let meant = suggest::nearest(name, known.iter().copied())
-            .map(|known| format!(", did you mean `{known}`?"))
-            .unwrap_or_default();
-        let known = known.join("`, `");
-        problems.add(
-            "$.executor_class",
-            format!("there is no class `{}`{meant}; there are `{known}`", Escaped(name)),
-        );
+pub(super) fn class(
+    name: &str,
+    classes: Option<&[ClassProfile]>,
+    problems: &mut Problems,
+) -> Option<ExecutorClass> {
+    let class = problems.check(CLASS, ExecutorClass::new(name))?;
+    if let Some(classes) = classes {
+        known_class(&class, classes, problems);
     }
     Some(class)
 }
 
-pub(super) fn namespace(namespace: &str, form: Form, problems: &mut Problems) {
+/// The path of the class.
+const CLASS: &str = "$.executor_class";
+
+/// A class is one of these.
+pub(super) fn known_class(
+    class: &ExecutorClass,
+    classes: &[ClassProfile],
+    problems: &mut Problems,
+) {
+    let name = class.as_str();
+    let known: Vec<&str> = classes.iter().map(|class| class.name).collect();
+    if known.contains(&name) {
+        return;
+    }
+    let meant = suggest::nearest(name, known.iter().copied())
+        .map(|known| format!(", did you mean `{known}`?"))
+        .unwrap_or_default();
+    let known = known.join("`, `");
+    problems.add(CLASS, format!("there is no class `{class}`{meant}; there are `{known}`"));
+}
+
+pub(super) fn namespace(namespace: &str, form: Form<'_>, problems: &mut Problems) {
     if let Some(problem) = rule::namespace_problem(namespace) {
         problems.add(form.path("$.namespace"), format!("a namespace {problem}"));
     }
 }
 
-pub(super) fn limits(limits: &Limits, form: Form, problems: &mut Problems) {
-    if form == Form::Record {
+pub(super) fn limits(limits: &Limits, form: Form<'_>, problems: &mut Problems) {
+    if !form.is_new {
         return;
     }
     for (path, limit) in [
@@ -100,8 +113,8 @@ pub(super) fn limits(limits: &Limits, form: Form, problems: &mut Problems) {
     }
 }
 
-pub(super) fn resources(resources: &Resources, form: Form, problems: &mut Problems) {
-    if form == Form::Record {
+pub(super) fn resources(resources: &Resources, form: Form<'_>, problems: &mut Problems) {
+    if !form.is_new {
         return;
     }
     let Resources { memory_bytes, cpu_millis, processes, shared_memory_bytes, gpu: _ } = resources;

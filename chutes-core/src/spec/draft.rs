@@ -1,16 +1,16 @@
 //! From what was asked for, in whatever form, to a checked spec.
 //!
-//! The JSON form, the builder and the ComputeHorde form each fill a draft; what the types of its parts do
-//! not say by themselves is checked here, once.
+//! The JSON form and the builder each fill a draft; what the types of its parts do not say by themselves is
+//! checked here, once.
 
 use super::check::access::Access;
 use super::check::{self, Form};
 use super::place;
-use super::problem::{Problems, SpecErrors};
 use super::{
     ContainerPath, ExecutorClass, InputVolumes, JobSpec, MountedVolume, OutputVolumes, Resources,
-    SshAccess, Streaming, Work,
+    SpecErrors, SshAccess, Streaming, Work,
 };
+use crate::reader::Problems;
 use crate::{Limits, Port, Publish, RelativePath, SecretPairs, Upload};
 
 /// What was asked for. Each volume and each port stands beside its place in that form, for messages.
@@ -44,13 +44,13 @@ pub(crate) enum Output {
 
 impl Draft {
     /// Checks everything. The draft says where its parts stood by the names of this form.
-    pub(crate) fn check(mut self, form: Form) -> Result<JobSpec, SpecErrors> {
+    pub(crate) fn check(mut self, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
         let problems = &mut self.problems;
         if let Some(work) = &self.work {
             check::work(work, problems);
         }
         let class = self.executor_class.as_deref();
-        let executor_class = class.and_then(|name| check::class(name, form, problems));
+        let executor_class = class.and_then(|name| check::class(name, form.classes, problems));
         if let Some(namespace) = &self.namespace {
             check::namespace(namespace, form, problems);
         }

@@ -22,7 +22,7 @@ use crate::Escaped;
 #[serde(try_from = "String", into = "String")]
 pub struct ImageName(Box<str>);
 
-/// The longest image name, in bytes, as in the ComputeHorde API.
+/// The longest image name, in bytes.
 const MAX_IMAGE_BYTES: usize = 255;
 
 impl ImageName {

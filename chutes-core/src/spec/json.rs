@@ -5,24 +5,20 @@
 
 mod access;
 mod fields;
-pub(crate) mod object;
 mod read;
 mod schema;
-pub(crate) mod volumes;
+mod volumes;
 mod write;
 
 #[cfg(test)]
 pub(super) use self::access::{PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
 #[cfg(test)]
 pub(super) use self::read::KEYS;
-pub(crate) use self::write::pairs;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::JobSpec;
 use super::check::Form;
-use super::problem::{Problems, SpecErrors};
-use crate::compute_horde::JobRequest;
+use super::{ClassProfile, JobSpec, SpecErrors};
 
 impl JobSpec {
     /// Reads the JSON form, and tells everything that is wrong with it.
@@ -43,29 +39,24 @@ impl JobSpec {
     /// # Ok::<(), chutes_core::SpecErrors>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
-        read::spec(text, Form::Own)
+        read::spec(text, Form::OWN)
     }
 
-    /// Reads a spec in our own form, or in that of the ComputeHorde API, which has a key `docker_image`.
+    /// The same for a component that runs specs: a class that is not among these is a problem, too.
     ///
     /// ```
-    /// use chutes_core::JobSpec;
+    /// use chutes_core::{ClassProfile, JobSpec};
     ///
-    /// let spec = JobSpec::from_any_json(r#"{
-    ///     "docker_image": "alpine", "download_time_limit": 1, "execution_time_limit": 2,
-    ///     "upload_time_limit": 3
-    /// }"#)?;
-    /// assert_eq!(spec, JobSpec::from_json(r#"{
-    ///     "image": "alpine", "limits": {"download": 1, "execute": 2, "upload": 3, "grace": 10}
-    /// }"#)?);
-    /// # Ok::<(), chutes_core::SpecErrors>(())
+    /// let text = r#"{"image": "alpine", "executor_class": "locla"}"#;
+    /// assert!(JobSpec::from_json(text).is_ok());
+    /// let errors = JobSpec::from_json_with(text, &[ClassProfile::LOCAL]).unwrap_err();
+    /// assert_eq!(
+    ///     errors.to_string(),
+    ///     "$.executor_class: there is no class `locla`, did you mean `local`?; there are `local`",
+    /// );
     /// ```
-    pub fn from_any_json(text: &str) -> Result<Self, SpecErrors> {
-        if read::has_key(text, "docker_image") {
-            Self::try_from(&JobRequest::from_json(text)?)
-        } else {
-            Self::from_json(text)
-        }
+    pub fn from_json_with(text: &str, classes: &[ClassProfile]) -> Result<Self, SpecErrors> {
+        read::spec(text, Form { classes: Some(classes), ..Form::OWN })
     }
 }
 
@@ -74,18 +65,6 @@ impl JobSpec {
 impl<'de> Deserialize<'de> for JobSpec {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(from)?;
-        read::spec(text.get(), Form::Record).map_err(serde::de::Error::custom)
+        read::spec(text.get(), Form::RECORD).map_err(serde::de::Error::custom)
     }
-}
-
-/// A text that is not JSON, or not an object.
-pub(crate) fn not_an_object(text: &str) -> Option<SpecErrors> {
-    let message = match serde_json::from_str::<&RawValue>(text) {
-        Ok(raw) if raw.get().starts_with('{') => return None,
-        Ok(_) => "a spec is an object: `{…}`".to_owned(),
-        Err(error) => format!("not JSON: {error}"),
-    };
-    let mut problems = Problems::default();
-    problems.add("$", message);
-    problems.finish(None::<()>).err()
 }

@@ -1,8 +1,10 @@
-//! What a run may use: the classes of machines, and what a spec asks for beside its class.
+//! What a run may use: the class of its machine, and what a spec asks for beside its class.
 
 use std::fmt;
 
+use super::{JobSpec, SpecErrors, check};
 use crate::Escaped;
+use crate::reader::Problems;
 
 /// The name of a class of machines, for instance `always_on.cpu.8c.16gb`: letters, digits and `._-`, at
 /// most 255 bytes.
@@ -10,7 +12,7 @@ use crate::Escaped;
 pub struct ExecutorClass(Box<str>);
 
 impl ExecutorClass {
-    /// Checks a name. Whether there is such a class is another question, see [`ClassProfile::find`].
+    /// Checks a name. Whether there is such a class is for the component to say that runs the spec.
     pub fn new(name: &str) -> Result<Self, ExecutorClassError> {
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if !name.is_empty() && name.len() <= 255 && name.bytes().all(is_known) {
@@ -71,7 +73,8 @@ pub struct Resources {
     pub gpu: Option<bool>,
 }
 
-/// What a class of machines offers to one run.
+/// What a class of machines offers to one run. Which classes there are is for the component to say that runs
+/// specs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassProfile {
     /// The name of the class.
@@ -104,60 +107,6 @@ impl ClassProfile {
         gpu: false,
     };
 
-    /// All classes: those of the ComputeHorde job SDK, then our own.
-    pub const ALL: &'static [Self] = &[
-        Self {
-            name: "spin_up-4min.gpu-24gb",
-            summary: "a GPU of 24 GB, ready after about 4 minutes",
-            shared_memory_bytes: 8 * GIB,
-            gpu: true,
-            ..Self::LOCAL
-        },
-        Self {
-            name: "always_on.gpu-24gb",
-            summary: "a GPU of 24 GB, always ready",
-            shared_memory_bytes: 8 * GIB,
-            gpu: true,
-            ..Self::LOCAL
-        },
-        Self {
-            name: "always_on.llm.a6000",
-            summary: "an A6000 GPU of 48 GB, always ready",
-            shared_memory_bytes: 16 * GIB,
-            gpu: true,
-            ..Self::LOCAL
-        },
-        Self {
-            name: "always_on.test",
-            summary: "for tests: 2 processors, 4 GiB of memory",
-            memory_bytes: Some(4 * GIB),
-            cpu_millis: Some(2_000),
-            processes: 1_024,
-            ..Self::LOCAL
-        },
-        Self {
-            name: "always_on.cpu.8c.16gb",
-            summary: "8 processors, 16 GiB of memory",
-            memory_bytes: Some(16 * GIB),
-            cpu_millis: Some(8_000),
-            ..Self::LOCAL
-        },
-        Self::LOCAL,
-        Self {
-            name: "local.gpu",
-            summary: "this machine with its GPUs, without limits on memory and processors",
-            shared_memory_bytes: 8 * GIB,
-            gpu: true,
-            ..Self::LOCAL
-        },
-    ];
-
-    /// The class of this name.
-    #[must_use]
-    pub fn find(name: &str) -> Option<&'static Self> {
-        Self::ALL.iter().find(|class| class.name == name)
-    }
-
     /// What a run of this class gets that asks for these resources.
     #[must_use]
     pub fn with(mut self, wanted: &Resources) -> Self {
@@ -167,5 +116,20 @@ impl ClassProfile {
         self.shared_memory_bytes = wanted.shared_memory_bytes.unwrap_or(self.shared_memory_bytes);
         self.gpu = wanted.gpu.unwrap_or(self.gpu);
         self
+    }
+}
+
+impl JobSpec {
+    /// Checks that the class of the spec is one of these.
+    ///
+    /// # Errors
+    ///
+    /// When it is not, with its path in the JSON form. A spec without a class is right everywhere.
+    pub fn check_class(&self, classes: &[ClassProfile]) -> Result<(), SpecErrors> {
+        let mut problems = Problems::default();
+        if let Some(class) = &self.executor_class {
+            check::known_class(class, classes, &mut problems);
+        }
+        problems.finish(Some(()))
     }
 }

@@ -172,7 +172,8 @@ fn words_of_a_spec() {
     let long = "x".repeat(101);
     for (fields, expected) in [
         (json!({ "executor_class": "local", "namespace": "x".repeat(100) }), &[][..]),
-        (json!({ "executor_class": "always_on.tset" }), &["$.executor_class"]),
+        (json!({ "executor_class": "of.another.machine" }), &[]),
+        (json!({ "executor_class": "no class" }), &["$.executor_class"]),
         (json!({ "executor_class": "" }), &["$.executor_class"]),
         (json!({ "namespace": long }), &["$.namespace"]),
         (json!({ "namespace": "a\u{7}" }), &["$.namespace"]),
@@ -194,9 +195,33 @@ fn words_of_a_spec() {
     ] {
         check(&fields, expected);
     }
-    let unknown = &problems(&image(&json!({ "executor_class": "always_on.tset" })))[0].message;
-    assert!(unknown.contains("did you mean `always_on.test`?"), "{unknown}");
-    assert!(ClassProfile::ALL.iter().all(|class| unknown.contains(class.name)), "{unknown}");
+}
+
+#[test]
+fn classes_are_known_to_the_component_that_runs_specs() {
+    let classes = [ClassProfile::LOCAL, ClassProfile { name: "large", ..ClassProfile::LOCAL }];
+    for (class, expected) in [
+        (json!(null), None),
+        (json!("large"), None),
+        (
+            json!("lagre"),
+            Some("there is no class `lagre`, did you mean `large`?; there are `local`, `large`"),
+        ),
+        (json!("x"), Some("there is no class `x`; there are `local`, `large`")),
+    ] {
+        let text = image(&json!({ "executor_class": class }));
+        let expected = expected.map(|problem| format!("$.executor_class: {problem}"));
+        let read = JobSpec::from_json_with(&text, &classes);
+        assert_eq!(read.err().map(|errors| errors.to_string()), expected);
+        let read = JobSpec::from_json(&text).unwrap().check_class(&classes);
+        assert_eq!(read.err().map(|errors| errors.to_string()), expected);
+        let mut builder = JobSpec::builder(ImageName::new("alpine").unwrap());
+        if let Some(class) = class.as_str() {
+            builder = builder.executor_class(class);
+        }
+        let built = builder.build_with(&classes);
+        assert_eq!(built.err().map(|errors| errors.to_string()), expected);
+    }
 }
 
 #[test]
@@ -239,7 +264,9 @@ fn a_run_that_has_begun_stays_readable() {
     };
     let text = serde_json::to_string(&spec).unwrap();
     assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
-    assert_eq!(problems(&text).len(), 3);
+    assert_eq!(problems(&text).len(), 2);
+    let errors = JobSpec::from_json_with(&text, &[ClassProfile::LOCAL]).unwrap_err();
+    assert_eq!(errors.problems.len(), 3);
 }
 
 #[test]
@@ -289,13 +316,13 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in "[{}\\[\\]\":,a-z0-9_.\\\\ -]{0,80}") {
-        let _ = JobSpec::from_any_json(&text);
+        let _ = JobSpec::from_json(&text);
     }
 
     #[test]
     fn no_value_panics(spec in random::hostile()) {
         let text = spec.to_string();
-        if let Ok(spec) = JobSpec::from_any_json(&text) {
+        if let Ok(spec) = JobSpec::from_json(&text) {
             let written = serde_json::to_string(&spec).unwrap();
             prop_assert_eq!(JobSpec::from_json(&written).unwrap(), spec);
         }

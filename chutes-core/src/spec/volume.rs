@@ -45,7 +45,7 @@ pub struct MountedVolume {
     pub volume: InputVolume,
 }
 
-/// What is put into a place below `/volume`. The kinds are those of the ComputeHorde job SDK.
+/// What is put into a place below `/volume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputVolume {
     /// The members of a zip file that is part of the spec.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use chutes_compute_horde::{CLASSES, read_spec};
 use chutes_core::JobSpec;
 use clap::{Args, ValueHint};
 
@@ -94,7 +95,7 @@ impl VolumeArguments {
 /// ComputeHorde API.
 pub(super) fn read(from: &str) -> Result<JobSpec, Problem> {
     let text = text(from)?;
-    JobSpec::from_any_json(&text).map_err(|errors| {
+    read_spec(&text, &CLASSES).map_err(|errors| {
         let problems = errors.problems.iter().map(ToString::to_string).collect();
         Problem::several(format!("the spec in {} is not in order", name(from)), problems)
     })

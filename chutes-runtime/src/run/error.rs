@@ -2,6 +2,8 @@
 
 use std::io;
 
+use chutes_core::SpecErrors;
+
 use super::RunDirectoryError;
 use crate::sink::SinkError;
 
@@ -23,6 +25,9 @@ use crate::sink::SinkError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// Its spec asks for what there is not, such as an unknown class of machine.
+    #[error(transparent)]
+    Spec(#[from] SpecErrors),
     /// Its directory cannot be used.
     #[error(transparent)]
     Directory(#[from] RunDirectoryError),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chutes_compute_horde::find_class;
 use chutes_core::{ClassProfile, JobSpec, Limits};
 #[cfg(feature = "command-line")]
 use chutes_core::{ContainerPath, SinkSpec};
@@ -77,7 +78,7 @@ impl Run {
     /// What it may use: what its class offers, with what the spec asks for beside.
     pub(super) fn profile(&self) -> ClassProfile {
         let class = self.spec.executor_class.as_ref();
-        let class = class.and_then(|class| ClassProfile::find(class.as_str()));
+        let class = class.and_then(|class| find_class(class.as_str()));
         class.copied().unwrap_or(ClassProfile::LOCAL).with(&self.spec.resources)
     }
 

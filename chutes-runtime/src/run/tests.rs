@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chutes_core::{EndStatus, Event, FailureKind, Json, Limits, Outcome, Phase, RunEvent, Status};
+use chutes_core::{
+    EndStatus, Event, FailureKind, JobSpec, Json, Limits, Outcome, Phase, RunEvent, Status,
+};
 use tokio::time::{Instant, sleep};
 
-use super::{CancelHandle, Run};
+use super::{CancelHandle, Run, RunError};
 use crate::event::Observer;
 use crate::registry::{Job, Registry};
 use crate::{JobContext, JobError, job};
@@ -113,6 +115,18 @@ fn failure(outcome: &Outcome) -> (FailureKind, &str) {
 
 fn elapsed(outcome: &Outcome, phase: Phase) -> Duration {
     outcome.phases.iter().find(|report| report.phase == phase).unwrap().elapsed
+}
+
+#[test]
+fn a_run_of_an_unknown_class_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = job("sleeps");
+    let built = JobSpec::builder(work.name().clone()).executor_class("of.another.machine").build();
+    let run = Run::of_spec(work, built.unwrap(), folder.path().join("run")).unwrap();
+    let error = run.create().unwrap_err();
+    assert!(matches!(error, RunError::Spec(_)), "{error:?}");
+    assert!(error.to_string().contains("there is no class `of.another.machine`"), "{error}");
+    assert!(!folder.path().join("run").exists());
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use crate::metadata::Package;
 const RULES: &[(&str, &[&str])] = &[
     ("chutes-rules", &[]),
     ("chutes-core", &["chutes-rules"]),
+    ("chutes-compute-horde", &["chutes-core"]),
     ("chutes-macros", &["chutes-rules"]),
     ("chutes-process", &["chutes-core"]),
     ("chutes-engine", &["chutes-core"]),
@@ -20,6 +21,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "chutes-runtime",
         &[
+            "chutes-compute-horde",
             "chutes-core",
             "chutes-engine",
             "chutes-front",
@@ -30,7 +32,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("chutes", &["chutes-macros", "chutes-runtime"]),
-    ("chutes-cli", &["chutes-core", "chutes-runtime"]),
+    ("chutes-cli", &["chutes-compute-horde", "chutes-core", "chutes-runtime"]),
     ("xtask", &[]),
 ];
 

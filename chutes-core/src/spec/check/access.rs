@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Form;
-use crate::spec::problem::{Problems, element, member};
+use crate::reader::{Problems, element, member};
 use crate::spec::{SshAccess, Streaming};
 use crate::{
     Port, PortConflict, PortName, PortNumber, Protocol, Publish, PublishedPort, rule, suggest,
@@ -25,11 +25,11 @@ pub(in crate::spec) struct Access<'a> {
 }
 
 impl Access<'_> {
-    pub(in crate::spec) fn check(self, form: Form, problems: &mut Problems) {
+    pub(in crate::spec) fn check(self, form: Form<'_>, problems: &mut Problems) {
         if let Some(streaming) = self.streaming {
             certificate(streaming, form, problems);
         }
-        if form == Form::Record {
+        if !form.is_new {
             return;
         }
         self.check_ports(problems);
@@ -152,7 +152,7 @@ impl Declared {
     }
 }
 
-fn certificate(streaming: &Streaming, form: Form, problems: &mut Problems) {
+fn certificate(streaming: &Streaming, form: Form<'_>, problems: &mut Problems) {
     let is_certificate = |pem: &str| !pem.trim().is_empty() && !pem.contains('\0');
     if streaming.client_certificate.as_deref().is_some_and(|pem| !is_certificate(pem)) {
         problems.add(

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::object::{At, Fields};
-use crate::spec::problem::Problems;
+use crate::reader::{Fields, Located, Problems};
 use crate::spec::{SshAccess, Streaming};
 use crate::{Port, PortError, PortName, PortNumber, Protocol, Publish, ReadinessPath};
 
@@ -24,13 +23,13 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
 ];
 
 /// The ports of an image, each with its place; `None` for one with a problem.
-pub(super) fn ports(value: At, problems: &mut Problems) -> Vec<(String, Option<Port>)> {
+pub(super) fn ports(value: Located, problems: &mut Problems) -> Vec<(String, Option<Port>)> {
     let path = value.path.clone();
     let Some(list) = value.list(problems) else { return vec![(path, None)] };
     list.into_iter().map(|at| (at.path.clone(), port(at, problems))).collect()
 }
 
-fn port(at: At, problems: &mut Problems) -> Option<Port> {
+fn port(at: Located, problems: &mut Problems) -> Option<Port> {
     let mut fields = at.object(&PORT_KEYS, problems)?;
     let name = fields.required("name", "for instance `web`", problems);
     let name = name.and_then(|name| port_name(name, problems));
@@ -47,7 +46,7 @@ fn port(at: At, problems: &mut Problems) -> Option<Port> {
     Some(port(protocol?)?.ready_at(ready))
 }
 
-fn port_name(at: At, problems: &mut Problems) -> Option<PortName> {
+fn port_name(at: Located, problems: &mut Problems) -> Option<PortName> {
     at.parsed(problems, |name| {
         PortName::new(name.to_owned()).map_err(|error| {
             let meant = error.suggestion().map(|name| format!(", for instance `{name}`"));
@@ -57,7 +56,7 @@ fn port_name(at: At, problems: &mut Problems) -> Option<PortName> {
     })
 }
 
-fn port_number(at: At, problems: &mut Problems) -> Option<PortNumber> {
+fn port_number(at: Located, problems: &mut Problems) -> Option<PortNumber> {
     let path = at.path.clone();
     let number = PortNumber::of_image(at.count(problems)?);
     let number = number.map_err(|error| format!("{error}: a port is from 1 to 65535"));
@@ -81,21 +80,21 @@ fn ready(
 }
 
 /// Where ports are opened, each with its place.
-pub(super) fn publish(value: At, problems: &mut Problems) -> Vec<(String, Publish)> {
+pub(super) fn publish(value: Located, problems: &mut Problems) -> Vec<(String, Publish)> {
     let list = value.list(problems).unwrap_or_default();
-    let read = |at: At| Some((at.path.clone(), at.parsed(problems, str::parse)?));
+    let read = |at: Located| Some((at.path.clone(), at.parsed(problems, str::parse)?));
     list.into_iter().filter_map(read).collect()
 }
 
 /// `true`, `false` or an object.
-pub(super) fn ssh(at: At, problems: &mut Problems) -> Option<SshAccess> {
+pub(super) fn ssh(at: Located, problems: &mut Problems) -> Option<SshAccess> {
     match at.value {
         Value::Bool(allowed) => allowed.then(SshAccess::default),
         Value::Object(_) => {
             let mut fields = at.object(&SSH_KEYS, problems)?;
             let keys = fields.take("public_keys").and_then(|keys| keys.list(problems));
             // The place of one that is no text is kept, so that those behind it are found at theirs.
-            let key = |key: At| key.text(problems).unwrap_or_else(|| "not a text".to_owned());
+            let key = |key: Located| key.text(problems).unwrap_or_else(|| "not a text".to_owned());
             let public_keys = keys.unwrap_or_default().into_iter().map(key).collect();
             let keep_alive = fields.take("keep_alive").and_then(|keep| keep.boolean(problems));
             Some(SshAccess { public_keys, keep_alive: keep_alive.unwrap_or_default() })
@@ -105,7 +104,7 @@ pub(super) fn ssh(at: At, problems: &mut Problems) -> Option<SshAccess> {
 }
 
 /// `true`, `false` or an object.
-pub(super) fn streaming(at: At, problems: &mut Problems) -> Option<Streaming> {
+pub(super) fn streaming(at: Located, problems: &mut Problems) -> Option<Streaming> {
     match at.value {
         Value::Bool(streams) => streams.then(Streaming::default),
         Value::Object(_) => {

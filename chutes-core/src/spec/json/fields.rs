@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::object::{At, Fields};
+use crate::reader::{Fields, Located, Problems};
 use crate::spec::Resources;
-use crate::spec::problem::Problems;
 use crate::{Limits, parse_duration, parse_size};
 
 /// All keys of `limits`.
@@ -17,7 +16,7 @@ pub(super) const LIMIT_KEYS: [&str; 6] =
 pub(super) const RESOURCE_KEYS: [&str; 5] = ["memory", "cpus", "processes", "shared_memory", "gpu"];
 
 /// Sets the limits that are given.
-pub(super) fn limits(value: At, limits: &mut Limits, problems: &mut Problems) {
+pub(super) fn limits(value: Located, limits: &mut Limits, problems: &mut Problems) {
     let Some(mut fields) = value.object(&LIMIT_KEYS, problems) else { return };
     for (key, limit) in [
         ("start", &mut limits.start),
@@ -40,7 +39,7 @@ pub(super) fn limits(value: At, limits: &mut Limits, problems: &mut Problems) {
 }
 
 /// A number of seconds, or a text like `2h`.
-fn duration(at: &At, problems: &mut Problems) -> Option<Duration> {
+fn duration(at: &Located, problems: &mut Problems) -> Option<Duration> {
     match &at.value {
         Value::Number(number) => {
             let seconds = match number.as_u64() {
@@ -59,7 +58,7 @@ fn duration(at: &At, problems: &mut Problems) -> Option<Duration> {
     }
 }
 
-pub(super) fn resources(value: At, problems: &mut Problems) -> Option<Resources> {
+pub(super) fn resources(value: Located, problems: &mut Problems) -> Option<Resources> {
     let mut fields = value.object(&RESOURCE_KEYS, problems)?;
     Some(Resources {
         memory_bytes: size("memory", &mut fields, problems),
@@ -81,7 +80,7 @@ fn size(key: &str, fields: &mut Fields, problems: &mut Problems) -> Option<u64> 
 }
 
 /// A number of processors in thousandths.
-fn cpu_millis(at: &At, problems: &mut Problems) -> Option<u32> {
+fn cpu_millis(at: &Located, problems: &mut Problems) -> Option<u32> {
     let Some(cpus) = at.value.as_f64() else {
         return at.wrong("a number of processors like `1.5`", problems);
     };
@@ -98,7 +97,7 @@ fn cpu_millis(at: &At, problems: &mut Problems) -> Option<u32> {
     None
 }
 
-fn processes(at: At, problems: &mut Problems) -> Option<u32> {
+fn processes(at: Located, problems: &mut Problems) -> Option<u32> {
     let path = at.path.clone();
     let count = at.count(problems)?;
     if let Ok(count) = u32::try_from(count) {

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::object::Fields;
 use super::{access, fields, volumes};
+use crate::reader::{self, Fields, Problems, member};
 use crate::spec::check::Form;
 use crate::spec::draft::Draft;
-use crate::spec::problem::{Problems, SpecErrors, member};
-use crate::spec::{ContainerPath, ImageName, JobSpec, Work};
+use crate::spec::{ContainerPath, ImageName, JobSpec, SpecErrors, Work};
 use crate::{JobName, Json};
 
 /// All keys of a spec.
@@ -35,10 +34,8 @@ pub(in crate::spec) const KEYS: [&str; 18] = [
     "streaming",
 ];
 
-pub(super) fn spec(text: &str, form: Form) -> Result<JobSpec, SpecErrors> {
-    if let Some(error) = super::not_an_object(text) {
-        return Err(error);
-    }
+pub(super) fn spec(text: &str, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
+    reader::check_object(text)?;
     let mut problems = Problems::default();
     let (mut fields, data) = top(text, &mut problems);
     fields.check_keys(&KEYS, &mut problems);
@@ -69,12 +66,6 @@ fn top(text: &str, problems: &mut Problems) -> (Fields, Option<Json>) {
         }
     }
     (Fields::new("$", values), data)
-}
-
-/// Whether a text is an object with this key.
-pub(super) fn has_key(text: &str, key: &str) -> bool {
-    let read = serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
-    read.is_ok_and(|members| members.contains_key(key))
 }
 
 fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Option<Work> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::volumes::{INPUT_KEYS, OUTPUT_KEYS};
 use crate::rule::MAX_READINESS_PATH;
-use crate::spec::{ClassProfile, JobSpec};
+use crate::spec::JobSpec;
 
 impl JsonSchema for JobSpec {
     fn schema_name() -> Cow<'static, str> {
@@ -87,9 +87,10 @@ fn texts(description: &str) -> Value {
 }
 
 fn executor_class() -> Value {
-    let names = ClassProfile::ALL.iter().map(|class| json!(class.name));
-    let names: Vec<Value> = names.chain([Value::Null]).collect();
-    json!({ "enum": names, "description": "The class of machine. Default whatever machine there is." })
+    json!({
+        "type": ["string", "null"], "pattern": "^[a-zA-Z0-9._-]+$", "maxLength": 255,
+        "description": "The class of machine. Default whatever machine there is.",
+    })
 }
 
 fn limits() -> Value {

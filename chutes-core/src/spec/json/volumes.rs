@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use super::object::{At, Fields};
+use crate::reader::{Fields, Located, Problems, member};
 use crate::spec::draft::Output;
 use crate::spec::place::{self, OUTPUT, VOLUME};
-use crate::spec::problem::{Problems, member};
 use crate::spec::{HubRepository, InputVolume, MountedVolume, RepoType, SecretText};
-use crate::{HttpUrl, RelativePath, Sha256Digest, Upload};
+use crate::{Sha256Digest, Upload};
 
 /// All keys of each kind of input, after its `type`.
 pub(super) const INPUT_KEYS: [(&str, &[&str]); 4] = [
@@ -26,13 +25,13 @@ pub(super) const OUTPUT_KEYS: [(&str, &[&str]); 4] = [
 ];
 
 /// The names of [`RepoType`].
-pub(crate) const REPO_TYPES: [(&str, RepoType); 3] = [
+const REPO_TYPES: [(&str, RepoType); 3] = [
     (RepoType::Model.as_str(), RepoType::Model),
     (RepoType::Dataset.as_str(), RepoType::Dataset),
     (RepoType::Space.as_str(), RepoType::Space),
 ];
 
-pub(super) fn inputs(value: At, problems: &mut Problems) -> Vec<(String, MountedVolume)> {
+pub(super) fn inputs(value: Located, problems: &mut Problems) -> Vec<(String, MountedVolume)> {
     let mut inputs = Vec::new();
     for (place, at) in in_places(value, problems) {
         let path = problems.check(&at.path, place::below(VOLUME, &place));
@@ -44,7 +43,7 @@ pub(super) fn inputs(value: At, problems: &mut Problems) -> Vec<(String, Mounted
     inputs
 }
 
-pub(super) fn outputs(value: At, problems: &mut Problems) -> Vec<(String, Output)> {
+pub(super) fn outputs(value: Located, problems: &mut Problems) -> Vec<(String, Output)> {
     let mut outputs = Vec::new();
     for (place, at) in in_places(value, problems) {
         let path = problems.check(&at.path, place::below(OUTPUT, &place));
@@ -66,7 +65,7 @@ pub(super) fn outputs(value: At, problems: &mut Problems) -> Vec<(String, Output
 }
 
 /// Each place with its value. A list has several values in one place.
-fn in_places(value: At, problems: &mut Problems) -> Vec<(String, At)> {
+fn in_places(value: Located, problems: &mut Problems) -> Vec<(String, Located)> {
     let mut all = Vec::new();
     for (place, at) in value.members(problems).unwrap_or_default() {
         if matches!(at.value, Value::Array(_)) {
@@ -81,7 +80,7 @@ fn in_places(value: At, problems: &mut Problems) -> Vec<(String, At)> {
 
 /// The fields of a volume whose `type` is one of these.
 fn of_kind(
-    at: At,
+    at: Located,
     kinds: &[(&'static str, &'static [&'static str])],
     problems: &mut Problems,
 ) -> Option<(&'static str, Fields)> {
@@ -93,17 +92,17 @@ fn of_kind(
     Some((kind, fields))
 }
 
-fn input(at: At, problems: &mut Problems) -> Option<InputVolume> {
+fn input(at: Located, problems: &mut Problems) -> Option<InputVolume> {
     let (kind, mut fields) = of_kind(at, &INPUT_KEYS, problems)?;
     match kind {
         "inline" => {
             let contents = fields.required("contents", "a zip file in base64", problems)?;
             Some(InputVolume::inline(contents.text(problems)?))
         }
-        "huggingface" => Some(InputVolume::HuggingFace(hub(&mut fields, problems)?)),
+        "huggingface" => Some(InputVolume::HuggingFace(fields.hub_repository(problems)?)),
         _ => {
             let sha256 = sha256(&mut fields, problems);
-            let url = url(&mut fields, "url", problems)?;
+            let url = fields.url("url", problems)?;
             Some(if kind == "http" {
                 InputVolume::File { url, sha256 }
             } else {
@@ -117,60 +116,50 @@ fn sha256(fields: &mut Fields, problems: &mut Problems) -> Option<Sha256Digest> 
     fields.take("sha256")?.parsed(problems, str::parse)
 }
 
-/// The URL of a volume.
-pub(crate) fn url(fields: &mut Fields, key: &str, problems: &mut Problems) -> Option<HttpUrl> {
-    fields.required(key, "an `https://` URL", problems)?.parsed(problems, HttpUrl::new)
-}
-
-/// The fields of a repository, which have the same names in the ComputeHorde form.
-pub(crate) fn hub(fields: &mut Fields, problems: &mut Problems) -> Option<HubRepository> {
-    let repo_type = if fields.has("repo_type") {
-        fields.one_of("repo_type", &REPO_TYPES, problems)
-    } else {
-        None
-    };
-    let revision = fields.text("revision", problems);
-    let allow_patterns = fields.take("allow_patterns").and_then(|at| match at.value {
-        Value::String(pattern) => Some(vec![pattern]),
-        Value::Array(_) => at.texts(problems),
-        _ => at.wrong("a pattern or a list of patterns", problems),
-    });
-    let token = fields.text("token", problems).map(SecretText::new);
-    let repo_id = fields.required("repo_id", "for instance `openai/whisper-tiny`", problems)?;
-    Some(HubRepository {
-        repo_id: repo_id.text(problems)?,
-        repo_type: repo_type.unwrap_or_default(),
-        revision,
-        allow_patterns: allow_patterns.unwrap_or_default(),
-        token,
-    })
-}
-
 /// Whether it is a zip, and where to.
-fn output(at: At, problems: &mut Problems) -> Option<(bool, Upload)> {
+fn output(at: Located, problems: &mut Problems) -> Option<(bool, Upload)> {
     let (kind, mut fields) = of_kind(at, &OUTPUT_KEYS, problems)?;
     let is_post = matches!(kind, "http_post" | "zip_post");
-    let to = upload(&mut fields, is_post, problems)?;
+    let to = fields.upload(is_post, problems)?;
     Some((matches!(kind, "zip_put" | "zip_post"), to))
 }
 
-/// The fields of an upload, which have the same names in the ComputeHorde form.
-pub(crate) fn upload(
-    fields: &mut Fields,
-    is_post: bool,
-    problems: &mut Problems,
-) -> Option<Upload> {
-    let mut pairs = |key: &str, problems: &mut Problems| {
-        fields.take(key).and_then(|at| at.pairs(problems)).unwrap_or_default()
-    };
-    let headers = pairs("signed_headers", problems);
-    let form = if is_post { pairs("form_fields", problems) } else { Vec::new() };
-    let url = url(fields, "url", problems)?;
-    let made = if is_post { Upload::post(url, form, headers) } else { Upload::put(url, headers) };
-    problems.check(&member(&fields.path, "signed_headers"), made)
-}
+/// Parts that several forms of a spec have under the same names.
+impl Fields {
+    /// The repository that the fields describe.
+    pub fn hub_repository(&mut self, problems: &mut Problems) -> Option<HubRepository> {
+        let repo_type = if self.has("repo_type") {
+            self.one_of("repo_type", &REPO_TYPES, problems)
+        } else {
+            None
+        };
+        let revision = self.text("revision", problems);
+        let allow_patterns = self.take("allow_patterns").and_then(|at| match at.value {
+            Value::String(pattern) => Some(vec![pattern]),
+            Value::Array(_) => at.texts(problems),
+            _ => at.wrong("a pattern or a list of patterns", problems),
+        });
+        let token = self.text("token", problems).map(SecretText::new);
+        let repo_id = self.required("repo_id", "for instance `openai/whisper-tiny`", problems)?;
+        Some(HubRepository {
+            repo_id: repo_id.text(problems)?,
+            repo_type: repo_type.unwrap_or_default(),
+            revision,
+            allow_patterns: allow_patterns.unwrap_or_default(),
+            token,
+        })
+    }
 
-/// A path below one of the directories, as the ComputeHorde form has it.
-pub(crate) fn relative_path(fields: &mut Fields, problems: &mut Problems) -> Option<RelativePath> {
-    fields.take("relative_path")?.parsed(problems, place::relative)
+    /// The upload that the fields describe.
+    pub fn upload(&mut self, is_post: bool, problems: &mut Problems) -> Option<Upload> {
+        let mut pairs = |key: &str, problems: &mut Problems| {
+            self.take(key).and_then(|at| at.pairs(problems)).unwrap_or_default()
+        };
+        let headers = pairs("signed_headers", problems);
+        let form = if is_post { pairs("form_fields", problems) } else { Vec::new() };
+        let url = self.url("url", problems)?;
+        let made =
+            if is_post { Upload::post(url, form, headers) } else { Upload::put(url, headers) };
+        problems.check(&member(&self.path, "signed_headers"), made)
+    }
 }

@@ -55,7 +55,7 @@ fn entry<M: SerializeMap>(
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
 }
 
-pub(crate) fn pairs(pairs: &SecretPairs) -> Value {
+fn pairs(pairs: &SecretPairs) -> Value {
     let pairs = pairs.reveal().iter();
     Value::Object(pairs.map(|(name, value)| (name.clone(), json!(value))).collect())
 }

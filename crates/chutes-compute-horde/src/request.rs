@@ -1,26 +1,18 @@
-//! The form of a job in the ComputeHorde API, as its SDK sends it.
+//! A request as the wire form has it.
 
-mod convert;
-mod read;
-mod signature;
-#[cfg(test)]
-mod tests;
-mod write;
-
-pub use self::signature::{full_request_text, signature_payload, signed_fields};
-#[cfg(test)]
-pub(crate) use self::tests::NASTY_PATHS;
-use crate::{ContainerPath, ExecutorClass, ImageName, MountedVolume, RelativePath, Upload};
+use chutes_core::{
+    ContainerPath, ExecutorClass, ImageName, MountedVolume, RelativePath, SecretPairs, Upload,
+};
 
 /// A job as `POST /api/v1/job-docker/` of the ComputeHorde API takes it.
 ///
 /// Its parts are checked when it is read; what they have to do with each other, when it becomes a
-/// [`JobSpec`](crate::JobSpec). Volumes and uploads in a `multi_volume` or `multi_upload` stand in the list
-/// themselves, which means the same. For what was signed, see [`signed_fields`], which goes by the text.
+/// [`JobSpec`](chutes_core::JobSpec). Volumes and uploads in a `multi_volume` or `multi_upload` stand in the list
+/// themselves, which means the same. For what was signed, see [`signed_fields`](crate::signed_fields), which goes by the text.
 ///
 /// ```
+/// use chutes_compute_horde::JobRequest;
 /// use chutes_core::JobSpec;
-/// use chutes_core::compute_horde::JobRequest;
 ///
 /// let body = r#"{
 ///     "target_validator_hotkey": "5Grw", "executor_class": "always_on.test",
@@ -46,7 +38,7 @@ pub struct JobRequest {
     /// The arguments after the entry point of the image.
     pub args: Vec<String>,
     /// The variables of its environment.
-    pub env: crate::SecretPairs,
+    pub env: SecretPairs,
     /// Always `true` from the SDK, and without meaning: the class says whether there is a GPU.
     pub use_gpu: bool,
     /// Where the job puts small files that are returned with the result.

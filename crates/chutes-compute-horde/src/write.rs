@@ -1,13 +1,12 @@
 //! From a request to JSON, with keys and defaults as the SDK sends them.
 
-use serde_json::{Map, Value, json};
-
-use super::{JobRequest, OutputUpload};
-use crate::spec::json::pairs;
-use crate::{
+use chutes_core::{
     ContainerPath, ExecutorClass, InputVolume, MountedVolume, RelativePath, RepoType, SecretPairs,
     SecretText, Upload, UploadMethod,
 };
+use serde_json::{Map, Value, json};
+
+use crate::{JobRequest, OutputUpload};
 
 impl JobRequest {
     /// The body of a request, compact, with its secrets. What it says is what [`JobRequest::from_json`]
@@ -109,4 +108,9 @@ fn fields(to: &Upload, put: &str, post: &str) -> Map<String, Value> {
 
 fn pairs_or_null(given: &SecretPairs) -> Value {
     if given.reveal().is_empty() { Value::Null } else { pairs(given) }
+}
+
+fn pairs(pairs: &SecretPairs) -> Value {
+    let pairs = pairs.reveal().iter();
+    Value::Object(pairs.map(|(name, value)| (name.clone(), json!(value))).collect())
 }

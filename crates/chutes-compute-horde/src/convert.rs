@@ -2,56 +2,69 @@
 
 use std::time::Duration;
 
-use super::{JobRequest, OutputUpload, StreamingDetails};
-use crate::spec::check::Form;
-use crate::spec::draft::{Draft, Output};
-use crate::spec::problem::{Problems, SpecErrors, element, member};
-use crate::{
-    InputVolume, JobSpec, Limits, MountedVolume, OutputVolumes, Resources, Streaming, Work,
+use chutes_core::reader::{Problems, element, member};
+use chutes_core::{
+    ClassProfile, InputVolume, JobSpec, JobSpecBuilder, Limits, MountedVolume, OutputVolumes,
+    Resources, SpecErrors, Streaming, Work,
 };
+
+use crate::{JobRequest, OutputUpload, StreamingDetails};
+
+/// The paths of our own form that have another name in this one.
+const PATHS: &[(&str, &str)] = &[
+    ("$.namespace", "$.job_namespace"),
+    ("$.limits.download", "$.download_time_limit"),
+    ("$.limits.execute", "$.execution_time_limit"),
+    ("$.limits.upload", "$.upload_time_limit"),
+    ("$.limits.streaming_start", "$.streaming_start_time_limit"),
+    ("$.streaming.client_certificate", "$.streaming_details.public_key"),
+];
 
 /// Between telling a job to stop and stopping it by force: the API has no limit for it.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The start limit is the default one. What only the ComputeHorde service needs is left out.
+/// The start limit is the default one. What only the ComputeHorde service needs is left out. Whether the class
+/// exists is not checked, see [`JobRequest::to_spec`].
 impl TryFrom<&JobRequest> for JobSpec {
     type Error = SpecErrors;
 
     fn try_from(request: &JobRequest) -> Result<Self, SpecErrors> {
-        let (image, args) = (request.docker_image.clone(), request.args.clone());
-        let volumes = request.volumes.iter().flatten().enumerate();
-        let uploads = request.uploads.iter().flatten().enumerate();
-        let output = |upload: &OutputUpload| match upload {
-            OutputUpload::File { relative_path, to } => {
-                Output::File(relative_path.clone(), to.clone())
-            }
-            OutputUpload::Zip(to) => Output::Zip(to.clone()),
-        };
-        let draft = Draft {
-            work: Some(Work::Image { image, args, network: false, ports: Vec::new() }),
-            executor_class: request.executor_class.as_ref().map(ToString::to_string),
-            namespace: request.job_namespace.clone(),
-            limits: limits(request),
-            resources: Resources::default(),
-            env: request.env.reveal().to_vec(),
-            artifacts_dir: request.artifacts_dir.clone(),
-            inputs: volumes
-                .map(|(index, volume)| (element("$.volumes", index), volume.clone()))
-                .collect(),
-            outputs: uploads
-                .map(|(index, upload)| (element("$.uploads", index), output(upload)))
-                .collect(),
-            streaming: request.streaming_details.as_ref().map(|details| Streaming {
-                client_certificate: Some(details.public_key.clone()),
-                port: None,
-            }),
-            ports: Vec::new(),
-            publish: Vec::new(),
-            ssh: None,
-            problems: Problems::default(),
-        };
-        draft.check(Form::ComputeHorde)
+        builder(request).build()
     }
+}
+
+fn builder(request: &JobRequest) -> JobSpecBuilder {
+    let mut builder = JobSpec::builder(request.docker_image.clone())
+        .paths(PATHS)
+        .args(request.args.iter().cloned())
+        .limits(|limits| *limits = self::limits(request));
+    if let Some(class) = &request.executor_class {
+        builder = builder.executor_class(class.as_str());
+    }
+    if let Some(namespace) = &request.job_namespace {
+        builder = builder.namespace(namespace);
+    }
+    for (name, value) in request.env.reveal() {
+        builder = builder.env(name, value);
+    }
+    if let Some(directory) = &request.artifacts_dir {
+        builder = builder.artifacts_dir(directory.as_str());
+    }
+    for (index, volume) in request.volumes.iter().flatten().enumerate() {
+        builder = builder.input_at(element("$.volumes", index), volume.clone());
+    }
+    for (index, upload) in request.uploads.iter().flatten().enumerate() {
+        let (file, to) = match upload {
+            OutputUpload::File { relative_path, to } => (Some(relative_path.clone()), to),
+            OutputUpload::Zip(to) => (None, to),
+        };
+        builder = builder.output_at(element("$.uploads", index), file, to.clone());
+    }
+    if let Some(details) = &request.streaming_details {
+        let client_certificate = Some(details.public_key.clone());
+        builder = builder.streaming(Streaming { client_certificate, port: None });
+    }
+    builder
 }
 
 fn limits(request: &JobRequest) -> Limits {
@@ -66,6 +79,15 @@ fn limits(request: &JobRequest) -> Limits {
 }
 
 impl JobRequest {
+    /// The spec of a request, whose class has to be one of these.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong with it, at the paths of this form.
+    pub fn to_spec(&self, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
+        builder(self).build_with(classes)
+    }
+
     /// The request for a spec, as the SDK would send it. The key of the validator is empty, and it may run
     /// anywhere. The start limit and the grace are not part of the form, and the service has its own.
     ///

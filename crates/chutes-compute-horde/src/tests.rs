@@ -1,10 +1,10 @@
 //! Requests as the SDK sends them, and what is wrong with others.
 
+use chutes_core::Limits;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::JobSpec;
 
 /// Made with the official code: a name, a space and a value per line.
 const VECTORS: &str = include_str!("signature_vectors.txt");
@@ -75,8 +75,8 @@ fn a_request_of_the_sdk_is_read_and_written_back() {
     assert_eq!(request.to_json(), compact.to_string());
     let spec = JobSpec::try_from(&request).unwrap();
     assert_eq!(spec.limits.grace.as_secs(), 10);
-    assert_eq!(spec.limits.start, crate::Limits::default().start);
-    assert_eq!(spec, JobSpec::from_any_json(vector("BODY")).unwrap());
+    assert_eq!(spec.limits.start, Limits::default().start);
+    assert_eq!(spec, read_spec(vector("BODY"), &CLASSES).unwrap());
     let hotkey = request.target_validator_hotkey.clone();
     let again = JobRequest::from_spec(&spec).unwrap();
     assert_eq!(JobRequest { target_validator_hotkey: hotkey, ..again }, request);
@@ -95,7 +95,7 @@ fn body(fields: &serde_json::Value) -> String {
 }
 
 fn problem_paths(fields: &serde_json::Value) -> Vec<String> {
-    let read = JobSpec::from_any_json(&body(fields));
+    let read = read_spec(&body(fields), &CLASSES);
     let problems = read.err().map(|errors| errors.problems).unwrap_or_default();
     problems.into_iter().map(|problem| problem.path).collect()
 }
@@ -177,7 +177,7 @@ fn problems_are_told_at_their_places() {
 }
 
 /// Spellings that would lead out of a directory, or are not the one that a path has.
-pub(crate) const NASTY_PATHS: [&str; 16] = [
+const NASTY_PATHS: [&str; 16] = [
     "..",
     ".",
     "../x",
@@ -291,6 +291,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in "[{}\\[\\]\":,a-z0-9_.\\\\ -]{0,80}") {
         let _ = (JobRequest::from_json(&text), signed_fields(&text), full_request_text(&text));
+        let _ = read_spec(&text, &CLASSES);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! From JSON to a request.
 
+use chutes_core::reader::{Fields, Located, Problems};
+use chutes_core::{
+    ContainerPath, ExecutorClass, ImageName, InputVolume, MountedVolume, SecretPairs, SpecErrors,
+};
 use serde_json::Value;
 
-use super::{JobRequest, OutputUpload, StreamingDetails};
-use crate::spec::json::object::{At, Fields};
-use crate::spec::json::{not_an_object, volumes};
-use crate::spec::problem::{Problems, SpecErrors};
-use crate::{ContainerPath, ExecutorClass, ImageName, InputVolume, MountedVolume, SecretPairs};
+use crate::{JobRequest, OutputUpload, StreamingDetails};
 
 /// All keys of a request.
 const KEYS: [&str; 17] = [
@@ -67,13 +67,8 @@ const UPLOADS: [(&str, &[&str]); 5] = [
 impl JobRequest {
     /// Reads the body of a request, and tells everything that is wrong with its parts.
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
-        if let Some(error) = not_an_object(text) {
-            return Err(error);
-        }
         let mut problems = Problems::default();
-        let value = problems.check("$", serde_json::from_str::<Value>(text));
-        let at = value.map(|value| At { path: "$".to_owned(), value });
-        let fields = at.and_then(|at| at.object(&KEYS, &mut problems));
+        let fields = Located::root(text)?.object(&KEYS, &mut problems);
         let request = fields.and_then(|fields| request(fields, &mut problems));
         problems.finish(request)
     }
@@ -127,7 +122,7 @@ fn limits(fields: &mut Fields, problems: &mut Problems) -> [Option<u64>; 4] {
 }
 
 /// The value of a key, unless it is an empty text, which the official service stores for none.
-fn filled(fields: &mut Fields, key: &str) -> Option<At> {
+fn filled(fields: &mut Fields, key: &str) -> Option<Located> {
     fields.take(key).filter(|at| at.value != "")
 }
 
@@ -135,7 +130,7 @@ fn flag(fields: &mut Fields, key: &str, problems: &mut Problems) -> bool {
     fields.take(key).and_then(|flag| flag.boolean(problems)).unwrap_or_default()
 }
 
-fn streaming(details: At, problems: &mut Problems) -> Option<StreamingDetails> {
+fn streaming(details: Located, problems: &mut Problems) -> Option<StreamingDetails> {
     let mut fields = details.object(&["public_key", "executor_ip"], problems)?;
     let executor_ip = fields.text("executor_ip", problems);
     let public_key = fields.required("public_key", "the certificate of the client", problems)?;
@@ -144,7 +139,7 @@ fn streaming(details: At, problems: &mut Problems) -> Option<StreamingDetails> {
 
 /// The object of a list, and which of these kinds it is.
 fn of_kind<const N: usize>(
-    at: At,
+    at: Located,
     key: &str,
     kinds: &[(&'static str, &'static [&'static str]); N],
     problems: &mut Problems,
@@ -157,7 +152,7 @@ fn of_kind<const N: usize>(
     Some((kind, fields))
 }
 
-fn all_volumes(list: At, problems: &mut Problems) -> Vec<MountedVolume> {
+fn all_volumes(list: Located, problems: &mut Problems) -> Vec<MountedVolume> {
     let mut volumes = Vec::new();
     for at in list.list(problems).unwrap_or_default() {
         let Some((kind, mut fields)) = of_kind(at, "volume_type", &VOLUMES, problems) else {
@@ -175,23 +170,21 @@ fn all_volumes(list: At, problems: &mut Problems) -> Vec<MountedVolume> {
 
 fn volume(kind: &str, fields: &mut Fields, problems: &mut Problems) -> Option<MountedVolume> {
     let has_path = fields.has("relative_path");
-    let path = volumes::relative_path(fields, problems);
+    let path = fields.relative_path("relative_path", problems);
     let volume = match kind {
         "inline" => {
             let contents = fields.required("contents", "a zip file in base64", problems)?;
             InputVolume::inline(contents.text(problems)?)
         }
-        "zip_url" => {
-            InputVolume::Zip { url: volumes::url(fields, "contents", problems)?, sha256: None }
-        }
-        "huggingface_volume" => InputVolume::HuggingFace(volumes::hub(fields, problems)?),
-        _ => InputVolume::File { url: volumes::url(fields, "url", problems)?, sha256: None },
+        "zip_url" => InputVolume::Zip { url: fields.url("contents", problems)?, sha256: None },
+        "huggingface_volume" => InputVolume::HuggingFace(fields.hub_repository(problems)?),
+        _ => InputVolume::File { url: fields.url("url", problems)?, sha256: None },
     };
     // One with a wrong path would otherwise be put somewhere else.
     (path.is_some() || !has_path).then_some(MountedVolume { path, volume })
 }
 
-fn all_uploads(list: At, problems: &mut Problems) -> Vec<OutputUpload> {
+fn all_uploads(list: Located, problems: &mut Problems) -> Vec<OutputUpload> {
     let mut uploads = Vec::new();
     for at in list.list(problems).unwrap_or_default() {
         upload(at, &mut uploads, problems);
@@ -199,7 +192,7 @@ fn all_uploads(list: At, problems: &mut Problems) -> Vec<OutputUpload> {
     uploads
 }
 
-fn upload(at: At, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
+fn upload(at: Located, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
     let Some((kind, mut fields)) = of_kind(at, "output_upload_type", &UPLOADS, problems) else {
         return;
     };
@@ -213,7 +206,7 @@ fn upload(at: At, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
         return;
     }
     let is_post = matches!(kind, "single_file_post" | "zip_and_http_post");
-    let to = volumes::upload(&mut fields, is_post, problems);
+    let to = fields.upload(is_post, problems);
     if matches!(kind, "zip_and_http_put" | "zip_and_http_post") {
         uploads.extend(to.map(OutputUpload::Zip));
         return;
@@ -221,12 +214,12 @@ fn upload(at: At, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
     if !fields.has("relative_path") {
         problems.add(fields.at("relative_path"), "missing: the path below `/output`");
     }
-    let path = volumes::relative_path(&mut fields, problems);
+    let path = fields.relative_path("relative_path", problems);
     uploads
         .extend(path.zip(to).map(|(relative_path, to)| OutputUpload::File { relative_path, to }));
 }
 
-fn system_output(at: At, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
+fn system_output(at: Located, uploads: &mut Vec<OutputUpload>, problems: &mut Problems) {
     let path = at.path.clone();
     let mut read = Vec::new();
     upload(at, &mut read, problems);

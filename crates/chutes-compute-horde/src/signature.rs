@@ -6,17 +6,15 @@
 
 use std::fmt::Write;
 
+use chutes_core::SpecErrors;
+use chutes_core::reader::{Located, Problems};
 use serde_json::{Map, Value, json};
-
-use crate::SpecErrors;
-use crate::spec::json::object::At;
-use crate::spec::problem::Problems;
 
 /// The text of the scope `SignedFields` of a request to create a job: some fields in an order of their own,
 /// with defaults, compact, everything but control characters as it is.
 ///
 /// ```
-/// use chutes_core::compute_horde::signed_fields;
+/// use chutes_compute_horde::signed_fields;
 ///
 /// let text = signed_fields(r#"{"docker_image": "café", "env": {"b": "1", "a": "2"}}"#)?;
 /// assert!(text.starts_with(r#"{"executor_class":"None","docker_image":"café","args":[],"#));
@@ -26,7 +24,7 @@ use crate::spec::problem::Problems;
 pub fn signed_fields(body: &str) -> Result<String, SpecErrors> {
     let mut problems = Problems::default();
     let value = problems.check("$", serde_json::from_str::<Value>(body));
-    let at = value.map(|value| At { path: "$".to_owned(), value });
+    let at = value.map(|value| Located { path: "$".to_owned(), value });
     let text = at.and_then(|at| {
         let Value::Object(map) = at.value else { return at.wrong("an object", &mut problems) };
         Some(fields(map, &mut problems).to_string())
@@ -39,7 +37,8 @@ fn fields(mut map: Map<String, Value>, problems: &mut Problems) -> Value {
         // A value that is missing, and one that is `null`, stand for the default.
         let value = map.remove(key).filter(|value| !value.is_null()).unwrap_or(default);
         if !is(&value) {
-            At { path: format!("$.{key}"), value: value.clone() }.wrong::<()>(expected, problems);
+            Located { path: format!("$.{key}"), value: value.clone() }
+                .wrong::<()>(expected, problems);
         }
         value
     };
@@ -85,7 +84,7 @@ fn is_details(value: &Value) -> bool {
 /// The text of the scope `FullRequest`: the whole body with sorted keys, as Python's `json.dumps` writes it.
 ///
 /// ```
-/// use chutes_core::compute_horde::full_request_text;
+/// use chutes_compute_horde::full_request_text;
 ///
 /// assert_eq!(full_request_text(r#"{"b":2.50,"a":"é"}"#)?, r#"{"a": "\u00e9", "b": 2.5}"#);
 /// # Ok::<(), chutes_core::SpecErrors>(())
@@ -104,7 +103,7 @@ pub fn full_request_text(body: &str) -> Result<String, SpecErrors> {
 /// What is hashed after the time: the text of the scope, written as a JSON string in ASCII.
 ///
 /// ```
-/// use chutes_core::compute_horde::signature_payload;
+/// use chutes_compute_horde::signature_payload;
 ///
 /// assert_eq!(signature_payload(r#"{"a":"é"}"#), r#""{\"a\":\"\u00e9\"}""#);
 /// ```
