@@ -69,6 +69,9 @@ mod size;
 mod spec;
 mod status;
 
+/// The version of chutes.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub use crate::contract::{JobContract, SourceLocation};
 pub use crate::delivery::{Delivery, DeliveryState, SinkReport, UploadResponse};
 pub use crate::digest::{Sha256Digest, Sha256DigestError};

@@ -30,11 +30,6 @@
 #[cfg(test)]
 extern crate self as chutes_runtime;
 
-#[cfg_attr(
-    not(any(test, feature = "http")),
-    expect(dead_code, reason = "without HTTP nobody is asked for anything")
-)]
-mod address;
 mod context;
 mod data;
 mod definition;
@@ -68,6 +63,7 @@ pub mod __private;
 #[cfg(feature = "container")]
 use chutes_engine as container;
 use chutes_process as process;
+use chutes_transfer as address;
 
 pub use chutes_core::*;
 #[doc(inline)]

@@ -25,14 +25,15 @@ mod zip;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use chutes_core::{Ending, FileKind, Json, Manifest, OutputPath, RunId, UploadResponse};
+use chutes_transfer::TransferError;
 
 pub(crate) use self::source::{SourceFile, Stamp};
 
 /// What a sink answers, later.
-pub(crate) type Sending<'a, T> = Pin<Box<dyn Future<Output = Result<T, SinkError>> + Send + 'a>>;
+pub(crate) type Sending<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, TransferError>> + Send + 'a>>;
 
 /// What is known of a run when its files are delivered.
 #[derive(Clone, Debug)]
@@ -112,29 +113,5 @@ pub(crate) trait Sink: Send + Sync {
     fn finish<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {
         let _ = run;
         Box::pin(async { Ok(()) })
-    }
-}
-
-/// Why a sink did not do what it was asked to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(crate) struct SinkError {
-    /// A lowercase fragment without credentials, tokens and query.
-    pub(crate) message: String,
-    /// Whether the same may succeed later.
-    pub(crate) may_pass: bool,
-    /// How long the sink asked us to wait before that.
-    pub(crate) retry_after: Option<Duration>,
-}
-
-impl SinkError {
-    /// The same will fail again.
-    pub(crate) fn lasting(message: impl Into<String>) -> Self {
-        Self { message: message.into(), may_pass: false, retry_after: None }
-    }
-
-    /// The same may succeed later.
-    pub(crate) fn passing(message: impl Into<String>) -> Self {
-        Self { message: message.into(), may_pass: true, retry_after: None }
     }
 }

@@ -3,9 +3,9 @@
 use std::io;
 
 use chutes_core::SpecErrors;
+use chutes_transfer::TransferError;
 
 use super::RunDirectoryError;
-use crate::sink::SinkError;
 
 /// Why a run cannot begin.
 ///
@@ -42,8 +42,8 @@ pub enum RunError {
     ),
 }
 
-impl From<SinkError> for RunError {
-    fn from(error: SinkError) -> Self {
+impl From<TransferError> for RunError {
+    fn from(error: TransferError) -> Self {
         Self::Sink(error.to_string())
     }
 }

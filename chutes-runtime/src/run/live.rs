@@ -19,7 +19,7 @@ use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
 use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
 use crate::outputs::{FoundFile, checksum, scan};
-use crate::sink::delivery::RetryPolicy;
+use crate::sink::delivery::{RetryPolicy, send_once};
 use crate::sink::{Sink, SourceFile};
 
 /// How long a file must have been left alone, and how often it is looked.
@@ -128,7 +128,8 @@ impl Watch {
         let patience = RetryPolicy { stall: STALL, answer: STALL, ..RetryPolicy::default() };
         for (at, sink) in wanted {
             // What fails is tried again when it is looked next, or at the end of the run.
-            if sink.skips(&source).is_some() || patience.send_once(&*sink, &source).await.is_err() {
+            if sink.skips(&source).is_some() || send_once(&patience, &*sink, &source).await.is_err()
+            {
                 continue;
             }
             self.done.insert((at, file.path.clone()), signature);

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Sending, SinkError};
+use chutes_transfer::TransferError;
+
+use super::Sending;
 
 /// Tells work that goes on in another thread that nobody waits for it any more.
 #[derive(Debug, Default)]
@@ -18,9 +20,9 @@ impl Abandoned {
     }
 
     /// Asked between pieces of work, and before anything is made visible.
-    pub(super) fn check(&self) -> Result<(), SinkError> {
+    pub(super) fn check(&self) -> Result<(), TransferError> {
         if self.0.load(Ordering::Relaxed) {
-            return Err(SinkError::passing("the attempt was dropped"));
+            return Err(TransferError::transient("the attempt was dropped"));
         }
         Ok(())
     }
@@ -37,20 +39,22 @@ impl Drop for TellOnDrop {
 /// Does the work in a thread where it may wait. A thread cannot be dropped, so it is told when the
 /// future is.
 pub(super) fn blocking<'a, T: Send + 'static>(
-    work: impl FnOnce(&Abandoned) -> Result<T, SinkError> + Send + 'static,
+    work: impl FnOnce(&Abandoned) -> Result<T, TransferError> + Send + 'static,
 ) -> Sending<'a, T> {
     Box::pin(async {
         let abandoned = Abandoned::default();
         let _tell = TellOnDrop(abandoned.0.clone());
         let task = tokio::task::spawn_blocking(move || work(&abandoned));
         task.await.unwrap_or_else(|error| {
-            Err(SinkError::lasting(format!("the work ended early, a fault of chutes: {error}")))
+            Err(TransferError::permanent(format!(
+                "the work ended early, a fault of chutes: {error}"
+            )))
         })
     })
 }
 
 /// An error of the local file system. Most pass when somebody makes room or a network comes back.
-pub(super) fn failed(what: &str, error: &io::Error) -> SinkError {
+pub(super) fn failed(what: &str, error: &io::Error) -> TransferError {
     use io::ErrorKind::{
         AlreadyExists, FileTooLarge, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
         NotFound, PermissionDenied, ReadOnlyFilesystem, TooManyLinks, Unsupported,
@@ -70,5 +74,5 @@ pub(super) fn failed(what: &str, error: &io::Error) -> SinkError {
             | Unsupported
     );
     let message = format!("{what}: {error}");
-    if lasts { SinkError::lasting(message) } else { SinkError::passing(message) }
+    if lasts { TransferError::permanent(message) } else { TransferError::transient(message) }
 }

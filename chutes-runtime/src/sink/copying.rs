@@ -6,10 +6,11 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chutes_core::Sha256Digest;
+use chutes_transfer::TransferError;
 use sha2::{Digest, Sha256};
 
 use super::blocking::{Abandoned, failed};
-use super::{SinkError, SourceFile, Stamp};
+use super::{SourceFile, Stamp};
 
 /// How much is copied by the kernel in one step. The step is not interrupted and counts as no
 /// movement, so it has to end on a slow disk, too.
@@ -28,7 +29,7 @@ pub(super) fn copy_file(
     source: &SourceFile,
     to: &mut File,
     abandoned: &Abandoned,
-) -> Result<(), SinkError> {
+) -> Result<(), TransferError> {
     let mut from = open(source)?;
     if !is_as_collected(source, &from)? {
         return copy_checked(source, &mut from, to, abandoned);
@@ -45,7 +46,7 @@ pub(super) fn copy_file(
         source.count(usize::try_from(count).unwrap_or(usize::MAX));
     }
     let unchanged = copied == source.bytes && is_as_collected(source, &from)?;
-    if unchanged { Ok(()) } else { Err(SinkError::lasting(CHANGED)) }
+    if unchanged { Ok(()) } else { Err(TransferError::permanent(CHANGED)) }
 }
 
 /// Writes the content of a collected file into something else than a file.
@@ -54,7 +55,7 @@ pub(super) fn copy_content(
     source: &SourceFile,
     to: &mut impl Write,
     abandoned: &Abandoned,
-) -> Result<(), SinkError> {
+) -> Result<(), TransferError> {
     copy_checked(source, &mut open(source)?, to, abandoned)
 }
 
@@ -63,16 +64,16 @@ pub(super) fn has_content(
     file: &mut impl Read,
     source: &SourceFile,
     abandoned: &Abandoned,
-) -> Result<bool, SinkError> {
+) -> Result<bool, TransferError> {
     let content = read(file, source, &mut io::sink(), abandoned)?;
     Ok(content == Some(source.sha256))
 }
 
-fn open(source: &SourceFile) -> Result<File, SinkError> {
+fn open(source: &SourceFile) -> Result<File, TransferError> {
     source.open().map_err(|error| failed("it cannot be opened", &error))
 }
 
-fn is_as_collected(source: &SourceFile, file: &File) -> Result<bool, SinkError> {
+fn is_as_collected(source: &SourceFile, file: &File) -> Result<bool, TransferError> {
     let Some(stamp) = source.stamp else { return Ok(false) };
     let metadata = file.metadata().map_err(|error| failed("it cannot be examined", &error))?;
     Ok(Stamp::of(&metadata) == stamp && metadata.len() == source.bytes)
@@ -83,11 +84,11 @@ fn copy_checked(
     from: &mut File,
     to: &mut impl Write,
     abandoned: &Abandoned,
-) -> Result<(), SinkError> {
+) -> Result<(), TransferError> {
     if read(from, source, to, abandoned)? == Some(source.sha256) {
         return Ok(());
     }
-    Err(SinkError::lasting(CHANGED))
+    Err(TransferError::permanent(CHANGED))
 }
 
 /// Copies what may be the content of a collected file and takes its checksum. `None` when there is
@@ -97,7 +98,7 @@ fn read(
     source: &SourceFile,
     to: &mut impl Write,
     abandoned: &Abandoned,
-) -> Result<Option<Sha256Digest>, SinkError> {
+) -> Result<Option<Sha256Digest>, TransferError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BUFFER];
     let mut bytes: u64 = 0;
@@ -127,7 +128,7 @@ pub(super) fn checksum(
     file: &mut File,
     moved: &AtomicU64,
     abandoned: &Abandoned,
-) -> Result<(u64, Sha256Digest), SinkError> {
+) -> Result<(u64, Sha256Digest), TransferError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BUFFER];
     let mut bytes = 0;

@@ -3,8 +3,9 @@
 //! All sinks work at the same time and do not wait for each other. Whatever happens, each file is
 //! settled exactly once at each sink, and counts as delivered only when the sink has confirmed it.
 
+mod attempts;
 mod one_sink;
-mod retry;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,14 @@ use std::sync::Arc;
 use chutes_core::{
     Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport, UploadResponse,
 };
+pub(crate) use chutes_transfer::{NO_TIME_LEFT, RetryPolicy};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::attempts::TIME_IS_OVER;
 use self::one_sink::OneSink;
-pub(crate) use self::retry::{NO_TIME_LEFT, RetryPolicy, TIME_IS_OVER};
+pub(crate) use self::stall::send_once;
 use super::{RunSummary, Sink, SourceFile};
 
 /// Is told what became of a file at the sink of this index, as soon as that is settled, and what is to be

@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::fs::Dir;
 use chutes_core::{Escaped, FileKind, RunId};
+use chutes_transfer::TransferError;
 
 use super::blocking::{Abandoned, blocking, failed};
 use super::copying::{copy_file, has_content};
-use super::{RunSummary, Sending, Sink, SinkError, SourceFile, folder};
+use super::{RunSummary, Sending, Sink, SourceFile, folder};
 
 /// A directory that files are copied to.
 pub(crate) struct DirectorySink {
@@ -55,16 +56,16 @@ impl DirectorySink {
     }
 
     /// Opens the directory. What is known of files that came early is kept.
-    async fn open(&self, run_id: RunId) -> Result<(), SinkError> {
+    async fn open(&self, run_id: RunId) -> Result<(), TransferError> {
         let target = self.target.clone();
         let fresh = Arc::new(blocking(move |_| target.open(run_id)).await?);
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fresh);
         Ok(())
     }
 
-    fn opened(&self) -> Result<Arc<Opened>, SinkError> {
+    fn opened(&self) -> Result<Arc<Opened>, TransferError> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.clone().ok_or_else(|| SinkError::lasting("the directory was not opened"))
+        opened.clone().ok_or_else(|| TransferError::permanent("the directory was not opened"))
     }
 }
 
@@ -102,7 +103,7 @@ impl Sink for DirectorySink {
 }
 
 impl Target {
-    fn open(&self, run_id: RunId) -> Result<Opened, SinkError> {
+    fn open(&self, run_id: RunId) -> Result<Opened, TransferError> {
         let root = folder::prepare(&self.path, &self.run_root)?;
         finish::remove_manifests(&root, &self.path)?;
         Ok(Opened { root, run_id, attempts: AtomicU64::new(0), touched: Mutex::default() })
@@ -119,7 +120,7 @@ impl Opened {
         format!(".chutes-{}-", self.run_id)
     }
 
-    fn put(&self, file: &SourceFile, abandoned: &Abandoned) -> Result<(), SinkError> {
+    fn put(&self, file: &SourceFile, abandoned: &Abandoned) -> Result<(), TransferError> {
         let path = folder_of(file.path.as_bytes());
         let folder = folder::open(&self.root, file.kind, path)
             .map_err(|error| failed("cannot make its folder (links are not followed)", &error))?;
@@ -152,7 +153,7 @@ fn is_there(
     name: &OsStr,
     file: &SourceFile,
     abandoned: &Abandoned,
-) -> Result<bool, SinkError> {
+) -> Result<bool, TransferError> {
     let Ok(Some(mut there)) = folder::open_existing(folder, name) else { return Ok(false) };
     let same_size = there.metadata().is_ok_and(|metadata| metadata.len() == file.bytes);
     if !same_size || !has_content(&mut there, file, abandoned).unwrap_or(false) {

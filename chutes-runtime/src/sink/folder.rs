@@ -12,9 +12,9 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncEx
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use chutes_core::{Escaped, FileKind};
+use chutes_transfer::TransferError;
 use rustix::fs::{Mode, OFlags};
 
-use super::SinkError;
 use super::blocking::{Abandoned, failed};
 
 /// Makes the names of test files differ: several sinks may look at one folder at the same time.
@@ -25,7 +25,7 @@ static PROBES: AtomicU64 = AtomicU64::new(0);
 ///
 /// Files in the directory of the run would be collected in their turn, or replace what they are copies
 /// of.
-pub(super) fn prepare(path: &Path, run_root: &Path) -> Result<Dir, SinkError> {
+pub(super) fn prepare(path: &Path, run_root: &Path) -> Result<Dir, TransferError> {
     let shown = Escaped(&path.to_string_lossy()).to_string();
     let cannot = |what| {
         let shown = shown.clone();
@@ -35,7 +35,7 @@ pub(super) fn prepare(path: &Path, run_root: &Path) -> Result<Dir, SinkError> {
     let run_root = std::path::absolute(run_root).map_err(cannot("compare"))?;
     let run_root = without_links(&run_root).unwrap_or(run_root);
     let refuse = |path: Option<PathBuf>| match path {
-        Some(path) if path.starts_with(&run_root) => Err(SinkError::lasting(format!(
+        Some(path) if path.starts_with(&run_root) => Err(TransferError::permanent(format!(
             "the directory `{shown}` is in the directory of the run itself: choose one outside of it"
         ))),
         _ => Ok(()),
@@ -104,8 +104,8 @@ pub(super) fn place(
     temporary: &OsStr,
     name: &OsStr,
     abandoned: &Abandoned,
-    write: impl FnOnce(&mut File) -> Result<(), SinkError>,
-) -> Result<(), SinkError> {
+    write: impl FnOnce(&mut File) -> Result<(), TransferError>,
+) -> Result<(), TransferError> {
     let placed = write_and_rename(folder, temporary, name, abandoned, write);
     if placed.is_err() {
         // What cannot be removed now is removed when the sink is finished.
@@ -119,8 +119,8 @@ fn write_and_rename(
     temporary: &OsStr,
     name: &OsStr,
     abandoned: &Abandoned,
-    write: impl FnOnce(&mut File) -> Result<(), SinkError>,
-) -> Result<(), SinkError> {
+    write: impl FnOnce(&mut File) -> Result<(), TransferError>,
+) -> Result<(), TransferError> {
     let error = |error: io::Error| failed("cannot write", &error);
     let mut file = create(folder, temporary).map_err(error)?;
     write(&mut file)?;

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{DeliveryState, FileKind, FileState, Manifest, RunId};
+use chutes_transfer::TransferError;
 use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{Attribute, GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
@@ -25,8 +26,7 @@ use url::Url;
 use self::attempt::{StoreError, attempt};
 use self::keys::Keys;
 use self::upload::{MIB, Upload};
-use super::http::permanent;
-use super::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use super::{RunSummary, Sending, Sink, SourceFile};
 
 /// How many files may be on their way at a time. Small ones are mostly waiting.
 const CONCURRENCY: usize = 16;
@@ -57,7 +57,7 @@ pub(crate) struct StoreSink {
 impl StoreSink {
     /// A sink for an address like `s3://bucket/prefix`. Credentials, endpoint and region come from the
     /// environment, under the names that the tools of the provider use.
-    pub(crate) fn new(url: &Url) -> Result<Self, SinkError> {
+    pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, prefix) = open::open(url, &open::variables())?;
         Ok(Self::with_store(store, prefix, url.as_str().trim_end_matches('/').to_owned(), PART))
     }
@@ -67,7 +67,7 @@ impl StoreSink {
         Self { store, name, keys: Keys::new(prefix), there, memory, part }
     }
 
-    async fn prepare(&self) -> Result<(), SinkError> {
+    async fn prepare(&self) -> Result<(), TransferError> {
         self.remove_manifest().await?;
         let mut there = HashMap::new();
         for kind in FileKind::ALL {
@@ -78,7 +78,7 @@ impl StoreSink {
     }
 
     /// Removes the manifest of an earlier delivery to this place: it is not complete any more.
-    async fn remove_manifest(&self) -> Result<(), SinkError> {
+    async fn remove_manifest(&self) -> Result<(), TransferError> {
         let key = self.keys.manifest()?;
         match attempt(None, self.store.head(&key)).await {
             Ok(_) => {}
@@ -89,14 +89,18 @@ impl StoreSink {
         }
         let removed = attempt(None, self.store.delete(&key)).await;
         removed.map_err(|error| {
-            let error = SinkError::from(error);
+            let error = TransferError::from(error);
             let message = format!("an older manifest.json cannot be removed: {}", error.message);
-            SinkError { message, ..error }
+            TransferError { message, ..error }
         })
     }
 
     /// Lists what is there. Who may not list sends everything.
-    async fn list(&self, kind: FileKind, there: &mut HashMap<Path, u64>) -> Result<(), SinkError> {
+    async fn list(
+        &self,
+        kind: FileKind,
+        there: &mut HashMap<Path, u64>,
+    ) -> Result<(), TransferError> {
         let folder = self.keys.folder(kind)?;
         let mut objects = self.store.list(Some(&folder)).take(LISTED);
         while let Some(object) = attempt(None, async { objects.next().await.transpose() })
@@ -108,7 +112,7 @@ impl StoreSink {
         Ok(())
     }
 
-    async fn deliver(&self, file: &SourceFile) -> Result<(), SinkError> {
+    async fn deliver(&self, file: &SourceFile) -> Result<(), TransferError> {
         let key = self.keys.file(file.kind, &file.path)?;
         if self.known_size(&key) == Some(file.bytes) && self.has(&key, file).await? {
             return Ok(());
@@ -129,7 +133,7 @@ impl StoreSink {
     }
 
     /// Whether the object is the file. Who may not look cannot know.
-    async fn has(&self, key: &Path, file: &SourceFile) -> Result<bool, SinkError> {
+    async fn has(&self, key: &Path, file: &SourceFile) -> Result<bool, TransferError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         match attempt(None, self.store.get_opts(key, options)).await {
             Ok(found) => {
@@ -142,16 +146,16 @@ impl StoreSink {
         }
     }
 
-    async fn complete(&self, run: &RunSummary) -> Result<(), SinkError> {
+    async fn complete(&self, run: &RunSummary) -> Result<(), TransferError> {
         let missing = self.missing(&run.manifest);
         if missing > 0 {
             let files = if missing == 1 { "file is" } else { "files are" };
-            return Err(permanent(format!(
+            return Err(TransferError::permanent(format!(
                 "manifest.json was not written, because {missing} {files} missing"
             )));
         }
         let mut manifest = serde_json::to_vec_pretty(&run.manifest).map_err(|error| {
-            permanent(format!("the manifest cannot be written as JSON: {error}"))
+            TransferError::permanent(format!("the manifest cannot be written as JSON: {error}"))
         })?;
         manifest.push(b'\n');
         let key = self.keys.manifest()?;
@@ -211,7 +215,7 @@ pub(crate) struct ObjectSink {
 #[cfg(feature = "zip")]
 impl ObjectSink {
     /// A sink for an address like `s3://bucket/key.zip`.
-    pub(crate) fn new(url: &Url) -> Result<Self, SinkError> {
+    pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, key) = open::open(url, &open::variables())?;
         let memory = Arc::new(Semaphore::new(MEMORY));
         Ok(Self { store, name: url.as_str().to_owned(), key, memory })

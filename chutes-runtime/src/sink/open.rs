@@ -6,10 +6,11 @@ use std::sync::Arc;
 use chutes_core::{
     HttpUrl, OutputPath, RelativePath, SinkKind, SinkSpec, StoreUrl, Upload, ZipTarget,
 };
+use chutes_transfer::AddressPolicy;
+use chutes_transfer::TransferError;
 
 use super::directory::DirectorySink;
-use super::{Sink, SinkError, folder};
-use crate::address::AddressPolicy;
+use super::{Sink, folder};
 
 /// Makes the sinks, in their order. `run_root` is the directory of the run, and `addresses` are those that
 /// a spec may name.
@@ -17,14 +18,14 @@ pub(crate) fn open(
     specs: &[SinkSpec],
     run_root: &Path,
     addresses: &AddressPolicy,
-) -> Result<Vec<Arc<dyn Sink>>, SinkError> {
+) -> Result<Vec<Arc<dyn Sink>>, TransferError> {
     let open = |spec: &SinkSpec| open_one(spec, run_root, addresses);
     specs.iter().map(|spec| open(spec).map_err(|error| at(spec, &error))).collect()
 }
 
 /// Looks whether files can be written to the local places, and makes their folders: to be asked
 /// before a run begins, for afterwards it would be too late to choose another place.
-pub(crate) fn check_local(specs: &[SinkSpec], run_root: &Path) -> Result<(), SinkError> {
+pub(crate) fn check_local(specs: &[SinkSpec], run_root: &Path) -> Result<(), TransferError> {
     specs.iter().try_for_each(|spec| {
         let path = match spec.kind() {
             SinkKind::Directory(path) => path,
@@ -36,15 +37,15 @@ pub(crate) fn check_local(specs: &[SinkSpec], run_root: &Path) -> Result<(), Sin
     })
 }
 
-fn at(spec: &SinkSpec, error: &SinkError) -> SinkError {
-    SinkError { message: format!("{spec}: {}", error.message), ..error.clone() }
+fn at(spec: &SinkSpec, error: &TransferError) -> TransferError {
+    TransferError { message: format!("{spec}: {}", error.message), ..error.clone() }
 }
 
 fn open_one(
     spec: &SinkSpec,
     run_root: &Path,
     addresses: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     match spec.kind() {
         SinkKind::Directory(path) => {
             Ok(Arc::new(DirectorySink::new(path.clone(), run_root.to_owned())))
@@ -66,7 +67,7 @@ fn declared(
     spec: &SinkSpec,
     files: &[(RelativePath, Upload)],
     addresses: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     Ok(Arc::new(super::http::files::FilesSink::new(spec.to_string(), files, addresses)?))
 }
 
@@ -75,7 +76,7 @@ fn declared(
     _: &SinkSpec,
     _: &[(RelativePath, Upload)],
     _: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("http"))
 }
 
@@ -87,7 +88,7 @@ fn system_output(
     except: &[RelativePath],
     run_root: &Path,
     addresses: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     use super::zip::{Layout, ZipPlace, ZipSink};
 
     let file = zip_name(b"output.zip")?;
@@ -104,7 +105,7 @@ fn system_output(
     _: &[RelativePath],
     _: &Path,
     _: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("zip"))
 }
 
@@ -114,7 +115,7 @@ fn system_output_place(
     file: OutputPath,
     to: &Upload,
     addresses: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     let sink = super::http::files::FilesSink::system_output(spec.to_string(), file, to, addresses)?;
     Ok(Arc::new(sink))
 }
@@ -125,17 +126,21 @@ fn system_output_place(
     _: OutputPath,
     _: &Upload,
     _: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, SinkError> {
+) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("http"))
 }
 
 #[cfg(feature = "zip")]
-fn zip_name(name: &[u8]) -> Result<OutputPath, SinkError> {
-    OutputPath::new(name).map_err(|error| SinkError::lasting(error.to_string()))
+fn zip_name(name: &[u8]) -> Result<OutputPath, TransferError> {
+    OutputPath::new(name).map_err(|error| TransferError::permanent(error.to_string()))
 }
 
 #[cfg(feature = "zip")]
-fn zip(spec: &SinkSpec, target: &ZipTarget, run_root: &Path) -> Result<Arc<dyn Sink>, SinkError> {
+fn zip(
+    spec: &SinkSpec,
+    target: &ZipTarget,
+    run_root: &Path,
+) -> Result<Arc<dyn Sink>, TransferError> {
     use super::zip::{Layout, ZipPlace, ZipSink};
 
     let file = zip_name(b"outputs.zip")?;
@@ -148,13 +153,13 @@ fn zip(spec: &SinkSpec, target: &ZipTarget, run_root: &Path) -> Result<Arc<dyn S
 }
 
 #[cfg(not(feature = "zip"))]
-fn zip(_: &SinkSpec, _: &ZipTarget, _: &Path) -> Result<Arc<dyn Sink>, SinkError> {
+fn zip(_: &SinkSpec, _: &ZipTarget, _: &Path) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("zip"))
 }
 
 /// One file to one URL.
 #[cfg(feature = "http")]
-fn upload(file: OutputPath, to: &Upload) -> Result<Arc<dyn Sink>, SinkError> {
+fn upload(file: OutputPath, to: &Upload) -> Result<Arc<dyn Sink>, TransferError> {
     use super::http::Target;
     use super::http::one_file::OneFileSink;
 
@@ -162,29 +167,29 @@ fn upload(file: OutputPath, to: &Upload) -> Result<Arc<dyn Sink>, SinkError> {
 }
 
 #[cfg(not(feature = "http"))]
-fn upload(_: OutputPath, _: &Upload) -> Result<Arc<dyn Sink>, SinkError> {
+fn upload(_: OutputPath, _: &Upload) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("http"))
 }
 
 #[cfg(feature = "http")]
-fn status_url(url: &HttpUrl) -> Result<Arc<dyn Sink>, SinkError> {
+fn status_url(url: &HttpUrl) -> Result<Arc<dyn Sink>, TransferError> {
     Ok(Arc::new(super::status_url::StatusUrlSink::new(parsed(url)?)?))
 }
 
 #[cfg(not(feature = "http"))]
-fn status_url(_: &HttpUrl) -> Result<Arc<dyn Sink>, SinkError> {
+fn status_url(_: &HttpUrl) -> Result<Arc<dyn Sink>, TransferError> {
     Err(without("http"))
 }
 
 /// The message of the parser shows nothing of the URL.
 #[cfg(feature = "http")]
-fn parsed(url: &HttpUrl) -> Result<url::Url, SinkError> {
+fn parsed(url: &HttpUrl) -> Result<url::Url, TransferError> {
     url::Url::parse(url.reveal())
-        .map_err(|error| SinkError::lasting(format!("it is not a URL: {error}")))
+        .map_err(|error| TransferError::permanent(format!("it is not a URL: {error}")))
 }
 
 /// A folder of an object store.
-fn object_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, SinkError> {
+fn object_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, TransferError> {
     is_built_in(url)?;
     #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
     {
@@ -196,7 +201,7 @@ fn object_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, SinkError> {
 
 /// One object of an object store, for one file.
 #[cfg(feature = "zip")]
-fn object_in_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, SinkError> {
+fn object_in_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, TransferError> {
     is_built_in(url)?;
     #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
     {
@@ -207,12 +212,12 @@ fn object_in_store(url: &StoreUrl) -> Result<Arc<dyn Sink>, SinkError> {
 }
 
 #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
-fn store_url(url: &StoreUrl) -> Result<url::Url, SinkError> {
+fn store_url(url: &StoreUrl) -> Result<url::Url, TransferError> {
     url::Url::parse(url.as_str())
-        .map_err(|error| SinkError::lasting(format!("it is not a URL: {error}")))
+        .map_err(|error| TransferError::permanent(format!("it is not a URL: {error}")))
 }
 
-fn is_built_in(url: &StoreUrl) -> Result<(), SinkError> {
+fn is_built_in(url: &StoreUrl) -> Result<(), TransferError> {
     let features = [
         ("aws", cfg!(feature = "aws")),
         ("gcp", cfg!(feature = "gcp")),
@@ -230,8 +235,8 @@ fn feature_of(url: &StoreUrl) -> &'static str {
     }
 }
 
-fn without(feature: &str) -> SinkError {
-    SinkError::lasting(format!(
+fn without(feature: &str) -> TransferError {
+    TransferError::permanent(format!(
         "this program was built without it: enable the feature `{feature}` of the crate `chutes`"
     ))
 }

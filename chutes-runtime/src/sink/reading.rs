@@ -11,10 +11,11 @@ use std::io::{self, ErrorKind, Read};
 
 use bytes::Bytes;
 use chutes_core::Sha256Digest;
+use chutes_transfer::TransferError;
 use sha2::{Digest, Sha256};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use super::{SinkError, SourceFile};
+use super::SourceFile;
 
 const CHANGED: &str = "it was changed after it was collected";
 
@@ -32,7 +33,7 @@ pub(crate) type Piece = (Bytes, Option<Rest>);
 
 /// A piece that is being read on another thread.
 #[derive(Debug)]
-pub(crate) struct Reading(JoinHandle<Result<Piece, SinkError>>);
+pub(crate) struct Reading(JoinHandle<Result<Piece, TransferError>>);
 
 impl Reading {
     /// Opens the file and reads its first piece. An empty file has one piece, an empty one.
@@ -51,12 +52,12 @@ impl Reading {
     }
 
     /// Waits for the piece.
-    pub(crate) async fn piece(self) -> Result<Piece, SinkError> {
+    pub(crate) async fn piece(self) -> Result<Piece, TransferError> {
         self.0.await.unwrap_or_else(|error| Err(interrupted(&error)))
     }
 }
 
-fn read(mut rest: Rest, size: usize) -> Result<Piece, SinkError> {
+fn read(mut rest: Rest, size: usize) -> Result<Piece, TransferError> {
     let wanted = rest.left.min(size as u64);
     let mut piece = Vec::with_capacity(usize::try_from(wanted).unwrap_or(size));
     let read = Read::take(&mut rest.file, wanted).read_to_end(&mut piece);
@@ -74,7 +75,7 @@ fn read(mut rest: Rest, size: usize) -> Result<Piece, SinkError> {
 }
 
 /// Checks, at its end, that the file has no more and that it was the right one.
-fn check(mut rest: Rest) -> Result<(), SinkError> {
+fn check(mut rest: Rest) -> Result<(), TransferError> {
     let more = Read::take(&mut rest.file, 1).read_to_end(&mut Vec::new());
     let digest = Sha256Digest::from_bytes(rest.hasher.finalize().into());
     if more.map_err(|error| unreadable(&error))? > 0 || digest != rest.expected {
@@ -83,11 +84,11 @@ fn check(mut rest: Rest) -> Result<(), SinkError> {
     Ok(())
 }
 
-fn changed() -> SinkError {
-    SinkError { message: CHANGED.into(), may_pass: false, retry_after: None }
+fn changed() -> TransferError {
+    TransferError::permanent(CHANGED)
 }
 
-fn unreadable(error: &io::Error) -> SinkError {
+fn unreadable(error: &io::Error) -> TransferError {
     // A file that is gone or was replaced stays so. A disk that fails, or a process that has too many
     // files open, may be better off later.
     let is_gone = matches!(
@@ -98,14 +99,13 @@ fn unreadable(error: &io::Error) -> SinkError {
             | ErrorKind::NotADirectory
     );
     let is_link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    let may_pass = !is_gone && !is_link;
-    SinkError { message: format!("it cannot be read: {error}"), may_pass, retry_after: None }
+    let is_transient = !is_gone && !is_link;
+    TransferError {
+        is_transient,
+        ..TransferError::permanent(format!("it cannot be read: {error}"))
+    }
 }
 
-fn interrupted(error: &JoinError) -> SinkError {
-    SinkError {
-        message: format!("reading it was stopped: {error}"),
-        may_pass: true,
-        retry_after: None,
-    }
+fn interrupted(error: &JoinError) -> TransferError {
+    TransferError::transient(format!("reading it was stopped: {error}"))
 }

@@ -13,16 +13,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::FileKind;
+use chutes_transfer::TransferError;
+use chutes_transfer::http::{Exchange, Refusal, Secrets, client, shown};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, StatusCode};
 use url::Url;
 
 use self::names::Names;
 use self::outcome::OutcomeMessage;
-use super::http::{
-    Exchange, Form, Outgoing, Refusal, Secrets, client, content_type, passing, permanent, shown,
-};
-use super::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use super::http::{Form, Outgoing, content_type};
+use super::{RunSummary, Sending, Sink, SourceFile};
 
 const FINISHED: &str = "the platform counts the job as finished and takes no more files";
 
@@ -58,7 +58,7 @@ struct Answer {
 
 impl StatusUrlSink {
     /// A sink for the status URL of one job.
-    pub(crate) fn new(url: Url) -> Result<Self, SinkError> {
+    pub(crate) fn new(url: Url) -> Result<Self, TransferError> {
         let client = client(url.scheme() == "http")?;
         Ok(Self { name: shown(&url), url, client, platform: Mutex::new(Platform::Silent) })
     }
@@ -71,7 +71,7 @@ impl StatusUrlSink {
         *self.platform.lock().unwrap_or_else(PoisonError::into_inner) = platform;
     }
 
-    async fn tell_outcome(&self, run: &RunSummary) -> Result<(), SinkError> {
+    async fn tell_outcome(&self, run: &RunSummary) -> Result<(), TransferError> {
         let names = Names::of(&run.manifest);
         let message = OutcomeMessage::new(run, names.all(), &Secrets::of(&self.url));
         let exchange = self.exchange("POST");
@@ -91,10 +91,12 @@ impl StatusUrlSink {
         }
     }
 
-    fn addresses(&self, body: &[u8]) -> Result<HashMap<String, Url>, SinkError> {
+    fn addresses(&self, body: &[u8]) -> Result<HashMap<String, Url>, TransferError> {
         let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
             // The platform never answers so; something between us and it does.
-            return Err(passing("the answer to the outcome is not the JSON of a job"));
+            return Err(TransferError::transient(
+                "the answer to the outcome is not the JSON of a job",
+            ));
         };
         let urls = answer.output_storage_urls.unwrap_or_default().into_iter();
         Ok(urls.filter_map(|(name, url)| Some((name, self.storage_url(&url)?))).collect())
@@ -104,16 +106,16 @@ impl StatusUrlSink {
         self.url.join(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()))
     }
 
-    async fn upload(&self, file: &SourceFile) -> Result<(), SinkError> {
+    async fn upload(&self, file: &SourceFile) -> Result<(), TransferError> {
         let addresses = match &*self.platform.lock().unwrap_or_else(PoisonError::into_inner) {
             Platform::Open(addresses) => addresses.clone(),
-            Platform::Finished => return Err(permanent(FINISHED)),
+            Platform::Finished => return Err(TransferError::permanent(FINISHED)),
             Platform::Silent => return Err(not_told()),
         };
         let name = addresses.names.get(file.kind, &file.path);
         let Some((name, url)) = name.and_then(|name| Some((name, addresses.urls.get(name)?)))
         else {
-            return Err(permanent("the platform gave no address for it"));
+            return Err(TransferError::permanent("the platform gave no address for it"));
         };
         let base = name.rsplit('/').next().unwrap_or_default();
         let form = Form::new(&[], base, content_type(&file.path), &[("path", name)]);
@@ -123,7 +125,7 @@ impl StatusUrlSink {
         outgoing.deliver(request, &exchange).await
     }
 
-    async fn tell_done(&self) -> Result<(), SinkError> {
+    async fn tell_done(&self) -> Result<(), TransferError> {
         match &*self.platform.lock().unwrap_or_else(PoisonError::into_inner) {
             Platform::Open(_) => {}
             Platform::Finished => return Ok(()),
@@ -139,8 +141,8 @@ impl StatusUrlSink {
     }
 }
 
-fn not_told() -> SinkError {
-    permanent("the platform does not know how the run ended")
+fn not_told() -> TransferError {
+    TransferError::permanent("the platform does not know how the run ended")
 }
 
 /// Whether the platform refuses because it has been told before that all is done. Some of its versions

@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime};
 use chutes_core::{
     Ending, FileKind, FileState, Manifest, OutputFile, OutputPath, RunId, Sha256Digest,
 };
+use chutes_transfer::RetryPolicy;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Delivered, DeliveryJob, RetryPolicy, deliver};
+use super::delivery::{Delivered, DeliveryJob, deliver};
 use super::{RunSummary, Sink, SourceFile, Stamp};
 
 /// The directory of a run, with `outputs/` and `logs/`, and a place beside it.

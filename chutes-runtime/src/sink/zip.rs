@@ -22,13 +22,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use chutes_core::{FileKind, OutputPath, RunId, Sha256Digest, UploadResponse};
+use chutes_transfer::TransferError;
 use sha2::{Digest, Sha256};
 
 use self::archive::Archive;
 pub(crate) use self::layout::Layout;
 use super::blocking::{Abandoned, blocking, failed};
 use super::copying::checksum;
-use super::{RunSummary, Sending, Sink, SinkError, SourceFile, folder};
+use super::{RunSummary, Sending, Sink, SourceFile, folder};
 
 /// Where a zip file goes.
 pub(crate) enum ZipPlace {
@@ -70,9 +71,9 @@ impl ZipSink {
         Self { name, layout, place, run_root, opened, begun, moved }
     }
 
-    fn opened(&self) -> Result<Arc<Opened>, SinkError> {
+    fn opened(&self) -> Result<Arc<Opened>, TransferError> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.clone().ok_or_else(|| SinkError::lasting("the zip file was not begun"))
+        opened.clone().ok_or_else(|| TransferError::permanent("the zip file was not begun"))
     }
 }
 
@@ -165,14 +166,14 @@ fn begin_local(
     run_root: &Path,
     run_id: RunId,
     count: u64,
-) -> Result<(File, Local), SinkError> {
+) -> Result<(File, Local), TransferError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder::prepare(parent.unwrap_or(Path::new(".")), run_root)?;
     let Some(name) = path.file_name() else {
-        return Err(SinkError::lasting("the path of the zip file has no file name"));
+        return Err(TransferError::permanent("the path of the zip file has no file name"));
     };
     if folder.is_dir(name) {
-        return Err(SinkError::lasting("there is a directory in the place of the zip file"));
+        return Err(TransferError::permanent("there is a directory in the place of the zip file"));
     }
     // The same in each life of the supervisor, so that the next one replaces what is left; but another
     // each time that it is begun, for an attempt that was dropped still has its own. The name itself
@@ -187,7 +188,7 @@ fn begin_local(
 }
 
 /// A file without a name: nobody else can reach it, and nothing of it is ever left.
-fn begin_hidden(run_root: &Path) -> Result<(File, Local), SinkError> {
+fn begin_hidden(run_root: &Path) -> Result<(File, Local), TransferError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = OsString::from(format!(".chutes-{}-{count}.zip.part", std::process::id()));
@@ -211,10 +212,10 @@ impl Opened {
     }
 
     /// Gives a local zip file its name.
-    fn appear(&self, path: &Path, file: &File, abandoned: &Abandoned) -> Result<(), SinkError> {
+    fn appear(&self, path: &Path, file: &File, abandoned: &Abandoned) -> Result<(), TransferError> {
         let error = |error: std::io::Error| failed("cannot write the zip file", &error);
         let (Some((folder, temporary)), Some(name)) = (&self.local, path.file_name()) else {
-            return Err(SinkError::lasting("the zip file has no place"));
+            return Err(TransferError::permanent("the zip file has no place"));
         };
         file.sync_all().map_err(error)?;
         abandoned.check()?;
@@ -232,7 +233,7 @@ impl Opened {
         path: OutputPath,
         sent: Arc<AtomicU64>,
         abandoned: &Abandoned,
-    ) -> Result<SourceFile, SinkError> {
+    ) -> Result<SourceFile, TransferError> {
         let reopen = move || File::open(format!("/proc/self/fd/{}", zip.as_raw_fd()));
         let (bytes, sha256) = if let Some(&known) = self.content.get() {
             known

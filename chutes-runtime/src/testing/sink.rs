@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chutes_core::{FileKind, Manifest, RunId, Sha256Digest};
+use chutes_transfer::TransferError;
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use self::fault::{Fault, Faults};
-use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use crate::sink::{RunSummary, Sending, Sink, SourceFile};
 
 /// How long a slow sink takes to show that it is still there. It is less than what counts as a stall.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
@@ -149,8 +150,8 @@ impl Sink for TestSink {
             let path = format!("{}/{}", file.kind.folder(), file.path);
             match self.attempt(&path) {
                 None => {}
-                Some(Fault::Fails(message)) => return Err(SinkError::passing(message)),
-                Some(Fault::Refuses(message)) => return Err(SinkError::lasting(message)),
+                Some(Fault::Fails(message)) => return Err(TransferError::transient(message)),
+                Some(Fault::Refuses(message)) => return Err(TransferError::permanent(message)),
                 Some(Fault::Stalls) => std::future::pending().await,
                 Some(Fault::Slow(time)) => take_time(file, time).await,
             }
@@ -177,7 +178,7 @@ async fn take_time(file: &SourceFile, time: Duration) {
     }
 }
 
-async fn content_of(file: &SourceFile) -> Result<Vec<u8>, SinkError> {
+async fn content_of(file: &SourceFile) -> Result<Vec<u8>, TransferError> {
     let source = file.clone();
     let read = spawn_blocking(move || -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
@@ -187,9 +188,9 @@ async fn content_of(file: &SourceFile) -> Result<Vec<u8>, SinkError> {
     });
     let read = read.await.map_err(io::Error::other).flatten();
     let content =
-        read.map_err(|error| SinkError::lasting(format!("it cannot be read: {error}")))?;
+        read.map_err(|error| TransferError::permanent(format!("it cannot be read: {error}")))?;
     if Sha256Digest::from_bytes(Sha256::digest(&content).into()) != file.sha256 {
-        return Err(SinkError::lasting("it was changed after it was collected"));
+        return Err(TransferError::permanent("it was changed after it was collected"));
     }
     Ok(content)
 }

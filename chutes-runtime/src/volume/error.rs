@@ -1,6 +1,7 @@
 //! Why an input volume is not in place.
 
 use chutes_core::FailureKind;
+use chutes_transfer::{TransferCause, TransferError};
 
 /// Why an input volume is not in place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,27 @@ pub(crate) struct VolumeError {
     pub(crate) kind: FailureKind,
     /// A lowercase fragment with the place, the URL (without query and credentials) and the status.
     pub(crate) message: String,
+}
+
+/// An attempt that cannot be made again.
+impl From<VolumeError> for TransferError {
+    fn from(error: VolumeError) -> Self {
+        let cause = match error.kind {
+            FailureKind::Platform => TransferCause::ThisMachine,
+            _ => TransferCause::Other,
+        };
+        Self { cause, ..Self::permanent(error.message) }
+    }
+}
+
+/// A transfer that was given up.
+impl From<TransferError> for VolumeError {
+    fn from(error: TransferError) -> Self {
+        match error.cause {
+            TransferCause::ThisMachine => Self::of_platform(error.message),
+            _ => Self::of_user(error.message),
+        }
+    }
 }
 
 impl VolumeError {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use chutes_transfer::TransferError;
 use tokio_util::sync::CancellationToken;
 
 use super::VolumeError;
@@ -47,6 +48,12 @@ impl Halt {
     /// Ends everything when the guard is dropped.
     pub(crate) fn on_drop(&self) -> HaltOnDrop {
         HaltOnDrop(self.clone())
+    }
+
+    /// Waits, perhaps for ever, until everything ends.
+    pub(crate) async fn reached(&self) -> TransferError {
+        self.token.cancelled().await;
+        stopped().into()
     }
 
     /// Waits for something that may be dropped at any time.

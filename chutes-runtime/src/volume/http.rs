@@ -6,14 +6,12 @@
 //! download    one file: its attempts, and what of it is there
 //! partial     the part of a file that is there
 //! head        what the head of an answer says of the content
-//! tries       whether there is another attempt, and when
 //! ```
 
 mod download;
 mod exchange;
 mod head;
 mod partial;
-mod tries;
 
 #[cfg(test)]
 pub(super) mod server;
@@ -23,19 +21,16 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chutes_core::{HumanDuration, HumanSize, SecretText, Sha256Digest};
+use chutes_transfer::http::{Resolver, guarded_client};
+use chutes_transfer::{AddressPolicy, RetryPolicy, Transfer, TransferError};
 use reqwest::header::HeaderMap;
 use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use self::download::{Content, Fetched};
-use self::exchange::Trouble;
-use self::tries::Tries;
 use super::VolumeError;
 use super::halt::Halt;
 use super::settings::Settings;
-use crate::address::{AddressPolicy, Resolver};
-use crate::sink::delivery::RetryPolicy;
-use crate::sink::http::guarded_client;
 
 /// The largest answer that is read into memory, in bytes.
 const LARGEST_JSON: usize = 64 * 1024 * 1024;
@@ -108,24 +103,18 @@ impl Client {
         &self,
         request: &Request,
     ) -> Result<(Vec<u8>, HeaderMap), VolumeError> {
-        let mut tries = Tries::new(&self.retry);
-        loop {
-            match self.get_once(request).await {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => tries.pause(trouble, false, &self.halt).await?,
-            }
-        }
+        Ok(self.retry.retry(&mut GetJson { client: self, request }).await?)
     }
 
-    async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), Trouble> {
+    async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), TransferError> {
         let mut answer = self.ask(request, &HeaderMap::new()).await?;
-        head::check_encoding(answer.headers()).map_err(|error| answer.lasting(&error))?;
+        head::check_encoding(answer.headers()).map_err(|error| answer.permanent(&error))?;
         let headers = answer.headers().clone();
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk(&mut answer).await? {
             if body.len() + chunk.len() > LARGEST_JSON {
                 let largest = HumanSize(LARGEST_JSON as u64);
-                return Err(answer.lasting(&format!("the answer is larger than {largest}")));
+                return Err(answer.permanent(&format!("the answer is larger than {largest}")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -133,15 +122,36 @@ impl Client {
     }
 
     /// The next bytes of an answer; `None` at its end.
-    async fn chunk(&self, answer: &mut exchange::Answer) -> Result<Option<bytes::Bytes>, Trouble> {
+    async fn chunk(
+        &self,
+        answer: &mut exchange::Answer,
+    ) -> Result<Option<bytes::Bytes>, TransferError> {
         match self.halt.unless(timeout(self.retry.stall, answer.response.chunk())).await? {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => Err(answer.broken(error)),
             Err(_) => {
                 let stall = HumanDuration(self.retry.stall);
-                Err(answer.passing(&format!("no byte came for {stall}")))
+                Err(answer.transient(&format!("no byte came for {stall}")))
             }
         }
+    }
+}
+
+/// A small answer that is read into memory.
+struct GetJson<'a> {
+    client: &'a Client,
+    request: &'a Request,
+}
+
+impl Transfer for GetJson<'_> {
+    type Output = (Vec<u8>, HeaderMap);
+
+    async fn attempt(&mut self) -> Result<(Vec<u8>, HeaderMap), TransferError> {
+        self.client.get_once(self.request).await
+    }
+
+    async fn stopped(&mut self) -> TransferError {
+        self.client.halt.reached().await
     }
 }
 

@@ -3,11 +3,11 @@
 use std::env;
 use std::path::PathBuf;
 
+use chutes_transfer::{AddressPolicy, RetryPolicy};
+
 use super::VolumeError;
 use super::hub::HubSettings;
 use super::unpack::UnpackLimits;
-use crate::address::AddressPolicy;
-use crate::sink::delivery::RetryPolicy;
 
 const GIB: u64 = 1024 * 1024 * 1024;
 

@@ -18,6 +18,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("chutes-ports", &["chutes-core", "chutes-process"]),
     ("chutes-ssh", &["chutes-core", "chutes-engine", "chutes-ports", "chutes-process"]),
     ("chutes-front", &["chutes-core", "chutes-ports"]),
+    ("chutes-transfer", &["chutes-core"]),
     (
         "chutes-runtime",
         &[
@@ -29,6 +30,7 @@ const RULES: &[(&str, &[&str])] = &[
             "chutes-ports",
             "chutes-process",
             "chutes-ssh",
+            "chutes-transfer",
         ],
     ),
     ("chutes", &["chutes-macros", "chutes-runtime"]),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chutes_core::{DeliveryState, SinkReport, UploadResponse};
+use chutes_transfer::TransferError;
 use futures_util::stream::{self, StreamExt};
 
-use super::retry::Movement;
+use super::stall::{Movement, send_once, watch};
 use super::{DeliveryJob, fill};
-use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use crate::sink::{RunSummary, Sending, Sink, SourceFile};
 
 /// One sink, and what is known of the files there.
 pub(super) struct OneSink<'a> {
@@ -53,7 +54,7 @@ impl<'a> OneSink<'a> {
             self.settle_all(finished.as_ref().err());
         }
         let is_declared = self.sink.is_declared();
-        let shown = |error: SinkError| {
+        let shown = |error: TransferError| {
             let before = if is_declared { "" } else { "it could not be completed: " };
             format!("{before}{error}")
         };
@@ -78,14 +79,14 @@ impl<'a> OneSink<'a> {
         }
     }
 
-    async fn begin(&self) -> Result<(), SinkError> {
+    async fn begin(&self) -> Result<(), TransferError> {
         let begin = || self.watched(self.sink.begin(&self.job.run));
         self.job.attempt(begin).await
     }
 
     /// Sends all files that are not there, not more at a time than the sink takes. An error is one
     /// after which the sink must not be completed: what is there now would be replaced by less.
-    async fn send(&mut self) -> Result<(), SinkError> {
+    async fn send(&mut self) -> Result<(), TransferError> {
         let at_finish = self.sink.arrives_at_finish();
         let is_missing = |state: &Option<DeliveryState>| match state {
             None => true,
@@ -110,7 +111,7 @@ impl<'a> OneSink<'a> {
         Ok(())
     }
 
-    async fn finish(&self) -> Result<(), SinkError> {
+    async fn finish(&self) -> Result<(), TransferError> {
         // What arrives with the manifest is there when somebody reads it.
         let arrives = DeliveryState::Delivered;
         let states = self.states.iter().map(|state| state.as_ref().unwrap_or(&arrives));
@@ -122,12 +123,12 @@ impl<'a> OneSink<'a> {
     fn watched<'b>(&'b self, attempt: Sending<'b, ()>) -> Sending<'b, ()> {
         Box::pin(async {
             let moved = || self.sink.moved();
-            self.job.policy.watch(Movement { moved: &moved, total: 0 }, attempt).await
+            watch(&self.job.policy, Movement { moved: &moved, total: 0 }, attempt).await
         })
     }
 
     /// Settles the files that arrive when the sink is finished.
-    fn settle_all(&mut self, error: Option<&SinkError>) {
+    fn settle_all(&mut self, error: Option<&TransferError>) {
         if let Some(error) = error {
             return self.fail_others(error);
         }
@@ -141,7 +142,7 @@ impl<'a> OneSink<'a> {
         }
     }
 
-    fn fail_others(&mut self, error: &SinkError) {
+    fn fail_others(&mut self, error: &TransferError) {
         for at in 0..self.states.len() {
             if self.states[at].is_none() {
                 self.settle(at, DeliveryState::Failed { reason: error.message.clone() });
@@ -188,6 +189,10 @@ impl<'a> OneSink<'a> {
     }
 }
 
-async fn send_one(job: &DeliveryJob, sink: &dyn Sink, file: &SourceFile) -> Result<(), SinkError> {
-    job.attempt(|| Box::pin(job.policy.send_once(sink, file))).await
+async fn send_one(
+    job: &DeliveryJob,
+    sink: &dyn Sink,
+    file: &SourceFile,
+) -> Result<(), TransferError> {
+    job.attempt(|| Box::pin(send_once(&job.policy, sink, file))).await
 }

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::Dir;
 use chutes_core::{DeliveryState, Escaped, FileKind, FileState, Manifest, OutputFile, RunId};
+use chutes_transfer::TransferError;
 
 use super::{Opened, folder_of};
 use crate::sink::blocking::{Abandoned, failed};
-use crate::sink::{SinkError, folder};
+use crate::sink::folder;
 
 /// There when all files are.
 const COMPLETE: &str = "manifest.json";
@@ -29,7 +30,7 @@ struct AnyManifest {
 
 /// Removes the manifest of an earlier run, which would be wrong from now on. A file of that name that
 /// is something else belongs to somebody.
-pub(super) fn remove_manifests(root: &Dir, path: &Path) -> Result<(), SinkError> {
+pub(super) fn remove_manifests(root: &Dir, path: &Path) -> Result<(), TransferError> {
     for name in [COMPLETE, INCOMPLETE] {
         let there = match folder::open_existing(root, OsStr::new(name)) {
             Ok(None) if !root.exists(name) => continue,
@@ -37,7 +38,7 @@ pub(super) fn remove_manifests(root: &Dir, path: &Path) -> Result<(), SinkError>
             _ => false,
         };
         if !there {
-            return Err(SinkError::lasting(format!(
+            return Err(TransferError::permanent(format!(
                 "there is a `{name}` in the directory `{}` that is not of a run: choose another \
                  directory",
                 Escaped(&path.to_string_lossy())
@@ -60,7 +61,7 @@ impl Opened {
         manifest: &Manifest,
         moved: &AtomicU64,
         abandoned: &Abandoned,
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), TransferError> {
         let step = || {
             moved.fetch_add(1, Ordering::Relaxed);
             abandoned.check()
@@ -94,7 +95,10 @@ impl Opened {
     }
 
     /// Puts the names of all files on disk and removes what dropped attempts have left.
-    fn settle_folders(&self, step: impl Fn() -> Result<(), SinkError>) -> Result<(), SinkError> {
+    fn settle_folders(
+        &self,
+        step: impl Fn() -> Result<(), TransferError>,
+    ) -> Result<(), TransferError> {
         let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (kind, path) in touched {
             step()?;
@@ -122,7 +126,7 @@ impl Opened {
 
     /// Whether a file is here that should be. One that was confirmed and is not here any more is an
     /// error: somebody else writes into this directory.
-    fn has(&self, sink: &str, kind: FileKind, file: &OutputFile) -> Result<bool, SinkError> {
+    fn has(&self, sink: &str, kind: FileKind, file: &OutputFile) -> Result<bool, TransferError> {
         let bytes = match &file.state {
             FileState::Collected { bytes, .. } => *bytes,
             FileState::Failed { .. } => return Ok(false),
@@ -136,7 +140,7 @@ impl Opened {
         if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes) {
             return Ok(true);
         }
-        Err(SinkError::lasting(format!(
+        Err(TransferError::permanent(format!(
             "`{}/{}` was copied and is not there any more",
             kind.folder(),
             Escaped(&file.path.to_string())

@@ -11,10 +11,10 @@ use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, HeaderValue};
 use reqwest::{Body, RequestBuilder, Response, StatusCode};
 
-use super::answer::drain;
-use super::{Exchange, Refusal, passing};
+use crate::sink::SourceFile;
 use crate::sink::reading::{Reading, Rest};
-use crate::sink::{SinkError, SourceFile};
+use chutes_transfer::TransferError;
+use chutes_transfer::http::{Exchange, Refusal, drain};
 
 /// How much is read at a time, in bytes. Two of these are in memory: one goes out, one is read.
 const READ: usize = 1024 * 1024;
@@ -36,7 +36,7 @@ struct Watch {
     /// Whether the transport has taken everything.
     whole: AtomicBool,
     /// Why the body could not go on.
-    problem: Mutex<Option<SinkError>>,
+    problem: Mutex<Option<TransferError>>,
 }
 
 impl Outgoing {
@@ -45,7 +45,7 @@ impl Outgoing {
         file: &SourceFile,
         before: Bytes,
         after: Bytes,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, TransferError> {
         let (first, rest) = Reading::begin(file, READ).piece().await?;
         let length = file.bytes + (before.len() + after.len()) as u64;
         let watch = Arc::new(Watch::default());
@@ -76,9 +76,9 @@ impl Outgoing {
         match (judged, problem) {
             // A file that cannot be read is the reason of whatever the server says then.
             (_, Some(problem)) => Err(refusal(problem)),
-            (Ok(_), None) if !self.watch.whole.load(Ordering::Acquire) => {
-                Err(refusal(passing("the server confirmed the file before it had all of it")))
-            }
+            (Ok(_), None) if !self.watch.whole.load(Ordering::Acquire) => Err(refusal(
+                TransferError::transient("the server confirmed the file before it had all of it"),
+            )),
             (judged, None) => judged,
         }
     }
@@ -88,7 +88,7 @@ impl Outgoing {
         self,
         request: RequestBuilder,
         exchange: &Exchange,
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), TransferError> {
         let response = self.send(request, exchange).await.map_err(|refusal| refusal.error)?;
         drain(response).await;
         Ok(())

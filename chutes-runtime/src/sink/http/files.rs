@@ -10,12 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chutes_core::{
     Escaped, FileKind, FileState, Manifest, OutputPath, RelativePath, Upload, UploadResponse,
 };
+use chutes_transfer::http::{Refusal, Resolver, guarded_client};
+use chutes_transfer::{AddressPolicy, TransferError};
 use reqwest::{Client, StatusCode};
 
-use super::answer::keep;
-use super::{Refusal, Target, guarded_client, permanent};
-use crate::address::{AddressPolicy, Resolver};
-use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use super::Target;
+use super::kept::keep;
+use crate::sink::{RunSummary, Sending, Sink, SourceFile};
 
 /// How many files may be on their way at a time.
 const CONCURRENCY: usize = 8;
@@ -62,7 +63,7 @@ impl FilesSink {
         name: String,
         files: &[(RelativePath, Upload)],
         addresses: &AddressPolicy,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, TransferError> {
         let files = files.iter().map(|(path, to)| (path.into(), path.as_str().to_owned(), to));
         Self::of(name, files, addresses)
     }
@@ -74,7 +75,7 @@ impl FilesSink {
         zip: OutputPath,
         to: &Upload,
         addresses: &AddressPolicy,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, TransferError> {
         let zip = (zip, UploadResponse::SYSTEM_OUTPUT.to_owned(), to);
         Self::of(name, std::iter::once(zip), addresses)
     }
@@ -83,11 +84,11 @@ impl FilesSink {
         name: String,
         wanted: impl Iterator<Item = (OutputPath, String, &'a Upload)>,
         addresses: &AddressPolicy,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, TransferError> {
         let (mut files, mut order) = (HashMap::<_, Declared>::new(), Vec::new());
         for (path, label, to) in wanted {
             let wrong = |problem: &dyn Display| {
-                permanent(format!("`/output/{}`: {problem}", Escaped(&label)))
+                TransferError::permanent(format!("`/output/{}`: {problem}", Escaped(&label)))
             };
             let target = Target::of(to).map_err(|error| wrong(&error.message))?;
             addresses.check_url(target.url()).map_err(|error| wrong(&error))?;
@@ -102,9 +103,9 @@ impl FilesSink {
         Ok(Self { name, client, files, order })
     }
 
-    async fn upload(&self, file: &SourceFile) -> Result<(), SinkError> {
+    async fn upload(&self, file: &SourceFile) -> Result<(), TransferError> {
         let Some(declared) = self.files.get(&file.path) else {
-            return Err(permanent("no output volume takes it"));
+            return Err(TransferError::permanent("no output volume takes it"));
         };
         for (at, target) in declared.targets.iter().enumerate() {
             let Some(attempt) = declared.next_attempt(at) else { continue };
@@ -116,7 +117,7 @@ impl FilesSink {
     }
 
     /// Names the declared files that were not there to be sent.
-    fn all_were_written(&self, manifest: &Manifest) -> Result<(), SinkError> {
+    fn all_were_written(&self, manifest: &Manifest) -> Result<(), TransferError> {
         let states: HashMap<_, _> =
             manifest.files.iter().map(|file| (&file.path, &file.state)).collect();
         let problem = |path: &OutputPath| {
@@ -143,7 +144,7 @@ impl FilesSink {
         if more > 0 {
             problems.push(format!("and {more} more"));
         }
-        Err(permanent(problems.join("; ")))
+        Err(TransferError::permanent(problems.join("; ")))
     }
 }
 
@@ -176,11 +177,11 @@ impl Declared {
 }
 
 /// What a refusal means after so many attempts.
-fn judge(refusal: Refusal, attempt: usize) -> SinkError {
+fn judge(refusal: Refusal, attempt: usize) -> TransferError {
     let Refusal { status, mut error, .. } = refusal;
-    if status == StatusCode::BAD_REQUEST && !error.may_pass {
-        error.may_pass = attempt < ATTEMPTS_AT_400;
-        if !error.may_pass {
+    if status == StatusCode::BAD_REQUEST && !error.is_transient {
+        error.is_transient = attempt < ATTEMPTS_AT_400;
+        if !error.is_transient {
             error.message = format!("{} (after {attempt} attempts)", error.message);
         }
     }

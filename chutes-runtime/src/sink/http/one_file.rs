@@ -1,10 +1,12 @@
 //! One output file to a presigned URL, by PUT or by POST.
 
 use chutes_core::OutputPath;
+use chutes_transfer::TransferError;
+use chutes_transfer::http::client;
 use reqwest::Client;
 
-use super::{Target, client, not_the_one, was_written};
-use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use super::{Target, not_the_one, was_written};
+use crate::sink::{RunSummary, Sending, Sink, SourceFile};
 
 /// Sends one output file to the address of an object, or as part of a form.
 pub(crate) struct OneFileSink {
@@ -15,7 +17,7 @@ pub(crate) struct OneFileSink {
 
 impl OneFileSink {
     /// A sink for this output file.
-    pub(crate) fn new(file: OutputPath, target: Target) -> Result<Self, SinkError> {
+    pub(crate) fn new(file: OutputPath, target: Target) -> Result<Self, TransferError> {
         let client = client(target.is_plain())?;
         Ok(Self { file, target, client })
     }

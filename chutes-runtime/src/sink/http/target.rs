@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use chutes_core::{Upload, UploadMethod};
+use chutes_transfer::TransferError;
+use chutes_transfer::http::{Exchange, Refusal, Secrets, drain, shown};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use super::answer::drain;
-use super::{Exchange, Form, Outgoing, Refusal, Secrets, content_type, permanent, shown};
-use crate::sink::{SinkError, SourceFile};
+use super::{Form, Outgoing, content_type};
+use crate::sink::SourceFile;
 
 /// Where one file goes, and how.
 pub(crate) struct Target {
@@ -29,7 +30,7 @@ enum Method {
 impl Target {
     /// The address of an object. The headers are sent as they are, and no others that a signature could
     /// miss.
-    pub(crate) fn put(url: Url, headers: Vec<(String, String)>) -> Result<Self, SinkError> {
+    pub(crate) fn put(url: Url, headers: Vec<(String, String)>) -> Result<Self, TransferError> {
         let (headers, secrets) = read_headers(headers)?;
         Ok(Self { name: shown(&url), url, method: Method::Put, headers, secrets })
     }
@@ -39,13 +40,15 @@ impl Target {
         url: Url,
         fields: Vec<(String, String)>,
         headers: Vec<(String, String)>,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, TransferError> {
         if fields.iter().any(|(name, _)| name == "file") {
-            return Err(permanent("the form field `file` is the file itself: leave it out"));
+            return Err(TransferError::permanent(
+                "the form field `file` is the file itself: leave it out",
+            ));
         }
         let (headers, mut secrets) = read_headers(headers)?;
         if headers.contains_key(CONTENT_TYPE) {
-            return Err(permanent(
+            return Err(TransferError::permanent(
                 "the header `content-type` of a form cannot be given: the type of the file is a field",
             ));
         }
@@ -56,9 +59,9 @@ impl Target {
     }
 
     /// What was asked for. The message of the parser shows nothing of the URL.
-    pub(crate) fn of(to: &Upload) -> Result<Self, SinkError> {
+    pub(crate) fn of(to: &Upload) -> Result<Self, TransferError> {
         let url = Url::parse(to.url().reveal())
-            .map_err(|error| permanent(format!("it is not a URL: {error}")))?;
+            .map_err(|error| TransferError::permanent(format!("it is not a URL: {error}")))?;
         let headers = to.headers().reveal().to_vec();
         match to.method() {
             UploadMethod::Put => Self::put(url, headers),
@@ -111,7 +114,7 @@ impl Target {
         &self,
         client: &Client,
         file: &SourceFile,
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), TransferError> {
         let sent = self.send(client, file).await;
         drain(sent.map_err(|refusal| refusal.error)?).await;
         Ok(())
@@ -128,17 +131,19 @@ fn confirming_redirect(fields: &[(String, String)]) -> Option<StatusCode> {
 const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "expect", "transfer-encoding"];
 
 /// Reads headers as they were given. Their values are secrets.
-fn read_headers(headers: Vec<(String, String)>) -> Result<(HeaderMap, Secrets), SinkError> {
+fn read_headers(headers: Vec<(String, String)>) -> Result<(HeaderMap, Secrets), TransferError> {
     let (mut map, mut secrets) = (HeaderMap::new(), Secrets::default());
     for (name, value) in headers {
         let Ok(key) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(permanent("a header has a name that HTTP does not allow"));
+            return Err(TransferError::permanent("a header has a name that HTTP does not allow"));
         };
         if OWN_HEADERS.contains(&key.as_str()) {
-            return Err(permanent(format!("the header `{key}` cannot be given: leave it out")));
+            return Err(TransferError::permanent(format!(
+                "the header `{key}` cannot be given: leave it out"
+            )));
         }
         let Ok(mut content) = HeaderValue::from_bytes(value.as_bytes()) else {
-            return Err(permanent(format!(
+            return Err(TransferError::permanent(format!(
                 "the header `{key}` has a value that HTTP does not allow"
             )));
         };

@@ -1,6 +1,7 @@
 //! Whole deliveries to a server on the loopback interface.
 
 use chutes_core::{Ending, FileState, Manifest, OutputFile, RunId, Sha256Digest};
+use chutes_transfer::TransferError;
 use proptest::prelude::*;
 use url::Url;
 
@@ -20,7 +21,7 @@ fn headers(headers: &[(&str, &str)]) -> Vec<(String, String)> {
 
 type Pairs = Vec<(String, String)>;
 
-fn to_object(file: OutputPath, url: Url, headers: Pairs) -> Result<OneFileSink, SinkError> {
+fn to_object(file: OutputPath, url: Url, headers: Pairs) -> Result<OneFileSink, TransferError> {
     OneFileSink::new(file, Target::put(url, headers)?)
 }
 
@@ -29,7 +30,7 @@ fn to_form(
     url: Url,
     fields: Pairs,
     headers: Pairs,
-) -> Result<OneFileSink, SinkError> {
+) -> Result<OneFileSink, TransferError> {
     OneFileSink::new(file, Target::post(url, fields, headers)?)
 }
 
@@ -92,13 +93,13 @@ async fn a_whole_post() {
 }
 
 /// Sends a small and a large file to a server that does this, and checks what comes of both.
-async fn check(act: Act, expected: &str, may_pass: bool) {
+async fn check(act: Act, expected: &str, is_transient: bool) {
     for content in [b"hello".to_vec(), large()] {
         let server = Server::of(vec![act.clone()]).await;
         let error = put(&server).send(&source(b"a.bin", &content)).await.unwrap_err();
         let expected = expected.replace("{url}", server.url.as_str());
         assert!(error.message.starts_with(&expected), "{}", error.message);
-        assert_eq!(error.may_pass, may_pass, "{}", error.message);
+        assert_eq!(error.is_transient, is_transient, "{}", error.message);
     }
 }
 
@@ -138,7 +139,7 @@ async fn broken_connections() {
     url.set_port(Some(1)).unwrap();
     let sink = to_object(path("a.bin"), url, Vec::new()).unwrap();
     let error = sink.send(&source(b"a.bin", b"hello")).await.unwrap_err();
-    assert!(error.may_pass && error.message.contains("refused"), "{}", error.message);
+    assert!(error.is_transient && error.message.contains("refused"), "{}", error.message);
 }
 
 #[tokio::test]
@@ -154,7 +155,7 @@ async fn a_server_without_tls() {
     let sink = to_object(path("a.bin"), url.parse().unwrap(), Vec::new()).unwrap();
     let error = sink.send(&source(b"a.bin", b"hello")).await.unwrap_err();
     let expected = format!("PUT {url} failed: received corrupt message");
-    assert!(error.message.starts_with(&expected) && !error.may_pass, "{error:?}");
+    assert!(error.message.starts_with(&expected) && !error.is_transient, "{error:?}");
 }
 
 #[tokio::test]
@@ -162,9 +163,9 @@ async fn retry_after_is_passed_on() {
     let wait = |status| Act::Answer(status, "Retry-After: 7\r\n".into(), String::new());
     let server = Server::of(vec![wait(503), wait(403)]).await;
     let seconds = Some(std::time::Duration::from_secs(7));
-    for (may_pass, retry_after) in [(true, seconds), (false, None)] {
+    for (is_transient, retry_after) in [(true, seconds), (false, None)] {
         let error = put(&server).send(&source(b"a.bin", b"hello")).await.unwrap_err();
-        assert_eq!((error.may_pass, error.retry_after), (may_pass, retry_after));
+        assert_eq!((error.is_transient, error.retry_after), (is_transient, retry_after));
     }
 }
 
@@ -175,7 +176,7 @@ async fn an_answer_before_the_body_was_read() {
     // A confirmation is not believed. A small file may have been taken in time.
     let server = Server::of(vec![Act::AnswerAndClose(200)]).await;
     let error = put(&server).send(&source(b"a.bin", &large().repeat(10))).await.unwrap_err();
-    assert!(error.may_pass, "{}", error.message);
+    assert!(error.is_transient, "{}", error.message);
 }
 
 #[tokio::test]
@@ -208,7 +209,7 @@ async fn a_changed_file_never_arrives() {
         let file = changed_source(FileKind::Output, b"a.bin", &content, now);
         let error = put(&server).send(&file).await.unwrap_err();
         assert_eq!(error.message, "it was changed after it was collected");
-        assert!(!error.may_pass);
+        assert!(!error.is_transient);
         assert!(server.requests().is_empty(), "it arrived");
     }
 }
@@ -233,7 +234,7 @@ async fn headers_that_cannot_be_sent() {
         ("x-token", "a\nb", "the header `x-token` has a value that HTTP does not allow"),
     ] {
         let sink = to_object(path("a"), url.clone(), headers(&[(name, value)]));
-        assert_eq!(sink.err().unwrap(), permanent(expected));
+        assert_eq!(sink.err().unwrap(), TransferError::permanent(expected));
     }
     let fields = headers(&[("file", "x")]);
     assert!(to_form(path("a"), url.clone(), fields, Vec::new()).is_err());
@@ -259,11 +260,13 @@ async fn the_one_file() {
     let failed = FileState::Failed { reason: "it was changed while it was read".into() };
     for (name, state, expected) in [
         ("a.bin", collected.clone(), Ok(())),
-        ("b.bin", collected, Err(permanent("the job did not write `a.bin`"))),
+        ("b.bin", collected, Err(TransferError::permanent("the job did not write `a.bin`"))),
         (
             "a.bin",
             failed,
-            Err(permanent("`a.bin` was not collected: it was changed while it was read")),
+            Err(TransferError::permanent(
+                "`a.bin` was not collected: it was changed while it was read",
+            )),
         ),
     ] {
         let run = run(vec![OutputFile::new(path(name), state)], Vec::new());

@@ -8,8 +8,8 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::sink::SinkError;
-use crate::sink::http::{Secrets, passing, permanent};
+use chutes_transfer::TransferError;
+use chutes_transfer::http::Secrets;
 
 tokio::task_local! {
     static ATTEMPT: Arc<Attempt>;
@@ -48,28 +48,28 @@ impl Attempt {
 #[derive(Debug)]
 pub(super) enum StoreError {
     /// There is no such object, or no such bucket.
-    NotFound(SinkError),
+    NotFound(TransferError),
     /// Anything else.
-    Other(SinkError),
+    Other(TransferError),
 }
 
 impl StoreError {
     /// Whether it stays so.
     pub(super) fn is_permanent(&self) -> bool {
         let (Self::NotFound(error) | Self::Other(error)) = self;
-        !error.may_pass
+        !error.is_transient
     }
 
     /// Nothing, where the store only does not allow it.
-    pub(super) fn unless_forbidden<T>(self) -> Result<Option<T>, SinkError> {
+    pub(super) fn unless_forbidden<T>(self) -> Result<Option<T>, TransferError> {
         match self {
-            Self::Other(error) if !error.may_pass => Ok(None),
+            Self::Other(error) if !error.is_transient => Ok(None),
             error => Err(error.into()),
         }
     }
 }
 
-impl From<StoreError> for SinkError {
+impl From<StoreError> for TransferError {
     fn from(error: StoreError) -> Self {
         let (StoreError::NotFound(error) | StoreError::Other(error)) = error;
         error
@@ -99,11 +99,11 @@ fn unexplained(error: &object_store::Error) -> StoreError {
     let why = Secrets::default().excerpt(&first, SHOWN, false);
     StoreError::Other(match error {
         Kind::NotFound { .. } => {
-            return StoreError::NotFound(permanent("it is not in the object store"));
+            return StoreError::NotFound(TransferError::permanent("it is not in the object store"));
         }
         Kind::Generic { .. } | Kind::JoinError { .. } => {
-            passing(format!("the object store failed: {why}"))
+            TransferError::transient(format!("the object store failed: {why}"))
         }
-        _ => permanent(format!("the object store refused: {why}")),
+        _ => TransferError::permanent(format!("the object store refused: {why}")),
     })
 }

@@ -7,10 +7,8 @@
 use std::fmt::Write;
 
 use chutes_core::{FileKind, OutputPath};
+use chutes_transfer::TransferError;
 use object_store::path::Path;
-
-use crate::sink::SinkError;
-use crate::sink::http::permanent;
 
 /// The keys below one prefix.
 pub(super) struct Keys {
@@ -23,24 +21,24 @@ impl Keys {
     }
 
     /// The key of a file.
-    pub(super) fn file(&self, kind: FileKind, path: &OutputPath) -> Result<Path, SinkError> {
+    pub(super) fn file(&self, kind: FileKind, path: &OutputPath) -> Result<Path, TransferError> {
         let parts: Vec<String> = path.parts().map(encoded).collect();
         self.key(&format!("{}/{}", kind.folder(), parts.join("/")))
     }
 
     /// What the keys of all files of a kind begin with.
-    pub(super) fn folder(&self, kind: FileKind) -> Result<Path, SinkError> {
+    pub(super) fn folder(&self, kind: FileKind) -> Result<Path, TransferError> {
         self.key(kind.folder())
     }
 
     /// The key of the manifest.
-    pub(super) fn manifest(&self) -> Result<Path, SinkError> {
+    pub(super) fn manifest(&self) -> Result<Path, TransferError> {
         self.key("manifest.json")
     }
 
-    fn key(&self, path: &str) -> Result<Path, SinkError> {
+    fn key(&self, path: &str) -> Result<Path, TransferError> {
         let key = Path::parse(format!("{}/{path}", self.prefix));
-        key.map_err(|_| permanent("its path cannot be a key"))
+        key.map_err(|_| TransferError::permanent("its path cannot be a key"))
     }
 }
 

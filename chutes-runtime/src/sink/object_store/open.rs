@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chutes_transfer::TransferError;
+use chutes_transfer::http::{Secrets, shown};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 use super::transport::Connector;
-use crate::sink::SinkError;
-use crate::sink::http::{Secrets, permanent, shown};
 
 /// How much of an error of the configuration is shown, in characters.
 const SHOWN: usize = 300;
@@ -29,9 +29,9 @@ pub(super) fn variables() -> Variables {
 pub(super) fn open(
     url: &Url,
     variables: &Variables,
-) -> Result<(Arc<dyn ObjectStore>, Path), SinkError> {
+) -> Result<(Arc<dyn ObjectStore>, Path), TransferError> {
     if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(permanent(format!(
+        return Err(TransferError::permanent(format!(
             "`{}` is given with a password, a query or a fragment: credentials belong into the \
              environment",
             shown(url)
@@ -55,12 +55,12 @@ pub(super) fn open(
             secrets.add(value);
         }
         let why = secrets.excerpt(&error.to_string(), SHOWN, false);
-        permanent(format!("`{}` cannot be used: {why}", shown(url)))
+        TransferError::permanent(format!("`{}` cannot be used: {why}", shown(url)))
     })?;
     Ok((store, prefix))
 }
 
-fn unknown(url: &Url) -> SinkError {
+fn unknown(url: &Url) -> TransferError {
     let known = [
         #[cfg(feature = "aws")]
         "`s3://bucket/prefix`",
@@ -70,7 +70,10 @@ fn unknown(url: &Url) -> SinkError {
         "`az://container/prefix`",
     ];
     let known = known.join(" or ");
-    permanent(format!("`{}` is not the address of an object store: use {known}", shown(url)))
+    TransferError::permanent(format!(
+        "`{}` is not the address of an object store: use {known}",
+        shown(url)
+    ))
 }
 
 /// Whoever sends a file decides whether to try again, and when.

@@ -4,6 +4,7 @@
 mod s3;
 
 use chutes_core::{Delivery, OutputFile, RunId};
+use chutes_transfer::TransferError;
 use object_store::memory::InMemory;
 
 use super::*;
@@ -112,7 +113,7 @@ async fn a_changed_file_never_arrives() {
     {
         let file = changed_source(FileKind::Output, b"a", collected, now);
         let error = sink.send(&file).await.unwrap_err();
-        assert_eq!(error, permanent("it was changed after it was collected"));
+        assert_eq!(error, TransferError::permanent("it was changed after it was collected"));
     }
     assert_eq!(store.list(None).count().await, 0);
 }
@@ -126,7 +127,8 @@ async fn a_manifest_says_that_everything_is_there() {
     let failed = run(&[(&file, DeliveryState::Failed { reason: "403".into() })]);
     sink.begin(&failed).await.unwrap();
     assert_eq!(content(&store, "runs/1/manifest.json").await, None);
-    let expected = permanent("manifest.json was not written, because 1 file is missing");
+    let expected =
+        TransferError::permanent("manifest.json was not written, because 1 file is missing");
     assert_eq!(sink.finish(&failed).await, Err(expected));
     let mut elsewhere = run(&[(&file, DeliveryState::Delivered)]);
     elsewhere.manifest.files[0].deliveries[0].sink = "/backup".into();

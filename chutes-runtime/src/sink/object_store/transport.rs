@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chutes_transfer::TransferError;
+use chutes_transfer::http::{CONNECT_TIME, Exchange, Secrets, builder, causes};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use object_store::ClientOptions;
@@ -18,8 +20,6 @@ use reqwest::{Body, Client, ClientBuilder, Method, StatusCode};
 use url::Url;
 
 use super::attempt::{Attempt, StoreError};
-use crate::sink::SinkError;
-use crate::sink::http::{CONNECT_TIME, Exchange, Secrets, builder, causes, permanent};
 
 /// Where the machines of all large providers give credentials to who runs on them.
 const METADATA_HOST: &str = "169.254.169.254";
@@ -97,13 +97,13 @@ impl Service {
         &self,
         request: HttpRequest,
         attempt: Option<Arc<Attempt>>,
-    ) -> Result<HttpResponse, SinkError> {
+    ) -> Result<HttpResponse, TransferError> {
         let (parts, body) = request.into_parts();
         let Ok(url) = Url::parse(&parts.uri.to_string()) else {
-            return Err(permanent("the address of the object store is not a URL"));
+            return Err(TransferError::permanent("the address of the object store is not a URL"));
         };
         if url.scheme() != "https" && !self.is_plain {
-            return Err(permanent(format!(
+            return Err(TransferError::permanent(format!(
                 "`{}` is not encrypted, which must be allowed, for S3 by `AWS_ALLOW_HTTP=true`",
                 url.origin().ascii_serialization()
             )));
@@ -122,7 +122,7 @@ impl Service {
             let body = String::from_utf8_lossy(&body);
             let error = exchange.refusal(status, &headers, &body, false);
             let error = explained(error, is_metadata);
-            let is_missing = status == StatusCode::NOT_FOUND && !error.may_pass;
+            let is_missing = status == StatusCode::NOT_FOUND && !error.is_transient;
             attempt.refused(if is_missing {
                 StoreError::NotFound(error)
             } else {
@@ -168,10 +168,10 @@ fn set_body(request: &mut reqwest::Request, body: HttpRequestBody, attempt: Opti
 }
 
 /// Whoever has forgotten the credentials reads of a machine that he has never heard of.
-fn explained(error: SinkError, is_metadata: bool) -> SinkError {
+fn explained(error: TransferError, is_metadata: bool) -> TransferError {
     if !is_metadata {
         return error;
     }
     let message = format!("there are no credentials in the environment, and {}", error.message);
-    SinkError { message, ..error }
+    TransferError { message, ..error }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chutes_transfer::TransferError;
 use object_store::path::Path;
 use object_store::{
     Attributes, GetOptions, MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions,
@@ -15,9 +16,8 @@ use tokio::time::timeout;
 
 use super::attempt::{StoreError, attempt};
 use super::{CHECKSUM, MEMORY};
-use crate::sink::http::{passing, permanent};
+use crate::sink::SourceFile;
 use crate::sink::reading::{Piece, Reading};
-use crate::sink::{SinkError, SourceFile};
 
 pub(super) const MIB: u64 = 1024 * 1024;
 
@@ -44,7 +44,7 @@ pub(super) struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    pub(super) async fn send(&self) -> Result<(), SinkError> {
+    pub(super) async fn send(&self) -> Result<(), TransferError> {
         if self.file.bytes <= self.part { self.at_once().await } else { self.in_parts().await }
     }
 
@@ -52,7 +52,7 @@ impl Upload<'_> {
         Attributes::from_iter([(CHECKSUM, self.file.sha256.to_string())])
     }
 
-    async fn at_once(&self) -> Result<(), SinkError> {
+    async fn at_once(&self) -> Result<(), TransferError> {
         let (permit, (content, _)) =
             self.read(self.part, |size| Reading::begin(self.file, size)).await?;
         let options = PutOptions { attributes: self.attributes(), ..PutOptions::default() };
@@ -67,17 +67,18 @@ impl Upload<'_> {
         &self,
         size: u64,
         reading: impl FnOnce(usize) -> Reading,
-    ) -> Result<(OwnedSemaphorePermit, Piece), SinkError> {
+    ) -> Result<(OwnedSemaphorePermit, Piece), TransferError> {
         // A part that is larger than all memory waits until nothing else is in it.
         let share = size.min(self.file.bytes).div_ceil(MIB).clamp(1, MEMORY as u64);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let permit = self.memory.clone().acquire_many_owned(share).await;
-        let permit = permit.map_err(|_| passing("the sink is closed"))?;
-        let size = usize::try_from(size).map_err(|_| permanent("its parts are too large"))?;
+        let permit = permit.map_err(|_| TransferError::transient("the sink is closed"))?;
+        let size = usize::try_from(size)
+            .map_err(|_| TransferError::permanent("its parts are too large"))?;
         Ok((permit, reading(size).piece().await?))
     }
 
-    async fn in_parts(&self) -> Result<(), SinkError> {
+    async fn in_parts(&self) -> Result<(), TransferError> {
         let options =
             PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
         let upload = attempt(None, self.store.put_multipart_opts(self.key, options)).await?;
@@ -89,7 +90,7 @@ impl Upload<'_> {
         self.verify().await
     }
 
-    async fn send_parts(&self, parts: &mut Parts) -> Result<(), SinkError> {
+    async fn send_parts(&self, parts: &mut Parts) -> Result<(), TransferError> {
         let size = part_size(self.file.bytes, self.part);
         let mut next = self.read(size, |size| Reading::begin(self.file, size)).await?;
         loop {
@@ -105,17 +106,19 @@ impl Upload<'_> {
     }
 
     /// Looks whether the store has made one object of the parts. Who may not look has its word.
-    async fn verify(&self) -> Result<(), SinkError> {
+    async fn verify(&self) -> Result<(), TransferError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         match attempt(None, self.store.get_opts(self.key, options)).await {
             Ok(found) if found.meta.size == self.file.bytes => Ok(()),
             Ok(found) => {
                 let (there, bytes) = (found.meta.size, self.file.bytes);
-                Err(passing(format!("the object store has {there} bytes of {bytes}")))
+                Err(TransferError::transient(format!(
+                    "the object store has {there} bytes of {bytes}"
+                )))
             }
-            Err(StoreError::NotFound(_)) => {
-                Err(passing("the object store has confirmed it, and does not have it"))
-            }
+            Err(StoreError::NotFound(_)) => Err(TransferError::transient(
+                "the object store has confirmed it, and does not have it",
+            )),
             Err(error) if error.is_permanent() => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -131,7 +134,7 @@ fn part_size(bytes: u64, smallest: u64) -> u64 {
 struct Parts {
     /// `None` when it was completed or cleared away.
     upload: Option<Box<dyn MultipartUpload>>,
-    flying: JoinSet<Result<(), SinkError>>,
+    flying: JoinSet<Result<(), TransferError>>,
 }
 
 impl Parts {
@@ -140,8 +143,10 @@ impl Parts {
         content: Bytes,
         permit: OwnedSemaphorePermit,
         file: &SourceFile,
-    ) -> Result<(), SinkError> {
-        let Some(upload) = &mut self.upload else { return Err(passing("the upload has ended")) };
+    ) -> Result<(), TransferError> {
+        let Some(upload) = &mut self.upload else {
+            return Err(TransferError::transient("the upload has ended"));
+        };
         let (part, sent) = (upload.put_part(payload(content)), file.sent.clone());
         self.flying.spawn(async move {
             let result = attempt(Some(&sent), part).await;
@@ -152,16 +157,20 @@ impl Parts {
     }
 
     /// Waits until only so many parts are on their way.
-    async fn land(&mut self, flying: usize) -> Result<(), SinkError> {
+    async fn land(&mut self, flying: usize) -> Result<(), TransferError> {
         while self.flying.len() > flying {
             let Some(joined) = self.flying.join_next().await else { break };
-            joined.map_err(|error| passing(format!("sending a part was stopped: {error}")))??;
+            joined.map_err(|error| {
+                TransferError::transient(format!("sending a part was stopped: {error}"))
+            })??;
         }
         Ok(())
     }
 
-    async fn complete(&mut self) -> Result<(), SinkError> {
-        let Some(upload) = &mut self.upload else { return Err(passing("the upload has ended")) };
+    async fn complete(&mut self) -> Result<(), TransferError> {
+        let Some(upload) = &mut self.upload else {
+            return Err(TransferError::transient("the upload has ended"));
+        };
         attempt(None, upload.complete()).await?;
         self.upload = None;
         Ok(())

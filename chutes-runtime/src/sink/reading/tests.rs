@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chutes_core::{FileKind, OutputPath};
+use chutes_transfer::TransferError;
 
 use super::*;
 
@@ -39,7 +40,7 @@ pub(in crate::sink) fn changed_source(
 }
 
 /// All pieces of a file, as long as it could be read.
-async fn pieces(source: &SourceFile, size: usize) -> (Vec<Bytes>, Result<(), SinkError>) {
+async fn pieces(source: &SourceFile, size: usize) -> (Vec<Bytes>, Result<(), TransferError>) {
     let (mut pieces, mut reading) = (Vec::new(), Some(Reading::begin(source, size)));
     while let Some(next) = reading {
         match next.piece().await {
@@ -89,7 +90,7 @@ async fn the_last_piece_of_a_changed_file_is_never_handed_out() {
 
 #[tokio::test]
 async fn files_that_cannot_be_opened() {
-    for (error, may_pass) in [
+    for (error, is_transient) in [
         (io::Error::from(ErrorKind::NotFound), false),
         (io::Error::from(ErrorKind::PermissionDenied), false),
         (rustix::io::Errno::LOOP.into(), false),
@@ -104,6 +105,9 @@ async fn files_that_cannot_be_opened() {
             Err(code.map_or_else(|| kind.into(), io::Error::from_raw_os_error))
         });
         let (_, result) = pieces(&file, 4).await;
-        assert_eq!(result, Err(SinkError { message, may_pass, retry_after: None }));
+        assert_eq!(
+            result,
+            Err(TransferError { is_transient, ..TransferError::permanent(message) })
+        );
     }
 }

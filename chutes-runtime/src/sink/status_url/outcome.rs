@@ -2,8 +2,10 @@
 
 use chutes_core::{Ending, Failure, Json};
 
-use crate::sink::http::{Secrets, permanent};
-use crate::sink::{RunSummary, SinkError};
+use chutes_transfer::TransferError;
+use chutes_transfer::http::Secrets;
+
+use crate::sink::RunSummary;
 
 /// How the run ended, as it is posted to the status URL.
 #[derive(serde::Serialize)]
@@ -31,9 +33,10 @@ impl<'a> OutcomeMessage<'a> {
         Self { status, result: result(run.result.as_ref()), detail, output_filenames: names }
     }
 
-    pub(super) fn to_json(&self) -> Result<String, SinkError> {
-        serde_json::to_string(self)
-            .map_err(|error| permanent(format!("the outcome cannot be written as JSON: {error}")))
+    pub(super) fn to_json(&self) -> Result<String, TransferError> {
+        serde_json::to_string(self).map_err(|error| {
+            TransferError::permanent(format!("the outcome cannot be written as JSON: {error}"))
+        })
     }
 }
 

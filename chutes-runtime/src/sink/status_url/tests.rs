@@ -1,6 +1,7 @@
 //! The protocol against a server that answers as the platform does.
 
 use chutes_core::{Ending, FileKind, FileState, Json, OutputFile};
+use chutes_transfer::TransferError;
 use proptest::prelude::{Strategy as _, prop_assert, proptest};
 
 use super::*;
@@ -102,7 +103,7 @@ async fn a_file_without_an_address_is_not_sent() {
     assert_eq!(sink.send(&known).await, Err(not_told()));
     assert_eq!(sink.finish(&run).await, Err(not_told()));
     sink.begin(&run).await.unwrap();
-    let expected = Err(permanent("the platform gave no address for it"));
+    let expected = Err(TransferError::permanent("the platform gave no address for it"));
     assert_eq!(sink.send(&unknown).await, expected);
     assert_eq!(server.requests().len(), 1);
 }
@@ -121,7 +122,7 @@ async fn answers_to_the_outcome() {
     ] {
         let server = Server::of(vec![act.clone()]).await;
         let result = sink(&server).begin(&run(Vec::new(), Vec::new())).await;
-        assert_eq!(result.err().map(|error| error.may_pass), expected, "{act:?}");
+        assert_eq!(result.err().map(|error| error.is_transient), expected, "{act:?}");
     }
 }
 
@@ -132,7 +133,7 @@ async fn a_run_that_is_recovered_after_the_platform_finished_it() {
     let file = source(b"a", b"");
     let run = run(vec![listed(&file)], Vec::new());
     assert_eq!(sink.begin(&run).await, Ok(()));
-    assert_eq!(sink.send(&file).await, Err(permanent(FINISHED)));
+    assert_eq!(sink.send(&file).await, Err(TransferError::permanent(FINISHED)));
     assert_eq!(sink.finish(&run).await, Ok(()));
     assert_eq!(server.requests().len(), 1);
 }
@@ -144,9 +145,9 @@ async fn done_is_told_once_more_when_only_the_answer_was_lost() {
     let server = Server::of(acts).await;
     let (sink, run) = (sink(&server), run(Vec::new(), Vec::new()));
     sink.begin(&run).await.unwrap();
-    assert!(sink.finish(&run).await.unwrap_err().may_pass);
+    assert!(sink.finish(&run).await.unwrap_err().is_transient);
     assert_eq!(sink.finish(&run).await, Ok(()));
-    assert!(sink.finish(&run).await.unwrap_err().may_pass);
+    assert!(sink.finish(&run).await.unwrap_err().is_transient);
 }
 
 proptest! {

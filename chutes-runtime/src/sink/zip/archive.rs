@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chutes_core::{FileKind, LogStream, Manifest, OutputPath};
+use chutes_transfer::TransferError;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::layout::{Layout, Member};
+use crate::sink::SourceFile;
 use crate::sink::blocking::{Abandoned, failed};
 use crate::sink::copying::copy_content;
-use crate::sink::{SinkError, SourceFile};
 
 /// Fast, and most of what can be won.
 const LEVEL: i64 = 1;
@@ -48,7 +49,7 @@ enum State {
     Open(Box<Writer>),
     Sealed(Arc<File>),
     /// Something failed that left it in an unknown state.
-    Broken(SinkError),
+    Broken(TransferError),
 }
 
 impl Archive {
@@ -63,7 +64,7 @@ impl Archive {
         &mut self,
         file: &SourceFile,
         abandoned: &Abandoned,
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), TransferError> {
         let key = (file.kind, file.path.clone());
         if self.added.contains(&key) {
             return Ok(());
@@ -71,7 +72,9 @@ impl Archive {
         let writer = match &mut self.state {
             State::Open(writer) => writer,
             State::Broken(error) => return Err(error.clone()),
-            State::Sealed(_) => return Err(SinkError::lasting("the zip file is complete already")),
+            State::Sealed(_) => {
+                return Err(TransferError::permanent("the zip file is complete already"));
+            }
         };
         let name = match self.layout.member(file) {
             Member::Whole(name) => name,
@@ -106,15 +109,16 @@ impl Archive {
         manifest: &Manifest,
         moved: &Arc<AtomicU64>,
         abandoned: &Abandoned,
-    ) -> Result<Arc<File>, SinkError> {
+    ) -> Result<Arc<File>, TransferError> {
         match &self.state {
             State::Sealed(file) => return Ok(file.clone()),
             State::Broken(error) => return Err(error.clone()),
             State::Open(_) => {}
         }
-        let unknown = State::Broken(SinkError::lasting("the zip file could not be completed"));
+        let unknown =
+            State::Broken(TransferError::permanent("the zip file could not be completed"));
         let State::Open(mut writer) = std::mem::replace(&mut self.state, unknown) else {
-            return Err(SinkError::lasting("the zip file is not open"));
+            return Err(TransferError::permanent("the zip file is not open"));
         };
         let last = match &*self.layout {
             Layout::Run => add_manifest(&mut writer, manifest).map_err(|error| wrong(&error)),
@@ -127,7 +131,7 @@ impl Archive {
                 Ok(file)
             }
             Err(error) => {
-                let error = SinkError { may_pass: false, ..error };
+                let error = TransferError { is_transient: false, ..error };
                 self.state = State::Broken(error.clone());
                 Err(error)
             }
@@ -141,7 +145,7 @@ impl Archive {
         manifest: &Manifest,
         moved: &Arc<AtomicU64>,
         abandoned: &Abandoned,
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), TransferError> {
         for (stream, name) in self.layout.log_names(manifest) {
             let mut parts: Vec<_> = self.parts.iter().filter(|part| part.0 == stream).collect();
             parts.sort_by_key(|(_, number, _)| *number);
@@ -182,7 +186,7 @@ fn options(method: CompressionMethod) -> SimpleFileOptions {
 }
 
 /// Whether it is worth while to compress a file.
-fn method(file: &SourceFile) -> Result<CompressionMethod, SinkError> {
+fn method(file: &SourceFile) -> Result<CompressionMethod, TransferError> {
     let error = |error: io::Error| failed("it cannot be opened", &error);
     let from = file.open().map_err(error)?;
     let mut counts = [0_u32; 256];
@@ -204,9 +208,9 @@ fn bits_per_byte(counts: &[u32; 256]) -> f64 {
     -shares.map(|share| share * share.log2()).sum::<f64>()
 }
 
-fn wrong(error: &ZipError) -> SinkError {
+fn wrong(error: &ZipError) -> TransferError {
     match error {
         ZipError::Io(error) => failed("cannot write the zip file", error),
-        error => SinkError::lasting(format!("cannot write the zip file: {error}")),
+        error => TransferError::permanent(format!("cannot write the zip file: {error}")),
     }
 }

@@ -4,10 +4,11 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use chutes_core::{DeliveryState, HttpUrl, RelativePath, SinkSpec, Upload};
+use chutes_transfer::AddressPolicy;
 use zip::ZipArchive;
 
 use super::*;
-use crate::address::AddressPolicy;
+
 use crate::sink::delivery::{Delivered, deliver};
 use crate::sink::http::server::{Act, Server, answer, answer_with};
 use crate::sink::open;
@@ -121,7 +122,7 @@ async fn it_is_posted_as_a_form_and_the_answer_is_kept() {
 }
 
 #[tokio::test]
-async fn a_bad_request_may_pass_twice() {
+async fn a_bad_request_may_be_transient_twice() {
     let run = TestRun::new().with("a", "1");
     for (answers, is_complete) in [(&[400, 400, 200][..], true), (&[400, 400, 400, 200], false)] {
         let server = Server::of(answers.iter().copied().map(answer).collect()).await;

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::sync::atomic::AtomicUsize;
 
 use chutes_core::{DeliveryState, Manifest, SinkReport};
+use chutes_transfer::TransferError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::*;
@@ -30,7 +31,7 @@ impl Sink for Memory {
             assert_eq!(content.len() as u64, file.bytes);
             assert_eq!(Sha256::digest(&content).as_slice(), file.sha256.as_bytes());
             if self.failures.fetch_sub(1, Ordering::SeqCst) > 0 {
-                return Err(SinkError::passing("503"));
+                return Err(TransferError::transient("503"));
             }
             self.received.lock().unwrap().push(content);
             Ok(())

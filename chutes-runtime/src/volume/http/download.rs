@@ -3,16 +3,19 @@
 use std::fs::File;
 
 use chutes_core::Sha256Digest;
+use chutes_transfer::{Transfer, TransferCause, TransferError};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-use super::exchange::{Answer, Trouble};
+use super::exchange::Answer;
 use super::head::{self, Validator};
 use super::partial::Partial;
-use super::tries::Tries;
 use super::{Client, Request};
 use crate::volume::VolumeError;
 use crate::volume::progress::FileProgress;
+
+const RANGE_NOT_SATISFIABLE: TransferCause =
+    TransferCause::Status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16());
 
 /// What was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ struct Download<'a, 'b> {
     best: u64,
     /// Whether the part comes from more than one answer.
     is_joined: bool,
+    /// The tag of the content that the caller has.
+    known: Option<HeaderValue>,
 }
 
 impl Client {
@@ -67,39 +72,49 @@ impl Client {
             etag: None,
             best: 0,
             is_joined: false,
+            known: known.and_then(|tag| HeaderValue::from_str(tag).ok()),
         };
-        let known = known.and_then(|tag| HeaderValue::from_str(tag).ok());
-        let mut tries = Tries::new(&self.retry);
-        loop {
-            match download.attempt(known.as_ref()).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(trouble) => {
-                    let has_advanced = download.has_advanced();
-                    tries.pause(trouble, has_advanced, &self.halt).await?;
-                }
-            }
-        }
+        Ok(self.retry.retry(&mut download).await?)
+    }
+}
+
+impl Transfer for Download<'_, '_> {
+    type Output = Fetched;
+
+    async fn attempt(&mut self) -> Result<Fetched, TransferError> {
+        self.fetch_once().await
+    }
+
+    /// Whether there is more than there ever was.
+    fn has_advanced(&mut self) -> bool {
+        let has_advanced = self.partial.position() > self.best;
+        self.best = self.best.max(self.partial.position());
+        has_advanced
+    }
+
+    async fn stopped(&mut self) -> TransferError {
+        self.client.halt.reached().await
     }
 }
 
 impl Download<'_, '_> {
-    async fn attempt(&mut self, known: Option<&HeaderValue>) -> Result<Fetched, Trouble> {
+    async fn fetch_once(&mut self) -> Result<Fetched, TransferError> {
         // Without a name for its state, nobody knows that the rest belongs to the part.
         if self.validator.is_none() && self.partial.position() > 0 {
             self.restart().await?;
         }
         let position = self.partial.position();
-        let mut answer = match self.client.ask(self.request, &self.headers(known)).await {
-            Err(trouble) if trouble.status == Some(StatusCode::RANGE_NOT_SATISFIABLE) => {
+        let mut answer = match self.client.ask(self.request, &self.headers()).await {
+            Err(error) if error.cause == RANGE_NOT_SATISFIABLE => {
                 self.restart().await?;
-                return Err(Trouble { may_pass: position > 0, ..trouble });
+                return Err(TransferError { is_transient: position > 0, ..error });
             }
             answer => answer?,
         };
         if answer.status() == StatusCode::NOT_MODIFIED {
-            return match known {
+            return match self.known {
                 Some(_) if position == 0 => Ok(Fetched::Unchanged),
-                _ => Err(answer.passing("unchanged, says the server, from what it was not told")),
+                _ => Err(answer.transient("unchanged, says the server, from what it was not told")),
             };
         }
         self.begin(&answer).await?;
@@ -110,17 +125,10 @@ impl Download<'_, '_> {
         self.complete(&answer).await
     }
 
-    /// Whether there is more than there ever was.
-    fn has_advanced(&mut self) -> bool {
-        let has_advanced = self.partial.position() > self.best;
-        self.best = self.best.max(self.partial.position());
-        has_advanced
-    }
-
-    fn headers(&self, known: Option<&HeaderValue>) -> HeaderMap {
+    fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let position = self.partial.position();
-        match (&self.validator, known) {
+        match (&self.validator, &self.known) {
             (Some(validator), _) if position > 0 => {
                 // A number makes no invalid header.
                 if let Ok(range) = HeaderValue::try_from(format!("bytes={position}-")) {
@@ -145,9 +153,9 @@ impl Download<'_, '_> {
     }
 
     /// Looks at the head of an answer: whether its body belongs behind what is there.
-    async fn begin(&mut self, answer: &Answer) -> Result<(), Trouble> {
+    async fn begin(&mut self, answer: &Answer) -> Result<(), TransferError> {
         let headers = answer.headers();
-        head::check_encoding(headers).map_err(|problem| answer.lasting(&problem))?;
+        head::check_encoding(headers).map_err(|problem| answer.permanent(&problem))?;
         let validator = Validator::of(headers);
         let position = self.partial.position();
         if answer.status() == StatusCode::PARTIAL_CONTENT {
@@ -159,7 +167,7 @@ impl Download<'_, '_> {
                 _ => {
                     self.restart().await?;
                     return Err(
-                        answer.passing("the server sent another part than that was asked for")
+                        answer.transient("the server sent another part than that was asked for")
                     );
                 }
             };
@@ -167,7 +175,7 @@ impl Download<'_, '_> {
                 && before != now
             {
                 self.restart().await?;
-                return Err(answer.passing("the size has changed"));
+                return Err(answer.transient("the size has changed"));
             }
             self.total = total.or(self.total);
             self.is_joined = true;
@@ -183,17 +191,17 @@ impl Download<'_, '_> {
         if let (Some(expected), Some(total)) = (self.request.bytes, self.total)
             && expected != total
         {
-            return Err(answer.passing(&wrong_size(total, expected)));
+            return Err(answer.transient(&wrong_size(total, expected)));
         }
         Ok(())
     }
 
-    fn check_size(&self, answer: &Answer, bytes: Option<u64>) -> Result<(), Trouble> {
+    fn check_size(&self, answer: &Answer, bytes: Option<u64>) -> Result<(), TransferError> {
         let checked = self.client.check_size(bytes.unwrap_or_default());
-        checked.map_err(|error| answer.lasting(&error.message))
+        checked.map_err(|error| answer.permanent(&error.message))
     }
 
-    async fn receive(&mut self, answer: &mut Answer) -> Result<(), Trouble> {
+    async fn receive(&mut self, answer: &mut Answer) -> Result<(), TransferError> {
         while let Some(chunk) = self.client.chunk(answer).await? {
             let bytes = self.partial.position() + chunk.len() as u64;
             self.check_size(answer, Some(bytes))?;
@@ -205,13 +213,13 @@ impl Download<'_, '_> {
     }
 
     /// Checks what is there when an answer has come to its end.
-    async fn complete(&mut self, answer: &Answer) -> Result<Fetched, Trouble> {
+    async fn complete(&mut self, answer: &Answer) -> Result<Fetched, TransferError> {
         let bytes = self.partial.position();
         if let Some(expected) = self.total.or(self.request.bytes)
             && bytes != expected
         {
             self.restart().await?;
-            return Err(answer.passing(&wrong_size(bytes, expected)));
+            return Err(answer.transient(&wrong_size(bytes, expected)));
         }
         let sha256 = self.partial.digest().await?;
         match self.request.sha256 {
@@ -221,9 +229,9 @@ impl Download<'_, '_> {
                 // Parts that do not belong together are the fault of the server, not of the spec.
                 if self.is_joined {
                     self.restart().await?;
-                    return Err(answer.passing(&problem));
+                    return Err(answer.transient(&problem));
                 }
-                Err(answer.lasting(&problem))
+                Err(answer.permanent(&problem))
             }
             _ => Ok(Fetched::Whole(Content { sha256, bytes, etag: self.etag.take() })),
         }

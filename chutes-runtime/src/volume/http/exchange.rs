@@ -1,49 +1,19 @@
 //! One request with its redirects, and what its answer means.
 
 use std::error::Error;
-use std::time::Duration;
 
+use chutes_transfer::http::{Exchange, Refusal, Secrets, UnknownHost, shown};
+use chutes_transfer::{TransferCause, TransferError};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 
 use super::{Client, Request};
-use crate::address::UnknownHost;
-use crate::sink::SinkError;
-use crate::sink::http::{Exchange, Refusal, Secrets, shown};
 use crate::volume::VolumeError;
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
-
-/// Why an attempt came to nothing.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(super) error: VolumeError,
-    /// Whether another attempt may do better.
-    pub(super) may_pass: bool,
-    /// How long the server asked us to wait before that.
-    pub(super) retry_after: Option<Duration>,
-    /// What the server said.
-    pub(super) status: Option<StatusCode>,
-    /// Whether there is no such server, as far as anybody knows.
-    pub(super) is_unknown_host: bool,
-}
-
-/// Errors that are no answer of a server last.
-impl From<VolumeError> for Trouble {
-    fn from(error: VolumeError) -> Self {
-        Self { error, may_pass: false, retry_after: None, status: None, is_unknown_host: false }
-    }
-}
-
-impl From<SinkError> for Trouble {
-    fn from(error: SinkError) -> Self {
-        let SinkError { message, may_pass, retry_after } = error;
-        Self { may_pass, retry_after, ..VolumeError::of_user(message).into() }
-    }
-}
 
 /// An answer whose body has not been read.
 pub(crate) struct Answer {
@@ -61,19 +31,19 @@ impl Answer {
         self.response.headers()
     }
 
-    /// The answer is wrong, and will be.
-    pub(super) fn lasting(&self, problem: &str) -> Trouble {
-        VolumeError::of_user(format!("{}: {problem}", self.what)).into()
+    /// The answer is wrong, and the next will be, too.
+    pub(super) fn permanent(&self, problem: &str) -> TransferError {
+        TransferError::permanent(format!("{}: {problem}", self.what))
     }
 
     /// The answer is wrong, and the next may be right.
-    pub(super) fn passing(&self, problem: &str) -> Trouble {
-        Trouble { may_pass: true, ..self.lasting(problem) }
+    pub(super) fn transient(&self, problem: &str) -> TransferError {
+        TransferError::transient(format!("{}: {problem}", self.what))
     }
 
     /// The answer has broken off.
-    pub(super) fn broken(&self, error: reqwest::Error) -> Trouble {
-        Trouble { may_pass: true, ..self.exchange.broken(error).into() }
+    pub(super) fn broken(&self, error: reqwest::Error) -> TransferError {
+        TransferError { is_transient: true, ..self.exchange.broken(error) }
     }
 }
 
@@ -84,7 +54,7 @@ impl Client {
         &self,
         request: &Request,
         headers: &HeaderMap,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, TransferError> {
         let mut secrets = Secrets::of(&request.url);
         if let Some(authorization) = &request.authorization {
             secrets.add(authorization.reveal());
@@ -121,7 +91,7 @@ impl Client {
         }
         let from = shown(&request.url);
         let message = format!("GET {from} leads to more than {MOST_REDIRECTS} redirects");
-        Err(VolumeError::of_user(message).into())
+        Err(TransferError::permanent(message))
     }
 
     fn check_url(&self, url: &Url) -> Result<(), VolumeError> {
@@ -129,10 +99,10 @@ impl Client {
         checked.map_err(|error| VolumeError::of_user(format!("GET {}: {error}", shown(url))))
     }
 
-    fn silent(&self, url: &Url) -> Trouble {
+    fn silent(&self, url: &Url) -> TransferError {
         let stall = chutes_core::HumanDuration(self.retry.stall);
         let message = format!("GET {}: no answer for {stall}", shown(url));
-        Trouble { may_pass: true, ..VolumeError::of_user(message).into() }
+        TransferError::transient(message)
     }
 }
 
@@ -158,20 +128,20 @@ fn redirect(from: &Url, answer: &Response) -> Result<Option<Url>, VolumeError> {
     Ok(Some(next))
 }
 
-fn refused(refusal: Refusal) -> Trouble {
-    let status = Some(refusal.status);
-    let trouble = Trouble { status, ..refusal.error.into() };
+fn refused(refusal: Refusal) -> TransferError {
+    let Refusal { status, mut error, .. } = refusal;
     // Some servers have statuses of their own for a bad moment, all of them in this range.
-    Trouble { may_pass: trouble.may_pass || refusal.status.is_server_error(), ..trouble }
+    error.is_transient |= status.is_server_error();
+    error
 }
 
-fn unanswered(url: &Url, exchange: &Exchange, error: reqwest::Error) -> Trouble {
+fn unanswered(url: &Url, exchange: &Exchange, error: reqwest::Error) -> TransferError {
     let mut causes = std::iter::successors(error.source(), |error| (*error).source());
     if let Some(host) = causes.find_map(|cause| cause.downcast_ref::<UnknownHost>()) {
-        let error = VolumeError::of_user(format!("GET {}: {host}", shown(url)));
-        return Trouble { may_pass: true, is_unknown_host: true, ..error.into() };
+        let error = TransferError::transient(format!("GET {}: {host}", shown(url)));
+        return TransferError { cause: TransferCause::UnknownHost, ..error };
     }
-    exchange.broken(error).into()
+    exchange.broken(error)
 }
 
 /// The value of a header. An error does not show it: it may be a secret.

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use chutes_core::{DeliveryState, FileKind, Manifest, OutputPath, RunId, Sha256Digest};
 use chutes_core::{Ending, FileState, OutputFile};
+use chutes_transfer::RetryPolicy;
+use chutes_transfer::TransferError;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{DeliveryJob, RetryPolicy};
-use crate::sink::{RunSummary, Sending, Sink, SinkError, SourceFile};
+use super::super::DeliveryJob;
+use crate::sink::{RunSummary, Sending, Sink, SourceFile};
 
 /// What happens at one call. Without a script everything succeeds at once.
 #[derive(Clone, Copy)]
@@ -111,7 +113,7 @@ impl Scripted {
         self.last_manifest.lock().unwrap().clone().unwrap()
     }
 
-    async fn call(&self, name: &str, file: Option<&SourceFile>) -> Result<(), SinkError> {
+    async fn call(&self, name: &str, file: Option<&SourceFile>) -> Result<(), TransferError> {
         let at = u64::try_from(self.begin.elapsed().as_millis()).unwrap();
         self.calls.lock().unwrap().push((at, name.to_owned()));
         self.called.notify_waiters();
@@ -119,12 +121,12 @@ impl Scripted {
         let count = |bytes| file.into_iter().for_each(|file| file.count(bytes));
         match step.unwrap_or(Step::Done) {
             Step::Done => Ok(()),
-            Step::Passing => Err(SinkError::passing("503")),
-            Step::Lasting => Err(SinkError::lasting("403")),
+            Step::Passing => Err(TransferError::transient("503")),
+            Step::Lasting => Err(TransferError::permanent("403")),
             Step::Panic => panic!("as the script says"),
             Step::RetryAfter(seconds) => {
                 let retry_after = Some(Duration::from_secs(seconds));
-                Err(SinkError { retry_after, ..SinkError::passing("429") })
+                Err(TransferError { retry_after, ..TransferError::transient("429") })
             }
             Step::Hang { bytes } => {
                 count(bytes);

@@ -154,7 +154,7 @@ async fn what_is_refused_is_told_and_hurts_no_other_file() {
 
 /// As many attempts as in ComputeHorde; other refusals last from the beginning.
 #[tokio::test]
-async fn a_bad_request_may_pass_twice() {
+async fn a_bad_request_may_be_transient_twice() {
     for (answers, expected, requests) in [
         (&[400, 400, 200][..], "delivered", 3),
         (&[500, 400, 201], "delivered", 3),
@@ -226,7 +226,7 @@ async fn a_file_that_was_not_collected_is_missing() {
     let file = chutes_core::OutputFile::new(OutputPath::new("a").unwrap(), state);
     let error = sink(&[put(&server, "a")]).finish(&summary_of(vec![file], Vec::new())).await;
     let error = error.unwrap_err();
-    assert!(!error.may_pass);
+    assert!(!error.is_transient);
     let end = "was not collected: a symbolic link is never followed";
     assert!(error.message.starts_with("`/output/a`, which goes to http://"), "{error}");
     assert!(error.message.ends_with(end), "{error}");
@@ -305,7 +305,7 @@ async fn addresses_that_a_spec_may_not_name() {
     for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
         let error = FilesSink::new("s".to_owned(), &to(host), &allowed).map(drop).unwrap_err();
         assert!(error.message.starts_with("`/output/a`: the address "), "{error:?}");
-        assert!(!error.may_pass && !error.message.contains("secret"), "{error:?}");
+        assert!(!error.is_transient && !error.message.contains("secret"), "{error:?}");
     }
     // This system takes `0.0.0.0` for itself.
     let run = TestRun::new().with("a", "1");

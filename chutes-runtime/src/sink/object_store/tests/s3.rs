@@ -47,7 +47,7 @@ async fn refusals() {
     let denied = "<Error><Code>AccessDenied</Code><AWSAccessKeyId>AKIA0123456789ABCDEF</AWSAccessKeyId>\
                   <T>the-session-token-that-is-long</T><Message>in eu-central-1</Message></Error>";
     let address = "PUT http://{host}/bucket/runs/1/outputs/a";
-    for (act, expected, may_pass) in [
+    for (act, expected, is_transient) in [
         (
             answer_with(403, denied),
             "was answered with 403 Forbidden: <Error><Code>AccessDenied</Code><AWSAccessKeyId>***\
@@ -68,7 +68,7 @@ async fn refusals() {
         let error = s3(&server).send(&source(b"a", b"hello")).await.unwrap_err();
         let expected = format!("{} {expected}", address.replace("{host}", server.url.authority()));
         assert!(error.message.starts_with(&expected), "{}", error.message);
-        assert_eq!(error.may_pass, may_pass, "{}", error.message);
+        assert_eq!(error.is_transient, is_transient, "{}", error.message);
     }
     let wait = Act::Answer(503, "Retry-After: 7\r\n".into(), String::new());
     let server = Server::of(vec![wait]).await;
@@ -93,7 +93,7 @@ async fn what_is_known_before_anything_is_sent() {
         )
         .await;
         let result = s3(&server).begin(&run(&[])).await;
-        assert_eq!(result.map_err(|error| error.may_pass), expected);
+        assert_eq!(result.map_err(|error| error.is_transient), expected);
     }
 }
 
@@ -183,7 +183,7 @@ fn addresses_that_cannot_be_used() {
     ] {
         let error = open::open(&Url::parse(url).unwrap(), &HashMap::new()).unwrap_err();
         assert!(error.message.contains(expected), "{}", error.message);
-        assert!(!error.may_pass && !error.message.contains("password@"), "{}", error.message);
+        assert!(!error.is_transient && !error.message.contains("password@"), "{}", error.message);
     }
 }
 
@@ -195,6 +195,6 @@ async fn an_endpoint_without_tls_must_be_allowed() {
     let (store, prefix) = open::open(&Url::parse(NAME).unwrap(), &variables).unwrap();
     let sink = StoreSink::with_store(store, prefix, NAME.into(), MIB);
     let error = sink.send(&source(b"a", b"hello")).await.unwrap_err();
-    assert!(!error.may_pass && error.message.contains("AWS_ALLOW_HTTP"), "{}", error.message);
+    assert!(!error.is_transient && error.message.contains("AWS_ALLOW_HTTP"), "{}", error.message);
     assert!(server.requests().is_empty(), "it was sent");
 }

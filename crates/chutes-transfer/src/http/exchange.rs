@@ -1,20 +1,19 @@
-//! What an answer means: whether the request was granted, may be repeated, and what may be told of it.
+//! One request, and what its answer means: whether it was granted, whether it may be repeated, and what
+//! may be shown of it.
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-#[cfg(feature = "http")]
-use chutes_core::UploadResponse;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Secrets, passing, permanent, shown};
+use super::{Secrets, shown};
 use crate::address::RefusedAddress;
-use crate::sink::SinkError;
+use crate::error::{TransferCause, TransferError};
 
 /// How much of a body is read to say what was wrong, in bytes.
 const READ_OF_ERROR: usize = 16 * 1024;
@@ -22,9 +21,9 @@ const READ_OF_ERROR: usize = 16 * 1024;
 /// How much of it is shown, in characters.
 const SHOWN_OF_ERROR: usize = 200;
 
-/// What S3 says when the connection was too slow, when two requests met, and when parts of an upload
-/// were cleared away.
-const PASSING_CODES: [&str; 4] =
+/// The error codes of S3 for a connection that was too slow, for two requests that met, and for parts of
+/// an upload that were cleared away.
+const TRANSIENT_CODES: [&str; 4] =
     ["IncompleteBody", "NoSuchUpload", "OperationAborted", "RequestTimeout"];
 
 /// How large an answer may be that is read to its end, in bytes.
@@ -33,46 +32,51 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// How long the server may be silent within it.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// How long we wait for the rest of an answer whose status says all.
+/// How long to wait for the rest of an answer whose status says all.
 const REST_TIME: Duration = Duration::from_secs(10);
 
-/// One request, and what may be told of it.
-pub(crate) struct Exchange {
-    /// The method and the address, as they are shown.
+/// One request, and what may be shown of it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The method and the URL, as they are shown.
     what: String,
     secrets: Secrets,
     /// A status besides 2xx that means success.
     also: Option<StatusCode>,
 }
 
-/// An answer that is not the one that was hoped for, or none at all.
+/// An answer that does not grant the request, or none at all.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    /// 200 when there was no answer: nobody has refused anything.
-    pub(crate) status: StatusCode,
-    /// The beginning of the body, with whatever it contains: never to be shown.
-    pub(crate) body: String,
-    pub(crate) error: SinkError,
+pub struct Refusal {
+    /// The status; 200 when there was no answer, and so no server refused anything.
+    pub status: StatusCode,
+    /// The beginning of the body. It may contain secrets, so it must not be shown.
+    pub body: String,
+    /// What may be shown.
+    pub error: TransferError,
 }
 
 impl Exchange {
-    /// A request to this address. What else is secret in it is given beside.
-    pub(crate) fn new(method: &str, url: &Url, more: &Secrets) -> Self {
+    /// A request to this URL. `more` are secrets that are not in the URL.
+    #[must_use]
+    pub fn new(method: &str, url: &Url, more: &Secrets) -> Self {
         let mut secrets = Secrets::of(url);
         secrets.extend(more);
         Self { what: format!("{method} {}", shown(url)), secrets, also: None }
     }
 
     /// The same request, when this status means success, too.
-    pub(crate) fn accepting(self, also: Option<StatusCode>) -> Self {
+    #[must_use]
+    pub fn accepting(self, also: Option<StatusCode>) -> Self {
         Self { also, ..self }
     }
 
-    /// Judges what came of the request, before its answer is read any further.
-    pub(crate) async fn judge(
-        &self,
-        sent: Result<Response, reqwest::Error>,
-    ) -> Result<Response, Refusal> {
+    /// Judges what came of the request, before the body of its answer is read.
+    ///
+    /// # Errors
+    ///
+    /// When the request was refused, or was not answered.
+    pub async fn judge(&self, sent: Result<Response, reqwest::Error>) -> Result<Response, Refusal> {
         match sent {
             Ok(response) if self.is_granted(response.status()) => Ok(response),
             Ok(response) => Err(self.refused(response).await),
@@ -92,16 +96,17 @@ impl Exchange {
         Refusal { status, body, error }
     }
 
-    /// What to tell of an answer, whose body may have been `cut`.
-    pub(crate) fn refusal(
+    /// The error of an answer that refuses the request. Its body may have been `cut`.
+    #[must_use]
+    pub fn refusal(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
         body: &str,
         cut: bool,
-    ) -> SinkError {
-        let may_pass = may_pass(status, body);
-        let retry_after = retry_after(headers, Timestamp::now()).filter(|_| may_pass);
+    ) -> TransferError {
+        let is_transient = is_transient(status, body);
+        let retry_after = retry_after(headers, Timestamp::now()).filter(|_| is_transient);
         let mut message = format!("{} was answered with {status}", self.what);
         if status.is_redirection() {
             message.push_str(": give the address that this one redirects to");
@@ -111,52 +116,66 @@ impl Exchange {
                 message = format!("{message}: {excerpt}");
             }
         }
-        SinkError { message, may_pass, retry_after }
+        let cause = TransferCause::Status(status.as_u16());
+        TransferError { message, is_transient, retry_after, cause }
     }
 
-    /// Reads an answer to its end, as long as it gets on.
-    pub(crate) async fn read(&self, mut response: Response) -> Result<Vec<u8>, SinkError> {
+    /// Reads an answer to its end.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is too large, or breaks off, or no byte of it comes for a minute.
+    pub async fn read(&self, mut response: Response) -> Result<Vec<u8>, TransferError> {
         let mut body = Vec::new();
         loop {
             match timeout(SILENCE, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => return Ok(body),
                 Ok(Err(error)) => return Err(self.broken(error)),
-                Err(_) => return Err(passing(format!("the answer to {} stopped", self.what))),
+                Err(_) => {
+                    return Err(TransferError::transient(format!(
+                        "the answer to {} stopped",
+                        self.what
+                    )));
+                }
             }
             if body.len() > LARGEST {
-                return Err(permanent(format!("the answer to {} is too large", self.what)));
+                return Err(TransferError::permanent(format!(
+                    "the answer to {} is too large",
+                    self.what
+                )));
             }
         }
     }
 
-    /// What to tell of a request that has no answer.
-    pub(crate) fn broken(&self, error: reqwest::Error) -> SinkError {
+    /// The error of a request that has no answer.
+    #[must_use]
+    pub fn broken(&self, error: reqwest::Error) -> TransferError {
         let mut sources = std::iter::successors(error.source(), |error| (*error).source());
         if let Some(address) = sources.find_map(|cause| cause.downcast_ref::<RefusedAddress>()) {
-            return permanent(format!("{}: {address}", self.what));
+            return TransferError::permanent(format!("{}: {address}", self.what));
         }
-        let may_pass = !error.is_builder() && !is_untrusted(&error);
+        let is_transient = !error.is_builder() && !is_untrusted(&error);
         let why = self.secrets.hide(&causes(error));
         let message = format!("{} failed: {why}", self.what);
-        SinkError { message, may_pass, retry_after: None }
+        TransferError { is_transient, ..TransferError::permanent(message) }
     }
 }
 
-/// Nothing was answered.
-impl From<SinkError> for Refusal {
-    fn from(error: SinkError) -> Self {
+/// There was no answer.
+impl From<TransferError> for Refusal {
+    fn from(error: TransferError) -> Self {
         Self { status: StatusCode::default(), body: String::new(), error }
     }
 }
 
-/// Whether a request that was answered so may be granted later.
-fn may_pass(status: StatusCode, body: &str) -> bool {
+/// Whether a request with this answer may be granted later.
+fn is_transient(status: StatusCode, body: &str) -> bool {
     match status.as_u16() {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => true,
-        // S3 has its own word for some of these, under a status that says something else.
+        // S3 has codes of its own for some of these, under a status that means something else.
         400 | 404 | 409 => {
-            PASSING_CODES.iter().any(|code| body.contains(&format!("<Code>{code}</Code>")))
+            TRANSIENT_CODES.iter().any(|code| body.contains(&format!("<Code>{code}</Code>")))
         }
         _ => false,
     }
@@ -172,14 +191,14 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Whether the other end is not who it should be, or does not speak TLS, which waiting does not change.
+/// Whether the other end has no certificate for its name, or does not speak TLS, which waiting does not
+/// change.
 fn is_untrusted(error: &reqwest::Error) -> bool {
     let mut causes = sources(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
     error.is_connect() && causes.any(is_invalid)
 }
 
-/// TLS says so by `InvalidData`, wrapped in other errors of its kind, which do not name it as their
-/// source.
+/// TLS reports that as `InvalidData`, wrapped in other I/O errors, which do not name it as their source.
 fn is_invalid(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
     error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_invalid)
@@ -189,8 +208,9 @@ fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static
     std::iter::successors(error.source(), |error: &&(dyn Error + 'static)| (*error).source())
 }
 
-/// The causes of an error in one line. The error itself is left out: it says no more than that.
-pub(crate) fn causes(error: reqwest::Error) -> String {
+/// The causes of an error in one line. The error itself is left out: it says no more than they do.
+#[must_use]
+pub fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes: Vec<String> = Vec::new();
     for cause in sources(&error).map(ToString::to_string) {
@@ -202,9 +222,9 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
     if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
-/// The beginning of a body, and whether there is more of it. What cannot be read is left out: the
-/// status has been understood.
-async fn beginning(mut response: Response, most: usize) -> (Vec<u8>, bool) {
+/// The beginning of a body, and whether there is more of it. What cannot be read is left out: the status
+/// has been understood.
+pub async fn beginning(mut response: Response, most: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let read = async {
         while body.len() <= most {
@@ -221,35 +241,9 @@ async fn beginning(mut response: Response, most: usize) -> (Vec<u8>, bool) {
     (body, cut)
 }
 
-/// Reads what is left of an answer that has been understood, so that its connection can be used again.
-pub(crate) async fn drain(response: Response) {
+/// Reads the rest of an answer that has been understood, so that its connection can be used again.
+pub async fn drain(response: Response) {
     beginning(response, READ_OF_ERROR).await;
-}
-
-/// What is kept of an answer that has been understood, for those who declared where this file goes.
-#[cfg(feature = "http")]
-pub(crate) async fn keep(response: Response, file: String) -> UploadResponse {
-    let status = response.status().as_u16();
-    let mut room = UploadResponse::KEPT;
-    let mut headers = Vec::new();
-    for (name, value) in response.headers() {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { break };
-        room = left;
-        headers.push((name.as_str().to_owned(), value));
-    }
-    let (body, cut) = beginning(response, UploadResponse::KEPT).await;
-    UploadResponse { file, status, headers, body: text(&body, cut) }
-}
-
-/// Bytes as text. Of what was `cut` there may be only a part of the last character.
-#[cfg(feature = "http")]
-fn text(bytes: &[u8], cut: bool) -> String {
-    let whole = match std::str::from_utf8(bytes) {
-        Err(error) if cut && error.error_len().is_none() => &bytes[..error.valid_up_to()],
-        _ => bytes,
-    };
-    String::from_utf8_lossy(whole).into_owned()
 }
 
 #[cfg(test)]
@@ -278,29 +272,16 @@ mod tests {
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
-    #[cfg(feature = "http")]
     #[test]
-    fn bytes_as_text() {
-        for (bytes, cut, expected) in [
-            (&b"abc"[..], false, "abc"),
-            (b"a\xc3\xa9", true, "a\u{e9}"),
-            (b"a\xc3", true, "a"),
-            (b"a\xc3", false, "a\u{fffd}"),
-            (b"\xffa", true, "\u{fffd}a"),
-        ] {
-            assert_eq!(text(bytes, cut), expected);
-        }
-    }
-
-    #[test]
-    fn what_may_pass() {
-        let passing = |body: &str| -> Vec<u16> {
-            let may_pass = |status: &u16| may_pass(StatusCode::from_u16(*status).unwrap(), body);
-            (100..600).filter(may_pass).collect()
+    fn transient_answers() {
+        let transient = |body: &str| -> Vec<u16> {
+            let is_transient =
+                |status: &u16| is_transient(StatusCode::from_u16(*status).unwrap(), body);
+            (100..600).filter(is_transient).collect()
         };
-        assert_eq!(passing(""), [408, 425, 429, 500, 502, 503, 504]);
-        assert_eq!(passing("<Code>AccessDenied</Code>"), passing(""));
-        let of_s3 = passing("<Error><Code>RequestTimeout</Code></Error>");
+        assert_eq!(transient(""), [408, 425, 429, 500, 502, 503, 504]);
+        assert_eq!(transient("<Code>AccessDenied</Code>"), transient(""));
+        let of_s3 = transient("<Error><Code>RequestTimeout</Code></Error>");
         assert_eq!(of_s3, [400, 404, 408, 409, 425, 429, 500, 502, 503, 504]);
     }
 }

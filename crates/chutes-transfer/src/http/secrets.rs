@@ -1,21 +1,24 @@
-//! What must not be shown: tokens in addresses, headers and form fields.
+//! What must not be shown: tokens in URLs, headers and form fields.
+
+use std::fmt;
 
 use chutes_core::Escaped;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// Shorter values are no secrets, and hiding them would spoil every message.
+/// Shorter values are not secrets, and hiding them would spoil every message.
 const SHORTEST: usize = 6;
 
-/// Shorter parts of values are none either.
+/// Shorter parts of values are not secrets either.
 const SHORTEST_PART: usize = 16;
 
 const HIDDEN: &str = "***";
 
 /// A URL as it is shown: without user, password, query and fragment.
-pub(crate) fn shown(url: &Url) -> String {
+#[must_use]
+pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // Both fail only for addresses that cannot have any.
+    // Both fail only for URLs that cannot have any.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -23,17 +26,24 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// The values that are hidden in every message about a request. A server may repeat them in what it
-/// answers.
+/// The values that are hidden in every message about a request. A server may repeat them in its answer.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     /// The longest first, so that no part is left of one that contains another.
     values: Vec<String>,
 }
 
+/// The secrets themselves are not shown.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
 impl Secrets {
-    /// The secrets of an address.
-    pub(crate) fn of(url: &Url) -> Self {
+    /// The secrets of a URL.
+    #[must_use]
+    pub fn of(url: &Url) -> Self {
         let mut secrets = Self::default();
         secrets.add(url.username());
         secrets.add(url.password().unwrap_or_default());
@@ -45,9 +55,9 @@ impl Secrets {
         secrets
     }
 
-    /// Hides a value, and its parts: of `Bearer abc` a server may repeat `abc` alone. The shorter parts
-    /// of a signature are dates and regions, which one must be told.
-    pub(crate) fn add(&mut self, value: &str) {
+    /// Adds a value, and its parts: of `Bearer abc` a server may repeat `abc` alone. The shorter parts of
+    /// a signature are dates and regions, which a message has to show.
+    pub fn add(&mut self, value: &str) {
         let decoded = percent_decode_str(value).decode_utf8_lossy();
         let spaced = decoded.replace('+', " ");
         for value in [value, &*decoded, &*spaced] {
@@ -61,8 +71,8 @@ impl Secrets {
         self.sort();
     }
 
-    /// Hides all of these, too.
-    pub(crate) fn extend(&mut self, more: &Self) {
+    /// Adds all of these.
+    pub fn extend(&mut self, more: &Self) {
         self.values.extend(more.values.iter().cloned());
         self.sort();
     }
@@ -73,19 +83,21 @@ impl Secrets {
     }
 
     /// A text without the secrets.
-    pub(crate) fn hide(&self, text: &str) -> String {
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
         self.excerpt(text, usize::MAX, false)
     }
 
     /// A text of several lines without the secrets.
-    #[cfg(feature = "http")]
-    pub(crate) fn hide_in_lines(&self, text: &str) -> String {
+    #[must_use]
+    pub fn hide_in_lines(&self, text: &str) -> String {
         text.split('\n').map(|line| self.hide(line)).collect::<Vec<_>>().join("\n")
     }
 
     /// The beginning of a text on one line, without the secrets. A text that was `cut` may end within
-    /// a secret, which cannot be recognised then: as much as could be one is left out.
-    pub(crate) fn excerpt(&self, text: &str, characters: usize, cut: bool) -> String {
+    /// a secret, which cannot be recognised then: the end that could be part of one is left out.
+    #[must_use]
+    pub fn excerpt(&self, text: &str, characters: usize, cut: bool) -> String {
         let longest = if cut { self.values.first().map_or(0, String::len) } else { 0 };
         let mut excerpt = String::new();
         let (mut rest, mut count) = (text.trim(), 0);

@@ -1,12 +1,12 @@
-//! Ranges of addresses, as users write them: one address, or a network with the length of its prefix.
+//! Ranges of addresses in CIDR notation: one address, or a network with the length of its prefix.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// All addresses that begin with the same bits.
+/// All addresses that begin with the same bits: `10.0.0.0/8`, or one address, `10.1.2.3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AddressRange {
+pub struct AddressRange {
     first: IpAddr,
     bits: u32,
 }
@@ -16,16 +16,17 @@ pub(crate) struct AddressRange {
 #[error(
     "`{text}` is neither an IP address nor a network such as `10.0.0.0/8`, whose other bits are zero"
 )]
-pub(crate) struct AddressRangeError {
+pub struct AddressRangeError {
     text: String,
 }
 
 impl AddressRange {
-    /// Whether an address is one of them.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is in the range.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
-                beginning(address, self.bits) == number(self.first)
+                prefix(address, self.bits) == number(self.first)
             }
             _ => false,
         }
@@ -44,7 +45,7 @@ fn number(address: IpAddr) -> u128 {
 }
 
 /// The number of an address with all but its first bits set to zero.
-fn beginning(address: IpAddr, bits: u32) -> u128 {
+fn prefix(address: IpAddr, bits: u32) -> u128 {
     let rest = width(address).saturating_sub(bits);
     let cleared = number(address).checked_shr(rest).unwrap_or(0);
     cleared.checked_shl(rest).unwrap_or(0)
@@ -69,7 +70,7 @@ impl FromStr for AddressRange {
                 .filter(|bits| *bits <= width(first))
                 .ok_or_else(wrong)?,
         };
-        if beginning(first, bits) != number(first) {
+        if prefix(first, bits) != number(first) {
             return Err(wrong());
         }
         Ok(Self { first, bits })

@@ -1,4 +1,4 @@
-//! Names to addresses, without those that must not be asked.
+//! Resolves host names, and leaves out the addresses that no request may go to.
 
 use std::fmt;
 use std::io;
@@ -9,19 +9,19 @@ use std::sync::Arc;
 use chutes_core::Escaped;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::AddressPolicy;
+use crate::address::AddressPolicy;
 
-/// Addresses, later.
-type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// The addresses of a name, later.
+pub type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// What asks for the addresses of a name.
-pub(crate) type Lookup = dyn Fn(String) -> Found + Send + Sync;
+/// Looks up the addresses of a name.
+pub type Lookup = dyn Fn(String) -> Found + Send + Sync;
 
-/// A name that nobody knows an address of, or the servers of names cannot be reached: the system does
-/// not tell these apart.
+/// A host without a known address, or the name servers cannot be reached: the system does not tell these
+/// apart.
 #[derive(Debug, thiserror::Error)]
 #[error("the host `{name}` is not known: {why}")]
-pub(crate) struct UnknownHost {
+pub struct UnknownHost {
     name: String,
     why: String,
 }
@@ -32,28 +32,30 @@ impl UnknownHost {
     }
 }
 
-/// Resolves names for the HTTP client. As it gives out only what has been checked, a name cannot stand
-/// for another address when it is asked again.
+/// Resolves names for the HTTP client. The client connects to the addresses that were checked here: the
+/// name is not resolved again in between, when it could lead elsewhere.
 #[derive(Clone)]
-pub(crate) struct Resolver {
+pub struct Resolver {
     policy: AddressPolicy,
     lookup: Arc<Lookup>,
 }
 
 impl Resolver {
-    /// Asks the system.
-    pub(crate) fn new(policy: AddressPolicy) -> Self {
+    /// A resolver that asks the system.
+    #[must_use]
+    pub fn new(policy: AddressPolicy) -> Self {
         Self::with(policy, Arc::new(|name| Box::pin(ask_system(name))))
     }
 
-    /// Asks somebody else.
-    pub(crate) fn with(policy: AddressPolicy, lookup: Arc<Lookup>) -> Self {
+    /// A resolver that asks `lookup`.
+    #[must_use]
+    pub fn with(policy: AddressPolicy, lookup: Arc<Lookup>) -> Self {
         Self { policy, lookup }
     }
 }
 
 async fn ask_system(name: String) -> io::Result<Vec<SocketAddr>> {
-    // The client puts in the port of the URL for 0.
+    // The client replaces the port 0 by that of the URL.
     Ok(tokio::net::lookup_host((name, 0)).await?.collect())
 }
 

@@ -1,13 +1,11 @@
 //! Which addresses a spec may name: not those of the machine's own cloud, for inputs and for outputs.
 //!
-//! A spec comes from somebody else. A URL in it must not make this machine hand out the credentials
-//! that its cloud gives it by an address of the local link. So an address is looked at when it is in a
-//! URL, when a name is resolved to it, and again after each redirect. A proxy that the environment
-//! names resolves names by itself, so behind one only addresses in URLs are looked at.
+//! A spec may come from another party than the owner of this machine. A URL in it must not make this
+//! machine hand out the credentials that its cloud gives it at a link-local address. So an address is
+//! checked when it is in a URL, when a name is resolved to it, and again after each redirect. A proxy
+//! that the environment names resolves names by itself, so behind one only addresses in URLs are checked.
 
 mod range;
-#[cfg(feature = "http")]
-mod resolver;
 
 #[cfg(test)]
 mod tests;
@@ -16,14 +14,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-pub(crate) use self::range::AddressRange;
-#[cfg(feature = "http")]
-pub(crate) use self::resolver::Resolver;
-#[cfg(feature = "volumes")]
-pub(crate) use self::resolver::UnknownHost;
+pub use self::range::{AddressRange, AddressRangeError};
 
-/// Where clouds tell their machines who they are: AWS and most others, AWS again, Google, Alibaba,
-/// Oracle.
+/// Metadata services, where machines of a cloud get their identity and credentials: AWS and most
+/// others, AWS again, Google, Alibaba, Oracle.
 const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
@@ -32,49 +26,62 @@ const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
 ];
 
-/// What may be asked.
+/// Which addresses requests may go to.
+///
+/// ```
+/// use chutes_transfer::AddressPolicy;
+/// use url::Url;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let metadata = Url::parse("http://169.254.169.254/latest/meta-data")?;
+/// assert!(AddressPolicy::default().check_url(&metadata).is_err());
+/// let allowing = AddressPolicy::new(vec!["169.254.0.0/16".parse()?]);
+/// assert!(allowing.check_url(&metadata).is_ok());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AddressPolicy {
+pub struct AddressPolicy {
     allowed: Vec<AddressRange>,
 }
 
-/// An address that must not be asked.
+/// An address that no request may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the address {address} is refused, because it is {kind}: if it is yours, allow it with \
      `--allow-address`"
 )]
-pub(crate) struct RefusedAddress {
+pub struct RefusedAddress {
     address: IpAddr,
     kind: &'static str,
 }
 
-/// A URL that must not be asked.
+/// A URL that no request may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RefusedUrl {
-    /// Not HTTP.
+pub enum RefusedUrl {
+    /// Its scheme is not HTTP.
     #[error("only `https://` and `http://` can be asked")]
     Scheme,
-    /// Nobody to ask.
+    /// It has no host.
     #[error("it has no host")]
     NoHost,
-    /// A refused address.
+    /// Its host is a refused address.
     #[error(transparent)]
     Address(#[from] RefusedAddress),
 }
 
 impl AddressPolicy {
-    /// Refuses what is refused by default, but not these.
-    #[cfg_attr(
-        not(any(test, feature = "command-line")),
-        expect(dead_code, reason = "only the command line has settings")
-    )]
-    pub(crate) fn new(allowed: Vec<AddressRange>) -> Self {
+    /// The default policy, which allows these addresses besides.
+    #[must_use]
+    pub fn new(allowed: Vec<AddressRange>) -> Self {
         Self { allowed }
     }
 
-    /// Whether an address may be asked.
-    pub(crate) fn check(&self, address: IpAddr) -> Result<(), RefusedAddress> {
+    /// Checks an address.
+    ///
+    /// # Errors
+    ///
+    /// When no request may go there.
+    pub fn check(&self, address: IpAddr) -> Result<(), RefusedAddress> {
         let inner = embedded(address).map(IpAddr::V4);
         let kind = refused_kind(address).or_else(|| refused_kind(inner?));
         let Some(kind) = kind else { return Ok(()) };
@@ -85,9 +92,12 @@ impl AddressPolicy {
         Err(RefusedAddress { address, kind })
     }
 
-    /// Whether a URL may be asked, as far as it says so itself: names are checked when they are
-    /// resolved.
-    pub(crate) fn check_url(&self, url: &Url) -> Result<(), RefusedUrl> {
+    /// Checks a URL, as far as it says itself where it leads: a name is checked when it is resolved.
+    ///
+    /// # Errors
+    ///
+    /// When no request may go there.
+    pub fn check_url(&self, url: &Url) -> Result<(), RefusedUrl> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(RefusedUrl::Scheme);
         }
@@ -117,24 +127,24 @@ fn refused_kind(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address that some network may make of an IPv6 address.
+/// The IPv4 address that a gateway may translate an IPv6 address to.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
     if address.is_loopback() || address.is_unspecified() {
         return None;
     }
-    let of = |high: u16, low: u16| {
+    let address_of = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Some(Ipv4Addr::new(a, b, c, d))
     };
     match address.segments() {
-        // Compatible, mapped, translated, and two kinds of NAT64.
+        // IPv4-compatible, IPv4-mapped, IPv4-translated, and two kinds of NAT64.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x64, 0xff9b, 1, _, _, _, high, low]
         // 6to4.
-        | [0x2002, high, low, ..] => of(high, low),
+        | [0x2002, high, low, ..] => address_of(high, low),
         _ => None,
     }
 }

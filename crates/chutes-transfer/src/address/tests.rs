@@ -100,12 +100,12 @@ fn ranges() {
 fn forms(address: Ipv4Addr) -> Vec<IpAddr> {
     let [a, b, c, d] = address.octets();
     let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let of = |segments: [u16; 8]| IpAddr::V6(Ipv6Addr::from(segments));
+    let address_of = |segments: [u16; 8]| IpAddr::V6(Ipv6Addr::from(segments));
     vec![
         address.into(),
-        of([0, 0, 0, 0, 0, 0xffff, high, low]),
-        of([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
-        of([0x2002, high, low, 0, 0, 0, 0, 1]),
+        address_of([0, 0, 0, 0, 0, 0xffff, high, low]),
+        address_of([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
+        address_of([0x2002, high, low, 0, 0, 0, 0, 1]),
     ]
 }
 
