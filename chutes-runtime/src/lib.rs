@@ -41,13 +41,11 @@ mod field_path;
 #[doc(hidden)]
 pub mod fuzzing;
 mod logs;
-mod outputs;
 mod port;
 mod registry;
 mod result;
 mod run;
 mod schema;
-mod sink;
 mod state;
 pub mod testing;
 #[cfg(feature = "volumes")]
@@ -62,6 +60,8 @@ pub mod __private;
 
 #[cfg(feature = "container")]
 use chutes_engine as container;
+use chutes_outputs as outputs;
+use chutes_outputs as sink;
 use chutes_process as process;
 use chutes_transfer as address;
 

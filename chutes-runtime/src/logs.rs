@@ -27,24 +27,9 @@ use std::collections::VecDeque;
 use std::io;
 
 use cap_std::fs::Dir;
-use chutes_core::{LogStream, OutputPath};
+use chutes_core::LogStream;
 
 use self::disk::{Disk, DiskFile};
-
-/// Which part of what the job printed a log is: `stdout.log` is the first, then they have numbers.
-#[cfg_attr(
-    not(any(feature = "command-line", feature = "zip")),
-    expect(dead_code, reason = "only zip files and the result of a run are made of logs")
-)]
-pub(crate) fn part(path: &OutputPath) -> Option<(LogStream, u64)> {
-    let name = path.as_str()?.strip_suffix(".log")?;
-    [(LogStream::Stdout, "stdout"), (LogStream::Stderr, "stderr")].into_iter().find_map(
-        |(stream, stem)| match name.strip_prefix(stem)? {
-            "" => Some((stream, 0)),
-            number => Some((stream, number.strip_prefix('.')?.parse().ok()?)),
-        },
-    )
-}
 
 /// How many bytes of one stream are kept. Lines that tell what is missing come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -305,7 +305,7 @@ impl Run {
         #[cfg(feature = "testing")]
         let sinks = sinks.with(&self.test_sinks);
         // Afterwards it would be too late to choose another place.
-        sink::open::check_local(&wanted, &self.directory)?;
+        sink::check_local(&wanted, &self.directory)?;
         let directory = RunDirectory::create(&self.directory)?;
         if self.spec.artifacts_dir.is_some() {
             directory.make_artifacts()?;

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use chutes_core::{LogStream, OutputPath};
+use chutes_core::LogStream;
 use proptest::prelude::*;
 
 use super::disk::{Disk, DiskFile};
-use super::{LogCap, LogWriter, part};
+use super::{LogCap, LogWriter};
 
 /// A disk in memory that has this much room left.
 #[derive(Clone, Default)]
@@ -267,19 +267,4 @@ fn sizes(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<usize>> {
 fn steps() -> impl Strategy<Value = Vec<(usize, usize)>> {
     let room = prop_oneof![Just(0_usize), 0..200_usize, Just(10_000)];
     proptest::collection::vec((room, 0..600_usize), 0..20)
-}
-
-#[test]
-fn parts_of_what_was_printed() {
-    for (path, expected) in [
-        ("stdout.log", Some((LogStream::Stdout, 0))),
-        ("stdout.12.log", Some((LogStream::Stdout, 12))),
-        ("stderr.2.log", Some((LogStream::Stderr, 2))),
-        ("stdout", None),
-        ("stdout.x.log", None),
-        ("stdoutx.log", None),
-        ("a/stdout.log", None),
-    ] {
-        assert_eq!(part(&OutputPath::new(path).unwrap()), expected, "{path}");
-    }
 }

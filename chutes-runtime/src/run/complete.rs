@@ -157,7 +157,7 @@ impl Completion {
         };
         let Collected { outputs, logs, artifacts } = collected.unwrap_or_else(lost);
         let (files, logs, artifacts) = (outputs.files, logs.files, artifacts.files);
-        (Manifest { run_id: self.run_id, files, logs, artifacts }, outputs.stamps)
+        (Manifest { run_id: self.run_id, files, logs, artifacts }, outputs.fingerprints)
     }
 
     async fn deliver(

@@ -1,7 +1,7 @@
 //! Delivering the files of one run: which there are, what has arrived before, and what is written down.
 
 #[cfg(test)]
-#[cfg(all(feature = "http", feature = "zip"))]
+#[cfg(feature = "http")]
 mod tests;
 
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use super::lifecycle::Lifecycle;
 use crate::address::AddressPolicy;
 use crate::outputs::open_below;
 use crate::sink::delivery::{self, DeliveryJob, RetryPolicy};
-use crate::sink::{RunSummary, Sink, SourceFile, Stamp, open};
+use crate::sink::{Fingerprint, RunSummary, Sink, SourceFile, open_sinks};
 
 /// The sinks of one run, in the order in which they were asked for.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ impl Sinks {
         run_dir: &Path,
         addresses: &AddressPolicy,
     ) -> Result<Self, RunError> {
-        let sinks = open::open(specs, run_dir, addresses).map_err(RunError::from)?;
+        let sinks = open_sinks(specs, run_dir, addresses).map_err(RunError::from)?;
         Ok(Self { sinks, policy: RetryPolicy::default() })
     }
 
@@ -153,7 +153,7 @@ impl Sinks {
 }
 
 /// By what it is seen that an output still has the content of its checksum.
-pub(super) type Stamps = HashMap<OutputPath, Stamp>;
+pub(super) type Stamps = HashMap<OutputPath, Fingerprint>;
 
 /// The circumstances of a delivery.
 pub(super) struct Terms<'a> {
@@ -201,7 +201,7 @@ fn sources(manifest: &Manifest, stamps: &Stamps, root: &Arc<RunRoot>) -> Vec<Sou
 pub(super) fn source(
     kind: FileKind,
     file: &OutputFile,
-    stamp: Option<Stamp>,
+    fingerprint: Option<Fingerprint>,
     root: &Arc<RunRoot>,
 ) -> Option<SourceFile> {
     let FileState::Collected { bytes, sha256 } = file.state else { return None };
@@ -211,7 +211,7 @@ pub(super) fn source(
         path: file.path.clone(),
         bytes,
         sha256,
-        stamp,
+        fingerprint,
         open: Arc::new(move |kind, path| open_below(&root.folder(kind)?, path)),
         sent: Arc::new(AtomicU64::new(0)),
     })

@@ -11,8 +11,7 @@ use chutes_core::{
 
 use super::RunDirectory;
 use super::directory::RunRoot;
-use crate::logs::part;
-use crate::outputs::open_below;
+use crate::outputs::{log_part, open_below};
 
 /// How much of the beginning and of the end of a stream is returned, in bytes, when it is longer than both
 /// together; the numbers are those of the ComputeHorde executor.
@@ -103,7 +102,7 @@ fn add_artifacts(
 
 /// The files of one stream, in order: `stdout.log`, then those with numbers.
 fn printed(root: &RunRoot, logs: &[OutputFile], stream: LogStream) -> io::Result<String> {
-    let number = |file: &OutputFile| part(&file.path).filter(|(of, _)| *of == stream);
+    let number = |file: &OutputFile| log_part(&file.path).filter(|(of, _)| *of == stream);
     let numbered = logs.iter().filter_map(|file| Some((number(file)?.1, file)));
     let mut files: Vec<_> = numbered.collect();
     files.sort_by_key(|(number, _)| *number);

@@ -19,6 +19,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("chutes-ssh", &["chutes-core", "chutes-engine", "chutes-ports", "chutes-process"]),
     ("chutes-front", &["chutes-core", "chutes-ports"]),
     ("chutes-transfer", &["chutes-core"]),
+    ("chutes-outputs", &["chutes-core", "chutes-transfer"]),
     (
         "chutes-runtime",
         &[
@@ -27,6 +28,7 @@ const RULES: &[(&str, &[&str])] = &[
             "chutes-engine",
             "chutes-front",
             "chutes-macros",
+            "chutes-outputs",
             "chutes-ports",
             "chutes-process",
             "chutes-ssh",

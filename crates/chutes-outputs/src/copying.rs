@@ -1,0 +1,145 @@
+//! Copies of collected files: exactly what was collected, or an error.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chutes_core::Sha256Digest;
+use chutes_transfer::TransferError;
+use sha2::{Digest, Sha256};
+
+use super::blocking::{Abandoned, failed};
+use super::{Fingerprint, SourceFile};
+
+/// How much is copied by the kernel in one step. The step is not interrupted and counts as no
+/// movement, so it has to end on a slow disk, too.
+const STEP: u64 = 8 * 1024 * 1024;
+
+/// How much is read at a time.
+const BUFFER: usize = 256 * 1024;
+
+const CHANGED: &str = "it was changed after it was collected";
+
+/// Appends the content of a collected file to another.
+///
+/// As long as the file system says that the file was not changed since its checksum was taken, the
+/// kernel copies it, and nothing is read here. Otherwise the checksum is taken again.
+pub(super) fn copy_file(
+    source: &SourceFile,
+    to: &mut File,
+    abandoned: &Abandoned,
+) -> Result<(), TransferError> {
+    let mut from = open(source)?;
+    if !is_as_collected(source, &from)? {
+        return copy_checked(source, &mut from, to, abandoned);
+    }
+    let mut copied = 0;
+    while copied <= source.bytes {
+        abandoned.check()?;
+        let step = io::copy(&mut Read::take(&mut from, STEP), to);
+        let count = step.map_err(|error| failed("cannot copy", &error))?;
+        if count == 0 {
+            break;
+        }
+        copied += count;
+        source.count(usize::try_from(count).unwrap_or(usize::MAX));
+    }
+    let unchanged = copied == source.bytes && is_as_collected(source, &from)?;
+    if unchanged { Ok(()) } else { Err(TransferError::permanent(CHANGED)) }
+}
+
+/// Writes the content of a collected file into anything.
+pub(super) fn copy_content(
+    source: &SourceFile,
+    to: &mut impl Write,
+    abandoned: &Abandoned,
+) -> Result<(), TransferError> {
+    copy_checked(source, &mut open(source)?, to, abandoned)
+}
+
+/// Whether a file has the content of a collected one.
+pub(super) fn has_content(
+    file: &mut impl Read,
+    source: &SourceFile,
+    abandoned: &Abandoned,
+) -> Result<bool, TransferError> {
+    let content = read(file, source, &mut io::sink(), abandoned)?;
+    Ok(content == Some(source.sha256))
+}
+
+fn open(source: &SourceFile) -> Result<File, TransferError> {
+    source.open().map_err(|error| failed("it cannot be opened", &error))
+}
+
+fn is_as_collected(source: &SourceFile, file: &File) -> Result<bool, TransferError> {
+    let Some(fingerprint) = source.fingerprint else { return Ok(false) };
+    let metadata = file.metadata().map_err(|error| failed("it cannot be examined", &error))?;
+    Ok(Fingerprint::of(&metadata) == fingerprint && metadata.len() == source.bytes)
+}
+
+fn copy_checked(
+    source: &SourceFile,
+    from: &mut File,
+    to: &mut impl Write,
+    abandoned: &Abandoned,
+) -> Result<(), TransferError> {
+    if read(from, source, to, abandoned)? == Some(source.sha256) {
+        return Ok(());
+    }
+    Err(TransferError::permanent(CHANGED))
+}
+
+/// Copies what may be the content of a collected file and takes its checksum. `None` when there is
+/// more of it: a file that grows has no end.
+fn read(
+    from: &mut impl Read,
+    source: &SourceFile,
+    to: &mut impl Write,
+    abandoned: &Abandoned,
+) -> Result<Option<Sha256Digest>, TransferError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut bytes: u64 = 0;
+    loop {
+        abandoned.check()?;
+        let count = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed("it cannot be read", &error)),
+        };
+        bytes += count as u64;
+        if bytes > source.bytes {
+            return Ok(None);
+        }
+        let read = &buffer[..count];
+        hasher.update(read);
+        to.write_all(read).map_err(|error| failed("cannot write", &error))?;
+        source.count(count);
+    }
+    Ok(Some(Sha256Digest::from_bytes(hasher.finalize().into())))
+}
+
+/// The size and the checksum of a file of our own. What is read counts as movement.
+pub(super) fn checksum(
+    file: &mut File,
+    moved: &AtomicU64,
+    abandoned: &Abandoned,
+) -> Result<(u64, Sha256Digest), TransferError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut bytes = 0;
+    loop {
+        abandoned.check()?;
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, Sha256Digest::from_bytes(hasher.finalize().into()))),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                bytes += count as u64;
+                moved.fetch_add(count as u64, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed("it cannot be read", &error)),
+        }
+    }
+}

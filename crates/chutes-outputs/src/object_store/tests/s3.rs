@@ -1,0 +1,200 @@
+//! Deliveries to servers that speak S3, or refuse to.
+
+use super::*;
+use crate::http::server::{Act, Request, Server, answer, answer_with};
+
+const LISTED_NOTHING: &str = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
+
+/// The environment of a sink for this server.
+fn variables(server: &Server) -> HashMap<String, String> {
+    let endpoint = format!("http://{}", server.url.authority());
+    [
+        ("AWS_ACCESS_KEY_ID", "AKIA0123456789ABCDEF"),
+        ("AWS_SECRET_ACCESS_KEY", "the-secret-access-key"),
+        ("AWS_SESSION_TOKEN", "the-session-token-that-is-long"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "eu-central-1"),
+        ("HOME", "/nowhere"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn s3(server: &Server) -> StoreSink {
+    let (store, prefix) = open::open(&Url::parse(NAME).unwrap(), &variables(server)).unwrap();
+    StoreSink::with_store(store, prefix, NAME.into(), MIB)
+}
+
+#[tokio::test]
+async fn a_whole_put() {
+    let server = Server::of(vec![Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new())]).await;
+    let (sink, file) = (s3(&server), source("ä/b\n".as_bytes(), &large()[..1_000_000]));
+    sink.send(&file).await.unwrap();
+    let request = server.requests().pop().unwrap();
+    assert_eq!(request.line, "PUT /bucket/runs/1/outputs/%C3%A4/b%250A HTTP/1.1");
+    assert!(request.body == large()[..1_000_000]);
+    assert_eq!(sent(&file), 1_000_000);
+    assert_eq!(request.header("content-length"), Some("1000000"));
+    assert_eq!(request.header("x-amz-meta-sha256"), Some(file.sha256.to_string().as_str()));
+    // Without TLS the content is signed.
+    assert_eq!(request.header("x-amz-content-sha256"), Some(file.sha256.to_string().as_str()));
+    assert!(request.header("authorization").unwrap().contains("/eu-central-1/s3/aws4_request"));
+}
+
+#[tokio::test]
+async fn refusals() {
+    let denied = "<Error><Code>AccessDenied</Code><AWSAccessKeyId>AKIA0123456789ABCDEF</AWSAccessKeyId>\
+                  <T>the-session-token-that-is-long</T><Message>in eu-central-1</Message></Error>";
+    let address = "PUT http://{host}/bucket/runs/1/outputs/a";
+    for (act, expected, is_transient) in [
+        (
+            answer_with(403, denied),
+            "was answered with 403 Forbidden: <Error><Code>AccessDenied</Code><AWSAccessKeyId>***\
+             </AWSAccessKeyId><T>***</T><Message>in eu-central-1</Message></Error>",
+            false,
+        ),
+        (answer_with(404, "<Code>NoSuchBucket</Code>"), "was answered with 404 Not Found", false),
+        (
+            answer_with(400, "<Code>RequestTimeout</Code>"),
+            "was answered with 400 Bad Request",
+            true,
+        ),
+        (answer(301), "was answered with 301 Moved Permanently", false),
+        (answer(503), "was answered with 503 Service Unavailable", true),
+        (Act::Reset(3), "failed: ", true),
+    ] {
+        let server = Server::of(vec![act]).await;
+        let error = s3(&server).send(&source(b"a", b"hello")).await.unwrap_err();
+        let expected = format!("{} {expected}", address.replace("{host}", server.url.authority()));
+        assert!(error.message.starts_with(&expected), "{}", error.message);
+        assert_eq!(error.is_transient, is_transient, "{}", error.message);
+    }
+    let wait = Act::Answer(503, "Retry-After: 7\r\n".into(), String::new());
+    let server = Server::of(vec![wait]).await;
+    let error = s3(&server).send(&source(b"a", b"hello")).await.unwrap_err();
+    assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn what_is_known_before_anything_is_sent() {
+    for (head, list, expected) in [
+        (404, answer_with(200, LISTED_NOTHING), Ok(())),
+        (403, answer(403), Ok(())),
+        (404, answer_with(404, "<Code>NoSuchBucket</Code>"), Err(false)),
+        (503, answer_with(200, LISTED_NOTHING), Err(true)),
+        (404, answer(503), Err(true)),
+    ] {
+        let is_head = |request: &Request| request.line.starts_with("HEAD");
+        let server = Server::start(
+            move |request: &Request| {
+                if is_head(request) { answer(head) } else { list.clone() }
+            },
+        )
+        .await;
+        let result = s3(&server).begin(&run(&[])).await;
+        assert_eq!(result.map_err(|error| error.is_transient), expected);
+    }
+}
+
+/// A server that begins an upload of parts, and does this with each part.
+async fn parts(act: Act) -> Server {
+    Server::start(move |request: &Request| match &request.line {
+        line if line.contains("?uploads") => answer_with(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
+        ),
+        line if line.starts_with("PUT") => act.clone(),
+        line if line.starts_with("POST") => answer_with(
+            200,
+            "<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>",
+        ),
+        line if line.starts_with("HEAD") => answer(403),
+        _ => answer(204),
+    })
+    .await
+}
+
+fn lines(server: &Server, start: &str) -> Vec<String> {
+    let lines = server.requests().into_iter().map(|request| request.line);
+    lines.filter(|line| line.starts_with(start)).collect()
+}
+
+#[tokio::test]
+async fn a_large_file_goes_in_parts() {
+    let server = parts(Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new())).await;
+    let file = source(b"a", &large());
+    s3(&server).send(&file).await.unwrap();
+    assert_eq!(sent(&file), file.bytes);
+    let mut requests = server.requests();
+    requests.retain(|request| request.line.starts_with("PUT"));
+    requests.sort_by(|a, b| a.line.cmp(&b.line));
+    let body: Vec<u8> = requests.iter().flat_map(|request| request.body.clone()).collect();
+    assert!(requests.len() == 3 && body == large());
+    assert_eq!(lines(&server, "DELETE"), [""; 0]);
+}
+
+#[tokio::test]
+async fn parts_are_cleared_away() {
+    let expected = ["DELETE /bucket/runs/1/outputs/a?uploadId=u1 HTTP/1.1"];
+    for act in [answer(500), answer(403), Act::Reset(100)] {
+        let server = parts(act).await;
+        s3(&server).send(&source(b"a", &large())).await.unwrap_err();
+        assert_eq!(lines(&server, "DELETE"), expected);
+        assert_eq!(lines(&server, "POST").len(), 1, "it was completed");
+    }
+    let changed = changed_source(FileKind::Output, b"a", &large(), &[&large()[..], b"x"].concat());
+    let server = parts(Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new())).await;
+    s3(&server).send(&changed).await.unwrap_err();
+    assert_eq!(lines(&server, "DELETE"), expected);
+    assert_eq!(lines(&server, "POST").len(), 1, "it was completed");
+}
+
+#[tokio::test]
+async fn parts_of_an_upload_that_is_dropped_are_cleared_away() {
+    let server = parts(Act::Stall(100_000)).await;
+    let (sink, file) = (s3(&server), source(b"a", &large()));
+    let began = async {
+        while sent(&file) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        result = sink.send(&file) => panic!("{result:?}"),
+        () = began => {}
+    }
+    while lines(&server, "DELETE").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(sent(&file) < file.bytes);
+}
+
+#[test]
+fn addresses_that_cannot_be_used() {
+    for (url, expected) in [
+        ("s3://user:password@bucket/a", "with a password, a query or a fragment"),
+        ("s3://bucket/a?X=password", "with a password, a query or a fragment"),
+        (
+            "file:///a",
+            "`file:///a` is not the address of an object store: use `s3://bucket/prefix`",
+        ),
+        ("memory:///a", "is not the address of an object store"),
+        ("https://host/a", "is not the address of an object store"),
+    ] {
+        let error = open::open(&Url::parse(url).unwrap(), &HashMap::new()).unwrap_err();
+        assert!(error.message.contains(expected), "{}", error.message);
+        assert!(!error.is_transient && !error.message.contains("password@"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_without_tls_must_be_allowed() {
+    let server = Server::of(vec![answer(200)]).await;
+    let mut variables = variables(&server);
+    variables.remove("AWS_ALLOW_HTTP");
+    let (store, prefix) = open::open(&Url::parse(NAME).unwrap(), &variables).unwrap();
+    let sink = StoreSink::with_store(store, prefix, NAME.into(), MIB);
+    let error = sink.send(&source(b"a", b"hello")).await.unwrap_err();
+    assert!(!error.is_transient && error.message.contains("AWS_ALLOW_HTTP"), "{}", error.message);
+    assert!(server.requests().is_empty(), "it was sent");
+}

@@ -1,0 +1,139 @@
+//! From places as they were asked for to sinks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chutes_core::{OutputPath, RelativePath, SinkKind, SinkSpec, Upload, ZipTarget};
+use chutes_transfer::{AddressPolicy, TransferError};
+
+use crate::directory::DirectorySink;
+use crate::zip::{Layout, ZipPlace, ZipSink};
+use crate::{Sink, folder, http, object_store};
+
+/// Makes the sinks, in the order of their specs; nothing is sent yet. `run_root` is the directory of the
+/// run, into which nothing is delivered, and `addresses` are those that a spec may name.
+///
+/// # Errors
+///
+/// When a place cannot be delivered to, as far as that is known without asking it.
+pub fn open_sinks(
+    specs: &[SinkSpec],
+    run_root: &Path,
+    addresses: &AddressPolicy,
+) -> Result<Vec<Arc<dyn Sink>>, TransferError> {
+    let open = |spec: &SinkSpec| open_one(spec, run_root, addresses);
+    specs.iter().map(|spec| open(spec).map_err(|error| at(spec, error))).collect()
+}
+
+/// Checks that files can be written to the local places, and makes their folders. To be called before a
+/// run begins: afterwards it is too late to choose another place.
+///
+/// # Errors
+///
+/// When a folder cannot be made or written to.
+pub fn check_local(specs: &[SinkSpec], run_root: &Path) -> Result<(), TransferError> {
+    specs.iter().try_for_each(|spec| {
+        let path = match spec.kind() {
+            SinkKind::Directory(path) => path,
+            SinkKind::Zip(ZipTarget::File(path)) => path.parent().unwrap_or(path),
+            _ => return Ok(()),
+        };
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        folder::prepare(path, run_root).map(drop).map_err(|error| at(spec, error))
+    })
+}
+
+fn at(spec: &SinkSpec, error: TransferError) -> TransferError {
+    error.map_message(|message| format!("{spec}: {message}"))
+}
+
+fn open_one(
+    spec: &SinkSpec,
+    run_root: &Path,
+    addresses: &AddressPolicy,
+) -> Result<Arc<dyn Sink>, TransferError> {
+    match spec.kind() {
+        SinkKind::Directory(path) => {
+            Ok(Arc::new(DirectorySink::new(path.clone(), run_root.to_owned())))
+        }
+        SinkKind::ObjectStore(url) => object_store::folder(url),
+        SinkKind::File { file, to } => http::one_file(file.clone(), to),
+        SinkKind::Zip(target) => zip(spec, target, run_root),
+        SinkKind::StatusUrl(url) => http::status_url(url),
+        SinkKind::Files(files) => http::files(spec.to_string(), files, addresses),
+        SinkKind::SystemOutput { to, except } => {
+            system_output(spec, to, except, run_root, addresses)
+        }
+    }
+}
+
+/// All outputs without a volume of their own as one zip file, with what the job printed.
+fn system_output(
+    spec: &SinkSpec,
+    to: &Upload,
+    except: &[RelativePath],
+    run_root: &Path,
+    addresses: &AddressPolicy,
+) -> Result<Arc<dyn Sink>, TransferError> {
+    let file = zip_name(b"output.zip")?;
+    let sink = http::system_output(spec.to_string(), file.clone(), to, addresses)?;
+    let place = ZipPlace::Sink { sink, file };
+    let layout = Layout::SystemOutput { except: except.iter().map(OutputPath::from).collect() };
+    Ok(Arc::new(ZipSink::new(spec.to_string(), layout, place, run_root.to_owned())))
+}
+
+/// All files as one zip file.
+fn zip(
+    spec: &SinkSpec,
+    target: &ZipTarget,
+    run_root: &Path,
+) -> Result<Arc<dyn Sink>, TransferError> {
+    let file = zip_name(b"outputs.zip")?;
+    let place = match target {
+        ZipTarget::File(path) => ZipPlace::File(path.clone()),
+        ZipTarget::ObjectStore(url) => ZipPlace::Sink { sink: object_store::object(url)?, file },
+        ZipTarget::Upload(to) => ZipPlace::Sink { sink: http::one_file(file.clone(), to)?, file },
+    };
+    Ok(Arc::new(ZipSink::new(spec.to_string(), Layout::Run, place, run_root.to_owned())))
+}
+
+fn zip_name(name: &[u8]) -> Result<OutputPath, TransferError> {
+    OutputPath::new(name).map_err(|error| TransferError::permanent(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_run::{TestRun, tree};
+
+    fn specs(texts: &[&str], base: &Path) -> Vec<SinkSpec> {
+        texts.iter().map(|text| text.parse::<SinkSpec>().unwrap().in_directory(base)).collect()
+    }
+
+    #[test]
+    fn sinks_have_the_names_of_their_places() {
+        let run = TestRun::new();
+        let texts = ["/a/b", "/a/c.zip"];
+        let specs = specs(&texts, &run.root());
+        let sinks = open_sinks(&specs, &run.root(), &AddressPolicy::default()).unwrap();
+        assert_eq!(sinks.iter().map(|sink| sink.name()).collect::<Vec<_>>(), texts);
+    }
+
+    #[test]
+    fn local_places_are_looked_at_before_a_run() {
+        let run = TestRun::new().with("a", "one");
+        let base = run.beside("");
+        let good = specs(&["new/folder", "zips/out.zip", "s3://bucket/x", "a=https://h/"], &base);
+        check_local(&good, &run.root()).unwrap();
+        assert!(run.beside("new/folder").is_dir() && run.beside("zips").is_dir());
+        assert!(tree(&run.beside("new")).is_empty());
+        for (text, expected) in [
+            ("run/outputs/x", "in the directory of the run itself"),
+            ("run/outputs/a/x", "in the directory of the run itself"),
+            ("/proc/chutes/x.zip", "/proc/chutes/x.zip: cannot make the directory"),
+        ] {
+            let error = check_local(&specs(&[text], &base), &run.root()).unwrap_err();
+            assert!(error.message.contains(expected), "{error}");
+        }
+    }
+}
