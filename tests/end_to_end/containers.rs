@@ -5,7 +5,6 @@
 mod engine;
 mod failures;
 mod hub;
-mod image;
 mod inputs;
 mod interrupted;
 mod isolation;
@@ -18,24 +17,18 @@ mod ssh;
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chutes::{Event, FailureKind, JobResult, Outcome, RunEvent};
+use chutes_test_support::containers::{Engine, image};
+use chutes_test_support::{Finished, Running, Sandbox, start, wait_until};
 use serde_json::{Value, json};
 
-use self::engine::Engine;
-use crate::support::{Finished, JOBS, Running, Sandbox, start, wait_until};
-
-/// The program `chutes`, which cargo puts beside the job binary.
-fn program() -> PathBuf {
-    let program = Path::new(JOBS).with_file_name("chutes");
-    assert!(program.exists(), "there is no `chutes`: `cargo build --workspace --bins` makes it");
-    program
-}
+use crate::programs::new_sandbox;
 
 /// A folder and an engine, to run one spec after the other.
 pub(crate) struct Stage {
@@ -46,19 +39,19 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         Self { engine: Engine::start(&sandbox), sandbox }
     }
 
     /// The same with an engine as it is after its installation.
     fn with_plain_engine() -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         Self { engine: Engine::start_plain(&sandbox), sandbox }
     }
 
     /// `chutes` with these arguments, and with this engine.
     fn chutes(&self, arguments: &[&str]) -> Command {
-        let program = program();
+        let program = self.sandbox.programs().neighbour("chutes");
         let mut command =
             self.sandbox.program(&[&[program.to_str().unwrap()][..], arguments].concat());
         command.env("DOCKER_HOST", self.engine.host());

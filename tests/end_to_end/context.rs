@@ -1,8 +1,9 @@
 //! What a job is told about its run.
 
+use chutes_test_support::{Finished, finish, own_address};
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Sandbox, finish, own_address};
+use crate::programs::new_sandbox;
 
 /// What the job that shows its context returned.
 #[track_caller]
@@ -12,7 +13,7 @@ fn shown(finished: &Finished) -> Value {
 
 #[test]
 fn everything() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(r#"run shows_its_context --data {"a":[1.0],"_key":"x"} --json"#);
     let expected = json!({
         "job": "shows_its_context",
@@ -33,7 +34,7 @@ fn everything() {
 
 #[test]
 fn deadline() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run shows_its_context --time-limit 1h --json");
     assert_eq!(shown(&finished)["deadline"], true);
 }
@@ -47,7 +48,7 @@ fn address_of_ports() {
         (Some("::"), Some("10.0.0.1"), "[::]:9090"),
         (None, Some("0.0.0.0"), "0.0.0.0:9090"),
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let mut command = sandbox.command(&["run", "shows_its_context", "--json"]);
         command.args(option.map(|address| format!("--host={address}")));
         command.env_remove("CHUTES_HOST");

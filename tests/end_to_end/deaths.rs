@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use chutes::{EndStatus, FailureKind, Outcome, Phase};
+use chutes_test_support::machine::{child_of, cover};
+use chutes_test_support::record::{collected, statuses};
+use chutes_test_support::{Finished, finish, start};
 use rustix::process::{Signal, kill_process};
 
-use crate::record::{collected, statuses};
-use crate::support::{Finished, Sandbox, child_of, cover, finish, start};
+use crate::programs::new_sandbox;
 use crate::tree::assert_nobody_left;
 
 /// Shutdown hooks have no process to run in when the job has taken it along.
@@ -64,7 +66,7 @@ const fn exited(code: i32, message: &'static str) -> Expected {
 /// Runs the job `dies`, and checks everything that can be known of the run.
 #[track_caller]
 pub(crate) fn check(way: &str, options: &str, expected: &Expected) -> Finished {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let options: Vec<_> = options.split_whitespace().collect();
     let finished = finish(
         sandbox.command(&[&["run", "dies", "--data", way, "--json"], &options[..]].concat()),
@@ -126,7 +128,7 @@ fn panics() {
 /// What the panic hook prints is in the log of the run.
 #[test]
 fn panic_in_a_thread_is_in_the_log() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let way = r#"{"panic":"in_thread"}"#;
     finish(sandbox.command(&["run", "dies", "--data", way, "--run-dir", "run"]));
     let log = std::fs::read_to_string(sandbox.path("run/logs/stderr.log")).unwrap();
@@ -197,7 +199,7 @@ fn signals() {
 #[test]
 fn killed_from_outside() {
     for (signal, name) in [(Signal::KILL, "SIGKILL"), (Signal::TERM, "SIGTERM")] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let way = r#"{"refuse":"sleep"}"#;
         let mut running = start(sandbox.command(&["run", "dies", "--data", way, "--json"]));
         running.wait_for("ready");
@@ -246,7 +248,7 @@ fn closes_its_streams() {
 /// Without `/proc` no worker is started: that is no fault of the job.
 #[test]
 fn worker_that_cannot_start() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let cover = cover("/proc");
     let wrapper: Vec<_> = cover.iter().map(String::as_str).collect();
     let arguments = ["run", "dies", "--data", "\"value\"", "--json"];
@@ -268,7 +270,7 @@ fn check_hook(
     options: &str,
     expected: (i32, Option<FailureKind>, &str),
 ) -> (Outcome, Vec<String>) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = format!(r#"["{behaviour}"]"#);
     let finished = sandbox.run(&format!("run uses_state --data {data} --json {options}"));
     let outcome = finished.outcome();

@@ -13,9 +13,8 @@ use std::path::Path;
 use std::process::Command;
 
 use chutes::{DeliveryState, FailureKind, Outcome, OutputFile, SinkReport};
+use chutes_test_support::{Finished, Sandbox, finish};
 use serde_json::{Value, json};
-
-use crate::support::{Finished, Sandbox, finish};
 
 /// The command that runs a job of `tests/jobs/uploads.rs` in the directory `run`.
 fn command(sandbox: &Sandbox, job: &str, data: &Value, more: &[&str]) -> Command {

@@ -2,7 +2,7 @@
 
 use chutes::JobContract;
 
-use crate::support::Sandbox;
+use crate::programs::new_sandbox;
 
 /// All jobs of the binary, in the order in which they are shown.
 fn names() -> Vec<String> {
@@ -40,7 +40,7 @@ fn line_of(source: &str, function: &str) -> usize {
 }
 
 fn json_of(arguments: &str) -> serde_json::Value {
-    let finished = Sandbox::new().run(arguments);
+    let finished = new_sandbox().run(arguments);
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{arguments}");
     assert_eq!(finished.stdout.matches('\n').count(), 1, "{arguments}");
     serde_json::from_str(&finished.stdout).unwrap()
@@ -55,7 +55,7 @@ fn every_job_is_listed() {
             listed.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
         assert_eq!(listed, names(), "{arguments}");
     }
-    let table = Sandbox::new().run("list").stdout;
+    let table = new_sandbox().run("list").stdout;
     let first_words: Vec<_> =
         table.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(first_words[0], "NAME");
@@ -65,7 +65,7 @@ fn every_job_is_listed() {
 /// The table has one line for each job, with columns one below the other.
 #[test]
 fn table() {
-    let table = Sandbox::new().run("list").stdout;
+    let table = new_sandbox().run("list").stdout;
     let lines: Vec<_> = table.lines().collect();
     assert!(lines.iter().all(|line| !line.starts_with(' ') && line.trim_end() == *line));
     let column = |name| lines[0].find(name).unwrap();
@@ -100,7 +100,7 @@ fn list_as_json() {
 /// The contract, to the letter: platforms read it.
 #[test]
 fn contract() {
-    let finished = Sandbox::new().run("describe echo --json");
+    let finished = new_sandbox().run("describe echo --json");
     let line = line_of(include_str!("../jobs/endings.rs"), "echo") - 1;
     let expected = [
         r#"{"name":"echo","summary":"Returns what it was given.","#,
@@ -158,7 +158,7 @@ fn contract_without_declarations() {
 
 #[test]
 fn for_people() {
-    let text = Sandbox::new().run("describe echo").stdout;
+    let text = new_sandbox().run("describe echo").stdout;
     for line in [
         "echo",
         "  Returns what it was given.",
@@ -172,7 +172,7 @@ fn for_people() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
-    let all = Sandbox::new().run("describe").stdout;
+    let all = new_sandbox().run("describe").stdout;
     assert!(all.contains(&text));
     assert_eq!(
         names().iter().filter(|name| all.lines().any(|line| line == **name)).count(),

@@ -3,14 +3,17 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Finished, Sandbox, finish, names_in, start};
+use chutes_test_support::machine::names_in;
+use chutes_test_support::{Finished, finish, start};
+
+use crate::programs::new_sandbox;
 
 const LAYOUT: [&str; 6] = ["inputs", "logs", "manifest.json", "outputs", "run.json", "scratch"];
 
 /// The name of the directory that is made when none is given.
 #[test]
 fn default_name() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let outcome = sandbox.run("run echo --set epochs=1 --json").outcome();
     let names = names_in(&sandbox.path("runs"));
     let id = outcome.run_id.to_string();
@@ -23,7 +26,7 @@ fn default_name() {
 #[test]
 fn new_and_empty() {
     for (name, exists) in [("new", false), ("a/b/new", false), ("empty", true)] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         if exists {
             std::fs::create_dir(sandbox.path(name)).unwrap();
         }
@@ -36,7 +39,7 @@ fn new_and_empty() {
 
 #[test]
 fn inputs_are_left_for_the_job() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir_all(sandbox.path("run/inputs")).unwrap();
     for name in ["a", "b"] {
         std::fs::write(sandbox.path("run/inputs").join(name), name).unwrap();
@@ -68,7 +71,7 @@ fn check_refused_with(finished: &Finished, directory: &Path, hints: &[&str]) {
 #[test]
 fn not_empty() {
     for name in ["outputs", ".hidden", "inputs-2"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         std::fs::create_dir(sandbox.path("run")).unwrap();
         std::fs::write(sandbox.path("run").join(name), "mine").unwrap();
         let finished = sandbox.run("run echo --set epochs=1 --run-dir run --json");
@@ -80,7 +83,7 @@ fn not_empty() {
 
 #[test]
 fn used_by_another_run() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let first = sandbox.run("run echo --set epochs=1 --run-dir run --json");
     let second = sandbox.run("run echo --set epochs=1 --run-dir run --json");
     check_refused(&second, &sandbox.path("run"));
@@ -93,10 +96,10 @@ fn used_by_another_run() {
 #[test]
 fn two_at_once() {
     for _ in 0..25 {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let command = "run echo --set epochs=1 --run-dir run --json";
         let both = [sandbox.start(command), sandbox.start(command)];
-        let mut both = both.map(crate::support::Running::finish);
+        let mut both = both.map(chutes_test_support::Running::finish);
         both.sort_by_key(|finished| finished.code);
         let [winner, loser] = both;
         assert_eq!(winner.outcome().status().to_string(), "completed");
@@ -117,7 +120,7 @@ fn check_impossible(finished: &Finished, directory: &Path, cause: &str) {
 
 #[test]
 fn in_the_way_is_a_file() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("file"), "mine").unwrap();
     let finished = sandbox.run("run echo --set epochs=1 --run-dir file/run --json");
     check_impossible(&finished, &sandbox.path("file/run"), "Not a directory (os error 20)");
@@ -129,7 +132,7 @@ fn in_the_way_is_a_file() {
 /// Root may write everywhere as long as it has its capabilities, so they are taken away.
 #[test]
 fn parent_is_read_only() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let parent = sandbox.path("parent");
     std::fs::create_dir(&parent).unwrap();
     std::fs::set_permissions(&parent, std::fs::Permissions::from_mode(0o555)).unwrap();
@@ -147,7 +150,7 @@ fn parent_is_read_only() {
 #[test]
 fn nobody_else_can_read() {
     for (name, exists) in [("new", false), ("a/new", false), ("shared", true)] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         if exists {
             std::fs::create_dir(sandbox.path(name)).unwrap();
             let mode = std::fs::Permissions::from_mode(0o755);
@@ -174,7 +177,7 @@ fn nobody_else_can_read() {
 /// the process.
 #[test]
 fn process_is_left_alone() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = ["run", "shows_its_context", "--json"];
     for temporary in [None, Some("/somewhere")] {
         let mut command = sandbox.command(&arguments);
@@ -192,12 +195,12 @@ fn process_is_left_alone() {
 /// The journal is there from the beginning, so that a run that is killed can be told from others.
 #[test]
 fn journal_of_a_run_in_progress() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = ["run", "waits_for_a_file", "--run-dir", "run", "--json"];
     let mut running = start(sandbox.command(&arguments));
     running.wait_for("ready");
     let steps = ["received", "accepted", "executor_ready"];
-    assert_eq!(crate::record::statuses(&sandbox.path("run")), steps);
+    assert_eq!(chutes_test_support::record::statuses(&sandbox.path("run")), steps);
     std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
     assert_eq!(running.finish().outcome().status().to_string(), "completed");
 }

@@ -1,10 +1,11 @@
 //! Every way in which a run can end: exit code, status, failure, messages, and the outputs kept.
 
 use chutes::FailureKind;
+use chutes_test_support::Finished;
+use chutes_test_support::record::{collected, statuses};
 
 use crate::deaths::NO_HOOKS;
-use crate::record::{collected, statuses};
-use crate::support::{Finished, Sandbox};
+use crate::programs::new_sandbox;
 
 /// What is expected of a run that is not stopped from outside.
 struct Expected {
@@ -19,7 +20,7 @@ struct Expected {
 
 #[track_caller]
 fn check(arguments: &str, expected: &Expected) -> Finished {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(&format!("run {arguments} --json"));
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(expected.code), "{finished:#?}");
@@ -35,7 +36,7 @@ fn check(arguments: &str, expected: &Expected) -> Finished {
 
 #[test]
 fn completed() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run echo --set epochs=3 --set label=x --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0));
@@ -75,7 +76,7 @@ fn error_with_causes() {
 fn panic() {
     let source = include_str!("../jobs/endings.rs");
     let line = source.lines().position(|line| line.contains("made of cheese")).unwrap() + 1;
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run panics --json");
     let outcome = finished.outcome();
     let failure = outcome.ending.failure().unwrap();
@@ -91,7 +92,7 @@ fn panic() {
 /// Code of the user stands not only in the function: whatever of it panics, there is an outcome.
 #[track_caller]
 fn check_panic_elsewhere(job: &str, message: &str, outputs: &[&str]) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(&format!("run {job} --json"));
     assert_eq!(finished.code, Some(1), "{finished:#?}");
     let outcome = finished.outcome();
@@ -133,7 +134,7 @@ fn result_that_json_cannot_hold() {
 fn check_rejected(arguments: &str, error: &'static str) {
     let errors = [error];
     let (code, status, kind) = (2, "rejected", FailureKind::InvalidData);
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(&format!("run {arguments} --json"));
     let outcome = finished.outcome();
     assert_eq!((finished.code, outcome.status().to_string()), (Some(code), status.into()));
@@ -266,7 +267,7 @@ fn time_limit_and_a_job_that_then_fails() {
 
 #[test]
 fn directory_of_the_run_is_gone() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run removes_its_directory --json");
     let outcome = finished.printed_outcome();
     assert_eq!(finished.code, Some(4), "{finished:#?}");

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chutes::{Event, LogStream, Outcome, RunEvent};
+use chutes_test_support::{Finished, finish, start};
 
-use crate::support::{Finished, Sandbox, finish, start};
+use crate::programs::new_sandbox;
 
 /// What a pipe holds unless somebody has changed it, in bytes.
 const PIPE: usize = 64 * 1024;
@@ -73,7 +74,7 @@ fn check_not_all_written(finished: &Finished, why: &str) {
 
 #[test]
 fn into_a_file() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("events"), "what was there before\n").unwrap();
     let finished =
         sandbox.run("run leaves_a_helper --set files=2 --output sink --events events --json");
@@ -99,7 +100,7 @@ fn into_a_file() {
 /// A run that never began has no events, and a place that cannot be written is no run.
 #[test]
 fn nowhere() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for (target, code) in [("missing/events", 4), ("fd:77", 4)] {
         let finished = sandbox.run(&format!("run echo --set epochs=1 --events {target}"));
         assert_eq!(finished.code, Some(code), "{finished:#?}");
@@ -111,7 +112,7 @@ fn nowhere() {
 /// The newest report is never left out, however many there were.
 #[test]
 fn newest_progress() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run reports_progress --events events --json");
     let events = parse(&std::fs::read_to_string(sandbox.path("events")).unwrap());
     assert_eq!(check_complete(&events), finished.outcome());
@@ -128,7 +129,7 @@ fn newest_progress() {
 #[test]
 fn into_a_descriptor() {
     for redirection in ["3>&1 >/dev/null", "3>events >/dev/null"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let script = format!("\"$@\" {redirection}");
         let wrapper = ["sh", "-c", &script, "sh"];
         let arguments = ["run", "echo", "--set", "epochs=1", "--events", "fd:3"];
@@ -144,7 +145,7 @@ fn into_a_descriptor() {
 /// A reader that takes its time gets everything that fits into the queue, and the end in any case.
 #[test]
 fn a_slow_reader() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let path = sandbox.path("pipe");
     let reader = thread::spawn(move || {
@@ -170,7 +171,7 @@ fn a_slow_reader() {
 /// The run ends while the pipe is full, which is seen by its outcome on disk.
 #[test]
 fn a_reader_that_never_reads() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let pipe = open_pipe(&sandbox.path("pipe"));
     let finished = sandbox.run("run prints_much --events pipe --run-dir run --json");
@@ -186,7 +187,7 @@ fn a_reader_that_never_reads() {
 /// A pipe that nobody has opened yet does not keep the run from beginning, nor from its limits.
 #[test]
 fn no_reader_at_all() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let finished = sandbox.run("run echo --set epochs=1 --events pipe --run-dir run --json");
     assert_eq!(finished.outcome().status().to_string(), "completed");
@@ -196,7 +197,7 @@ fn no_reader_at_all() {
 /// Whoever comes late gets everything from the beginning.
 #[test]
 fn a_late_reader() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let mut running = start(sandbox.command(&[
         "run",
@@ -217,7 +218,7 @@ fn a_late_reader() {
 
 #[test]
 fn a_reader_that_goes_away() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let arguments = ["run", "waits_for_a_file", "--run-dir", "run", "--events", "pipe", "--json"];
     let mut running = start(sandbox.command(&arguments));
@@ -236,7 +237,7 @@ fn a_reader_that_goes_away() {
 /// Limits hold while the pipe is full.
 #[test]
 fn limits_are_not_delayed() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_pipe(&sandbox.path("pipe"));
     let pipe = open_pipe(&sandbox.path("pipe"));
     let begin = Instant::now();
@@ -254,7 +255,7 @@ fn limits_are_not_delayed() {
 /// A disk that is full for events is told of, and is no fault of the run.
 #[test]
 fn full() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run echo --set epochs=1 --events /dev/full --json");
     assert_eq!(finished.outcome().status().to_string(), "completed");
     check_not_all_written(&finished, "No space left on device (os error 28)");

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chutes::{FailureKind, FileState};
+use chutes_test_support::finish;
+use chutes_test_support::machine::peak_memory;
+use chutes_test_support::record::{collected, not_collected};
 
-use crate::record::{collected, not_collected};
-use crate::support::{Sandbox, finish, peak_memory};
+use crate::programs::new_sandbox;
 
 const LINK: &str = "a symbolic link is never followed";
 
 #[test]
 fn files_of_all_kinds() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run writes_everything --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0));
@@ -36,7 +38,7 @@ fn links_are_not_followed() {
     let secret = std::fs::read_to_string("/etc/hostname").unwrap();
     let secret = secret.trim();
     assert_ne!(secret, "");
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run writes_everything --json --run-dir run");
     assert_eq!(finished.code, Some(0));
     let digest = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read("/etc/hostname").unwrap());
@@ -65,7 +67,7 @@ fn everything_below(folder: &Path) -> String {
 /// The output directory itself is no exception.
 #[test]
 fn output_directory_that_is_a_link() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir(sandbox.path("elsewhere")).unwrap();
     std::fs::write(sandbox.path("elsewhere/secret.txt"), "secret").unwrap();
     let data = format!("{:?}", sandbox.path("elsewhere"));
@@ -77,7 +79,7 @@ fn output_directory_that_is_a_link() {
 
 #[test]
 fn name_that_is_not_text() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run writes_a_strange_name --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
@@ -89,7 +91,7 @@ fn name_that_is_not_text() {
 /// Root may read everything as long as it has its capabilities, so they are taken away.
 #[test]
 fn files_that_cannot_be_read() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let wrapper: &[_] = if rustix::process::geteuid().is_root() {
         &["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     } else {
@@ -116,7 +118,7 @@ fn files_that_cannot_be_read() {
 /// What the job has left writing is ended before its outputs are collected.
 #[test]
 fn file_that_is_still_written() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run keeps_writing --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
@@ -127,7 +129,7 @@ fn file_that_is_still_written() {
 /// A file that somebody else makes longer, faster than it can be read, must not keep the run from ending.
 #[test]
 fn file_that_grows_without_end() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running = sandbox.start("run waits_for_a_file --run-dir run --json");
     running.wait_for("ready");
     let file = std::fs::File::create(sandbox.path("run/outputs/growing.bin")).unwrap();
@@ -155,7 +157,7 @@ fn file_that_grows_without_end() {
 
 #[test]
 fn many_files() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run writes_many_files --data 10000 --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0));
@@ -171,7 +173,7 @@ fn huge_file() {
     // In kilobytes.
     const MOST_MEMORY: u64 = 64 * 1024;
 
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let running = sandbox.start(&format!("run writes_a_huge_file --data {BYTES} --json"));
     let mut peak = 0;
     let finished = running.finish_watched(Duration::from_millis(5), |pid| {

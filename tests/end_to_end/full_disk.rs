@@ -1,13 +1,15 @@
 //! A disk that a job fills: the run ends and says how, and never claims to have completed.
 
 use chutes::FailureKind;
+use chutes_test_support::machine::unshare;
+use chutes_test_support::{Finished, finish};
 
-use crate::support::{Finished, Sandbox, finish, unshare};
+use crate::programs::new_sandbox;
 
 /// Runs `fills_the_disk` in a file system of its own, which is gone together with the process.
 #[track_caller]
 fn run(when_full: &str) -> Finished {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir(sandbox.path("disk")).unwrap();
     let script = "mount -t tmpfs -o size=1m none disk && exec \"$@\"";
     let wrapper = [&unshare(&["--mount"])[..], &["sh", "-c", script, "sh"]].concat();
@@ -60,7 +62,7 @@ fn standard_output_is_full() {
         &["completions", "bash"],
         &["run", "echo", "--set", "epochs=1", "--json"],
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let wrapper = ["sh", "-c", "exec \"$@\" >/dev/full", "sh"];
         let finished = finish(sandbox.wrapped(&wrapper, arguments));
         assert_eq!(finished.code, Some(4), "{arguments:?}: {finished:#?}");

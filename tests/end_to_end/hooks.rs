@@ -1,9 +1,10 @@
 //! Startup and shutdown hooks: their order, their state, and what happens when they fail.
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::Finished;
+use chutes_test_support::record::{collected, statuses};
 
-use crate::record::{collected, statuses};
-use crate::support::{Finished, Sandbox};
+use crate::programs::new_sandbox;
 
 /// One run of the job whose data says how the hooks behave.
 struct HookRun {
@@ -16,7 +17,7 @@ struct HookRun {
 
 #[track_caller]
 fn run(behaviour: &[&str], options: &str) -> HookRun {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = serde_json::to_string(behaviour).unwrap();
     let finished = sandbox.run(&format!("run uses_state --data {data} --json {options}"));
     let outcome = finished.outcome();
@@ -39,7 +40,7 @@ fn order_and_state() {
 
 #[test]
 fn missing_state() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run wants_missing_state --json");
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(1));

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 
-use crate::support::{Finished, Sandbox, finish};
+use chutes_test_support::{Finished, Sandbox, finish};
+
+use crate::programs::new_sandbox;
 
 /// What a job that shows its context was given.
 #[track_caller]
@@ -13,7 +15,7 @@ fn received(finished: &Finished) -> serde_json::Value {
 
 #[test]
 fn data_from_a_file() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("in.json"), "{\"a\":\n [1, 2]}\n").unwrap();
     let finished = sandbox.run("run shows_its_context --data @in.json --json");
     assert_eq!(received(&finished), serde_json::json!({"a": [1, 2]}));
@@ -21,7 +23,7 @@ fn data_from_a_file() {
 
 #[test]
 fn data_from_standard_input() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("in.json"), "[true]").unwrap();
     let mut command = sandbox.command(&["run", "shows_its_context", "--data", "-", "--json"]);
     command.stdin(File::open(sandbox.path("in.json")).unwrap());
@@ -37,7 +39,7 @@ fn fields() {
         ("--set a= --set b=null --set c=1e3", serde_json::json!({"a": "", "b": null, "c": 1e3})),
         ("--set a=1 --set a=2", serde_json::json!({"a": 2})),
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = sandbox.run(&format!("run shows_its_context {arguments} --json"));
         assert_eq!(received(&finished), expected, "{arguments}");
     }
@@ -46,7 +48,7 @@ fn fields() {
 /// A field that is a text by its schema stays one.
 #[test]
 fn fields_have_the_type_of_the_schema() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run echo --set epochs=7 --set label=007 --json");
     let result = finished.outcome().result.unwrap();
     assert_eq!(result.as_str(), r#"{"epochs":7,"rate":0.5,"label":"007"}"#);
@@ -67,7 +69,7 @@ fn check_unreadable(sandbox: &Sandbox, arguments: &str, errors: &[&str], hint: O
 
 #[test]
 fn unreadable_data() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("in.json"), "{}").unwrap();
     std::fs::write(sandbox.path("latin1.json"), b"\"\xe9\"").unwrap();
     for (arguments, error, hint) in [
@@ -99,7 +101,7 @@ fn unreadable_data() {
 fn data_that_is_too_large() {
     const LIMIT: u64 = 64 * 1024 * 1024;
 
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let large = File::create(sandbox.path("large.json")).unwrap();
     large.set_len(LIMIT + 1).unwrap();
     let error = "error: the data in `large.json` is larger than 64 MiB";
@@ -115,7 +117,7 @@ fn data_that_is_too_large() {
 /// Data that would exhaust the stack of whoever reads it.
 #[test]
 fn data_that_is_too_deep() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     std::fs::write(sandbox.path("deep.json"), deep).unwrap();
     for arguments in ["--data @deep.json", "--data @deep.json --set a=1"] {

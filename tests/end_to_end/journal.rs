@@ -5,10 +5,12 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::machine::{names_in, unshare};
+use chutes_test_support::record::{collected, journal};
+use chutes_test_support::{Finished, Sandbox, finish, start};
 
-use crate::record::{collected, journal};
+use crate::programs::new_sandbox;
 use crate::recovery::copy;
-use crate::support::{Finished, Sandbox, finish, names_in, start, unshare};
 
 /// A run that has completed, whose journal is then changed.
 struct Whole {
@@ -19,7 +21,7 @@ struct Whole {
 impl Whole {
     #[track_caller]
     fn new() -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = sandbox.run("run leaves_a_helper --set files=2 --run-dir whole --json");
         assert_eq!(finished.outcome().status().to_string(), "completed");
         let bytes = std::fs::read(sandbox.path("whole/run.json")).unwrap();
@@ -204,7 +206,7 @@ fn a_huge_line() {
 /// In the place of the journal is something that is no file.
 #[test]
 fn not_a_file() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for (what, name) in [("mkfifo", "pipe"), ("mkdir", "folder")] {
         let path = sandbox.path(name);
         std::fs::create_dir(&path).unwrap();
@@ -270,7 +272,7 @@ fn a_read_only_file_system() {
 /// can be read: the outcome above all.
 #[test]
 fn a_disk_that_is_full_for_a_while() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir(sandbox.path("disk")).unwrap();
     let script = "mount -t tmpfs -o size=1m none disk && \"$@\"; code=$?
         cp disk/run/run.json copy; exit $code";
@@ -305,7 +307,7 @@ fn a_disk_that_is_full_for_a_while() {
 /// the platform. What is there is whole, and `recover` claims no more than it says.
 #[test]
 fn a_journal_that_cannot_grow() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     // SIGXFSZ is ignored, so that a write stops at the limit.
     let script = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
     let wrapper = ["bash", "-c", script, "bash"];
@@ -328,7 +330,7 @@ fn a_journal_that_cannot_grow() {
 /// A run whose directory somebody removes does not claim that its outputs are there.
 #[test]
 fn a_directory_that_is_removed() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running = sandbox.start("run stops_when_told --run-dir run --json");
     running.wait_for("ready");
     std::fs::remove_dir_all(sandbox.path("run")).unwrap();

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chutes::{EndStatus, FailureKind, Outcome, Phase};
+use chutes_test_support::machine::peak_memory;
+use chutes_test_support::record::{collected, not_collected};
+use chutes_test_support::start;
 
 use crate::deaths::{COMPLETED, Expected, NO_HOOKS, check};
-use crate::record::{collected, not_collected};
-use crate::support::{JOBS, Sandbox, peak_memory, start};
+use crate::programs::{JOBS, new_sandbox};
 use crate::tree::assert_nobody_left;
 
 /// What a machine with much else to do may need on top of all limits.
@@ -122,7 +124,7 @@ fn tree_of_a_job_that_yields() {
 /// One second to start.
 #[track_caller]
 fn check_start(behaviour: &str, message: &str, warnings: &[&str]) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = format!(r#"["{behaviour}"]"#);
     let options = "--start-limit 1 --grace 1 --json";
     let finished = sandbox.run(&format!("run uses_state --data {data} {options}"));
@@ -154,7 +156,7 @@ fn startup_hooks() {
 /// Collecting ends at its limit, too, and what was not collected is not said to be.
 #[test]
 fn upload() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     // More than can be read in a day.
     let options = "--data 8000000000000 --upload-limit 1 --json";
     let finished = sandbox.run(&format!("run writes_a_huge_file {options}"));
@@ -175,7 +177,7 @@ fn flood() {
     // What is kept of one stream, and lines that say what is missing.
     const MOST_LOG: u64 = 256 * 1024 * 1024 + 4096;
 
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let way =
         serde_json::json!({ "shell": format!("yes $(printf %01000d 0) | head -c {PRINTED}") })
             .to_string();

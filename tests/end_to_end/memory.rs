@@ -3,9 +3,11 @@
 use std::process::Command;
 
 use chutes::{EndStatus, FailureKind, Phase};
+use chutes_test_support::machine::cover;
+use chutes_test_support::{Finished, Sandbox, finish};
 
 use crate::deaths::{COMPLETED, Expected, NO_HOOKS, check_finished};
-use crate::support::{Finished, Sandbox, cover, finish};
+use crate::programs::new_sandbox;
 use crate::tree::assert_nobody_left;
 
 /// What a run without a cgroup says about its limit.
@@ -39,19 +41,19 @@ fn check_beyond(finished: &Finished, limit: &str) {
     assert_eq!(failure.message, format!("the job needed more memory than its limit of {limit}"));
     assert_eq!(failure.worker_signal.as_deref(), Some(signal));
     assert_eq!(finished.code, Some(1));
-    assert_eq!(crate::record::collected(&outcome), ["partial.txt"]);
+    assert_eq!(chutes_test_support::record::collected(&outcome), ["partial.txt"]);
 }
 
 #[test]
 fn too_much() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run(sandbox.command(&arguments(EATS_300_MB, "64MB")), &sandbox);
     check_beyond(&finished, "64.0 MB");
 }
 
 #[test]
 fn enough() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run(sandbox.command(&arguments(r#"{"memory":20}"#, "2GB")), &sandbox);
     assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
 }
@@ -65,7 +67,7 @@ fn no_limit() {
 /// The kernel ends the process that needs too much. When that is not the job's own, the job hears of it.
 #[test]
 fn too_much_in_a_child() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script = "head -c 300000000 /dev/zero | tail";
     let way = serde_json::json!({ "shell": script }).to_string();
     let finished = run(sandbox.command(&arguments(&way, "200MB")), &sandbox);
@@ -84,7 +86,7 @@ fn without_cgroup(sandbox: &Sandbox, arguments: &[&str]) -> Command {
 
 #[test]
 fn too_much_without_a_cgroup() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run(without_cgroup(&sandbox, &arguments(EATS_300_MB, "600MB")), &sandbox);
     assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
     let more = r#"{"memory":700}"#;
@@ -97,7 +99,7 @@ fn too_much_without_a_cgroup() {
 /// A job that survives without memory is told that its limit is not quite what was asked for.
 #[test]
 fn enough_without_a_cgroup() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run(without_cgroup(&sandbox, &arguments(r#""value""#, "4GB")), &sandbox);
     let outcome = finished.outcome();
     assert_eq!(outcome.status(), EndStatus::Completed, "{finished:#?}");
@@ -108,7 +110,7 @@ fn enough_without_a_cgroup() {
 /// So little that not even the worker can start: that is said, and is no fault of the platform.
 #[test]
 fn next_to_nothing() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     // A job that needs no memory could even complete when the worker has started before the limit is set.
     let finished = run(without_cgroup(&sandbox, &arguments(EATS_300_MB, "1MB")), &sandbox);
     let outcome = finished.outcome();
@@ -127,7 +129,7 @@ fn next_to_nothing() {
 /// A death without a cgroup is as certain as one with it.
 #[test]
 fn killed_without_a_cgroup() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let way = r#"{"signal":9}"#;
     let finished = run(without_cgroup(&sandbox, &["run", "dies", "--data", way]), &sandbox);
     let expected = Expected {

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use chutes_test_support::{Finished, finish, start};
 use rustix::process::Pid;
 
-use crate::support::{Finished, Sandbox, finish, start};
+use crate::programs::new_sandbox;
 
 const OUT: &str = "out: line\nout: not text: \u{fffd}\nout: child\nout: unfinished";
 
 /// Runs the job that prints, and says what its logs hold.
 #[track_caller]
 fn run(options: &str) -> (Finished, [String; 2]) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(&format!("run prints --run-dir run {options}"));
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     let logs = ["stdout.log", "stderr.log"].map(|name| {
@@ -65,7 +66,7 @@ fn last_line_of_the_job() {
 
 #[test]
 fn filter_of_events() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for (filter, shown) in [("debug", true), ("off", false)] {
         let mut command = sandbox.command(&["run", "prints"]);
         command.env("RUST_LOG", filter);
@@ -77,7 +78,7 @@ fn filter_of_events() {
 
 #[test]
 fn more_than_a_pipe_holds() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run prints_much --run-dir run");
     assert_eq!(finished.code, Some(0));
     assert_eq!(finished.stdout.lines().count(), 20_000);
@@ -91,7 +92,7 @@ fn more_than_a_pipe_holds() {
 /// Progress becomes lines, few of them, and the last report is one of them.
 #[test]
 fn progress() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run("run reports_progress");
     let lines: Vec<_> =
         finished.stderr.lines().filter(|line| line.starts_with("progress: ")).collect();
@@ -113,7 +114,7 @@ fn no_colours() {
         "run --help",
         "--wrong",
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = sandbox.run(arguments);
         assert!(!finished.stdout.contains('\u{1b}'), "{arguments}: {finished:#?}");
         assert!(!finished.stderr.contains('\u{1b}'), "{arguments}: {finished:#?}");
@@ -133,7 +134,7 @@ fn nobody_reads() {
         &["run", "prints_much"],
         &["run", "prints_much", "--json"],
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let wrapper = ["sh", "-c", "exec \"$@\" | true", "sh"];
         // The shell gives the exit code of `true`; the job's is on standard error.
         let finished = finish(sandbox.wrapped(&wrapper, arguments));
@@ -150,7 +151,7 @@ fn nobody_reads() {
 #[test]
 fn streams_are_closed() {
     for closed in ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let script = format!("exec \"$@\" {closed}");
         let arguments = ["run", "prints", "--run-dir", "run"];
         let finished = finish(sandbox.wrapped(&["sh", "-c", &script, "sh"], &arguments));
@@ -163,7 +164,7 @@ fn streams_are_closed() {
 /// A process that the job leaves behind must not keep the run from ending, nor outlive it.
 #[test]
 fn child_that_stays() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running = sandbox.start("run leaves_a_child --run-dir run --json");
     running.wait_for("before");
     let finished = running.finish();
@@ -179,7 +180,7 @@ fn child_that_stays() {
 /// Standard input is the job's as it is: nothing is read from it that was not asked for.
 #[test]
 fn standard_input_is_not_touched() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script = "\"$@\" >/dev/null 2>&1; cat";
     std::fs::write(sandbox.path("in"), "still here").unwrap();
     let arguments = ["run", "echo", "--set", "epochs=1"];

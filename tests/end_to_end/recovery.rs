@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::record::{collected, journal};
+use chutes_test_support::{Finished, Sandbox, finish};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use crate::record::{collected, journal};
-use crate::support::{Finished, Sandbox, finish};
+use crate::programs::new_sandbox;
 
 /// Ends the supervisor right after the record with this number.
 const STOP: &str = "CHUTES_TEST_STOP_AFTER_RECORD";
@@ -176,7 +177,7 @@ fn check(before: &[String], recovered: &Finished, outcome: &Outcome) {
 fn check_each_record(fault: &str, options: &[&str]) -> usize {
     let arguments = [&RUN, options].concat();
     for record in 1.. {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         if !crashes(&sandbox, &arguments, fault, record) {
             return record - 1;
         }
@@ -253,7 +254,7 @@ fn killed_within_each_record_with_a_sink() {
 /// Recovering is interrupted at each of its own records, and begun again.
 #[track_caller]
 fn check_each_record_of_recovery(first: &str, fault: &str) {
-    let template = Sandbox::new();
+    let template = new_sandbox();
     let arguments = [&RUN[..], &["--output", "sink"]].concat();
     let last = 1 + records_of_whole_run().iter().position(|record| record == first).unwrap();
     assert!(crashes(&template, &arguments, STOP, last));
@@ -277,7 +278,7 @@ fn check_each_record_of_recovery(first: &str, fault: &str) {
 
 /// The records of a run that nobody interrupts.
 fn records_of_whole_run() -> Vec<String> {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = [&RUN[..], &["--run-dir", "run", "--output", "sink"]].concat();
     let finished = finish(sandbox.command(&arguments));
     assert_eq!(finished.code, Some(0), "{finished:#?}");

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::machine::{child_of, open_terminal, unshare};
+use chutes_test_support::record::{collected, not_collected};
+use chutes_test_support::{Running, Sandbox, start};
 use rustix::process::Signal;
 
-use crate::record::{collected, not_collected};
-use crate::support::{Running, Sandbox, child_of, open_terminal, start, unshare};
+use crate::programs::new_sandbox;
 use crate::tree::assert_nobody_left;
 
 /// Starts a job with the dispositions of signals that a login shell gives, whoever runs the tests.
@@ -34,7 +36,7 @@ fn finish_cancelled(running: Running, message: &str, outputs: &[&str]) -> Outcom
 #[test]
 fn once() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let mut running = start_ordinary(&sandbox, "stops_when_told");
         running.wait_for("ready");
         running.signal(signal);
@@ -47,7 +49,7 @@ fn once() {
 
 #[test]
 fn grace_is_enforced() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running = start_ordinary(&sandbox, "ignores_cancellation --grace 1");
     running.wait_for("ready");
     running.signal(Signal::TERM);
@@ -62,7 +64,7 @@ fn twice() {
     for (first, second) in
         [(Signal::INT, Signal::INT), (Signal::TERM, Signal::TERM), (Signal::HUP, Signal::TERM)]
     {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let mut running = start_ordinary(&sandbox, "ignores_cancellation --grace 1h");
         running.wait_for("ready");
         running.signal(first);
@@ -100,7 +102,7 @@ fn job_that_dies() {
             None,
         ),
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let wrapper = ["env", "--default-signal=INT,TERM,HUP"];
         let arguments = ["run", "dies", "--data", way, "--grace", "1h", "--json"];
         let mut running = start(sandbox.wrapped(&wrapper, &arguments));
@@ -127,7 +129,7 @@ fn job_that_dies() {
 /// has its grace, and what it has started is not torn away from it.
 #[test]
 fn at_a_terminal() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script =
         "trap 'echo torn' INT; echo ready; while [ ! -e go ]; do sleep 0.01; done; echo whole";
     let way = serde_json::json!({ "shell": script }).to_string();
@@ -150,7 +152,7 @@ fn at_a_terminal() {
 /// A sink that takes no answer to mind keeps a run for as long as nobody gives up.
 #[test]
 fn during_delivery() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let output = format!("good.txt=http://{}/good.txt", deaf.local_addr().unwrap());
     let arguments = ["run", "writes_a_huge_file", "--data", "1", "--output", &output, "--json"];
@@ -170,7 +172,7 @@ fn during_delivery() {
 /// A terminal that is closed tells so more than once; that is no reason to hurry.
 #[test]
 fn hangup_twice() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running = start_ordinary(&sandbox, "waits_for_a_file --run-dir run");
     running.wait_for("ready");
     running.signal(Signal::HUP);
@@ -184,7 +186,7 @@ fn hangup_twice() {
 /// the outcome says what is missing.
 #[test]
 fn again_and_again() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     // More than can be read in a day.
     let mut running = start_ordinary(&sandbox, "writes_a_huge_file --data 8000000000000");
     running.wait_for("ready");
@@ -200,7 +202,7 @@ fn again_and_again() {
 
 #[test]
 fn during_startup() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut running =
         start_ordinary(&sandbox, r#"uses_state --data ["startup_hangs"] --grace 1 --run-dir run"#);
     running.wait_for("starting up");
@@ -216,7 +218,7 @@ fn during_startup() {
 #[test]
 fn at_the_very_beginning() {
     for _ in 0..25 {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let mut running = start_ordinary(&sandbox, "stops_when_told");
         running.wait_for("running `stops_when_told` in ");
         running.signal(Signal::TERM);
@@ -229,7 +231,7 @@ fn at_the_very_beginning() {
 /// A job that has finished stays finished when the cancel comes while a shutdown hook runs.
 #[test]
 fn after_the_job() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = r#"uses_state --data ["shutdown_waits","shutdown_writes"] --run-dir run"#;
     let mut running = start_ordinary(&sandbox, data);
     running.wait_for("shutting down");
@@ -246,7 +248,7 @@ fn after_the_job() {
 /// The second cancel ends shutdown hooks, too; what the job did is still kept.
 #[test]
 fn after_the_job_twice() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = r#"uses_state --data ["shutdown_hangs"] --grace 1h"#;
     let mut running = start_ordinary(&sandbox, data);
     running.wait_for("shutting down");
@@ -268,7 +270,7 @@ fn after_the_job_twice() {
 
 #[test]
 fn hangup_under_nohup() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = ["run", "waits_for_a_file", "--run-dir", "run", "--json"];
     let mut running = start(sandbox.wrapped(&["nohup"], &arguments));
     running.wait_for("ready");
@@ -283,7 +285,7 @@ fn hangup_under_nohup() {
 /// signal to the run itself means it nevertheless.
 #[test]
 fn interrupt_that_was_ignored() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let wrapper = ["env", "--ignore-signal=INT"];
     let arguments = ["run", "stops_when_told", "--json"];
     let mut running = start(sandbox.wrapped(&wrapper, &arguments));
@@ -296,7 +298,7 @@ fn interrupt_that_was_ignored() {
 #[test]
 fn as_process_1() {
     for signal in [Signal::INT, Signal::TERM] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let wrapper = unshare(&["--pid", "--fork", "--mount-proc", "--kill-child"]);
         let arguments = ["run", "stops_when_told", "--json"];
         let mut running = start(sandbox.wrapped(&wrapper, &arguments));

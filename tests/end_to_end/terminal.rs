@@ -6,9 +6,10 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::thread;
 
+use chutes_test_support::machine::open_terminal;
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::support::{Sandbox, open_terminal};
+use crate::programs::new_sandbox;
 
 /// Runs a command at a terminal of its own, 100 columns wide. Returns the exit code and everything
 /// that came to the screen.
@@ -36,7 +37,7 @@ fn at_terminal(mut command: Command) -> (Option<i32>, String) {
 }
 
 fn run(arguments: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut command = sandbox.command(&arguments.split_whitespace().collect::<Vec<_>>());
     command.envs(environment.iter().copied());
     at_terminal(command)

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use chutes::{EndStatus, FailureKind, Outcome};
+use chutes_test_support::machine::{child_of, cover, unshare};
+use chutes_test_support::{Finished, Sandbox, finish, start};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::deaths::{COMPLETED, Expected, NO_HOOKS, check, check_finished};
-use crate::support::{Finished, Sandbox, child_of, cover, finish, start, unshare};
+use crate::programs::new_sandbox;
 
 /// Nobody of a run is left, and its cgroup is gone.
 #[track_caller]
@@ -65,7 +67,7 @@ fn check_left(script: &str, warning: &str) {
 
 #[track_caller]
 fn check_left_by(wrapper: &[&str], script: &str, warning: &str) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let way = serde_json::json!({ "shell": script }).to_string();
     let finished = finish(sandbox.wrapped(wrapper, &["run", "dies", "--data", &way, "--json"]));
     let outcome = finished.outcome();
@@ -150,7 +152,7 @@ const KILLED: Expected = Expected {
 /// The processes of a job that has died go the same way.
 #[test]
 fn left_by_a_dead_job() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script = "setsid -f sleep 300; (trap '' TERM; exec sleep 300) & kill -9 $PPID; wait";
     let way = serde_json::json!({ "shell": script }).to_string();
     let finished = finish(sandbox.command(&["run", "dies", "--data", &way, "--json"]));
@@ -189,7 +191,7 @@ fn orphans_that_end_are_not_kept() {
     let way = serde_json::json!({ "shell": script }).to_string();
     let arguments = ["run", "dies", "--data", &way, "--json"];
     for wrapper in [vec![], unshare(&["--pid", "--fork", "--mount-proc", "--kill-child"])] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = finish(sandbox.wrapped(&wrapper, &arguments));
         let outcome = check_finished(&finished, &way, &COMPLETED);
         assert_nobody_left(&sandbox, &outcome);
@@ -199,7 +201,7 @@ fn orphans_that_end_are_not_kept() {
 /// The kernel takes the worker along when the supervisor is killed, and `recover` does the rest.
 #[test]
 fn kills_its_supervisor() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = ["run", "dies", "--data", r#""kill_supervisor""#, "--run-dir", "run"];
     let mut running = start(sandbox.command(&arguments));
     running.wait_for("ready");
@@ -221,14 +223,14 @@ fn recovered(finished: &Finished) -> Outcome {
     assert_eq!(finished.code, Some(4), "{finished:#?}");
     assert_eq!(outcome.status(), EndStatus::HordeFailed);
     assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::SupervisorLost);
-    assert_eq!(crate::record::collected(&outcome), ["partial.txt"]);
+    assert_eq!(chutes_test_support::record::collected(&outcome), ["partial.txt"]);
     outcome
 }
 
 /// What the job has started lives on when the supervisor is killed, until the run is recovered.
 #[test]
 fn daemons_of_a_killed_supervisor() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script = "setsid -f sleep 300 >/dev/null 2>&1
         while [ ! -e go ]; do sleep 0.01; done
         kill -9 $(awk '$1 == \"PPid:\" { print $2 }' /proc/$PPID/status)";
@@ -238,7 +240,7 @@ fn daemons_of_a_killed_supervisor() {
     running.wait_for("ready");
     fs::write(sandbox.path("run/scratch/go"), "").unwrap();
     running.finish_killed();
-    let journal = crate::record::journal(&sandbox.path("run"));
+    let journal = chutes_test_support::record::journal(&sandbox.path("run"));
     let left = left(&sandbox, journal[0]["run"]["id"].as_str().unwrap());
     let is_daemon = |status: &String| {
         ["Name:\tsleep\n", "Name:\tsetsid\n"].iter().any(|name| status.starts_with(name))

@@ -1,11 +1,13 @@
 //! Help, and what is said when the command line is wrong.
 
-use crate::support::{DUPLICATE_JOBS, JOBS, Sandbox, finish};
+use chutes_test_support::finish;
+
+use crate::programs::{DUPLICATE_JOBS, JOBS, new_sandbox};
 
 /// A wrong command line: exit code 2, nothing on standard output, nothing made.
 #[track_caller]
 fn check(arguments: &str, error: &str, hint: &str) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = sandbox.run(arguments);
     assert_eq!(finished.code, Some(2), "{arguments}: {finished:#?}");
     assert_eq!(finished.stdout, "", "{arguments}");
@@ -67,7 +69,7 @@ fn wrong_values() {
 #[test]
 fn wrong_durations() {
     for text in ["1x", "soon", "-1", "1.5", "99999999999999999999"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = sandbox.run(&format!("run echo --grace={text}"));
         assert_eq!(finished.code, Some(2), "{finished:#?}");
         let start = format!("error: invalid value '{text}' for '--grace <DURATION>': ");
@@ -80,7 +82,7 @@ fn wrong_durations() {
 /// A limit that no clock can hold is no reason to crash.
 #[test]
 fn longest_durations() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let longest = u64::MAX;
     let finished = sandbox.run(&format!("run fails --time-limit {longest} --grace {longest}"));
     assert!(!finished.stderr.contains("panicked at chutes"), "{finished:#?}");
@@ -91,7 +93,7 @@ fn longest_durations() {
 
 #[test]
 fn nothing_asked_for() {
-    let finished = Sandbox::new().run("");
+    let finished = new_sandbox().run("");
     assert_eq!((finished.code, &*finished.stdout), (Some(2), ""));
     assert!(finished.stderr.contains("Usage: test-jobs <COMMAND>"), "{finished:#?}");
 }
@@ -109,7 +111,7 @@ fn help() {
         ("list --help", &["Usage: test-jobs list [OPTIONS]"]),
         ("completions --help", &["bash", "zsh", "fish"]),
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = sandbox.run(arguments);
         assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{arguments}");
         for part in parts {
@@ -133,7 +135,7 @@ fn duplicate_jobs() {
         "error: two jobs are named `train`: one in module `duplicate_jobs::first` at tests/jobs/duplicate.rs:{first}, one in module `duplicate_jobs::second` at tests/jobs/duplicate.rs:{second}; rename one of them",
     );
     for arguments in [&["list"][..], &["list", "--json"], &["describe"], &["run", "train"]] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = finish(sandbox.program(&[&[DUPLICATE_JOBS], arguments].concat()));
         assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{arguments:?}");
         assert_eq!(finished.errors(), [&*error], "{arguments:?}");
@@ -144,7 +146,7 @@ fn duplicate_jobs() {
 #[test]
 fn completions() {
     for shell in ["bash", "zsh", "fish"] {
-        let finished = Sandbox::new().run(&format!("completions {shell}"));
+        let finished = new_sandbox().run(&format!("completions {shell}"));
         assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{shell}");
         for word in ["test-jobs", "describe", "run-dir"] {
             assert!(finished.stdout.contains(word), "{shell}: {word}");
@@ -155,7 +157,7 @@ fn completions() {
 
 #[test]
 fn completion_script_for_bash_is_valid() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let script = sandbox.run("completions bash").stdout;
     std::fs::write(sandbox.path("completions"), script).unwrap();
     let finished = finish(sandbox.program(&["bash", "-n", "completions"]));
@@ -176,7 +178,7 @@ fn completion_script_for_bash_is_valid() {
 /// The name in help and messages is that of the file.
 #[test]
 fn name_of_the_binary() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::os::unix::fs::symlink(JOBS, sandbox.path("trainers")).unwrap();
     let finished = finish(sandbox.program(&["./trainers", "--help"]));
     assert!(finished.stdout.contains("Usage: trainers <COMMAND>"), "{finished:#?}");

@@ -18,6 +18,7 @@ const FOLDERS: [&str; 6] = [
     "chutes-runtime/src",
     "crates",
     "tests/end_to_end",
+    "tests/support/src",
     "xtask/src",
 ];
 

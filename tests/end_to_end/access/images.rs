@@ -3,14 +3,15 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::clients::front::Client;
+use chutes_test_support::clients::tcp::{ask, check_free, connect};
+use chutes_test_support::events::{events, named, wait_for_event};
+use chutes_test_support::record::collected;
+use chutes_test_support::{Running, own_address};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::server::{ask, check_free, connect, events, named, wait_for_event};
-use super::streaming::client::Client;
 use crate::containers::{Stage, shell, with};
-use crate::record::collected;
-use crate::support::{Running, own_address};
 
 /// A web server on a port of the container.
 fn serves(port: u16, before: &str) -> Value {

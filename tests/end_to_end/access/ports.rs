@@ -3,14 +3,16 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::clients::tcp::{
+    ask, check_beacon, check_echo, check_free, connect, free_number,
+};
+use chutes_test_support::events::{events, named};
+use chutes_test_support::record::statuses;
+use chutes_test_support::{Finished, Sandbox, own_address, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::server::{
-    Ended, Server, ask, check_beacon, check_echo, check_free, connect, events, free_number, named,
-};
-use crate::record::statuses;
-use crate::support::{Finished, Sandbox, own_address, wait_until};
+use super::server::{Ended, Server};
 
 /// Lets a run have any number for each of its ports.
 const ANYWHERE: &str = "--publish web:0 --publish echo:0 --publish beacon:0";

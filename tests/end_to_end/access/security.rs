@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use chutes::{Event, RunEvent};
+use chutes_test_support::{Finished, Running, Sandbox, finish, start};
 use rustix::process::Signal;
 
-use crate::support::{Finished, Running, Sandbox, finish, start};
+use crate::programs::new_sandbox;
 
 /// The job `stands_open`, with the key of its sandbox.
 struct Open {
@@ -19,7 +20,7 @@ struct Open {
 
 impl Open {
     fn start(change: impl FnOnce(&mut Command)) -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         make_key(&sandbox, "key");
         let words = "run stands_open --run-dir run --json --events events --publish ssh:0 \
                      --publish web:0 --ssh-public-key @key.pub";
@@ -174,7 +175,7 @@ fn keys_of_the_server_are_on_no_disk_and_the_directory_is_closed_to_others() {
 /// Whoever gives the wrong file has not given his key away: it is neither told nor kept.
 #[test]
 fn a_private_key_is_neither_told_nor_kept() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_key(&sandbox, "key");
     let body = fs::read_to_string(sandbox.path("key")).unwrap();
     let line = body.lines().nth(1).unwrap().to_owned();

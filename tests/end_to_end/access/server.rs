@@ -1,22 +1,19 @@
 //! A run of the job `serves`, and what is asked of it.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use chutes::Outcome;
+use chutes_test_support::events::{events, wait_for_event};
+use chutes_test_support::{Finished, Running, Sandbox, start};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Finished, Running, Sandbox, start, wait_until};
-
-/// Whatever takes longer hangs.
-pub(super) const DEADLINE: Duration = Duration::from_secs(50);
+use crate::programs::new_sandbox;
 
 /// A run of `serves` that goes on.
 pub(super) struct Server {
-    // The run uses the folder, so it ends first.
+    // The run uses the folder, so it is dropped first.
     pub(super) running: Running,
     pub(super) sandbox: Sandbox,
 }
@@ -24,7 +21,7 @@ pub(super) struct Server {
 impl Server {
     /// Starts the job with more arguments, which are separated by blanks.
     pub(super) fn start(arguments: &str) -> Self {
-        Self::start_in(Sandbox::new(), arguments)
+        Self::start_in(new_sandbox(), arguments)
     }
 
     pub(super) fn start_in(sandbox: Sandbox, arguments: &str) -> Self {
@@ -35,7 +32,7 @@ impl Server {
 
     /// Starts the job with a spec: these fields, and the job.
     pub(super) fn of_spec(mut spec: Value, arguments: &str) -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         spec["job"] = "serves".into();
         std::fs::write(sandbox.path("spec.json"), spec.to_string()).unwrap();
         let arguments =
@@ -71,7 +68,7 @@ impl Server {
         self.wait_for("port", "name", port)["address"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Tells the run to stop, and waits for its end.
+    /// Cancels the run, and waits for its end.
     #[track_caller]
     pub(super) fn cancel(self) -> (Outcome, Ended) {
         self.running.signal(Signal::TERM);
@@ -97,92 +94,5 @@ pub(super) struct Ended {
 impl std::fmt::Debug for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.finished.fmt(f)
-    }
-}
-
-/// The complete lines of a file with events; none while there is no such file.
-pub(super) fn events(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The events of this name.
-pub(super) fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event["event"] == name).collect()
-}
-
-/// Waits for an event of this name with this field. Any value will do if it is empty.
-#[track_caller]
-pub(super) fn wait_for_event(path: &Path, name: &str, field: &str, value: &str) -> Value {
-    let mut found = None;
-    let is_it =
-        |event: &Value| event["event"] == name && (value.is_empty() || event[field] == value);
-    wait_until(&format!("the event `{name}` {value}"), || {
-        let events = events(path);
-        found = events.iter().find(|event| is_it(event)).cloned();
-        let has_ended = events.iter().any(|event| event["event"] == "outcome");
-        assert!(found.is_some() || !has_ended, "the run has ended: {events:#?}");
-        found.is_some()
-    });
-    found.unwrap()
-}
-
-#[track_caller]
-pub(super) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
-
-/// One request over HTTP without encryption. Returns the status and the body.
-#[track_caller]
-pub(super) fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
-    let mut stream = connect(address);
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
-}
-
-/// What goes out over TCP comes back.
-#[track_caller]
-pub(super) fn check_echo(address: SocketAddr) {
-    let mut stream = connect(address);
-    stream.write_all(b"over there").unwrap();
-    let mut back = [0; 10];
-    stream.read_exact(&mut back).unwrap();
-    assert_eq!(&back, b"over there");
-}
-
-/// A datagram comes back.
-#[track_caller]
-pub(super) fn check_beacon(address: SocketAddr) {
-    let socket = UdpSocket::bind((address.ip(), 0)).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    socket.send_to(b"who is there", address).unwrap();
-    let mut back = [0; 100];
-    assert_eq!(socket.recv_from(&mut back).unwrap(), (12, address));
-    assert_eq!(&back[..12], b"who is there");
-}
-
-/// A number that nothing has at this address.
-pub(super) fn free_number(host: &str) -> u16 {
-    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// Nobody has any of these ports, neither for TCP nor for UDP.
-#[track_caller]
-pub(super) fn check_free(addresses: &[SocketAddr]) {
-    for address in addresses {
-        let refused = TcpStream::connect_timeout(address, DEADLINE).unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "{address}");
-        drop(TcpListener::bind(address).unwrap());
-        drop(UdpSocket::bind(address).unwrap());
     }
 }

@@ -4,11 +4,13 @@ use std::net::TcpListener;
 use std::time::Instant;
 
 use chutes::{EndStatus, RunEvent};
+use chutes_test_support::clients::ssh::SshRun;
+use chutes_test_support::machine::processes_with;
+use chutes_test_support::record::collected;
+use chutes_test_support::{Finished, Sandbox, finish, wait_until};
 use rustix::process::{Signal, kill_process};
 
-use super::ssh::{Served, events, processes_with};
-use crate::record::collected;
-use crate::support::{Finished, Sandbox, finish, wait_until};
+use super::ssh::serve_job;
 use crate::tree::assert_nobody_left;
 
 /// Goes on for ever, writes an output again and again, and does not listen to those who ask it to end.
@@ -20,8 +22,8 @@ const DAEMON: &str = "nohup setsid sh -c 'while :; do echo line >> outputs/daemo
                       >/dev/null 2>&1 & while [ ! -e outputs/daemon ]; do sleep 0.05; done";
 
 /// Fills a run with sessions: of those who stay, and of those who leave something behind.
-fn fill(served: &Served) -> Vec<crate::support::Running> {
-    let start = |words: [&str; 3]| crate::support::start(served.program("ssh", &words));
+fn fill(served: &SshRun) -> Vec<chutes_test_support::Running> {
+    let start = |words: [&str; 3]| chutes_test_support::start(served.program("ssh", &words));
     let sessions = [["-tt", "run", STUBBORN], ["-T", "run", STUBBORN]].map(start);
     assert_eq!(start(["-tt", "run", DAEMON]).finish().code, Some(0));
     wait_until("it writes", || served.path("outputs/growing").exists());
@@ -43,8 +45,8 @@ fn check(sandbox: &Sandbox, finished: &Finished, status: EndStatus) -> chutes::O
 
 /// Fills a run, ends it like this, and looks at what is left.
 #[track_caller]
-fn ends(way: &str, options: &str, end: impl FnOnce(&Served), status: EndStatus) {
-    let served = Served::start_job(way, options);
+fn ends(way: &str, options: &str, end: impl FnOnce(&SshRun), status: EndStatus) {
+    let served = serve_job(way, options);
     let sessions = fill(&served);
     end(&served);
     let (sandbox, finished) = served.end();
@@ -58,22 +60,22 @@ fn ends(way: &str, options: &str, end: impl FnOnce(&Served), status: EndStatus) 
 
 #[test]
 fn job_ends() {
-    ends("ends", "", Served::go, EndStatus::Completed);
+    ends("ends", "", SshRun::go, EndStatus::Completed);
 }
 
 #[test]
 fn job_fails() {
-    ends("fails", "", Served::go, EndStatus::Failed);
+    ends("fails", "", SshRun::go, EndStatus::Failed);
 }
 
 #[test]
 fn job_crashes() {
-    ends("crashes", "", Served::go, EndStatus::Failed);
+    ends("crashes", "", SshRun::go, EndStatus::Failed);
 }
 
 #[test]
 fn worker_is_killed() {
-    let kill = |served: &Served| {
+    let kill = |served: &SshRun| {
         let workers = processes_of(served, "__worker");
         assert_eq!(workers.len(), 1, "{workers:?}");
         kill_process(workers[0], Signal::KILL).unwrap();
@@ -92,7 +94,7 @@ fn time_limit() {
 }
 
 /// The children of the supervisor with this word in their command line.
-fn processes_of(served: &Served, word: &str) -> Vec<rustix::process::Pid> {
+fn processes_of(served: &SshRun, word: &str) -> Vec<rustix::process::Pid> {
     let parent = format!("PPid:\t{}", served.running.pid().as_raw_nonzero());
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let ours = entries.filter(|entry| {
@@ -109,9 +111,9 @@ fn processes_of(served: &Served, word: &str) -> Vec<rustix::process::Pid> {
 /// Nobody is there to end sessions when the supervisor is killed. `recover` does, before it collects.
 #[test]
 fn supervisor_is_killed() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let sessions = fill(&served);
-    let Served { sandbox, running, endpoint, .. } = served;
+    let SshRun { sandbox, running, endpoint, .. } = served;
     running.signal(Signal::KILL);
     running.finish_killed();
     let recovered = finish(sandbox.command(&["recover", "run", "--json"]));
@@ -128,7 +130,7 @@ fn supervisor_is_killed() {
 /// A run waits for those who are logged in when its job has ended, if it was asked to.
 #[test]
 fn kept_alive() {
-    let served = Served::start_job("ends", "--keep-alive-while-ssh");
+    let served = serve_job("ends", "--keep-alive-while-ssh");
     let (mut client, keyboard) =
         served.start_ssh(&["-T", "run", "echo waits; cat; echo late > outputs/late"]);
     client.wait_for("waits");
@@ -136,7 +138,7 @@ fn kept_alive() {
     // The worker is still there or not; in any case one can log in and out.
     assert_eq!(served.printed("cat outputs/begun.txt"), "begun");
     let is_over = |event: &RunEvent| matches!(event, RunEvent::Outcome { .. });
-    assert!(!events(&served.sandbox).iter().any(is_over));
+    assert!(!served.events().iter().any(is_over));
     drop(keyboard);
     assert_eq!(client.finish().code, Some(0));
     let (_sandbox, finished) = served.end();
@@ -149,7 +151,7 @@ fn kept_alive() {
 fn kept_alive_within_limits() {
     for (options, is_cancelled) in [("--time-limit 4", false), ("", true)] {
         let options = format!("--keep-alive-while-ssh {options}");
-        let served = Served::start_job("ends", &options);
+        let served = serve_job("ends", &options);
         let (mut client, _keyboard) = served.start_ssh(&["-tt", "run", "echo waits; sleep 1000"]);
         client.wait_for("waits");
         let begin = Instant::now();
@@ -167,7 +169,7 @@ fn kept_alive_within_limits() {
 /// A job that has ended has ended, whatever becomes of the supervisor that waits.
 #[test]
 fn supervisor_is_killed_while_it_waits() {
-    let served = Served::start_job("ends", "--keep-alive-while-ssh");
+    let served = serve_job("ends", "--keep-alive-while-ssh");
     let (mut client, _keyboard) =
         served.start_ssh(&["-T", "run", "echo waits; echo late > outputs/late; sleep 1000"]);
     client.wait_for("waits");
@@ -175,7 +177,7 @@ fn supervisor_is_killed_while_it_waits() {
     let journal = served.path("run.json");
     let has_ended = || std::fs::read_to_string(&journal).unwrap().contains("\"execution\":{");
     wait_until("the job has ended", has_ended);
-    let Served { sandbox, running, .. } = served;
+    let SshRun { sandbox, running, .. } = served;
     running.signal(Signal::KILL);
     running.finish_killed();
     let recovered = finish(sandbox.command(&["recover", "run", "--json"]));

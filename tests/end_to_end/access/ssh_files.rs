@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use chutes::FileState;
+use chutes_test_support::machine::peak_memory;
+use chutes_test_support::record::collected;
+use chutes_test_support::{finish, wait_until};
 
-use super::ssh::Served;
-use crate::record::collected;
-use crate::support::{finish, peak_memory, wait_until};
+use super::ssh::{serve, serve_job};
 
 /// What a copy of any size may cost the supervisor, in kilobytes.
 const MEMORY_OF_A_COPY: u64 = 64 * 1024;
@@ -16,7 +17,7 @@ const MEMORY_OF_A_COPY: u64 = 64 * 1024;
 /// The checkpoint is fetched while the job goes on, and a file that is put among the outputs is one.
 #[test]
 fn scp() {
-    let served = Served::start();
+    let served = serve();
     served.copy("run:outputs/checkpoint-1.bin", "fetched.bin");
     let original = std::fs::read(served.path("outputs/checkpoint-1.bin")).unwrap();
     assert!(std::fs::read(served.sandbox.path("fetched.bin")).unwrap() == original);
@@ -47,7 +48,7 @@ fn scp() {
 
 #[test]
 fn sftp() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     std::fs::write(served.sandbox.path("local.txt"), "of the client").unwrap();
     let batch = "pwd\nmkdir outputs/d\nput local.txt outputs/d/one.txt\nrename outputs/d/one.txt \
         outputs/d/two.txt\nsymlink two.txt outputs/d/link\nchmod 640 outputs/d/two.txt\nls -l \
@@ -78,7 +79,7 @@ fn sftp() {
 
 #[test]
 fn rsync() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let tree = served.sandbox.path("tree");
     std::fs::create_dir_all(tree.join("a/b c")).unwrap();
     for number in 0..200 {
@@ -109,7 +110,7 @@ fn rsync() {
 /// Whatever goes through it, the supervisor holds little of it.
 #[test]
 fn a_gigabyte() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     // The ends differ, so that nothing may be cut off or be in another order.
     let make = |path: &Path, size: u64| {
         let file = std::fs::File::create(path).unwrap();
@@ -134,12 +135,12 @@ fn a_gigabyte() {
 /// The files of the run as a folder of the client.
 #[test]
 fn sshfs() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let mount = served.sandbox.path("mount");
     std::fs::create_dir(&mount).unwrap();
     let config = served.sandbox.path("config").display().to_string();
     let words = ["sshfs", "-F", &config, "-f", "run:outputs", "mount"];
-    let mounted = crate::support::start(served.sandbox.program(&words));
+    let mounted = chutes_test_support::start(served.sandbox.program(&words));
     wait_until("it is mounted", || mount.join("begun.txt").exists());
     std::fs::write(mount.join("written.txt"), "through").unwrap();
     std::fs::rename(mount.join("written.txt"), mount.join("renamed.txt")).unwrap();

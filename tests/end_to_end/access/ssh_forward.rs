@@ -4,14 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use chutes::RunEvent;
+use chutes_test_support::clients::ssh::SshRun;
+use chutes_test_support::clients::tcp::free_number;
+use chutes_test_support::{Running, own_address, start, wait_until};
 
-use super::ssh::Served;
-use crate::support::{Running, own_address, start, wait_until};
-
-/// A number that is free now.
-fn free_port() -> u16 {
-    TcpListener::bind((&*own_address(), 0)).unwrap().local_addr().unwrap().port()
-}
+use super::ssh::{serve, serve_job};
 
 /// What comes back from a port for these bytes.
 fn exchange(port: u16, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -24,7 +21,7 @@ fn exchange(port: u16, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// `ssh -L` from this port of the test to there.
-fn forward(served: &Served, from: u16, to: &str) -> Running {
+fn forward(served: &SshRun, from: u16, to: &str) -> Running {
     let forward = format!("{}:{from}:{to}", own_address());
     let words = ["-N", "-o", "ExitOnForwardFailure=yes", "-L", &forward, "run"];
     let client = start(served.program("ssh", &words));
@@ -34,13 +31,13 @@ fn forward(served: &Served, from: u16, to: &str) -> Running {
 
 #[test]
 fn to_the_ports_of_the_run() {
-    let served = Served::start();
+    let served = serve();
     let echo = served.wait_for_event(|event| match event {
         RunEvent::PortReady { name, address } if name.as_str() == "echo" => Some(address),
         _ => None,
     });
     let content: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
-    let from = free_port();
+    let from = free_number(&own_address());
     let _client = forward(&served, from, &echo.to_string());
     assert!(exchange(from, &content).unwrap() == content);
     // A service of this machine that is for nobody else.
@@ -51,14 +48,14 @@ fn to_the_ports_of_the_run() {
             let _ = stream.write_all(b"from loopback");
         }
     });
-    let from = free_port();
+    let from = free_number(&own_address());
     let _client = forward(&served, from, &format!("localhost:{number}"));
     assert_eq!(exchange(from, b"").unwrap(), b"from loopback");
 }
 
 #[test]
 fn to_elsewhere() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     // Nothing leaves this machine either way: the address is one for documentation.
     for target in ["192.0.2.1:80", "example.invalid:80", "0.0.0.0:80", "169.254.169.254:80"] {
         let (host, port) = target.split_once(':').unwrap();
@@ -67,14 +64,19 @@ fn to_elsewhere() {
         assert!(finished.stderr.contains("prohibited"), "{target}: {finished:#?}");
     }
     // A port where nobody listens is another matter.
-    let closed =
-        served.ssh(&["-o", "LogLevel=INFO", "-W", &format!("127.0.0.1:{}", free_port()), "run"]);
+    let closed = served.ssh(&[
+        "-o",
+        "LogLevel=INFO",
+        "-W",
+        &format!("127.0.0.1:{}", free_number(&own_address())),
+        "run",
+    ]);
     assert!(closed.stderr.contains("refused") || closed.stderr.contains("connect failed"));
 }
 
 #[test]
 fn from_the_run_to_the_client() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let words = ["-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22", "run", "echo entered"];
     let finished = served.ssh(&words);
     assert_eq!((finished.code, &*finished.stdout), (Some(255), ""), "{finished:#?}");

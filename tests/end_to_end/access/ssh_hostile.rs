@@ -4,13 +4,15 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::ssh::Served;
-use crate::support::{peak_memory, wait_until};
+use chutes_test_support::machine::peak_memory;
+use chutes_test_support::wait_until;
+
+use super::ssh::serve_job;
 
 /// Scanners send nonsense, say nothing, or come in hundreds. Who has a key gets in meanwhile.
 #[test]
 fn scanners() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let address = served.endpoint.address;
     let before = peak_memory(served.running.pid()).unwrap();
     let connect = || TcpStream::connect(address).unwrap();
@@ -41,7 +43,7 @@ fn scanners() {
     let after = peak_memory(served.running.pid()).unwrap();
     assert!(after - before < 64 * 1024, "{before} kB before, {after} kB after");
     wait_until("they are told of", || {
-        let told = super::ssh::events(&served.sandbox);
+        let told = served.events();
         told.iter().any(|event| matches!(event, chutes::RunEvent::SshRefused { .. }))
     });
     served.go();

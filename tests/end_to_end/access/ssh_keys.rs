@@ -3,9 +3,12 @@
 use std::process::Command;
 
 use chutes::{FailureKind, RunEvent};
+use chutes_test_support::clients::ssh::{SshRun, make_key, public_key, write_configuration};
+use chutes_test_support::events::reported;
+use chutes_test_support::{Sandbox, finish, own_address, wait_until};
 
-use super::ssh::{Served, events, make_key, public_key, write_configuration};
-use crate::support::{Sandbox, finish, own_address, wait_until};
+use super::ssh::serve_job;
+use crate::programs::new_sandbox;
 
 const ENDS: &str = r#"{"way": "ends"}"#;
 
@@ -19,7 +22,7 @@ fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
 /// The host key is the one that was told, to people and to programs.
 #[test]
 fn host_key() {
-    let mut served = Served::start_job("ends", "");
+    let mut served = serve_job("ends", "");
     let endpoint = served.endpoint.clone();
     served.running.wait_for(&endpoint.command);
     served.running.wait_for(&endpoint.fingerprint);
@@ -46,7 +49,7 @@ fn host_key() {
 /// People paste the command.
 #[test]
 fn the_printed_command_works() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let line = format!("{} -F config -T 'echo it is $((6 * 7))'", served.endpoint.command);
     let finished = finish(served.sandbox.program(&["sh", "-c", &line]));
     assert_eq!((finished.code, &*finished.stdout), (Some(0), "it is 42\n"), "{finished:#?}");
@@ -55,7 +58,7 @@ fn the_printed_command_works() {
 /// Every kind of key that is promised, several at once, from all places that a key may come from.
 #[test]
 fn kinds_of_keys() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for kind in ["ed25519", "ecdsa", "rsa"] {
         make_key(&sandbox, kind, kind);
     }
@@ -74,7 +77,7 @@ fn kinds_of_keys() {
     let data = data.to_string();
     let keys = ["--data", &data, "--ssh-public-key", "@two.pub", "--ssh-public-key", &rsa];
     let command = command(&sandbox, &keys);
-    let served = Served::begin(sandbox, command, "ready");
+    let served = SshRun::begin(sandbox, command, "ready");
     for key in ["ed25519", "ecdsa", "rsa", "of_data"] {
         write_configuration(&served.sandbox, &served.endpoint, key);
         assert_eq!(served.printed("echo welcome"), "welcome\n", "{key}");
@@ -82,7 +85,7 @@ fn kinds_of_keys() {
     // What is told of them says who they were.
     let logins = || {
         let is_login = |event: &RunEvent| matches!(event, RunEvent::SshLogin { .. });
-        events(&served.sandbox).into_iter().filter(is_login).collect::<Vec<_>>()
+        served.events().into_iter().filter(is_login).collect::<Vec<_>>()
     };
     wait_until("four logins are told", || logins().len() == 4);
     let shown = finish(served.sandbox.program(&["ssh-keygen", "-l", "-f", "ecdsa.pub"])).stdout;
@@ -94,7 +97,7 @@ fn kinds_of_keys() {
 /// Whoever has no key of the run stays outside, is told of, and keeps nobody else out.
 #[test]
 fn others_are_refused() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     make_key(&served.sandbox, "stranger", "ed25519");
     let password = ["-o", "PreferredAuthentications=password,keyboard-interactive"];
     let ways: [(&str, &[&str]); 3] = [("stranger", &[]), ("none", &[]), ("none", &password)];
@@ -106,7 +109,7 @@ fn others_are_refused() {
     }
     let is_refused = |event: &RunEvent| matches!(event, RunEvent::SshRefused { .. });
     wait_until("all are told of", || {
-        events(&served.sandbox).iter().filter(|event| is_refused(event)).count() >= 3
+        served.events().iter().filter(|event| is_refused(event)).count() >= 3
     });
     write_configuration(&served.sandbox, &served.endpoint, "key");
     assert_eq!(served.printed("ls outputs"), "begun.txt\n");
@@ -115,16 +118,16 @@ fn others_are_refused() {
 /// Nobody can log in without a key: the port is not even opened, and the run goes on.
 #[test]
 fn without_a_key() {
-    let sandbox = Sandbox::new();
-    let mut running = crate::support::start(command(&sandbox, &["--data", ENDS]));
+    let sandbox = new_sandbox();
+    let mut running = chutes_test_support::start(command(&sandbox, &["--data", ENDS]));
     running.wait_for("ready");
     running.wait_for("ssh: the port stays closed: no public key was given");
     wait_until("it is told", || {
-        let told = events(&sandbox);
+        let told = reported(&sandbox.path("events"));
         told.iter().any(|event| matches!(event, RunEvent::SshClosed { .. }))
     });
     let is_open = |event: &RunEvent| matches!(event, RunEvent::Ssh(_) | RunEvent::Port(_));
-    assert!(!events(&sandbox).iter().any(is_open));
+    assert!(!reported(&sandbox.path("events")).iter().any(is_open));
     std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
     let finished = running.finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
@@ -134,7 +137,7 @@ fn without_a_key() {
 /// A private key that is given by mistake is never repeated anywhere.
 #[test]
 fn keys_that_are_none() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_key(&sandbox, "key", "ed25519");
     let private = std::fs::read_to_string(sandbox.path("key")).unwrap();
     let secret = private.lines().nth(2).unwrap();
@@ -167,7 +170,7 @@ fn keys_that_are_none() {
 /// A key for a job that nobody can log in to is a mistake.
 #[test]
 fn job_without_ssh() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_key(&sandbox, "key", "ed25519");
     let finished = sandbox.run("run fails --ssh-public-key @key.pub");
     assert_eq!(finished.code, Some(2), "{finished:#?}");
@@ -178,7 +181,7 @@ fn job_without_ssh() {
 /// Neither the keys of those who log in nor the host key need a file.
 #[test]
 fn no_key_is_on_disk() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     served.printed("true");
     served.go();
     let (sandbox, finished) = served.end();

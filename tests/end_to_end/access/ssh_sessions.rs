@@ -3,15 +3,19 @@
 use std::io::Write;
 use std::os::fd::AsFd;
 
+use chutes_test_support::clients::ssh::{OPEN, SshRun, make_key, type_line};
+use chutes_test_support::machine::open_terminal;
+use chutes_test_support::machine::processes_with;
+use chutes_test_support::{finish, start, wait_until};
 use rustix::process::{Signal, kill_process};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::ssh::{OPEN, Served, make_key, processes_with, type_line};
-use crate::support::{Sandbox, finish, open_terminal, start, wait_until};
+use super::ssh::serve_job;
+use crate::programs::new_sandbox;
 
 #[test]
 fn streams_and_status() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let script = "cat; echo to stdout; echo to stderr >&2; exit 3";
     let mut command = served.program("ssh", &["run", script]);
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -41,7 +45,7 @@ fn streams_and_status() {
 /// A session is where the job is, and has its environment, but not what belongs to the supervisor.
 #[test]
 fn environment_and_directory() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     make_key(&sandbox, "key", "ed25519");
     let words = "run serves --publish web:0 --publish echo:0";
     let words: Vec<_> = words.split_whitespace().chain(OPEN.split_whitespace()).collect();
@@ -49,7 +53,7 @@ fn environment_and_directory() {
     command.env("OF_THE_MACHINE", "seen").env("CHUTES_OUTPUT", sandbox.path("sink"));
     command.env("SHLVL", "7").env("OLDPWD", "/proc");
     command.env("CHUTES_STATUS_URL", "http://127.0.0.1:9/secret-token");
-    let served = Served::begin(sandbox, command, "serving");
+    let served = SshRun::begin(sandbox, command, "serving");
     let finished = served.ssh(&["run", "pwd; env; true"]);
     let directory = served.path(".").canonicalize().unwrap();
     let lines: Vec<_> = finished.stdout.lines().collect();
@@ -74,7 +78,7 @@ fn environment_and_directory() {
 /// The variables that clients send for their language pass, others do not.
 #[test]
 fn variables_of_the_client() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let words = ["-o", "SendEnv=LC_TEST LD_PRELOAD", "run", "echo $LC_TEST,$LD_PRELOAD,"];
     let mut command = served.program("ssh", &words);
     command.env("LC_TEST", "de").env("LD_PRELOAD", "");
@@ -83,7 +87,7 @@ fn variables_of_the_client() {
 
 #[test]
 fn shell_at_a_terminal() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let (mut shell, mut keyboard) = served.start_ssh(&["-tt", "run"]);
     type_line(&mut keyboard, "stty -echo; tty; echo it is $((6 * 7)) in $PWD; ls outputs");
     shell.wait_for("it is 42 in ");
@@ -97,7 +101,7 @@ fn shell_at_a_terminal() {
 /// The size of a terminal is that of the client's, also when it changes.
 #[test]
 fn size_of_a_terminal() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let (terminal, other_side) = open_terminal();
     let resize = |ws_row, ws_col| {
         let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
@@ -119,12 +123,12 @@ fn size_of_a_terminal() {
 #[test]
 fn control_c() {
     for wrapper in [&[][..], &["sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh"]] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         make_key(&sandbox, "key", "ed25519");
         let words = ["run", "offers_ssh", "--data", r#"{"way": "ends"}"#];
         let words = words.into_iter().chain(OPEN.split_whitespace()).collect::<Vec<_>>();
         let command = sandbox.wrapped(wrapper, &words);
-        let served = Served::begin(sandbox, command, "ready");
+        let served = SshRun::begin(sandbox, command, "ready");
         let script = "trap 'echo inter\"\"rupted; exit 9' INT; echo waits; sleep 1000";
         let (mut client, mut keyboard) = served.start_ssh(&["-tt", "run", script]);
         client.wait_for("waits");
@@ -146,7 +150,7 @@ fn control_c() {
 /// A job that never gives anything else a turn keeps nobody out.
 #[test]
 fn job_that_is_stuck() {
-    let served = Served::start_job("is_stuck", "");
+    let served = serve_job("is_stuck", "");
     assert_eq!(served.printed("cat outputs/begun.txt"), "begun");
     let stacks = served.printed("ps -o stat= -p $(pgrep -P $PPID -f -- __worker)");
     assert!(!stacks.is_empty());
@@ -156,7 +160,7 @@ fn job_that_is_stuck() {
 
 #[test]
 fn many_sessions() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let sessions = (0..20).map(|number| {
         let script = format!("echo {number}; sleep 0.3; echo done");
         (number, start(served.program("ssh", &["run", &script])))
@@ -170,7 +174,7 @@ fn many_sessions() {
 /// Many sessions over one connection.
 #[test]
 fn multiplexing() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     let control = format!("ControlPath={}", served.sandbox.path("c").display());
     let master = start(served.program("ssh", &["-M", "-N", "-o", &control, "run"]));
     let check = ["-o", &control, "-O", "check", "run"];
@@ -183,7 +187,7 @@ fn multiplexing() {
         let finished = session.finish();
         assert_eq!(finished.stdout, format!("{number}\n"), "{finished:#?}");
     }
-    let logins = super::ssh::events(&served.sandbox);
+    let logins = served.events();
     let is_login = |event: &&chutes::RunEvent| matches!(event, chutes::RunEvent::SshLogin { .. });
     assert_eq!(logins.iter().filter(is_login).count(), 1);
     assert_eq!(served.ssh(&["-o", &control, "-O", "exit", "run"]).code, Some(0));
@@ -193,7 +197,7 @@ fn multiplexing() {
 /// A client that is gone at once takes along what it has started, but not what it has sent away.
 #[test]
 fn client_that_is_killed() {
-    let served = Served::start_job("ends", "");
+    let served = serve_job("ends", "");
     for (kind, words) in [("pipe", &["-T"][..]), ("terminal", &["-tt"])] {
         let mark = format!("1000.{}{}", std::process::id(), kind.len());
         let script = format!("trap 'echo x > outputs/{kind}' HUP; echo waits; sleep {mark} & wait");
@@ -210,7 +214,7 @@ fn client_that_is_killed() {
         wait_until("its processes are gone", is_gone);
     }
     let told = |wanted: fn(&chutes::RunEvent) -> bool| {
-        super::ssh::events(&served.sandbox).iter().filter(|event| wanted(event)).count()
+        served.events().iter().filter(|event| wanted(event)).count()
     };
     wait_until("it is told", || {
         told(|event| matches!(event, chutes::RunEvent::SshLogout { .. })) == 2

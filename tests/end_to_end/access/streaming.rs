@@ -1,6 +1,5 @@
 //! Jobs behind the TLS front: who is let in, what passes, and how such runs end.
 
-pub(super) mod client;
 mod python;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,14 +7,16 @@ use std::net::TcpListener;
 use std::time::Instant;
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::clients::front::{self, Client, Identity};
+use chutes_test_support::clients::tcp::{ask, check_free, connect, free_number};
+use chutes_test_support::events::{events, named};
+use chutes_test_support::record::{collected, statuses};
+use chutes_test_support::{own_address, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use self::client::{Client, Identity};
-use super::server::{Ended, Server, ask, check_free, events, free_number, named};
-use crate::record::{collected, statuses};
-use crate::support::{own_address, wait_until};
+use super::server::{Ended, Server};
 
 /// The size of what `/download` sends at a time, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -132,7 +133,7 @@ fn protocols_can_be_changed() {
     let head =
         "GET /echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: test-echo\r\n\r\n";
     connection.write_all(head.as_bytes()).unwrap();
-    let answer = client::read_head(&mut connection);
+    let answer = front::read_head(&mut connection);
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     for message in ["one", "\r\n\0 two", "three"] {
         connection.write_all(message.as_bytes()).unwrap();
@@ -141,7 +142,7 @@ fn protocols_can_be_changed() {
         assert_eq!(back, message.as_bytes());
     }
     server.cancel();
-    assert!(client::is_cut_off(&mut connection));
+    assert!(front::is_cut_off(&mut connection));
 }
 
 /// An event arrives when it happens, and not when there are enough of them.
@@ -155,7 +156,7 @@ fn events_one_by_one() {
         if number > 0 {
             assert_eq!(ask(web, "POST", "/tick").0, 200);
         }
-        client::read_until(&mut connection, &format!("data: event {number}\n\n"));
+        front::read_until(&mut connection, &format!("data: event {number}\n\n"));
     }
     let mut curl = client.start_curl(&["--http2", "--no-buffer"], "/events");
     let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();
@@ -211,7 +212,7 @@ fn much_in_both_directions_over_http_2() {
 #[test]
 fn slow_clients() {
     let (server, client) = for_everybody();
-    let _silent: Vec<_> = (0..200).map(|_| super::server::connect(client.address)).collect();
+    let _silent: Vec<_> = (0..200).map(|_| connect(client.address)).collect();
     let mut slow: Vec<_> = (0..30).map(|_| client.connect()).collect();
     for (number, connection) in slow.iter_mut().enumerate() {
         match number % 3 {
@@ -220,7 +221,7 @@ fn slow_clients() {
             _ => {
                 let head = format!("GET /download/{MUCH} HTTP/1.1\r\nhost: test\r\n\r\n");
                 connection.write_all(head.as_bytes()).unwrap();
-                client::read_head(connection);
+                front::read_head(connection);
             }
         }
     }
@@ -231,11 +232,11 @@ fn slow_clients() {
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
     // They are served when they have made up their mind.
     slow[1].write_all(b"test\r\n\r\n").unwrap();
-    client::read_until(&mut slow[1], "a page\n");
+    front::read_until(&mut slow[1], "a page\n");
     let begin = Instant::now();
     server.cancel();
     assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
-    assert!(client::is_cut_off(&mut slow[1]));
+    assert!(front::is_cut_off(&mut slow[1]));
 }
 
 /// Nobody comes in before the job says that it is well.
@@ -253,8 +254,7 @@ fn late_but_in_time() {
     });
     assert!(named(&server.events(), "streaming").is_empty());
     // Who is early waits.
-    let mut early =
-        super::server::connect((own_address().parse::<std::net::IpAddr>().unwrap(), number).into());
+    let mut early = connect((own_address().parse::<std::net::IpAddr>().unwrap(), number).into());
     early.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
     assert!(early.read(&mut [0]).is_err());
     assert_eq!(ask(web, "POST", "/healthy").0, 200);
@@ -309,14 +309,14 @@ fn dies_while_it_serves() {
     let (server, client) = for_everybody();
     let mut connection = client.connect();
     connection.write_all(b"GET /events HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
-    client::read_until(&mut connection, "data: event 0\n\n");
+    front::read_until(&mut connection, "data: event 0\n\n");
     let begin = Instant::now();
     client.curl(&["--request".into(), "POST".into()], "/die");
     let ended = server.finish();
     assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
     check_failure(&ended, "failed", 1, FailureKind::Aborted, "");
     assert_eq!(collected(&ended.0), ["checkpoint-1.bin"]);
-    assert!(client::is_cut_off(&mut connection));
+    assert!(front::is_cut_off(&mut connection));
     check_free(&[client.address]);
 }
 
@@ -326,13 +326,13 @@ fn cancelled_while_clients_are_connected() {
     let mut connections: Vec<_> = (0..3).map(|_| client.connect()).collect();
     for connection in &mut connections[1..] {
         connection.write_all(b"GET /events HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
-        client::read_until(connection, "data: event 0\n\n");
+        front::read_until(connection, "data: event 0\n\n");
     }
     let begin = Instant::now();
     server.cancel();
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
     for connection in &mut connections {
-        assert!(client::is_cut_off(connection));
+        assert!(front::is_cut_off(connection));
     }
     check_free(&[client.address]);
 }
@@ -343,11 +343,11 @@ fn killed_supervisor() {
     let (server, client) = for_everybody();
     let mut connection = client.connect();
     connection.write_all(b"GET /events HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
-    client::read_until(&mut connection, "data: event 0\n\n");
+    front::read_until(&mut connection, "data: event 0\n\n");
     let Server { running, sandbox } = server;
     running.signal(Signal::KILL);
     running.finish_killed();
-    assert!(client::is_cut_off(&mut connection));
+    assert!(front::is_cut_off(&mut connection));
     let outcome = sandbox.run("recover run --json").outcome();
     let streaming = outcome.endpoints.streaming.as_ref().unwrap();
     assert_eq!(

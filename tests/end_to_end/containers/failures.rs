@@ -1,12 +1,13 @@
 //! Runs that cannot complete: what failed is said, and what there is is kept.
 
 use chutes::FailureKind;
+use chutes_test_support::containers::image;
+use chutes_test_support::finish;
+use chutes_test_support::record::collected;
+use chutes_test_support::servers::http::HttpServer;
 use serde_json::json;
 
-use super::{Stage, image, shell, with};
-use crate::record::collected;
-use crate::servers::http::HttpServer;
-use crate::support::finish;
+use super::{Stage, shell, with};
 
 #[test]
 fn exit_code_that_is_not_zero() {
@@ -95,7 +96,7 @@ fn huge_output() {
     let running = stage.start(&shell(begin));
     let mut peak = 0;
     let finished = running.finish_watched(std::time::Duration::from_millis(50), |pid| {
-        peak = peak.max(crate::support::peak_memory(pid).unwrap_or_default());
+        peak = peak.max(chutes_test_support::machine::peak_memory(pid).unwrap_or_default());
     });
     let ended = stage.ended(finished);
     assert_eq!(ended.finished.code, Some(0), "{:?}", ended.finished.errors());

@@ -4,11 +4,13 @@
 use std::path::Path;
 
 use chutes::{FailureKind, RunEvent};
+use chutes_test_support::machine::unshare;
+use chutes_test_support::servers::hub::{Behaviour, HubRequest, HubServer, commit};
+use chutes_test_support::{Sandbox, finish, start};
 use serde_json::{Value, json};
 
 use super::{Ended, Stage, shell, with};
-use crate::servers::hub::{Behaviour, HubRequest, HubServer, commit};
-use crate::support::{Sandbox, finish, start, unshare};
+use crate::programs::new_sandbox;
 
 /// Prints all files below `/volume` with their content.
 const SHOW: &str =
@@ -25,7 +27,7 @@ struct Hub {
 
 impl Hub {
     fn start(behaviour: Behaviour) -> Self {
-        let folder = Sandbox::new();
+        let folder = new_sandbox();
         for (path, content) in [
             ("models/ada/model/README.md", "readme"),
             ("models/ada/model/config.json", "{}"),
@@ -272,7 +274,7 @@ fn repository_is_larger_than_the_disk() {
     // The small file system is gone together with the process.
     let script = "mount -t tmpfs -o size=1m none disk && exec \"$@\"";
     let wrapper = [&unshare(&["--mount"])[..], &["sh", "-c", script, "sh"]].concat();
-    let program = super::program();
+    let program = hub.stage.sandbox.programs().neighbour("chutes");
     let program =
         [program.to_str().unwrap(), "exec", "spec.json", "--run-dir", "disk/run", "--json"];
     let mut command =

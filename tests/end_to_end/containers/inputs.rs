@@ -2,10 +2,10 @@
 
 mod refused;
 
+use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::{Value, json};
 
 use super::{Stage, inline, noise, shell, with, zip};
-use crate::servers::inputs::{InputServer, Served};
 
 /// Prints all files below `/volume` with their content.
 const SHOW: &str =

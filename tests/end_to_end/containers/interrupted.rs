@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use chutes::{FailureKind, Outcome};
+use chutes_test_support::finish;
+use chutes_test_support::record::collected;
+use chutes_test_support::servers::http::HttpServer;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Stage, program, shell, with};
-use crate::record::collected;
-use crate::servers::http::HttpServer;
-use crate::support::finish;
+use super::{Stage, shell, with};
 
 /// Writes, and never ends.
 fn endless() -> Value {
@@ -27,7 +27,7 @@ fn kill(stage: &Stage, spec: &Value) {
 
 /// The outcome records in the journal.
 fn outcomes(stage: &Stage) -> usize {
-    let records = crate::record::journal(&stage.path(""));
+    let records = chutes_test_support::record::journal(&stage.path(""));
     records.iter().filter(|record| record.get("outcome").is_some()).count()
 }
 
@@ -109,7 +109,11 @@ fn killed_at_any_record() {
         command.env("CHUTES_TEST_STOP_AFTER_RECORD", record.to_string());
         let status = command.stdout(std::process::Stdio::null()).status().unwrap();
         if status.success() {
-            assert!(record > 5, "the fault had no effect: {}", program().display());
+            assert!(
+                record > 5,
+                "the fault had no effect: {}",
+                stage.sandbox.programs().neighbour("chutes").display()
+            );
             return;
         }
         let recovered = finish(stage.chutes(&["recover", "run", "--json"]));

@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::symlink;
 
+use chutes_test_support::containers::image;
+use chutes_test_support::record::{collected, not_collected};
 use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
-use super::{Stage, image, inline, shell, with};
-use crate::record::{collected, not_collected};
+use super::{Stage, inline, shell, with};
 
 /// Runs a script, and returns what it prints.
 #[track_caller]

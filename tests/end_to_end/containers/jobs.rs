@@ -1,13 +1,14 @@
 //! Our own job binaries: inside of an image, and in place of one.
 
 use chutes::FailureKind;
+use chutes_test_support::containers::image;
+use chutes_test_support::record::collected;
+use chutes_test_support::servers::http::HttpServer;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Stage, image, inline, with};
-use crate::record::collected;
-use crate::servers::http::HttpServer;
-use crate::support::JOBS;
+use super::{Stage, inline, with};
+use crate::programs::JOBS;
 
 /// A job of the test binary in a container; its files go where the container's go.
 fn inside(job: &str, data: &Value) -> Value {

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use chutes::FailureKind;
+use chutes_test_support::record::collected;
+use chutes_test_support::servers::http::{Act, HttpServer};
+use chutes_test_support::servers::inputs::{InputServer, Served};
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Stage, shell, with};
-use crate::record::collected;
-use crate::servers::http::{Act, HttpServer};
-use crate::servers::inputs::{InputServer, Served};
 
 /// Two seconds, then the outputs so far are sent.
 #[test]

@@ -2,12 +2,12 @@
 //! does not arrive.
 
 use chutes::{DeliveryState, FailureKind};
+use chutes_test_support::finish;
+use chutes_test_support::servers::form;
+use chutes_test_support::servers::http::{Act, HttpServer, Request, answer, status};
 use serde_json::{Value, json};
 
 use super::{Ended, Stage, shell, unzip, with};
-use crate::servers::form;
-use crate::servers::http::{Act, HttpServer, Request, answer, status};
-use crate::support::finish;
 
 const WRITE: &str = "printf one > /output/a; mkdir /output/d; printf two > /output/d/b; \
     echo printed; echo told >&2";

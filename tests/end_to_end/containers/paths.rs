@@ -1,10 +1,10 @@
 //! Paths that lead out of where they belong, in every place where a path can be.
 
 use chutes::FailureKind;
+use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::{Value, json};
 
 use super::{Stage, inline, shell, with, zip};
-use crate::servers::inputs::{InputServer, Served};
 
 /// None of these is a path below a directory.
 const BAD: [&str; 7] = ["../x", "a/../../x", "a//b", "a/./b", "/etc/x", "a\\b", "a\u{0}b"];

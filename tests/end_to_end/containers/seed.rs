@@ -1,13 +1,14 @@
 //! What ComputeHorde's own executor tests show: a whole run with inputs, outputs and artifacts.
 
 use chutes::{FileState, Outcome};
+use chutes_test_support::containers::image;
+use chutes_test_support::record::{collected, statuses};
+use chutes_test_support::servers::form;
+use chutes_test_support::servers::http::{Act, HttpServer, answer};
+use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::json;
 
-use super::{Stage, image, inline, noise, shell, with};
-use crate::record::{collected, statuses};
-use crate::servers::form;
-use crate::servers::http::{Act, HttpServer, answer};
-use crate::servers::inputs::{InputServer, Served};
+use super::{Stage, inline, noise, shell, with};
 
 /// The statuses of a run with volumes that completes.
 const STATUSES: [&str; 6] =

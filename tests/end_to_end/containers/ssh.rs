@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
+use chutes_test_support::clients::ssh::{SshRun, make_key, public_key};
+use chutes_test_support::containers::{Engine, image};
+use chutes_test_support::record::collected;
+use chutes_test_support::{finish, start, wait_until};
 use serde_json::{Value, json};
 
-use super::engine::Engine;
-use super::{Stage, image, inline, shell, with};
-use crate::access::ssh::{Served, make_key, public_key};
-use crate::record::collected;
-use crate::support::{finish, start, wait_until};
+use super::{Stage, inline, shell, with};
 
 /// Serves on a port that nobody outside can reach, and waits for the file `go`.
 const SERVES: &str = "mkdir /tmp/web; echo from inside > /tmp/web/page; \
@@ -16,18 +16,18 @@ const SERVES: &str = "mkdir /tmp/web; echo from inside > /tmp/web/page; \
     while [ ! -e /output/go ]; do sleep 0.1; done; rm /output/go";
 
 /// A spec that one can log in to, once it runs. The engine has to outlive it.
-fn serve(spec: &Value) -> (Engine, Served) {
+fn serve(spec: &Value) -> (Engine, SshRun) {
     let stage = Stage::new();
     make_key(&stage.sandbox, "key", "ed25519");
     let keys = [public_key(&stage.sandbox, "key")];
     let mut command = stage.command(&with(spec.clone(), json!({"ssh": {"public_keys": keys}})));
     command.args(["--publish", "ssh:0"]);
     let Stage { engine, sandbox } = stage;
-    (engine, Served::begin(sandbox, command, "its host key is"))
+    (engine, SshRun::begin(sandbox, command, "its host key is"))
 }
 
 /// The same with the server inside, when it serves.
-fn serve_page(more: Value) -> (Engine, Served) {
+fn serve_page(more: Value) -> (Engine, SshRun) {
     let (engine, served) = serve(&with(shell(SERVES), more));
     wait_until("it serves", || served.path("outputs/begun").exists());
     (engine, served)
@@ -35,7 +35,7 @@ fn serve_page(more: Value) -> (Engine, Served) {
 
 /// Lets it end. Nobody is left in the container then, as there is none.
 #[track_caller]
-fn end(engine: &Engine, served: Served, files: &[&str]) {
+fn end(engine: &Engine, served: SshRun, files: &[&str]) {
     std::fs::write(served.path("outputs/go"), "").unwrap();
     let (_sandbox, finished) = served.end();
     assert_eq!(finished.code, Some(0), "{finished:#?}");

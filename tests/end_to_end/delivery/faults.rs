@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use chutes_test_support::servers::http::{Act, HttpServer, answer, status};
+use chutes_test_support::{Finished, Sandbox, finish};
+
 use super::{addresses, complete, files, hidden, incomplete, output, reason, recover, run};
-use crate::servers::http::{Act, HttpServer, answer, status};
-use crate::support::{Finished, Sandbox, finish};
+use crate::programs::new_sandbox;
 
 const SECRET: &str = "signature-that-nobody-may-see";
 
@@ -44,7 +46,7 @@ fn arrives_later(server: &HttpServer, sandbox: &Sandbox) {
 /// The server always acts like this. Returns how often it was asked, and the reason that was told.
 #[track_caller]
 fn always(act: impl Fn() -> Act + Send + 'static) -> (usize, String) {
-    let (server, sandbox) = (HttpServer::start(move |_| act()), Sandbox::new());
+    let (server, sandbox) = (HttpServer::start(move |_| act()), new_sandbox());
     let finished = deliver(&server, &sandbox, LARGE, SHORT);
     let outcome = incomplete(&finished);
     let reason = reason(&outcome, "model.bin").to_owned();
@@ -153,7 +155,7 @@ fn stalled() {
 fn well_after_an_error() {
     for bytes in [0, 1_000, LARGE] {
         let server = HttpServer::of([Act::Answer(status(500)), Act::Answer(status(503))]);
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         complete(&deliver(&server, &sandbox, bytes, LONG));
         let content = output(&sandbox, "model.bin");
         let requests = server.requests();
@@ -165,7 +167,7 @@ fn well_after_an_error() {
 #[test]
 fn well_after_a_reset() {
     let server = HttpServer::of([Act::Reset(1_000_000), Act::Raw("")]);
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     complete(&deliver(&server, &sandbox, LARGE, LONG));
     assert_eq!(server.requests().len(), 3);
     assert!(server.requests()[2].body == output(&sandbox, "model.bin"));
@@ -174,7 +176,7 @@ fn well_after_a_reset() {
 #[test]
 fn asked_to_wait() {
     let busy = answer(429, "Retry-After: 1\r\n", "slow down");
-    let (server, sandbox) = (HttpServer::of([Act::Answer(busy)]), Sandbox::new());
+    let (server, sandbox) = (HttpServer::of([Act::Answer(busy)]), new_sandbox());
     complete(&deliver(&server, &sandbox, 1_000, LONG));
     let times: Vec<_> = server.requests().iter().map(|request| request.at).collect();
     assert_eq!(times.len(), 2);
@@ -190,7 +192,7 @@ fn asked_to_wait_for_too_long() {
 
 #[test]
 fn gone() {
-    let (server, sandbox) = (HttpServer::of([]), Sandbox::new());
+    let (server, sandbox) = (HttpServer::of([]), new_sandbox());
     let address = server.address;
     let url = server.url(&format!("/put/model.bin?X-Amz-Signature={SECRET}"));
     drop(server);
@@ -212,7 +214,7 @@ fn the_rest() {
         "/put/second" => Act::Answer(status(403)),
         _ => Act::Answer(status(200)),
     });
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let names = ["first", "second", "third"];
     let lines = names.map(|name| format!("{name}={}", server.url(&format!("/put/{name}"))));
     addresses(&sandbox, &lines);
@@ -234,7 +236,7 @@ fn the_rest() {
 #[test]
 fn told_to_people() {
     let refusal = || Act::Answer(answer(403, "", "no"));
-    let (server, sandbox) = (HttpServer::start(move |_| refusal()), Sandbox::new());
+    let (server, sandbox) = (HttpServer::start(move |_| refusal()), new_sandbox());
     let url = server.url("/put");
     addresses(&sandbox, &[format!("a={url}?{SECRET}"), format!("zip+{url}?{SECRET}")]);
     let data = files(&[("a", 10), ("b", 10)]).to_string();

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chutes::FileState;
+use chutes_test_support::servers::s3::{BUCKET, S3Server};
+use chutes_test_support::{Finished, Sandbox, start};
 use serde_json::{Value, json};
 
 use super::{command, complete, files};
-use crate::servers::s3::{BUCKET, S3Server};
-use crate::support::{Finished, Sandbox, start};
+use crate::programs::new_sandbox;
 
 /// Runs a job and returns the largest size that the supervisor had, in kilobytes.
 #[track_caller]
@@ -60,7 +61,7 @@ fn deliver_many(
 
 #[test]
 fn ten_thousand_files_to_a_directory() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for (path, content) in deliver_many(&sandbox, "backup", None) {
         assert_eq!(std::fs::read(sandbox.path("backup").join(path)).unwrap(), content);
     }
@@ -69,7 +70,7 @@ fn ten_thousand_files_to_a_directory() {
 
 #[test]
 fn ten_thousand_files_to_s3() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let expected = deliver_many(&sandbox, "s3://results", Some(&server));
     let stored = server.files(BUCKET);
     for (path, content) in expected {
@@ -83,7 +84,7 @@ fn ten_thousand_files_to_s3() {
 #[test]
 fn five_gigabytes() {
     const BYTES: u64 = 5_000_000_000;
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let (finished, peak) = measured(&sandbox, ("writes_a_huge_file", &json!(BYTES)), &[], None);
     let outcome = complete(&finished);
     let huge = outcome.outputs.iter().find(|file| file.path == *"huge.bin").unwrap();
@@ -93,7 +94,7 @@ fn five_gigabytes() {
 
 #[test]
 fn three_hundred_megabytes_to_s3() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let work = ("delivers", &files(&[("model.bin", 300_000_000)]));
     let (finished, peak) = measured(&sandbox, work, &["--output", "s3://results"], Some(&server));
     complete(&finished);

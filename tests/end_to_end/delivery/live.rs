@@ -1,11 +1,12 @@
 //! Files that are delivered while the job goes on.
 
+use chutes_test_support::servers::s3::{BUCKET, S3Server};
+use chutes_test_support::{Running, Sandbox, start, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::{command, output};
-use crate::servers::s3::{BUCKET, S3Server};
-use crate::support::{Running, Sandbox, start, wait_until};
+use crate::programs::new_sandbox;
 
 /// Starts `writes_checkpoints` with live delivery to a folder and to S3. Events come to standard error.
 fn begin(server: &S3Server, sandbox: &Sandbox) -> Running {
@@ -22,7 +23,7 @@ fn arrival(path: &str, sink: &str) -> String {
 
 #[test]
 fn a_checkpoint_that_changes() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let mut running = begin(&server, &sandbox);
     let backup = sandbox.path("backup").display().to_string();
     for sink in [backup.as_str(), "s3://results"] {
@@ -65,7 +66,7 @@ fn a_checkpoint_that_changes() {
 /// A file that is changed at the last moment arrives in its last form.
 #[test]
 fn a_checkpoint_that_changes_at_the_end() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let mut running = begin(&server, &sandbox);
     running.wait_for(&arrival("checkpoint.bin", "s3://results"));
     running.signal(Signal::TERM);

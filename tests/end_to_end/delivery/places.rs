@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use chutes::FailureKind;
+use chutes_test_support::machine::{names_in, unshare};
+use chutes_test_support::{Finished, Sandbox, finish};
 use serde_json::json;
 
 use super::{addresses, command, complete, files, output, reason, recovered, run};
-use crate::support::{Finished, Sandbox, finish, names_in, unshare};
+use crate::programs::new_sandbox;
 
 /// Runs `delivers` with a file system at `target` that was mounted with these options and is gone
 /// together with the process. The shell goes on with `then`.
@@ -25,7 +27,7 @@ fn run_mounted(sandbox: &Sandbox, options: &str, data: &serde_json::Value, then:
 /// What did not fit arrives when there is room again.
 #[test]
 fn full_disk() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let data = files(&[("large.bin", 3_000_000), ("small.txt", 10)]);
     let then = "\"$@\" >first; find target >found; mount -o remount,size=50m target || exit 99; \
                 \"$1\" recover run --json; code=$?; cp -r target/run copied; exit $code";
@@ -54,7 +56,7 @@ fn full_disk() {
 /// What can be known before the job starts is told before.
 #[test]
 fn read_only_place() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run_mounted(&sandbox, "ro", &files(&[("a", 1)]), "exec \"$@\"");
     assert_eq!(finished.stdout, "", "{finished:#?}");
     assert_ne!(finished.code, Some(0), "{finished:#?}");
@@ -66,7 +68,7 @@ fn read_only_place() {
 #[test]
 fn the_run_itself() {
     for place in ["run", "run/outputs/copy", "run/../run/x", "run/all.zip"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = run(&sandbox, &files(&[("a", 1)]), &["--output", place]);
         assert_ne!(finished.code, Some(0), "{place}: {finished:#?}");
         let error = finished.errors().join("\n");
@@ -78,7 +80,7 @@ fn the_run_itself() {
 /// Runs a job with these places. The working directory is where it was started.
 #[track_caller]
 fn check_places(places: &[&str], expected: &[&str]) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let base = sandbox.path("").display().to_string();
     let places: Vec<String> = places.iter().map(|place| place.replace("{base}", &base)).collect();
     let arguments: Vec<_> = places.iter().flat_map(|place| ["--output", place]).collect();
@@ -116,7 +118,7 @@ fn directories_in_all_spellings() {
 
 #[test]
 fn places_in_a_file() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let lines = ["# where it goes", "", "  first  ", r#"{"url": "second"}"#, "a.zip"];
     addresses(&sandbox, &lines.map(str::to_owned));
     let outcome = complete(&run(&sandbox, &files(&[("a", 1)]), &["--output", "@addresses"]));
@@ -127,7 +129,7 @@ fn places_in_a_file() {
 
 #[test]
 fn places_in_the_environment() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let mut command = command(&sandbox, "delivers", &json!({}), &[]);
     command.env("CHUTES_OUTPUT", "backup");
     complete(&finish(command));
@@ -137,7 +139,7 @@ fn places_in_the_environment() {
 /// Nothing is started with a place that cannot be meant.
 #[track_caller]
 fn check_mistake(place: &str, expected: &str) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let finished = run(&sandbox, &files(&[("a", 1)]), &["--output", place]);
     assert_eq!(finished.code, Some(2), "{place}: {finished:#?}");
     assert!(finished.stderr.contains(expected), "{place}: {}", finished.stderr);
@@ -166,7 +168,7 @@ fn mistakes() {
 #[test]
 fn wrong_status_urls() {
     for url in ["", "ftp://host/?token=my-secret", "host/jobs/1?token=my-secret"] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let finished = run(&sandbox, &json!({}), &["--status-url", url]);
         assert_eq!(finished.code, Some(2), "{url}: {finished:#?}");
         assert!(!finished.stderr.contains("my-secret"), "{finished:#?}");

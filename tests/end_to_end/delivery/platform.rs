@@ -1,12 +1,13 @@
 //! The Chutes platform: one POST, the files, one PUT.
 
 use chutes::FailureKind;
+use chutes_test_support::servers::platform::{FILE_TOKEN, JOB_TOKEN, Job, Platform};
+use chutes_test_support::{Finished, Sandbox, finish, start, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{command, complete, files, hidden, incomplete, output, recover};
-use crate::servers::platform::{FILE_TOKEN, JOB_TOKEN, Job, Platform};
-use crate::support::{Finished, Sandbox, finish, start, wait_until};
+use crate::programs::new_sandbox;
 
 const LOG: &str = "a line for the log\nready\n";
 
@@ -22,7 +23,7 @@ fn run(platform: &Platform, sandbox: &Sandbox, data: &Value, more: &[&str]) -> F
 #[track_caller]
 fn check(platform: &Platform, sandbox: &Sandbox, status: &str) -> Job {
     let job = platform.job();
-    assert_eq!(job.calls.first().unwrap(), "told");
+    assert_eq!(job.calls.first().unwrap(), "reported");
     assert_eq!(job.calls.last().unwrap(), "done");
     let uploads = job.calls.iter().filter(|call| *call == "upload").count();
     assert_eq!((uploads, job.calls.len()), (job.names.len(), job.names.len() + 2));
@@ -38,7 +39,7 @@ fn check(platform: &Platform, sandbox: &Sandbox, status: &str) -> Job {
 
 #[test]
 fn job_completes() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut data = files(&[("a/b.bin", 3_000_000), ("empty", 0), (".hidden", 3)]);
     data["result"] = json!({"loss": 0.5});
     let finished = run(&platform, &sandbox, &data, &[]);
@@ -60,7 +61,7 @@ fn results_of_all_kinds() {
         (json!("text"), json!({"result": "text"})),
         (json!(false), json!({"result": false})),
     ] {
-        let (platform, sandbox) = (Platform::start(), Sandbox::new());
+        let (platform, sandbox) = (Platform::start(), new_sandbox());
         complete(&run(&platform, &sandbox, &json!({"result": result}), &[]));
         assert_eq!(check(&platform, &sandbox, "complete").result, expected);
     }
@@ -68,7 +69,7 @@ fn results_of_all_kinds() {
 
 #[test]
 fn job_fails() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut data = files(&[("partial.bin", 1_000)]);
     data["then"] = "fail".into();
     let finished = run(&platform, &sandbox, &data, &[]);
@@ -80,7 +81,7 @@ fn job_fails() {
 
 #[test]
 fn job_is_cancelled() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut data = files(&[("partial.bin", 1_000)]);
     data["then"] = "wait".into();
     let mut command = command(&sandbox, "delivers", &data, &[]);
@@ -97,7 +98,7 @@ fn job_is_cancelled() {
 
 #[test]
 fn job_runs_out_of_time() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut data = files(&[("partial.bin", 1_000)]);
     data["then"] = "wait".into();
     let finished = run(&platform, &sandbox, &data, &["--time-limit", "1s"]);
@@ -111,7 +112,7 @@ fn job_runs_out_of_time() {
 /// Nobody is told that a job completed of which an output is lost.
 #[test]
 fn output_that_cannot_be_read() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     // Root may read everything as long as it has its capabilities.
     let wrapper: &[_] = if rustix::process::geteuid().is_root() {
         &["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
@@ -133,7 +134,7 @@ fn output_that_cannot_be_read() {
 /// Data that does not fit is an end like others.
 #[test]
 fn job_is_rejected() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let finished = run(&platform, &sandbox, &json!({"then": "sleep"}), &[]);
     assert_eq!(finished.code, Some(2), "{finished:#?}");
     let job = platform.job();
@@ -144,7 +145,7 @@ fn job_is_rejected() {
 /// The log gives way to an output of its name.
 #[test]
 fn output_with_the_name_of_the_log() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let data = files(&[("_chute.log", 500), ("_chute.stderr.log", 600)]);
     complete(&run(&platform, &sandbox, &data, &[]));
     let job = platform.job();
@@ -158,7 +159,7 @@ fn output_with_the_name_of_the_log() {
 /// Eight files at a time, not more and not fewer.
 #[test]
 fn many_files() {
-    let (platform, sandbox) = (Platform::holding(8), Sandbox::new());
+    let (platform, sandbox) = (Platform::holding(8), new_sandbox());
     let names: Vec<String> = (0..30).map(|number| format!("{number}.bin")).collect();
     let sizes: Vec<_> = names.iter().map(|name| (name.as_str(), 1_000)).collect();
     complete(&run(&platform, &sandbox, &files(&sizes), &[]));
@@ -168,7 +169,7 @@ fn many_files() {
 
 #[test]
 fn odd_names() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut command = command(&sandbox, "writes_odd_names", &json!({}), &[]);
     command.env("CHUTES_STATUS_URL", platform.status_url());
     complete(&finish(command));
@@ -184,7 +185,7 @@ fn odd_names() {
 #[test]
 fn answers_that_get_lost() {
     for call in ["upload", "done"] {
-        let (platform, sandbox) = (Platform::start(), Sandbox::new());
+        let (platform, sandbox) = (Platform::start(), new_sandbox());
         platform.lose_answer_to(call);
         complete(&run(&platform, &sandbox, &files(&[("a.bin", 1_000)]), &[]));
         let job = platform.job();
@@ -195,7 +196,7 @@ fn answers_that_get_lost() {
 
 #[test]
 fn wrong_token() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let url = platform.status_url().replace("job-token", "other-token");
     std::fs::write(sandbox.path("status"), format!("# the platform\n{url}\n")).unwrap();
     let data = files(&[("a.bin", 1_000)]);
@@ -211,7 +212,7 @@ fn wrong_token() {
 /// The run ends although the platform is away, and tells it when it is back.
 #[test]
 fn platform_is_away() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let url = platform.status_url().replace("/jobs/7?", "/away?");
     let mut command = command(&sandbox, "delivers", &files(&[("a.bin", 1_000)]), &[]);
     command.env("CHUTES_STATUS_URL", url);
@@ -231,7 +232,7 @@ fn platform_is_away() {
 /// Neither the job nor anybody who lists processes sees the address.
 #[test]
 fn the_job_does_not_see_the_address() {
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut command = command(&sandbox, "looks_around", &json!({}), &["--output", "backup"]);
     command.env("CHUTES_STATUS_URL", platform.status_url());
     let finished = finish(command);
@@ -249,7 +250,7 @@ fn the_job_does_not_see_the_address() {
 fn addresses_are_kept_private() {
     use std::os::unix::fs::PermissionsExt;
 
-    let (platform, sandbox) = (Platform::start(), Sandbox::new());
+    let (platform, sandbox) = (Platform::start(), new_sandbox());
     let mut command = command(&sandbox, "delivers", &json!({"then": "wait"}), &[]);
     command.env("CHUTES_STATUS_URL", platform.status_url());
     let mut running = start(command);

@@ -5,14 +5,15 @@ use std::io::Read;
 use std::time::Duration;
 
 use chutes::Manifest;
+use chutes_test_support::servers::s3::{ACCESS_KEY, BUCKET, Presigned, S3Server, SECRET_KEY};
+use chutes_test_support::{Finished, Sandbox, finish, start};
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::{
     addresses, command, complete, files, hidden, incomplete, output, reason, recover, run,
 };
-use crate::servers::s3::{ACCESS_KEY, BUCKET, Presigned, S3Server, SECRET_KEY};
-use crate::support::{Finished, Sandbox, finish, start};
+use crate::programs::new_sandbox;
 
 /// Runs `delivers` with the credentials of the server.
 #[track_caller]
@@ -24,7 +25,7 @@ fn run_with(server: &S3Server, sandbox: &Sandbox, data: &serde_json::Value, to: 
 
 #[test]
 fn everything_and_the_manifest_last() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let sizes = [("a/b.txt", 10), ("empty", 0), ("model.bin", 40 * 1024 * 1024)];
     let to = "s3://results/{job}/{run_id}";
     let finished = run_with(&server, &sandbox, &files(&sizes), to);
@@ -53,7 +54,7 @@ fn everything_and_the_manifest_last() {
 
 #[test]
 fn odd_names() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let mut command =
         command(&sandbox, "writes_odd_names", &json!({}), &["--output", "s3://results"]);
     command.envs(server.environment());
@@ -79,7 +80,7 @@ fn odd_names() {
 
 #[test]
 fn wrong_secret() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let mut command =
         command(&sandbox, "delivers", &files(&[("a.bin", 9)]), &["--output", "s3://results/x"]);
     let wrong = "wrong-secret-key-of-the-tests-0123456789";
@@ -105,7 +106,7 @@ fn wrong_secret() {
 
 #[test]
 fn no_credentials() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let data = files(&[("a.bin", 9)]);
     let more = ["--output", "s3://results/x", "--upload-limit", "6s"];
     let mut command = command(&sandbox, "delivers", &data, &more);
@@ -120,7 +121,7 @@ fn no_credentials() {
 
 #[test]
 fn missing_bucket() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let finished = run_with(&server, &sandbox, &files(&[("a.bin", 9)]), "s3://missing/x");
     let outcome = incomplete(&finished);
     let reason = reason(&outcome, "a.bin");
@@ -129,7 +130,7 @@ fn missing_bucket() {
 
 #[test]
 fn presigned_url() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let url = Presigned::new("signed/model.bin").url(&server);
     addresses(&sandbox, &[format!("m/model.bin={url}")]);
     let data = files(&[("m/model.bin", 5_000_000), ("other", 1)]);
@@ -146,7 +147,7 @@ fn presigned_url() {
 
 #[test]
 fn expired_presigned_url() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let url = Presigned::expired("model.bin").url(&server);
     addresses(&sandbox, &[format!("model.bin={url}")]);
     let finished = run(&sandbox, &files(&[("model.bin", 1_000)]), &["--output", "@addresses"]);
@@ -162,7 +163,7 @@ fn expired_presigned_url() {
 
 #[test]
 fn presigned_form() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let fields = Presigned::new("forms/model.bin").fields();
     let signature = fields["x-amz-signature"].as_str().unwrap().to_owned();
     let form = json!({
@@ -182,7 +183,7 @@ fn presigned_form() {
 /// A form that is changed is not the one that was signed.
 #[test]
 fn presigned_form_for_another_key() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let mut fields = Presigned::new("forms/model.bin").fields();
     fields["key"] = "forms/other.bin".into();
     let form = json!({"url": format!("{}/{BUCKET}", server.url()), "file": "a", "fields": fields});
@@ -197,7 +198,7 @@ fn presigned_form_for_another_key() {
 
 #[test]
 fn zip_of_everything() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let data = files(&[("a/b.bin", 20_000_000), ("c", 3)]);
     let finished = run_with(&server, &sandbox, &data, "zip+s3://results/{job}.zip");
     let outcome = complete(&finished);
@@ -225,7 +226,7 @@ fn zip_of_everything() {
 /// What is on its way when the time is over has failed, and is delivered later, once.
 #[test]
 fn time_is_over() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     server.delay_puts(Duration::from_secs(1));
     let names: Vec<String> = (0..200).map(|number| format!("{number}.bin")).collect();
     let sizes: Vec<_> = names.iter().map(|name| (name.as_str(), 1_000)).collect();
@@ -250,7 +251,7 @@ fn time_is_over() {
 /// Somebody who does not want to wait for the delivery can say so, and deliver later.
 #[test]
 fn delivery_is_given_up() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     server.delay_puts(Duration::from_mins(5));
     let more = ["--output", "s3://results", "--events", "fd:2"];
     let mut command = command(&sandbox, "delivers", &files(&[("a.bin", 1_000)]), &more);
@@ -271,7 +272,7 @@ fn delivery_is_given_up() {
 /// A sink that fails keeps nothing from the others.
 #[test]
 fn one_of_several_fails() {
-    let (server, sandbox) = (S3Server::start(), Sandbox::new());
+    let (server, sandbox) = (S3Server::start(), new_sandbox());
     let url = Presigned::new("one.bin").url(&server);
     addresses(&sandbox, &[format!("one.bin={url}")]);
     let places = ["backup", "s3://missing/x", "s3://results/y", "@addresses"];

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use chutes_test_support::machine::names_in;
+use chutes_test_support::{Sandbox, start};
 use rustix::process::Signal;
 
 use super::{RUN, STOP, TEAR, crashes, is_killed, marked, run_json, with_fault};
-use crate::support::{Sandbox, start};
+use crate::programs::new_sandbox;
 
 /// Runs the job in this directory and kills its supervisor.
 #[track_caller]
@@ -17,7 +19,7 @@ fn crash_in(sandbox: &Sandbox, name: &str, fault: &str, record: usize) {
 /// All runs of a folder are recovered, whatever is the matter with some of them.
 #[test]
 fn a_folder() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir_all(sandbox.path("runs/a-folder")).unwrap();
     std::fs::write(sandbox.path("runs/a-file"), "mine").unwrap();
     crash_in(&sandbox, "runs/b-empty", TEAR, 1);
@@ -48,7 +50,7 @@ fn a_folder() {
         assert!(recovered.stderr.contains(part), "{part}: {recovered:#?}");
     }
     assert_eq!(run_json(&sandbox.path("runs/c-foreign")), foreign);
-    assert_eq!(crate::support::names_in(&sandbox.path("runs/c-foreign")), ["run.json"]);
+    assert_eq!(names_in(&sandbox.path("runs/c-foreign")), ["run.json"]);
     assert_eq!(marked(&sandbox), []);
 
     std::fs::write(sandbox.path("runs/d-living/scratch/go"), "").unwrap();
@@ -58,7 +60,7 @@ fn a_folder() {
 /// A run in progress is no fault of the others.
 #[test]
 fn a_folder_in_order() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     assert_eq!(sandbox.run("run echo --set epochs=1 --run-dir runs/a").code, Some(0));
     let mut living = sandbox.start("run waits_for_a_file --run-dir runs/b");
     living.wait_for("ready");
@@ -70,7 +72,7 @@ fn a_folder_in_order() {
 
 #[test]
 fn nothing_there() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::create_dir(sandbox.path("empty")).unwrap();
     std::fs::write(sandbox.path("file"), "mine").unwrap();
     let at = |name: &str| sandbox.path(name).display().to_string();
@@ -99,7 +101,7 @@ fn exit_codes() {
         (&["stops_when_told", "--time-limit", "1"], 7, "timed_out", 124),
         (&["echo", "--set", "epochs=1"], 8, "completed", 0),
     ] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let arguments = [&["run"], arguments].concat();
         assert!(crashes(&sandbox, &arguments, STOP, last), "{arguments:?}");
         let (recovered, outcome) = super::recover(&sandbox, "run");
@@ -111,7 +113,7 @@ fn exit_codes() {
 /// A run that was being cancelled when its supervisor was killed was not cancelled: nobody knows.
 #[test]
 fn killed_while_stopping() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let arguments = ["run", "ignores_cancellation", "--run-dir", "run", "--grace", "1h"];
     let mut running = start(sandbox.command(&arguments));
     running.wait_for("ready");
@@ -121,12 +123,12 @@ fn killed_while_stopping() {
     drop(running);
     let (recovered, outcome) = super::recover(&sandbox, "run");
     assert_eq!(recovered.code, Some(4));
-    assert_eq!(crate::record::collected(&outcome), ["partial.txt"]);
+    assert_eq!(chutes_test_support::record::collected(&outcome), ["partial.txt"]);
 }
 
 #[test]
 fn help() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let help = sandbox.run("recover --help");
     for part in ["horde_failed", "Doing it again changes nothing", "Exit codes:", "[default: runs]"]
     {

@@ -1,14 +1,15 @@
 //! Two processes that want the same run: there is one supervisor at a time.
 
+use chutes_test_support::record::collected;
+use chutes_test_support::{Finished, Running, Sandbox, start};
+use rustix::process::Signal;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::{
     MARK, OUTPUTS, PAUSE, RUN, STOP, count, crashes, marked, records, recover, run_json,
     wait_for_worker, with_fault,
 };
-use crate::record::collected;
-use crate::support::{Finished, Running, Sandbox, start};
-use rustix::process::Signal;
+use crate::programs::new_sandbox;
 
 /// A process that has stopped right after a record, until it is told to go on.
 fn start_paused(sandbox: &Sandbox, arguments: &[&str], record: usize) -> Running {
@@ -49,7 +50,7 @@ fn check_refused(refused: &Finished, hint: &str) {
 #[test]
 fn of_a_living_run() {
     for record in [1, 2, 4, 7, 12] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let arguments = [&RUN[..], &["--run-dir", "run"]].concat();
         let running = start_paused(&sandbox, &arguments, record);
         check_in_progress(&sandbox);
@@ -63,7 +64,7 @@ fn of_a_living_run() {
 
 #[test]
 fn of_a_run_that_is_being_recovered() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     assert!(crashes(&sandbox, &RUN, STOP, 4));
     wait_for_worker(&sandbox);
     let first = start_paused(&sandbox, &["recover", "run", "--json"], 5);
@@ -78,7 +79,7 @@ fn of_a_run_that_is_being_recovered() {
 #[test]
 fn two_at_once() {
     for _ in 0..15 {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         assert!(crashes(&sandbox, &RUN, STOP, 8));
         let both = [sandbox.start("recover run --json"), sandbox.start("recover run --json")];
         let both = both.map(Running::finish);
@@ -98,12 +99,12 @@ fn two_at_once() {
 #[test]
 fn a_new_run_in_its_directory() {
     for (last, status) in [(4, "horde_failed"), (8, "completed")] {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         assert!(crashes(&sandbox, &RUN, STOP, last));
         wait_for_worker(&sandbox);
         let mut command = sandbox.command(&["run", "echo", "--run-dir", "run", "--json"]);
         command.args(["--set", "epochs=1"]).env_remove(MARK);
-        let refused = crate::support::finish(command);
+        let refused = chutes_test_support::finish(command);
         let hint = format!(
             "a run was left unfinished in it and has been recovered: {status}; \
              name another directory for this one"
@@ -125,7 +126,7 @@ fn a_new_run_in_its_directory() {
 /// Putting an old run in order can be interrupted like everything else, and goes on the next time.
 #[test]
 fn a_new_run_is_interrupted() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     assert!(crashes(&sandbox, &RUN, STOP, 8));
     let arguments = ["run", "echo", "--set", "epochs=1", "--run-dir", "run"];
     let refused = start_paused(&sandbox, &arguments, 9);

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Stdio;
 
 use chutes::{DeliveryState, FailureKind, FileState, Outcome};
+use chutes_test_support::record::journal;
+use chutes_test_support::servers::s3::{BUCKET, S3Server};
+use chutes_test_support::{Finished, Sandbox, finish};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use super::{STOP, copy, count, records, recover, run_json, wait_for_worker, with_fault};
-use crate::record::journal;
-use crate::servers::s3::{BUCKET, S3Server};
-use crate::support::{Finished, Sandbox, finish};
+use crate::programs::new_sandbox;
 
 /// The number of files of the larger runs.
 const MANY: usize = 300;
@@ -104,13 +105,13 @@ fn check_killed_while_delivering(
 
 #[test]
 fn killed_while_copying() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     check_killed_while_delivering(&sandbox, "sink", |_| (), &sandbox.path("sink"));
 }
 
 #[test]
 fn killed_while_uploading() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     let server = S3Server::start();
     let at_sink = server.folder(BUCKET).join("runs/1");
     let configure = |command: &mut std::process::Command| {
@@ -128,7 +129,7 @@ struct Undelivered {
 impl Undelivered {
     #[track_caller]
     fn new() -> Self {
-        let sandbox = Sandbox::new();
+        let sandbox = new_sandbox();
         let mut running = sandbox.start("run waits_for_a_file --run-dir run --output sink --json");
         running.wait_for("ready");
         std::fs::remove_dir_all(sandbox.path("sink")).unwrap();

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use chutes_test_support::servers::refusing::RefusingServer;
+use chutes_test_support::{Finished, Sandbox, finish};
 use rustix::process::Signal;
 
 use super::{PAUSE, marked, with_fault};
-use crate::servers::refusing::RefusingServer;
-use crate::support::{Finished, Sandbox, finish};
+use crate::programs::new_sandbox;
 
 const SECRETS: [&str; 5] = ["Passw0rd", "Signature1", "Token2", "Policy3", "Header4"];
 
@@ -68,13 +69,13 @@ fn check_processes(sandbox: &Sandbox) {
 /// Runs the job, looks at it while it runs, when it has ended, and when it is recovered.
 #[track_caller]
 fn check(server: &RefusingServer, configure: impl Fn(&Sandbox, &mut Command)) {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     std::fs::write(sandbox.path("sinks"), sinks(server)).unwrap();
     let run = ["run", "leaves_a_helper", "--set", "files=2", "--run-dir", "run"];
     let arguments = [&run[..], &["--events", "events", "--json"]].concat();
     let mut command = with_fault(&sandbox, &arguments, PAUSE, 6);
     configure(&sandbox, &mut command);
-    let running = super::concurrent::stopped(crate::support::start(command));
+    let running = super::concurrent::stopped(chutes_test_support::start(command));
     check_processes(&sandbox);
     running.signal(Signal::CONT);
     let finished = running.finish();
@@ -112,7 +113,7 @@ fn in_the_environment() {
 /// An address that is wrong is not shown in full, either.
 #[test]
 fn in_an_address_that_is_wrong() {
-    let sandbox = Sandbox::new();
+    let sandbox = new_sandbox();
     for wrong in [
         "http://user:Passw0rd@127.0.0.1/put?X-Amz-Signature=Signature1",
         "a=http://user:Passw0rd@[/put?X-Amz-Signature=Signature1",

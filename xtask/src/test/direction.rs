@@ -33,6 +33,7 @@ const RULES: &[(&str, &[&str])] = &[
             "chutes-process",
             "chutes-ssh",
             "chutes-transfer",
+            "chutes-test-support",
         ],
     ),
     ("chutes", &["chutes-macros", "chutes-runtime"]),

@@ -3,14 +3,11 @@
 use std::fs;
 
 use chutes_core::RepoType;
+use chutes_test_support::servers::hub::{Behaviour, HubServer, commit};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use self::server::{Behaviour, HubServer, commit};
 use super::*;
-
-#[path = "../../../../tests/end_to_end/servers/hub.rs"]
-mod server;
 
 struct Hub {
     server: HubServer,

@@ -1,12 +1,13 @@
 //! A client as users of ComputeHorde have it: its certificate from their SDK, its requests from Python.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use chutes_test_support::clients::front::Client;
 use serde_json::json;
 
-use super::client::Client;
 use crate::access::server::Server;
+use crate::programs::PROGRAMS;
 
 /// Makes keys and certificates as the SDK does.
 const MAKE: &str = r#"
@@ -40,16 +41,9 @@ for name in "right", "wrong", None:
         print(name, "is refused")
 "#;
 
-/// The Python that has the packages.
-fn python() -> PathBuf {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python/bin/python");
-    assert!(python.exists(), "there is no {}: `cargo xtask test` installs it", python.display());
-    python
-}
-
 #[track_caller]
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(python());
+    let mut command = Command::new(PROGRAMS.python());
     command.arg("-c").arg(program).args(arguments).current_dir(folder);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,11 +1,11 @@
 //! Inputs that cannot be had: the container never begins, and the message says what to mend.
 
 use chutes::FailureKind;
+use chutes_test_support::finish;
+use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::{Value, json};
 
 use crate::containers::{Stage, inline, shell, with, zip};
-use crate::servers::inputs::{InputServer, Served};
-use crate::support::finish;
 
 /// Runs a spec with these volumes, which fails before its container begins. The failure says these.
 #[track_caller]

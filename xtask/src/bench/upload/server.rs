@@ -1,4 +1,4 @@
-//! The server that everybody uploads to: the example `s3-server` of the tests.
+//! The server that every client uploads to: the example `s3-server` of the support for tests.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,7 +17,8 @@ const KEY: &str = "benchmark";
 /// Builds the server, optimized.
 pub(super) fn build() -> Result<PathBuf> {
     let target = root().join("target");
-    let mut cargo = program("cargo", "build --release -p chutes-tests --example s3-server");
+    let package = "--package chutes-test-support --features s3 --example s3-server";
+    let mut cargo = program("cargo", &format!("build --release {package}"));
     run(cargo.arg("--target-dir").arg(&target))?;
     Ok(target.join("release").join("examples").join("s3-server"))
 }
@@ -50,7 +51,7 @@ impl Server {
         &self.url
     }
 
-    /// Has a command use this server.
+    /// Makes a command use this server.
     pub(super) fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("AWS_ENDPOINT_URL", &self.url)

@@ -1,4 +1,4 @@
-//! What the server of inputs writes.
+//! The answers of the server for inputs.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::{Request, Served};
 /// How much is written at a time.
 const PIECE: usize = 64 * 1024;
 
-/// Answers a request for a file that has been asked for so many times before.
+/// Answers a request for a file after `number` earlier ones.
 pub(super) fn send(
     mut stream: &TcpStream,
     request: &Request,
@@ -17,7 +17,7 @@ pub(super) fn send(
     number: usize,
 ) -> io::Result<()> {
     if file.never_answers {
-        // Until the other side gives up.
+        // Until the client closes the connection.
         return stream.read(&mut [0; 1]).map(drop);
     }
     if let Some(status) = file.refusals.get(number) {
@@ -50,7 +50,7 @@ pub(super) fn send(
     Ok(())
 }
 
-/// Answers with nothing but a status.
+/// Answers with a status and no content.
 pub(super) fn refuse(mut stream: &TcpStream, status: u16) -> io::Result<()> {
     let head = format!("HTTP/1.1 {status} Status\r\nConnection: close\r\n");
     write!(stream, "{head}Content-Length: 7\r\n\r\nrefused")

@@ -1,4 +1,4 @@
-//! A server that inputs are fetched from: files by path, with everything that can go wrong on the way.
+//! A server for inputs: files by path, with what can go wrong on the way.
 
 mod answer;
 #[cfg(test)]
@@ -15,88 +15,91 @@ use super::listening::Listening;
 
 /// A file, and how it is served.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Served {
+#[must_use]
+pub struct Served {
     content: Arc<Vec<u8>>,
     /// The answers to the first requests, by status.
     refusals: Vec<u16>,
-    /// The first answer ends after so many bytes of it.
+    /// The first answer ends after this many bytes of the file.
     breaks_after: Option<usize>,
     hides_length: bool,
     hides_ranges: bool,
     redirects_to: Option<String>,
     /// How long it waits before each piece of 64 KiB.
     pause: Duration,
-    /// Nothing is answered before so many requests are there at the same time.
+    /// Nothing is answered before this many requests are there at the same time.
     waits_for: usize,
     never_answers: bool,
 }
 
 impl Served {
-    pub(crate) fn new(content: impl Into<Vec<u8>>) -> Self {
+    /// A file that is served without a fault.
+    pub fn new(content: impl Into<Vec<u8>>) -> Self {
         Self { content: Arc::new(content.into()), ..Self::default() }
     }
 
-    /// Nothing but this status, for ever.
-    pub(crate) fn refused(status: u16) -> Self {
+    /// Only this status, always.
+    pub fn refused(status: u16) -> Self {
         Self::default().refusing(usize::from(u8::MAX), status)
     }
 
-    /// Nothing but the way to another place.
-    pub(crate) fn redirecting(to: impl Into<String>) -> Self {
+    /// A redirect to another URL.
+    pub fn redirecting(to: impl Into<String>) -> Self {
         Self { redirects_to: Some(to.into()), ..Self::default() }
     }
 
-    /// Nothing at all: the connection stays open.
-    pub(crate) fn silent() -> Self {
+    /// No answer at all: the connection stays open.
+    pub fn silent() -> Self {
         Self { never_answers: true, ..Self::default() }
     }
 
     /// Answers the first requests with this status.
-    pub(crate) fn refusing(mut self, times: usize, status: u16) -> Self {
+    pub fn refusing(mut self, times: usize, status: u16) -> Self {
         self.refusals = vec![status; times];
         self
     }
 
-    /// Cuts the first answer off after so many bytes of the file.
-    pub(crate) fn breaking_after(self, bytes: usize) -> Self {
+    /// Cuts the first answer off after this many bytes of the file.
+    pub fn breaking_after(self, bytes: usize) -> Self {
         Self { breaks_after: Some(bytes), ..self }
     }
 
-    /// Sends it in chunks, without saying how long it is.
-    pub(crate) fn without_length(self) -> Self {
+    /// Sends it in chunks, without its length.
+    pub fn without_length(self) -> Self {
         Self { hides_length: true, ..self }
     }
 
     /// Always sends it from its beginning.
-    pub(crate) fn without_ranges(self) -> Self {
+    pub fn without_ranges(self) -> Self {
         Self { hides_ranges: true, ..self }
     }
 
     /// Waits this long before each piece of 64 KiB.
-    pub(crate) fn slow(self, pause: Duration) -> Self {
+    pub fn slow(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
 
-    /// Answers only when so many requests are there at the same time, or after some seconds.
-    pub(crate) fn waiting_for(self, requests: usize) -> Self {
+    /// Answers only when this many requests are there at the same time, or after some seconds.
+    pub fn waiting_for(self, requests: usize) -> Self {
         Self { waits_for: requests, ..self }
     }
 }
 
 /// A server until it is dropped.
-pub(crate) struct InputServer {
+#[derive(Debug)]
+pub struct InputServer {
     shared: Arc<Shared>,
     listening: Listening,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     files: HashMap<String, Served>,
     seen: Mutex<Seen>,
     came: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Seen {
     requests: Vec<Request>,
     now: usize,
@@ -104,12 +107,13 @@ struct Seen {
 }
 
 impl InputServer {
-    /// Serves these files; everything else is not found.
-    pub(crate) fn start<const COUNT: usize>(files: [(&str, Served); COUNT]) -> Self {
+    /// Serves a fixed list of files; everything else is not found.
+    pub fn start<const COUNT: usize>(files: [(&str, Served); COUNT]) -> Self {
         Self::of(files.map(|(path, file)| (path.to_owned(), file)))
     }
 
-    pub(crate) fn of(files: impl IntoIterator<Item = (String, Served)>) -> Self {
+    /// Serves these files; everything else is not found.
+    pub fn of(files: impl IntoIterator<Item = (String, Served)>) -> Self {
         let files = files.into_iter().collect();
         let shared = Arc::new(Shared { files, ..Shared::default() });
         let listening = Listening::start((Ipv4Addr::LOCALHOST, 0).into(), {
@@ -119,37 +123,38 @@ impl InputServer {
         Self { shared, listening }
     }
 
-    pub(crate) fn url(&self, target: &str) -> String {
+    /// The URL of a target.
+    pub fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.listening.address)
     }
 
     /// All requests so far.
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.shared.seen.lock().unwrap().requests.clone()
     }
 
     /// How many requests there were for this path.
-    pub(crate) fn count(&self, path: &str) -> usize {
+    pub fn count(&self, path: &str) -> usize {
         self.requests().iter().filter(|request| request.path() == path).count()
     }
 
     /// How many requests there were at the same time, at most.
-    pub(crate) fn peak(&self) -> usize {
+    pub fn peak(&self) -> usize {
         self.shared.seen.lock().unwrap().peak
     }
 
-    /// Waits until somebody has asked for this path.
+    /// Waits for a request for this path.
     #[track_caller]
-    pub(crate) fn wait_for(&self, path: &str) {
+    pub fn wait_for(&self, path: &str) {
         let is_missing = |seen: &mut Seen| !seen.requests.iter().any(|one| one.path() == path);
         let seen = self.shared.seen.lock().unwrap();
         let (_seen, waited) =
             self.shared.came.wait_timeout_while(seen, Duration::from_secs(30), is_missing).unwrap();
-        assert!(!waited.timed_out(), "nobody asks for `{path}`");
+        assert!(!waited.timed_out(), "no request for `{path}`");
     }
 }
 
-/// Serves one request; whoever has another one connects again.
+/// Serves one request; a client connects again for the next one.
 fn serve(stream: &TcpStream, shared: &Shared) {
     let Some(request) = head(stream) else { return };
     let (number, file) = shared.enter(&request);

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use chutes::{FileState, Manifest, Outcome, OutputFile};
+use chutes_core::{FileState, Manifest, Outcome, OutputFile};
 use sha2::{Digest, Sha256};
 
-use crate::support::Finished;
+use crate::run::Finished;
 
 /// Larger files are not read again.
 const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
@@ -16,7 +16,7 @@ impl Finished {
     /// The outcome that `--json` printed. It must be the whole of standard output, fit the exit
     /// code, and agree with everything in the directory of the run.
     #[track_caller]
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         let outcome = self.printed_outcome();
         let root = Path::new(&outcome.run_dir);
         assert_eq!(journalled_outcome(root), outcome);
@@ -31,7 +31,7 @@ impl Finished {
 
     /// The same without a look at the directory, which is not there any more.
     #[track_caller]
-    pub(crate) fn printed_outcome(&self) -> Outcome {
+    pub fn printed_outcome(&self) -> Outcome {
         let Some((line, "")) = self.stdout.split_once('\n') else {
             panic!("standard output is not one line: {self:#?}");
         };
@@ -54,14 +54,14 @@ fn journalled_outcome(root: &Path) -> Outcome {
 }
 
 /// The lines of `run.json`.
-pub(crate) fn journal(root: &Path) -> Vec<serde_json::Value> {
+pub fn journal(root: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(root.join("run.json")).unwrap();
     assert!(text.ends_with('\n'));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The changes of status in `run.json`.
-pub(crate) fn statuses(root: &Path) -> Vec<String> {
+pub fn statuses(root: &Path) -> Vec<String> {
     let records = journal(root);
     let statuses = records.iter().filter_map(|record| record.get("status")?.as_str());
     statuses.map(String::from).collect()
@@ -86,7 +86,7 @@ fn check_files(root: &Path, outcome: &Outcome) {
 }
 
 /// The names of the files that were collected, sorted.
-pub(crate) fn collected(outcome: &Outcome) -> Vec<&str> {
+pub fn collected(outcome: &Outcome) -> Vec<&str> {
     let is_collected = |state: &FileState| matches!(state, FileState::Collected { .. });
     let files = outcome.outputs.iter().filter(|file| is_collected(&file.state));
     files.map(shown).collect()
@@ -98,7 +98,7 @@ fn shown(file: &OutputFile) -> &str {
 }
 
 /// The files that were not collected, with the reason.
-pub(crate) fn not_collected(outcome: &Outcome) -> Vec<(&str, &str)> {
+pub fn not_collected(outcome: &Outcome) -> Vec<(&str, &str)> {
     let files = outcome.outputs.iter().filter_map(|file| match &file.state {
         FileState::Failed { reason } | FileState::Skipped { reason } => {
             Some((shown(file), reason.as_str()))

@@ -1,8 +1,8 @@
-//! Presigned URLs and forms: signature version 4, as the documentation of S3 has it.
+//! Presigned URLs and forms: signature version 4, as the documentation of S3 describes it.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chutes::Sha256Digest;
+use chutes_core::Sha256Digest;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
@@ -11,22 +11,25 @@ use super::{ACCESS_KEY, BUCKET, REGION, S3Server, SECRET_KEY};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// What a presigned URL or form is for: one key, from a time on, for so many seconds.
-pub(crate) struct Presigned<'a> {
+/// What a presigned URL or form allows: one key, from a time on, for a number of seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Presigned<'a> {
     /// Letters, digits, `/`, `-`, `_` and `.` only: they are the same in percent-encoding.
-    pub(crate) key: &'a str,
-    pub(crate) since: Timestamp,
-    pub(crate) seconds: u32,
+    pub key: &'a str,
+    /// The time from which on it is valid.
+    pub since: Timestamp,
+    /// How long it is valid.
+    pub seconds: u32,
 }
 
 impl<'a> Presigned<'a> {
     /// For an hour from now on.
-    pub(crate) fn new(key: &'a str) -> Self {
+    pub fn new(key: &'a str) -> Self {
         Self { key, since: Timestamp::now(), seconds: 3_600 }
     }
 
     /// For an hour that is over.
-    pub(crate) fn expired(key: &'a str) -> Self {
+    pub fn expired(key: &'a str) -> Self {
         let since = Timestamp::now() - jiff::SignedDuration::from_hours(2);
         Self { key, since, seconds: 3_600 }
     }
@@ -47,7 +50,7 @@ impl<'a> Presigned<'a> {
     }
 
     /// A URL for a PUT.
-    pub(crate) fn url(&self, server: &S3Server) -> String {
+    pub fn url(&self, server: &S3Server) -> String {
         let (time, scope) = (self.time(), self.scope());
         let path = format!("/{BUCKET}/{}", self.key);
         let credential = format!("{ACCESS_KEY}/{scope}").replace('/', "%2F");
@@ -64,7 +67,7 @@ impl<'a> Presigned<'a> {
     }
 
     /// The fields of a form for a POST to the bucket, in their order.
-    pub(crate) fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+    pub fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
         let credential = format!("{ACCESS_KEY}/{}", self.scope());
         let until = self.since + jiff::SignedDuration::from_secs(self.seconds.into());
         let policy = serde_json::json!({

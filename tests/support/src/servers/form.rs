@@ -4,16 +4,18 @@ use super::http::Request;
 
 /// One part of a form.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) name: String,
+pub struct Part {
+    /// The name of the field.
+    pub name: String,
     /// Only a file has one.
-    pub(crate) file_name: Option<String>,
-    pub(crate) content: Vec<u8>,
+    pub file_name: Option<String>,
+    /// The content of the field or file.
+    pub content: Vec<u8>,
 }
 
 /// The parts of a form, in the order in which they came.
 #[track_caller]
-pub(crate) fn parts(request: &Request) -> Vec<Part> {
+pub fn parts(request: &Request) -> Vec<Part> {
     let kind = request.header("content-type").unwrap();
     let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap().trim_matches('"');
     let separator = format!("\r\n--{boundary}").into_bytes();

@@ -1,4 +1,4 @@
-//! The job API of the Chutes platform, as far as a running job speaks with it: with its order, its
+//! The job API of the Chutes platform, as far as a running job uses it: with its order, its
 //! states, and the answer 500 to a result that is not an object.
 
 use std::collections::BTreeMap;
@@ -9,49 +9,57 @@ use serde_json::{Value, json};
 
 use super::http::{Act, Answer, HttpServer, Request, answer};
 
-/// The token of the job, which nobody but the supervisor may see.
-pub(crate) const JOB_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.job-token-of-the-tests";
+/// The token of the job, which only the supervisor may see.
+pub const JOB_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.job-token-of-the-tests";
 
 /// What the tokens of files begin with.
-pub(crate) const FILE_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.file-token-of-the-tests";
+pub const FILE_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.file-token-of-the-tests";
 
 /// How long uploads wait for each other.
 const TOGETHER: Duration = Duration::from_secs(20);
 
 /// The platform, with one job.
-pub(crate) struct Platform {
-    pub(crate) server: HttpServer,
+#[derive(Debug)]
+pub struct Platform {
+    /// The server that requests go to.
+    pub server: HttpServer,
     job: Arc<(Mutex<Job>, Condvar)>,
 }
 
-/// What the platform knows of the job.
+/// What the platform knows about the job.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Job {
-    pub(crate) status: String,
-    pub(crate) result: Value,
-    pub(crate) detail: Option<String>,
-    /// The names in the order in which they were told, with what was uploaded.
-    pub(crate) names: Vec<String>,
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
-    pub(crate) is_finished: bool,
+pub struct Job {
+    /// The state, in the words of the platform.
+    pub status: String,
+    /// The result that was reported.
+    pub result: Value,
+    /// The message of a failure.
+    pub detail: Option<String>,
+    /// The names of output files in the order in which they were reported.
+    pub names: Vec<String>,
+    /// What was uploaded, by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Whether the job is over for the platform.
+    pub is_finished: bool,
     /// What happened, in order.
-    pub(crate) calls: Vec<String>,
-    /// How many uploads went on at a time, at most.
-    pub(crate) most_at_a_time: usize,
+    pub calls: Vec<String>,
+    /// The most uploads at one time.
+    pub most_at_a_time: usize,
     uploading: usize,
-    /// So many uploads wait until all of them have come.
+    /// Uploads wait until this many have come.
     together: usize,
-    /// Whether the answer to the next call of this kind gets lost.
+    /// The kind of call whose next answer is lost.
     loses_answer_to: Option<&'static str>,
 }
 
 impl Platform {
-    pub(crate) fn start() -> Self {
+    /// Starts a platform whose job is pending.
+    pub fn start() -> Self {
         Self::holding(0)
     }
 
-    /// One at which uploads wait until so many of them have come.
-    pub(crate) fn holding(together: usize) -> Self {
+    /// A platform at which uploads wait until this many have come.
+    pub fn holding(together: usize) -> Self {
         let job = Job { status: "pending".into(), together, ..Job::default() };
         let job = Arc::new((Mutex::new(job), Condvar::new()));
         let shared = Arc::clone(&job);
@@ -71,16 +79,18 @@ impl Platform {
         Self { server, job }
     }
 
-    /// The answer to the next call of this kind gets lost: `told`, `upload` or `done`.
-    pub(crate) fn lose_answer_to(&self, call: &'static str) {
+    /// Loses the answer to the next call of this kind: `reported`, `upload` or `done`.
+    pub fn lose_answer_to(&self, call: &'static str) {
         self.job.0.lock().unwrap().loses_answer_to = Some(call);
     }
 
-    pub(crate) fn status_url(&self) -> String {
+    /// The status URL of the job, with its token.
+    pub fn status_url(&self) -> String {
         self.server.url(&format!("/jobs/7?token={JOB_TOKEN}"))
     }
 
-    pub(crate) fn job(&self) -> Job {
+    /// The present state of the job.
+    pub fn job(&self) -> Job {
         self.job.0.lock().unwrap().clone()
     }
 }
@@ -89,7 +99,7 @@ fn route(shared: &(Mutex<Job>, Condvar), request: &Request) -> Answer {
     let token = request.token().unwrap_or_default();
     match (request.method.as_str(), request.path()) {
         ("POST" | "PUT", "/jobs/7") if token != JOB_TOKEN => refusal(401, "Invalid token"),
-        ("POST", "/jobs/7") => told(&mut shared.0.lock().unwrap(), request),
+        ("POST", "/jobs/7") => reported(&mut shared.0.lock().unwrap(), request),
         ("PUT", "/jobs/7") => done(&mut shared.0.lock().unwrap(), request),
         ("PUT", "/jobs/7/upload") => upload(shared, request, token),
         _ => refusal(404, "Not Found"),
@@ -104,25 +114,25 @@ fn granted(body: &Value) -> Answer {
     answer(200, "Content-Type: application/json\r\n", &body.to_string())
 }
 
-/// The job has ended.
-fn told(job: &mut Job, request: &Request) -> Answer {
+/// The report that the job has ended.
+fn reported(job: &mut Job, request: &Request) -> Answer {
     if job.is_finished {
         return refusal(400, "Job already finished");
     }
-    let Ok(Value::Object(mut told)) = serde_json::from_slice(&request.body) else {
+    let Ok(Value::Object(mut report)) = serde_json::from_slice(&request.body) else {
         return refusal(422, "not an object");
     };
-    job.calls.push("told".into());
-    let names = told.remove("output_filenames").unwrap_or_else(|| json!([]));
+    job.calls.push("reported".into());
+    let names = report.remove("output_filenames").unwrap_or_else(|| json!([]));
     job.names = serde_json::from_value(names).unwrap();
     let text = |value: Value| value.as_str().map(str::to_owned);
-    job.status = told.remove("status").and_then(text).unwrap_or_else(|| "error".into());
+    job.status = report.remove("status").and_then(text).unwrap_or_else(|| "error".into());
     if job.status == "complete" && !job.names.is_empty() {
         job.status = "complete_pending_uploads".into();
     }
-    job.result = told.remove("result").unwrap_or_else(|| json!("error"));
-    job.detail = told.remove("detail").and_then(text);
-    assert!(told.is_empty(), "the platform does not know {told:?}");
+    job.result = report.remove("result").unwrap_or_else(|| json!("error"));
+    job.detail = report.remove("detail").and_then(text);
+    assert!(report.is_empty(), "the platform does not know {report:?}");
     let host = request.header("host").unwrap();
     let url = |at: usize| format!("http://{host}/jobs/7/upload?token={FILE_TOKEN}-{at}");
     let names = job.names.iter().enumerate();
@@ -131,7 +141,7 @@ fn told(job: &mut Job, request: &Request) -> Answer {
     response(job, &Value::Object(urls))
 }
 
-/// The model of the answer has no place for a result that is not an object.
+/// The model of the answer of the platform has no field for a result that is not an object.
 fn response(job: &Job, urls: &Value) -> Answer {
     if !job.result.is_object() && !job.result.is_null() {
         return answer(500, "", "Internal Server Error");
@@ -139,7 +149,7 @@ fn response(job: &Job, urls: &Value) -> Answer {
     granted(&json!({"job_id": "7", "result": job.result, "output_storage_urls": urls}))
 }
 
-/// All uploads have been made.
+/// The report that all uploads have been made.
 fn done(job: &mut Job, request: &Request) -> Answer {
     if job.is_finished {
         return refusal(400, "Job already finished");

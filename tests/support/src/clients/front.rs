@@ -1,4 +1,4 @@
-//! Clients of the TLS front: `curl` with `openssl`, and one of our own for what they cannot do.
+//! Clients of the TLS front: `curl`, `openssl` for keys, and a TLS connection for what `curl` cannot do.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
@@ -11,25 +11,29 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-use crate::access::server::connect;
-use crate::support::Sandbox;
+use super::tcp;
+use crate::machine::own_address;
+use crate::sandbox::Sandbox;
 
-pub(super) type Connection = StreamOwned<ClientConnection, TcpStream>;
+/// A TLS connection to the front.
+pub type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 /// A client that trusts the front of a run.
-pub(crate) struct Client {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Client {
+    /// Where the front listens.
+    pub address: SocketAddr,
     /// The host in URLs.
-    pub(super) host: String,
-    /// That of the front (PEM).
-    pub(super) certificate: String,
+    pub host: String,
+    /// The certificate of the front, as PEM.
+    pub certificate: String,
     file: PathBuf,
 }
 
 impl Client {
-    /// Reads the event `streaming`.
-    pub(crate) fn of(event: &Value, sandbox: &Sandbox) -> Self {
-        let host = crate::support::own_address();
+    /// The client for what the event `streaming` reports.
+    pub fn of(event: &Value, sandbox: &Sandbox) -> Self {
+        let host = own_address();
         let port = u16::try_from(event["port"].as_u64().unwrap()).unwrap();
         let certificate = event["certificate"].as_str().unwrap().to_owned();
         let file = sandbox.path("front.pem");
@@ -37,21 +41,21 @@ impl Client {
         Self { address: format!("{host}:{port}").parse().unwrap(), host, certificate, file }
     }
 
-    /// Where the certificate of the front is.
-    pub(super) fn file(&self) -> &Path {
+    /// The file with the certificate of the front.
+    pub fn file(&self) -> &Path {
         &self.file
     }
 
     /// Runs `curl`. Returns its exit code, which is 0 for every answer, and the body.
     #[track_caller]
-    pub(crate) fn curl(&self, options: &[String], path: &str) -> (i32, String) {
+    pub fn curl(&self, options: &[String], path: &str) -> (i32, String) {
         let output = self.command(path).args(options).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     }
 
-    /// Starts `curl`, whose output is read as it comes.
+    /// Starts `curl` with a pipe as its standard output.
     #[track_caller]
-    pub(super) fn start_curl(&self, options: &[&str], path: &str) -> Child {
+    pub fn start_curl(&self, options: &[&str], path: &str) -> Child {
         self.command(path).args(options).stdout(Stdio::piped()).spawn().unwrap()
     }
 
@@ -66,13 +70,13 @@ impl Client {
 
     /// A connection after its handshake.
     #[track_caller]
-    pub(super) fn connect(&self) -> Connection {
+    pub fn connect(&self) -> Connection {
         let mut trusted = RootCertStore::empty();
         trusted.add(CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
         let name = ServerName::try_from(self.host.clone()).unwrap();
         let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut connection = StreamOwned::new(tls, connect(self.address));
+        let mut connection = StreamOwned::new(tls, tcp::connect(self.address));
         while connection.conn.is_handshaking() {
             connection.conn.complete_io(&mut connection.sock).unwrap();
         }
@@ -80,9 +84,9 @@ impl Client {
     }
 }
 
-/// Reads until this has come.
+/// Reads until this text has come.
 #[track_caller]
-pub(super) fn read_until(connection: &mut Connection, text: &str) -> String {
+pub fn read_until(connection: &mut Connection, text: &str) -> String {
     let mut read = Vec::new();
     while !read.ends_with(text.as_bytes()) {
         let mut byte = [0];
@@ -98,12 +102,12 @@ pub(super) fn read_until(connection: &mut Connection, text: &str) -> String {
 
 /// Reads the head of an answer.
 #[track_caller]
-pub(super) fn read_head(connection: &mut Connection) -> String {
+pub fn read_head(connection: &mut Connection) -> String {
     read_until(connection, "\r\n\r\n")
 }
 
-/// Whether nothing more can come. What is on its way is read.
-pub(super) fn is_cut_off(connection: &mut Connection) -> bool {
+/// Whether the connection has ended. What is on its way is read first.
+pub fn is_cut_off(connection: &mut Connection) -> bool {
     let mut buffer = [0; 4096];
     loop {
         match connection.read(&mut buffer) {
@@ -114,16 +118,17 @@ pub(super) fn is_cut_off(connection: &mut Connection) -> bool {
     }
 }
 
-/// A key of a client and its certificate, as files.
-pub(super) struct Identity {
+/// The key of a client and its certificate, as files.
+#[derive(Debug)]
+pub struct Identity {
     certificate: PathBuf,
     key: PathBuf,
 }
 
 impl Identity {
-    /// Makes one. All have the same name.
+    /// Makes a new one. The names in all certificates are the same.
     #[track_caller]
-    pub(super) fn make(folder: &Path, file: &str) -> Self {
+    pub fn make(folder: &Path, file: &str) -> Self {
         let [certificate, key] = ["pem", "key"].map(|end| folder.join(format!("{file}.{end}")));
         let mut openssl = Command::new("openssl");
         openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(' '));
@@ -134,12 +139,13 @@ impl Identity {
         Self { certificate, key }
     }
 
-    pub(super) fn certificate(&self) -> String {
+    /// The certificate, as PEM.
+    pub fn certificate(&self) -> String {
         std::fs::read_to_string(&self.certificate).unwrap()
     }
 
-    /// The options that make `curl` show it.
-    pub(super) fn for_curl(&self) -> Vec<String> {
+    /// The options with which `curl` presents it.
+    pub fn for_curl(&self) -> Vec<String> {
         let [certificate, key] = [&self.certificate, &self.key].map(|path| path.to_str().unwrap());
         ["--cert", certificate, "--key", key].map(String::from).into()
     }

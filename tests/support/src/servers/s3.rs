@@ -21,17 +21,21 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-pub(crate) use self::sign::Presigned;
+pub use self::sign::Presigned;
 
-pub(crate) const ACCESS_KEY: &str = "AKIDTESTTESTTEST";
-pub(crate) const SECRET_KEY: &str = "very-secret-key-of-the-tests-0123456789";
-pub(crate) const REGION: &str = "us-east-1";
+/// The id of the only key.
+pub const ACCESS_KEY: &str = "AKIDTESTTESTTEST";
+/// The secret of the only key.
+pub const SECRET_KEY: &str = "very-secret-key-of-the-tests-0123456789";
+/// The region that signatures are for.
+pub const REGION: &str = "us-east-1";
 
 /// The bucket that is there from the beginning.
-pub(crate) const BUCKET: &str = "results";
+pub const BUCKET: &str = "results";
 
 /// The server. It ends when it is dropped.
-pub(crate) struct S3Server {
+#[derive(Debug)]
+pub struct S3Server {
     address: SocketAddr,
     folder: TempDir,
     traffic: Arc<Traffic>,
@@ -41,15 +45,18 @@ pub(crate) struct S3Server {
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct S3Request {
-    pub(crate) method: String,
+pub struct S3Request {
+    /// `GET`, `PUT` and so on.
+    pub method: String,
     /// `/bucket/key`, in percent-encoding.
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) status: u16,
+    pub path: String,
+    /// The query, without `?`.
+    pub query: String,
+    /// The status of the answer.
+    pub status: u16,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Traffic {
     requests: Mutex<Vec<S3Request>>,
     /// How long each PUT waits before it is served, in milliseconds.
@@ -58,7 +65,7 @@ struct Traffic {
 
 impl S3Server {
     /// Starts a server with one empty bucket, [`BUCKET`].
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let folder = roomy_folder();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
@@ -72,12 +79,12 @@ impl S3Server {
     }
 
     /// The endpoint, without a bucket.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The variables with which the job binary finds the server and may write to it.
-    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+    pub fn environment(&self) -> Vec<(String, String)> {
         let variables = [
             ("AWS_ENDPOINT_URL", self.url().as_str()),
             ("AWS_ALLOW_HTTP", "true"),
@@ -90,35 +97,35 @@ impl S3Server {
     }
 
     /// Where the objects of a bucket are kept, as files.
-    pub(crate) fn folder(&self, bucket: &str) -> std::path::PathBuf {
+    pub fn folder(&self, bucket: &str) -> std::path::PathBuf {
         self.folder.path().join(bucket)
     }
 
     /// All objects of a bucket by their keys.
-    pub(crate) fn files(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+    pub fn files(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         add_files(&self.folder.path().join(bucket), "", &mut files);
         files
     }
 
     /// From now on each PUT waits this long before it is served.
-    pub(crate) fn delay_puts(&self, delay: Duration) {
+    pub fn delay_puts(&self, delay: Duration) {
         let delay = u64::try_from(delay.as_millis()).unwrap();
         self.traffic.delay.store(delay, Ordering::Relaxed);
     }
 
     /// The requests that were answered, in the order of their answers.
-    pub(crate) fn requests(&self) -> Vec<S3Request> {
+    pub fn requests(&self) -> Vec<S3Request> {
         self.traffic.requests.lock().unwrap().clone()
     }
 
     /// How many PUTs were answered for each key of the bucket, parts of one file among them.
-    pub(crate) fn puts(&self) -> BTreeMap<String, usize> {
+    pub fn puts(&self) -> BTreeMap<String, usize> {
         self.count(|request| request.method == "PUT")
     }
 
     /// How often each key of the bucket got its content: by one PUT, or by completing its parts.
-    pub(crate) fn arrivals(&self) -> BTreeMap<String, usize> {
+    pub fn arrivals(&self) -> BTreeMap<String, usize> {
         self.count(|request| {
             let is_completion = request.method == "POST" && request.query.contains("uploadId=");
             let is_put = request.method == "PUT" && !request.query.contains("partNumber=");

@@ -1,4 +1,4 @@
-//! A server that refuses every request, and repeats in its answer what it was asked.
+//! A server that refuses every request, and repeats the head of the request in its answer.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A server until the process of the test ends.
-pub(crate) struct RefusingServer {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct RefusingServer {
+    /// Where it listens.
+    pub address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl RefusingServer {
-    pub(crate) fn start() -> Self {
+    /// Starts the server.
+    pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<String>>>::default();
@@ -27,7 +30,7 @@ impl RefusingServer {
     }
 
     /// The heads of all requests.
-    pub(crate) fn requests(&self) -> Vec<String> {
+    pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What servers of tests have in common: a listener, the thread that accepts, and the connections.
+//! What these servers share: a listener, the thread that accepts, and the connections.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 /// A server that listens until this is dropped.
+#[derive(Debug)]
 pub(super) struct Listening {
     pub(super) address: SocketAddr,
     connections: Arc<Connections>,
@@ -13,7 +14,7 @@ pub(super) struct Listening {
 }
 
 /// The connections that a server has accepted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Connections {
     all: Mutex<Vec<TcpStream>>,
     is_closed: AtomicBool,
@@ -37,7 +38,7 @@ impl Listening {
 }
 
 impl Connections {
-    /// Lets go of the connection to this address: whoever serves it has it alone now.
+    /// Drops the handle of the connection to this address. The thread that serves it has the only one then.
     pub(super) fn forget(&self, address: SocketAddr) {
         let mut all = self.all.lock().unwrap();
         all.retain(|other| other.peer_addr().is_ok_and(|other| other != address));
@@ -60,7 +61,7 @@ fn accept(
     }
 }
 
-/// Whoever calls later finds nobody, and whoever is connected is cut off.
+/// Later connections are refused, and present ones are cut off.
 impl Drop for Listening {
     fn drop(&mut self) {
         self.connections.is_closed.store(true, Ordering::SeqCst);

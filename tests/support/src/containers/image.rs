@@ -4,25 +4,24 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::engine::printed;
-use crate::support::JOBS;
+use super::engine::{Storage, printed};
 
 /// A shell and its tools, and `/seed.sh`, which does what ComputeHorde's own test image does.
-pub(super) const PLAIN: &str = "localhost/chutes-test-plain:1";
+pub const PLAIN: &str = "localhost/chutes-test-plain:1";
 
-/// The same for a user who is not root.
-pub(super) const USER: &str = "localhost/chutes-test-user:1";
+/// The same with a user other than root.
+pub const USER: &str = "localhost/chutes-test-user:1";
 
 /// The same with a command and a variable of its own.
-pub(super) const COMMAND: &str = "localhost/chutes-test-command:1";
+pub const COMMAND: &str = "localhost/chutes-test-command:1";
 
 /// The binary with the jobs of `tests/jobs`, as `/bin/test-jobs`.
-pub(super) const JOB_BINARY: &str = "localhost/chutes-test-jobs:1";
+pub const JOB_BINARY: &str = "localhost/chutes-test-jobs:1";
 
-/// Nothing but one program, which waits.
-pub(super) const NO_SHELL: &str = "localhost/chutes-test-no-shell:1";
+/// A single program, which waits.
+pub const NO_SHELL: &str = "localhost/chutes-test-no-shell:1";
 
-/// The static one: a container has no libraries.
+/// The static one: the image has no libraries.
 const BUSYBOX: &str = "/bin/busybox";
 
 const SEED: &str = r#"#!/bin/sh
@@ -41,20 +40,19 @@ head -c 999000 /dev/zero > /artifacts/just-below
 head -c 1000000 /dev/zero > /artifacts/a-million
 "#;
 
-/// Makes the images that are missing, or that are not of these files any more. Nobody else does so at
-/// the same time.
-pub(super) fn provide(storage: &Path, podman: &dyn Fn() -> Command) {
-    let plain = Content { storage, podman, files: vec![BUSYBOX.into()], has_shell: true };
+/// Makes the images that are missing, or whose files have changed. The caller holds the lock of the storage.
+pub(super) fn provide(storage: &Storage, jobs: &str) {
+    let plain = Content { storage, files: vec![BUSYBOX.into()], has_shell: true };
     plain.provide(PLAIN, &["ENV PATH=/bin"]);
     plain.provide(USER, &["ENV PATH=/bin", "USER 1000:1000"]);
     plain.provide(COMMAND, &["ENV PATH=/bin", "ENV GREETING=hello", r#"CMD ["env"]"#]);
-    let no_shell = Content { storage, podman, files: vec![BUSYBOX.into()], has_shell: false };
+    let no_shell = Content { storage, files: vec![BUSYBOX.into()], has_shell: false };
     no_shell.provide(NO_SHELL, &["ENV PATH=/bin"]);
-    let files = [vec![BUSYBOX.into(), JOBS.into()], libraries()].concat();
+    let files = [vec![BUSYBOX.into(), jobs.into()], libraries(jobs)].concat();
     Content { files, ..plain }.provide(JOB_BINARY, &["ENV PATH=/bin"]);
 }
 
-/// Gives the program its names.
+/// Links the names of all commands to busybox.
 fn link_applets(bin: &Path) {
     let mut list = Command::new(BUSYBOX);
     list.arg("--list");
@@ -64,34 +62,33 @@ fn link_applets(bin: &Path) {
 }
 
 /// The libraries of the job binary with the dynamic linker, where it looks for them.
-fn libraries() -> Vec<PathBuf> {
+fn libraries(jobs: &str) -> Vec<PathBuf> {
     let mut ldd = Command::new("ldd");
-    ldd.arg(JOBS);
+    ldd.arg(jobs);
     let printed = printed(ldd);
     let path =
         |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(Into::into);
     printed.lines().filter_map(path).collect()
 }
 
-/// What an image is made of.
+/// What an image is made from.
 struct Content<'a> {
-    storage: &'a Path,
-    podman: &'a dyn Fn() -> Command,
+    storage: &'a Storage,
     files: Vec<PathBuf>,
-    /// Whether the only program goes by all of its names, or only by that of `sleep`.
+    /// Whether busybox has all of its names, or only that of `sleep`.
     has_shell: bool,
 }
 
 impl Content<'_> {
     fn provide(&self, image: &str, changes: &[&str]) {
-        let mark = self.storage.join(image.replace(['/', ':'], "-"));
+        let mark = self.storage.folder().join(image.replace(['/', ':'], "-"));
         let state = |path: &PathBuf| {
             let about = std::fs::metadata(path).unwrap();
             format!("{} {} {}.{}", path.display(), about.len(), about.mtime(), about.mtime_nsec())
         };
         let states: Vec<_> = self.files.iter().map(state).collect();
         let wanted = format!("{SEED}\n{changes:?}\n{}", states.join("\n"));
-        let mut exists = (self.podman)();
+        let mut exists = self.storage.podman();
         let exists = exists.args(["image", "exists", image]).status();
         let is_there = exists.is_ok_and(|status| status.success());
         if is_there && std::fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
@@ -102,7 +99,7 @@ impl Content<'_> {
     }
 
     fn make(&self, image: &str, changes: &[&str]) {
-        let folder = tempfile::tempdir_in(self.storage).unwrap();
+        let folder = tempfile::tempdir_in(self.storage.folder()).unwrap();
         let bin = folder.path().join("bin");
         for directory in ["bin", "tmp", "etc"] {
             std::fs::create_dir(folder.path().join(directory)).unwrap();
@@ -134,7 +131,7 @@ impl Content<'_> {
         tar.args(["--owner=0", "--group=0", "--numeric-owner", "-cf"]).arg(&archive);
         tar.arg("-C").arg(folder).arg(".");
         printed(tar);
-        let mut import = (self.podman)();
+        let mut import = self.storage.podman();
         import.arg("import").arg("--quiet");
         for change in changes {
             import.args(["--change", change]);

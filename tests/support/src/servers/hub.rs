@@ -1,6 +1,5 @@
 //! A server that speaks the API of the Hugging Face Hub, as far as a download needs it, for the files
-//! of a folder. It needs the standard library, `serde_json` and `sha2` only, so that tests of any crate
-//! can have it as a module.
+//! of a folder.
 //!
 //! The folder has `models/OWNER/NAME/…`, `datasets/…` and `spaces/…`. Files that end with `.bin` are
 //! large files (LFS), all others are of Git.
@@ -17,21 +16,21 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What the server does beyond what it should.
+/// How the server differs from a simple public one.
 #[derive(Clone, Debug)]
-pub(crate) struct Behaviour {
+pub struct Behaviour {
     /// How many entries a page of a list has.
-    pub(crate) page_size: usize,
-    /// What `authorization` must be, for all but the content network; `None` is public.
-    pub(crate) token: Option<String>,
-    /// Large files are redirected to, as the content network does it.
-    pub(crate) redirects: bool,
-    /// Files that every list has, whatever is in the folder: any names.
-    pub(crate) more_names: Vec<String>,
-    /// Where every page says that the next page is.
-    pub(crate) next_page: Option<String>,
-    /// The first request whose target has this in it is answered with this status.
-    pub(crate) fails_once: Option<(String, u16)>,
+    pub page_size: usize,
+    /// The token that requests need, except to the content network; `None` is public.
+    pub token: Option<String>,
+    /// Answers a request for a large file with a redirect to the content network.
+    pub redirects: bool,
+    /// Names that every list has besides the files of the folder. They may be invalid.
+    pub more_names: Vec<String>,
+    /// What every page names as the URL of the next page.
+    pub next_page: Option<String>,
+    /// The first request whose target contains this text is answered with this status.
+    pub fails_once: Option<(String, u16)>,
 }
 
 impl Default for Behaviour {
@@ -49,21 +48,26 @@ impl Default for Behaviour {
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HubRequest {
+pub struct HubRequest {
     /// The path in percent-encoding, and the query.
-    pub(crate) target: String,
-    pub(crate) authorization: Option<String>,
-    pub(crate) range: Option<String>,
-    pub(crate) status: u16,
+    pub target: String,
+    /// The header line `authorization`.
+    pub authorization: Option<String>,
+    /// The header line `range`.
+    pub range: Option<String>,
+    /// The status of the answer.
+    pub status: u16,
 }
 
 /// The server. It ends when it is dropped.
-pub(crate) struct HubServer {
+#[derive(Debug)]
+pub struct HubServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
 
+#[derive(Debug)]
 struct Shared {
     address: SocketAddr,
     folder: PathBuf,
@@ -72,8 +76,8 @@ struct Shared {
     is_closed: AtomicBool,
 }
 
-/// The commit that `main` is, in every repository of this name.
-pub(crate) fn commit(id: &str) -> String {
+/// The commit of `main` in every repository of this name.
+pub fn commit(id: &str) -> String {
     let mut commit = hexadecimal(id.as_bytes());
     commit.truncate(40);
     commit
@@ -81,7 +85,7 @@ pub(crate) fn commit(id: &str) -> String {
 
 impl HubServer {
     /// Serves this folder.
-    pub(crate) fn start(folder: &Path, behaviour: Behaviour) -> Self {
+    pub fn start(folder: &Path, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -106,13 +110,13 @@ impl HubServer {
         Self { address, shared, accepting: Some(accepting) }
     }
 
-    /// What `HF_ENDPOINT` has to be.
-    pub(crate) fn url(&self) -> String {
+    /// The value for `HF_ENDPOINT`.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The requests so far, in the order in which they were answered.
-    pub(crate) fn requests(&self) -> Vec<HubRequest> {
+    pub fn requests(&self) -> Vec<HubRequest> {
         self.shared.requests.lock().unwrap().clone()
     }
 }
@@ -211,7 +215,7 @@ impl Shared {
         if token
             .is_some_and(|token| request.header("authorization") != Some(format!("Bearer {token}")))
         {
-            // It does not tell what is private from what does not exist.
+            // The Hub does not distinguish private repositories from those that do not exist.
             return Answer::error(401, "Invalid username or password.");
         }
         match &segments[..] {
@@ -234,14 +238,14 @@ impl Shared {
         }
     }
 
-    /// Fails as the test wants it, once.
+    /// The status of the failure that the test wants, once.
     fn failure(&self, target: &str) -> Option<u16> {
         let mut behaviour = self.behaviour.lock().unwrap();
         let failure = behaviour.fails_once.take_if(|(part, _)| target.contains(part.as_str()));
         failure.map(|(_, status)| status)
     }
 
-    /// Answers for a repository, if there is such a one with this revision.
+    /// Answers for a repository if it exists and has this revision.
     fn at(
         &self,
         kind: &str,

@@ -1,4 +1,4 @@
-//! The server itself, asked by a client that cannot make anything good again.
+//! The server itself, with a client that never retries.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

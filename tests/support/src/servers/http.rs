@@ -1,6 +1,7 @@
-//! A server that does what a test says, right or wrong, and remembers what it was sent, and when.
+//! A server that answers as a test decides, correctly or not, and records each request with its time.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::listening::{Connections, Listening};
 
 /// What the server does with one request.
-pub(crate) enum Act {
+pub enum Act {
     /// Reads it and answers.
     Answer(Answer),
     /// Reads it, and then decides on the answer; `None` is a connection that is reset.
@@ -22,10 +23,24 @@ pub(crate) enum Act {
     AnswerAndClose(Answer),
     /// Resets the connection after this many bytes of the body.
     Reset(usize),
-    /// Reads so much of the body, then nothing more, until the other side gives up.
+    /// Reads this many bytes of the body, then nothing more, until the client closes the connection.
     Stall(usize),
     /// Reads it and sends these bytes.
     Raw(&'static str),
+}
+
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::Decide(_) => f.write_str("Decide"),
+            Self::AnswerEarly(answer) => f.debug_tuple("AnswerEarly").field(answer).finish(),
+            Self::AnswerAndClose(answer) => f.debug_tuple("AnswerAndClose").field(answer).finish(),
+            Self::Reset(bytes) => f.debug_tuple("Reset").field(bytes).finish(),
+            Self::Stall(bytes) => f.debug_tuple("Stall").field(bytes).finish(),
+            Self::Raw(text) => f.debug_tuple("Raw").field(text).finish(),
+        }
+    }
 }
 
 /// Decides on the answer to a request.
@@ -33,59 +48,67 @@ type Decision = dyn FnOnce(&Request) -> Option<Answer> + Send;
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
     /// Lines, each with its end.
-    pub(crate) headers: String,
-    pub(crate) body: String,
+    pub headers: String,
+    /// The content after the head.
+    pub body: String,
 }
 
 /// An answer with this status and nothing else.
-pub(crate) fn status(status: u16) -> Answer {
+pub fn status(status: u16) -> Answer {
     answer(status, "", "")
 }
 
 /// An answer with these header lines and this body.
-pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Answer {
+pub fn answer(status: u16, headers: &str, body: &str) -> Answer {
     Answer { status, headers: headers.to_owned(), body: body.to_owned() }
 }
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) method: String,
+pub struct Request {
+    /// `GET`, `PUT` and so on.
+    pub method: String,
     /// The path and the query.
-    pub(crate) target: String,
+    pub target: String,
     /// The names in lowercase.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// What came of the body.
+    pub body: Vec<u8>,
     /// Whether all of the body came.
-    pub(crate) is_whole: bool,
+    pub is_whole: bool,
     /// When its head had come.
-    pub(crate) at: Instant,
+    pub at: Instant,
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// The value of a header line; `name` is in lowercase.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn path(&self) -> &str {
+    /// The target without its query.
+    pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap()
     }
 
     /// The value of `token` in the query.
-    pub(crate) fn token(&self) -> Option<&str> {
+    pub fn token(&self) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| pair.strip_prefix("token="))
     }
 }
 
-/// What decides about each request, by its head; its body has not come then.
+/// Decides on each request by its head, before its body has come.
 type Director = dyn FnMut(&Request) -> Act + Send;
 
-pub(crate) struct HttpServer {
-    pub(crate) address: SocketAddr,
+/// A server until it is dropped.
+pub struct HttpServer {
+    /// Where it listens.
+    pub address: SocketAddr,
     shared: Arc<Shared>,
     /// Until this is dropped.
     _listening: Listening,
@@ -97,18 +120,18 @@ struct Shared {
 }
 
 impl HttpServer {
-    /// Acts in this order; grants all further requests.
-    pub(crate) fn of(acts: impl Into<VecDeque<Act>>) -> Self {
+    /// Acts in this order, and then answers every request with 200.
+    pub fn of(acts: impl Into<VecDeque<Act>>) -> Self {
         Self::start(scripted(acts.into()))
     }
 
-    /// Lets `direct` decide.
-    pub(crate) fn start(direct: impl FnMut(&Request) -> Act + Send + 'static) -> Self {
+    /// Lets `direct` decide on each request.
+    pub fn start(direct: impl FnMut(&Request) -> Act + Send + 'static) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), direct)
     }
 
     /// The same at this address, for instance where another server was.
-    pub(crate) fn start_at(
+    pub fn start_at(
         address: SocketAddr,
         direct: impl FnMut(&Request) -> Act + Send + 'static,
     ) -> Self {
@@ -125,25 +148,32 @@ impl HttpServer {
         Self { address: listening.address, shared, _listening: listening }
     }
 
-    /// From now on every request is granted.
-    pub(crate) fn heal(&self) {
+    /// From now on every request is answered with 200.
+    pub fn heal(&self) {
         *self.shared.director.lock().unwrap() = Box::new(scripted(VecDeque::new()));
     }
 
-    pub(crate) fn url(&self, target: &str) -> String {
+    /// The URL of a target.
+    pub fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
     }
 
     /// The requests so far. Their bodies may not have come.
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
     }
 
     /// The requests that were made after this moment.
-    pub(crate) fn requests_since(&self, moment: Instant) -> Vec<Request> {
+    pub fn requests_since(&self, moment: Instant) -> Vec<Request> {
         let mut requests = self.requests();
         requests.retain(|request| request.at > moment);
         requests
+    }
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -164,14 +194,14 @@ impl Connection<'_> {
         let mut request = self.head()?;
         let length = request.header("content-length").map_or(0, |text| text.parse().unwrap());
         let act = self.shared.director.lock().unwrap()(&request);
-        let place = self.announce(&request);
+        let index = self.announce(&request);
         match act {
             Act::Answer(answer) => {
-                self.read(place, request, length)?;
+                self.read(index, request, length)?;
                 self.answer(&answer)
             }
             Act::Decide(decide) => {
-                let request = self.read(place, request, length)?;
+                let request = self.read(index, request, length)?;
                 match decide(&request) {
                     Some(answer) => self.answer(&answer),
                     None => self.reset(),
@@ -179,7 +209,7 @@ impl Connection<'_> {
             }
             Act::AnswerEarly(answer) => {
                 self.answer(&answer)?;
-                self.read(place, request, length).map(drop)
+                self.read(index, request, length).map(drop)
             }
             Act::AnswerAndClose(mut answer) => {
                 answer.headers += "Connection: close\r\n";
@@ -189,18 +219,18 @@ impl Connection<'_> {
             }
             Act::Reset(bytes) => {
                 self.take(bytes, &mut request.body);
-                self.keep(place, request);
+                self.keep(index, request);
                 self.reset()
             }
             Act::Stall(bytes) => {
                 self.take(bytes, &mut request.body);
-                self.keep(place, request);
+                self.keep(index, request);
                 let mut gone = [PollFd::new(&self.stream, PollFlags::RDHUP)];
                 rustix::event::poll(&mut gone, None).unwrap();
                 None
             }
             Act::Raw(bytes) => {
-                self.read(place, request, length)?;
+                self.read(index, request, length)?;
                 self.stream.write_all(bytes.as_bytes()).ok()?;
                 self.stream.shutdown(Shutdown::Both).ok()?;
                 None
@@ -229,23 +259,23 @@ impl Connection<'_> {
         Some(Request { method, target, headers, body: Vec::new(), is_whole: false, at })
     }
 
-    /// Reads the body, and keeps the request as far as it came.
-    fn read(&mut self, place: usize, mut request: Request, length: usize) -> Option<Request> {
+    /// Reads the body, and records the request as far as it came.
+    fn read(&mut self, index: usize, mut request: Request, length: usize) -> Option<Request> {
         request.is_whole = self.take(length, &mut request.body).is_some();
-        self.keep(place, request.clone());
+        self.keep(index, request.clone());
         request.is_whole.then_some(request)
     }
 
-    /// Keeps a request whose body has not come. Returns its place.
+    /// Records a request whose body has not come. Returns its index.
     fn announce(&self, request: &Request) -> usize {
         let mut requests = self.shared.requests.lock().unwrap();
         requests.push(request.clone());
         requests.len() - 1
     }
 
-    /// Keeps what has come of it.
-    fn keep(&self, place: usize, request: Request) {
-        self.shared.requests.lock().unwrap()[place] = request;
+    /// Replaces a recorded request by what has come of it.
+    fn keep(&self, index: usize, request: Request) {
+        self.shared.requests.lock().unwrap()[index] = request;
     }
 
     fn take(&mut self, bytes: usize, body: &mut Vec<u8>) -> Option<()> {
