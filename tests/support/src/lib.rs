@@ -4,7 +4,8 @@
 //!   process of the test, and most can be told to misbehave.
 //! - [`clients`]: what connects to a run: plain sockets, OpenSSH, `curl`.
 //! - [`sandbox`], [`run`]: a folder and an environment for one test, and the programs that are started there.
-//! - [`record`], [`events`]: what a run leaves behind, and what it reports while it goes on.
+//! - [`record`], [`leftovers`]: what a run leaves in its directory, and that it leaves nothing else.
+//! - [`events`]: what a run reports while it goes on.
 //! - [`containers`]: Podman for one test, and the images of the tests.
 //! - [`machine`]: processes, namespaces and terminals of the machine.
 //!
@@ -26,6 +27,7 @@
 pub mod clients;
 pub mod containers;
 pub mod events;
+pub mod leftovers;
 pub mod machine;
 pub mod record;
 pub mod run;

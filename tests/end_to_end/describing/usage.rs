@@ -1,0 +1,185 @@
+//! Help, and what is said when the command line is wrong.
+
+use chutes_test_support::finish;
+
+use crate::programs::{DUPLICATE_JOBS, JOBS, new_sandbox};
+
+/// A wrong command line: exit code 2, nothing on standard output, nothing made.
+#[track_caller]
+fn check(arguments: &str, error: &str, hint: &str) {
+    let sandbox = new_sandbox();
+    let finished = sandbox.run(arguments);
+    assert_eq!(finished.code, Some(2), "{arguments}: {finished:#?}");
+    assert_eq!(finished.stdout, "", "{arguments}");
+    assert_eq!(finished.errors(), [format!("error: {error}")], "{arguments}");
+    assert!(finished.stderr.contains(hint), "{arguments}: {hint}: {finished:#?}");
+    assert_eq!(sandbox.entries(), [""; 0], "{arguments}");
+}
+
+#[test]
+fn unknown_job() {
+    check("run eco", "there is no job `eco`", "\n\nhint: did you mean `echo`?\n");
+    check("describe paniks", "there is no job `paniks`", "\n\nhint: did you mean `panics`?\n");
+    check("run zzzzzz", "there is no job `zzzzzz`", "\n\nhint: `list` shows the jobs");
+    check("run -- --json", "there is no job `--json`", "\n\nhint: `list` shows the jobs");
+}
+
+#[test]
+fn unknown_words() {
+    check("lis", "unrecognized subcommand 'lis'", "a similar subcommand exists: 'list'");
+    check(
+        "run echo --dta {}",
+        "unexpected argument '--dta' found",
+        "similar argument exists: '--data'",
+    );
+    check("list --jsn", "unexpected argument '--jsn' found", "similar argument exists: '--json'");
+    check("run echo extra", "unexpected argument 'extra' found", "Usage: test-jobs run");
+    check("--version", "unexpected argument '--version' found", "Usage: test-jobs");
+}
+
+#[test]
+fn wrong_values() {
+    for (arguments, error, hint) in [
+        (
+            "run echo --set epochs",
+            "invalid value 'epochs' for '--set <KEY=VALUE>': expected KEY=VALUE",
+            "try '--help'",
+        ),
+        (
+            "run echo --time-limit 0",
+            "invalid value '0' for '--time-limit <DURATION>': a time limit is at least 1 second",
+            "try '--help'",
+        ),
+        (
+            "run echo --host localhost",
+            "invalid value 'localhost' for '--host <ADDRESS>': invalid IP address syntax",
+            "try '--help'",
+        ),
+        (
+            "run echo --set epochs=1 --time-limit 2h",
+            "a run may not take longer than its job declares: 1h",
+            "",
+        ),
+    ] {
+        check(arguments, error, hint);
+    }
+}
+
+/// Durations are explained where they are wrong.
+#[test]
+fn wrong_durations() {
+    for text in ["1x", "soon", "-1", "1.5", "99999999999999999999"] {
+        let sandbox = new_sandbox();
+        let finished = sandbox.run(&format!("run echo --grace={text}"));
+        assert_eq!(finished.code, Some(2), "{finished:#?}");
+        let start = format!("error: invalid value '{text}' for '--grace <DURATION>': ");
+        let errors = finished.errors();
+        assert!(errors.len() == 1 && errors[0].starts_with(&start), "{finished:#?}");
+        assert!(errors[0].len() > start.len() + 10, "no explanation: {finished:#?}");
+    }
+}
+
+/// A limit that no clock can hold is no reason to crash.
+#[test]
+fn longest_durations() {
+    let sandbox = new_sandbox();
+    let longest = u64::MAX;
+    let finished = sandbox.run(&format!("run fails --time-limit {longest} --grace {longest}"));
+    assert!(!finished.stderr.contains("panicked at chutes"), "{finished:#?}");
+    let end = finished.stderr.lines().last().unwrap();
+    assert!(matches!(finished.code, Some(1 | 2)), "{finished:#?}");
+    assert!(finished.code == Some(2) || end.starts_with("failed in "), "{finished:#?}");
+}
+
+#[test]
+fn nothing_asked_for() {
+    let finished = new_sandbox().run("");
+    assert_eq!((finished.code, &*finished.stdout), (Some(2), ""));
+    assert!(finished.stderr.contains("Usage: test-jobs <COMMAND>"), "{finished:#?}");
+}
+
+#[test]
+fn help() {
+    for (arguments, parts) in [
+        ("--help", &["Usage: test-jobs <COMMAND>", "completions", "Exit codes:"][..]),
+        ("-h", &["Usage: test-jobs <COMMAND>"]),
+        ("help", &["Usage: test-jobs <COMMAND>"]),
+        ("help run", &["Usage: test-jobs run [OPTIONS] <JOB>", "--run-dir", "Exit codes:"]),
+        ("run --help", &["Usage: test-jobs run [OPTIONS] <JOB>", "--set <KEY=VALUE>"]),
+        ("run echo -h", &["Usage: test-jobs run [OPTIONS] <JOB>"]),
+        ("describe --help", &["Usage: test-jobs describe [OPTIONS] [JOB]"]),
+        ("list --help", &["Usage: test-jobs list [OPTIONS]"]),
+        ("completions --help", &["bash", "zsh", "fish"]),
+    ] {
+        let sandbox = new_sandbox();
+        let finished = sandbox.run(arguments);
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{arguments}");
+        for part in parts {
+            assert!(finished.stdout.contains(part), "{arguments}: {part}: {finished:#?}");
+        }
+        for code in ["\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  4 ", "\n  124 ", "\n  130 "] {
+            let listed = finished.stdout.contains(code);
+            assert_eq!(listed, finished.stdout.contains("Exit codes:"), "{arguments}: {code}");
+        }
+        assert_eq!(sandbox.entries(), [""; 0]);
+    }
+}
+
+/// Two jobs of one name are refused before anything else, naming both places.
+#[test]
+fn duplicate_jobs() {
+    let source = include_str!("../../jobs/duplicate.rs");
+    let lines = source.lines().enumerate().filter(|(_, line)| line.contains("async fn train"));
+    let [first, second] = lines.map(|(at, _)| at).collect::<Vec<_>>()[..] else { panic!() };
+    let error = format!(
+        "error: two jobs are named `train`: one in module `duplicate_jobs::first` at tests/jobs/duplicate.rs:{first}, one in module `duplicate_jobs::second` at tests/jobs/duplicate.rs:{second}; rename one of them",
+    );
+    for arguments in [&["list"][..], &["list", "--json"], &["describe"], &["run", "train"]] {
+        let sandbox = new_sandbox();
+        let finished = finish(sandbox.program(&[&[DUPLICATE_JOBS], arguments].concat()));
+        assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{arguments:?}");
+        assert_eq!(finished.errors(), [&*error], "{arguments:?}");
+        assert_eq!(sandbox.entries(), [""; 0]);
+    }
+}
+
+#[test]
+fn completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let finished = new_sandbox().run(&format!("completions {shell}"));
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{shell}");
+        for word in ["test-jobs", "describe", "run-dir"] {
+            assert!(finished.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    check("completions bsh", "invalid value 'bsh' for '<SHELL>'", "'bash'");
+}
+
+#[test]
+fn completion_script_for_bash_is_valid() {
+    let sandbox = new_sandbox();
+    let script = sandbox.run("completions bash").stdout;
+    std::fs::write(sandbox.path("completions"), script).unwrap();
+    let finished = finish(sandbox.program(&["bash", "-n", "completions"]));
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
+    // And it completes commands and jobs: the shell is asked what a word goes on with.
+    for (words, expected) in [("des", "describe"), ("run ech", "echo")] {
+        let ask = format!(
+            "source ./completions && spec=($(complete -p test-jobs)) && \
+             for at in ${{!spec[@]}}; do [ ${{spec[at]}} = -F ] && function=${{spec[at + 1]}}; done; \
+             COMP_WORDS=(test-jobs {words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             $function test-jobs ${{COMP_WORDS[-1]}} ${{COMP_WORDS[-2]}}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let finished = finish(sandbox.program(&["bash", "-c", &ask]));
+        assert_eq!(finished.stdout.trim(), expected, "{finished:#?}");
+    }
+}
+
+/// The name in help and messages is that of the file.
+#[test]
+fn name_of_the_binary() {
+    let sandbox = new_sandbox();
+    std::os::unix::fs::symlink(JOBS, sandbox.path("trainers")).unwrap();
+    let finished = finish(sandbox.program(&["./trainers", "--help"]));
+    assert!(finished.stdout.contains("Usage: trainers <COMMAND>"), "{finished:#?}");
+}

@@ -1,0 +1,10 @@
+//! A job is run: with data and options, in a directory, with hooks, to each of its endings.
+
+mod context;
+mod data;
+mod directory;
+mod endings;
+mod events;
+mod hooks;
+mod printing;
+mod terminal;

@@ -1,0 +1,4 @@
+//! A run is stopped: by signals, by time limits, by cancelling.
+
+mod limits;
+mod signals;
