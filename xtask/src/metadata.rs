@@ -66,8 +66,13 @@ impl Package {
 }
 
 impl Dependency {
-    /// Whether everybody who uses the crate gets this one, too.
+    /// Whether every user of the crate gets this one, too.
     pub(crate) fn is_mandatory(&self) -> bool {
-        self.kind.as_deref() != Some("dev") && !self.optional
+        !self.is_for_tests() && !self.optional
+    }
+
+    /// Whether only the tests and examples of the crate use it.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.kind.as_deref() == Some("dev")
     }
 }

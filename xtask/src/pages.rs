@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::command::root;
+use crate::sources;
 
 /// The pages with names of tests.
 const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
@@ -42,7 +43,7 @@ const TESTS: &str = "tests";
 fn names() -> Result<BTreeSet<Vec<String>>> {
     let mut names = BTreeSet::new();
     for folder in FOLDERS.map(|folder| root().join(folder)) {
-        for file in sources(&folder)? {
+        for file in sources::below(&folder)? {
             let text = fs::read_to_string(&file)?;
             let path = file.strip_prefix(&folder)?.with_extension("");
             let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
@@ -54,24 +55,6 @@ fn names() -> Result<BTreeSet<Vec<String>>> {
         }
     }
     Ok(names)
-}
-
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(sources(&path)?);
-        } else if is_source(&path) {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-fn is_source(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 /// The functions that are marked as tests.
@@ -112,7 +95,7 @@ fn in_backticks(page: &str) -> impl Iterator<Item = &str> {
 /// What stands in backticks and is the path of one source file, or its end.
 fn sources_named_in(page: &str) -> impl Iterator<Item = &str> {
     let is_path = |text: &&str| !text.contains(['*', ' ']);
-    in_backticks(page).filter(is_path).filter(|text| is_source(Path::new(text)))
+    in_backticks(page).filter(is_path).filter(|text| sources::is_source(Path::new(text)))
 }
 
 #[test]
@@ -130,12 +113,12 @@ fn tests_that_pages_name_exist() {
 
 #[test]
 fn sources_that_pages_name_exist() {
-    let sources = SOURCES.map(|folder| sources(&root().join(folder)).unwrap()).concat();
+    let files = SOURCES.map(|folder| sources::below(&root().join(folder)).unwrap()).concat();
     let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     for page in pages.chain(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name))) {
         let text = fs::read_to_string(&page).unwrap_or_default();
         let unknown: Vec<_> = sources_named_in(&text)
-            .filter(|name| !sources.iter().any(|source| source.ends_with(name)))
+            .filter(|name| !files.iter().any(|file| file.ends_with(name)))
             .collect();
         assert!(
             unknown.is_empty(),

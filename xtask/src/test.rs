@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every check of the project, one after the other.
 
+mod cfg_sites;
 mod direction;
+mod features;
 mod step;
 pub(crate) mod tools;
 

@@ -1,27 +1,41 @@
 //! The direction of dependencies between our crates.
 //!
-//! All kinds of dependencies count, optional ones and those of tests, too: a cycle through a test
-//! is still one to whoever reads the code.
+//! [`ALLOWED`] is the map of the crates as `docs/architecture.md` has it. A crate that it does not have, an edge
+//! that it does not have, and a circle are errors. Dependencies of tests are judged by a rule of their own,
+//! because cargo allows what the map forbids: a circle through a test, which builds its crates twice.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-use crate::metadata::Package;
+use crate::metadata::{Dependency, Package};
 
 /// Which of our crates a crate may depend on. The ones that are not named, it may not.
 const RULES: &[(&str, &[&str])] = &[
     ("chutes-rules", &[]),
     ("chutes-core", &["chutes-rules"]),
     ("chutes-compute-horde", &["chutes-core"]),
+/// A crate, and those of our crates that it may depend on.
+type Edges = (&'static str, &'static [&'static str]);
+
+/// The map. A crate of it need not exist yet.
+const ALLOWED: &[Edges] = &[
+    ("chutes-rules", &[]),
+    ("chutes-core", &["chutes-rules"]),
     ("chutes-macros", &["chutes-rules"]),
     ("chutes-process", &["chutes-core"]),
     ("chutes-engine", &["chutes-core"]),
-    ("chutes-ports", &["chutes-core", "chutes-process"]),
+    ("chutes-transfer", &["chutes-core"]),
+    ("chutes-compute-horde", &["chutes-core"]),
+    ("chutes-outputs", &["chutes-core", "chutes-transfer"]),
+    ("chutes-volumes", &["chutes-core", "chutes-transfer"]),
+    ("chutes-ports", &["chutes-core", "chutes-engine", "chutes-process"]),
     ("chutes-ssh", &["chutes-core", "chutes-engine", "chutes-ports", "chutes-process"]),
     ("chutes-front", &["chutes-core", "chutes-ports"]),
     ("chutes-transfer", &["chutes-core"]),
     ("chutes-outputs", &["chutes-core", "chutes-transfer"]),
     (
-        "chutes-runtime",
+        "chutes-supervisor",
         &[
             "chutes-compute-horde",
             "chutes-core",
@@ -34,11 +48,36 @@ const RULES: &[(&str, &[&str])] = &[
             "chutes-ssh",
             "chutes-transfer",
             "chutes-test-support",
+            "chutes-volumes",
         ],
     ),
+    ("chutes-console", &["chutes-core", "chutes-supervisor"]),
+    ("chutes-runtime", &["chutes-console", "chutes-core", "chutes-macros", "chutes-supervisor"]),
     ("chutes", &["chutes-macros", "chutes-runtime"]),
     ("chutes-cli", &["chutes-compute-horde", "chutes-core", "chutes-runtime"]),
+    ("chutes-cli", &["chutes-console", "chutes-core", "chutes-supervisor"]),
+    (SUPPORT, &["chutes-core"]),
     ("xtask", &[]),
+];
+
+/// Edges that the map does not have, and that go when the supervisor is a crate of its own.
+const LEFT_OVER: &[Edges] = &[
+    ("chutes-macros", &["chutes-core"]),
+    (
+        "chutes-runtime",
+        &[
+            "chutes-compute-horde",
+            "chutes-engine",
+            "chutes-front",
+            "chutes-outputs",
+            "chutes-ports",
+            "chutes-process",
+            "chutes-ssh",
+            "chutes-transfer",
+            "chutes-volumes",
+        ],
+    ),
+    ("chutes-cli", &["chutes-runtime"]),
 ];
 
 /// What an example may depend on: exactly what its readers will.
@@ -46,6 +85,11 @@ const EXAMPLE: &[&str] = &["chutes"];
 
 /// Compiled before every use of the attributes, so it must not bring anything along.
 const WITHOUT_DEPENDENCIES: &str = "chutes-rules";
+/// What tests of different crates share. The tests of every crate of the map may depend on it.
+const SUPPORT: &str = "chutes-test-support";
+
+/// Its crates of ours are compiled before every use of the attributes, so they must not bring anything along.
+const MACROS: &str = "chutes-macros";
 
 /// Fails with everything that is wrong.
 pub(crate) fn check(packages: &[Package]) -> Result<()> {
@@ -57,28 +101,90 @@ pub(crate) fn check(packages: &[Package]) -> Result<()> {
 }
 
 fn problems(packages: &[Package]) -> Vec<String> {
-    // Tests may use everything.
-    let judged = packages.iter().filter(|package| !package.is_in("tests"));
-    let of_packages = judged.flat_map(|package| problems_of(package, packages));
-    let gone = RULES.iter().filter(|(name, _)| packages.iter().all(|other| other.name != *name));
-    let gone = gone.map(|(name, _)| format!("there is a rule for `{name}`, but no such crate"));
-    of_packages.chain(gone).collect()
+    let edges = packages.iter().flat_map(|package| wrong_edges(package, packages));
+    let brought = packages.iter().flat_map(|package| brought_along(package, packages));
+    edges.chain(brought).chain(circle(&graph(packages))).collect()
 }
 
-fn problems_of(package: &Package, packages: &[Package]) -> Vec<String> {
+/// Which of our crates a crate may depend on; `None` if the map does not have it.
+fn allowed(package: &Package) -> Option<Vec<&'static str>> {
+    if package.is_in("examples") {
+        return Some(EXAMPLE.to_vec());
+    }
+    let of_crate = |(name, _): &&Edges| *name == package.name;
+    let (_, in_map) = ALLOWED.iter().find(of_crate)?;
+    let left_over = LEFT_OVER.iter().filter(of_crate).flat_map(|(_, names)| *names);
+    Some(in_map.iter().chain(left_over).copied().collect())
+}
+
+fn wrong_edges(package: &Package, packages: &[Package]) -> Vec<String> {
     let name = &package.name;
-    let rule = RULES.iter().find(|(ruled, _)| ruled == name).map(|(_, allowed)| *allowed);
-    let rule = if package.is_in("examples") { Some(EXAMPLE) } else { rule };
-    let Some(allowed) = rule else {
-        return vec![format!("there is no rule for `{name}`; write one in `{}`", file!())];
+    // Tests of the project as a whole may use everything.
+    if package.is_in("tests") && name != SUPPORT {
+        return Vec::new();
+    }
+    let Some(allowed) = allowed(package) else {
+        return vec![format!("`{name}` is not in the map of crates in `{}`", file!())];
     };
-    let dependencies = || package.dependencies.iter();
-    let ours = dependencies().filter(|one| packages.iter().any(|other| other.name == one.name));
-    let wrong = ours.filter(|one| !allowed.contains(&one.name.as_str()));
-    let wrong = wrong.map(|one| format!("`{name}` must not depend on `{}`", one.name));
-    let mandatory = dependencies().filter(|one| name == WITHOUT_DEPENDENCIES && one.is_mandatory());
-    let mandatory = mandatory.map(|one| format!("`{}` in `{name}` must be optional", one.name));
-    wrong.chain(mandatory).collect()
+    let is_allowed = |one: &&Dependency| {
+        let is_support = one.name == SUPPORT && one.is_for_tests() && !package.is_in("examples");
+        allowed.contains(&one.name.as_str()) || is_support
+    };
+    let wrong = ours(package, packages).filter(|one| !is_allowed(one));
+    wrong.map(|one| format!("`{name}` must not depend on `{}`", one.name)).collect()
+}
+
+/// The dependencies of a crate that are crates of ours.
+fn ours<'a>(package: &'a Package, all: &'a [Package]) -> impl Iterator<Item = &'a Dependency> {
+    package.dependencies.iter().filter(|one| all.iter().any(|other| other.name == one.name))
+}
+
+/// What a crate of ours that the macros depend on would bring into every build.
+fn brought_along(package: &Package, packages: &[Package]) -> Vec<String> {
+    let macros = packages.iter().find(|other| other.name == MACROS);
+    let is_needed =
+        macros.is_some_and(|macros| macros.dependencies.iter().any(|one| one.name == package.name));
+    let is_ours = |one: &Dependency| packages.iter().any(|other| other.name == one.name);
+    let foreign = package.dependencies.iter().filter(|one| one.is_mandatory() && !is_ours(one));
+    let problem = |one: &Dependency| {
+        let (name, brought) = (&package.name, &one.name);
+        format!("`{brought}` in `{name}` must be optional: `{MACROS}` depends on `{name}`")
+    };
+    foreign.filter(|_| is_needed).map(problem).collect()
+}
+
+/// Which of our crates each of them needs to be built. Dependencies of tests are left out.
+fn graph(packages: &[Package]) -> BTreeMap<&str, Vec<&str>> {
+    let needs = |package| {
+        let needed = ours(package, packages).filter(|one| !one.is_for_tests());
+        needed.map(|one| one.name.as_str()).collect()
+    };
+    packages.iter().map(|package| (package.name.as_str(), needs(package))).collect()
+}
+
+/// The first circle of a graph, in words.
+fn circle(graph: &BTreeMap<&str, Vec<&str>>) -> Option<String> {
+    // What has no edge, or only edges to what was removed before, is on no circle.
+    let mut left = graph.clone();
+    loop {
+        let is_end = |needs: &[&str]| !needs.iter().any(|one| left.contains_key(one));
+        let ends: Vec<&str> =
+            left.iter().filter(|(_, needs)| is_end(needs)).map(|(name, _)| *name).collect();
+        if ends.is_empty() {
+            break;
+        }
+        left.retain(|name, _| !ends.contains(name));
+    }
+    // Everything that is left leads to a circle, so following edges gets to a crate for a second time.
+    let mut path: Vec<&str> = vec![left.keys().next()?];
+    loop {
+        let next = *graph[path[path.len() - 1]].iter().find(|one| left.contains_key(*one))?;
+        if let Some(begin) = path.iter().position(|one| *one == next) {
+            let words = path[begin..].iter().chain([&next]).map(|name| format!("`{name}`"));
+            return Some(format!("a circle: {}", words.collect::<Vec<_>>().join(" -> ")));
+        }
+        path.push(next);
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +195,11 @@ mod tests {
     use crate::command::root;
     use crate::metadata;
 
-    /// The ruled crates, and these: folder, name, dependencies as `name`, `name:dev` or `name:optional`.
-    #[track_caller]
-    fn check(changed: &[(&str, &str, &[&str])], expected: &[&str]) {
-        let unchanged = RULES.iter().filter(|(name, _)| changed.iter().all(|one| one.1 != *name));
-        let unchanged = unchanged.map(|(name, allowed)| (*name, *name, *allowed));
-        let packages = unchanged.chain(changed.iter().copied()).map(|(folder, name, uses)| {
+    /// A crate: its folder, its name, and its dependencies as `name`, `name:dev` or `name:optional`.
+    type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+    fn packages(cases: &[Case<'_>]) -> Vec<Package> {
+        let packages = cases.iter().map(|(folder, name, uses)| {
             let dependencies = uses.iter().map(|one| {
                 let (name, how) = one.split_once(':').unwrap_or((one, ""));
                 let kind = (how == "dev").then_some("dev");
@@ -109,16 +214,30 @@ mod tests {
             })
         });
         let metadata = json!({ "packages": packages.collect::<Vec<_>>() });
-        let packages = metadata::parse(metadata.to_string().as_bytes()).unwrap();
-        assert_eq!(problems(&packages), expected);
+        metadata::parse(metadata.to_string().as_bytes()).unwrap()
+    }
+
+    /// All crates of the map with all of their edges, except for these.
+    #[track_caller]
+    fn check(changed: &[Case<'_>], expected: &[&str]) {
+        let unchanged = ALLOWED.iter().filter(|(name, _)| changed.iter().all(|one| one.1 != *name));
+        let unchanged = unchanged.map(|(name, allowed)| (*name, *name, *allowed));
+        let cases: Vec<Case<'_>> = unchanged.chain(changed.iter().copied()).collect();
+        assert_eq!(problems(&packages(&cases)), expected);
     }
 
     #[test]
     fn right_directions() {
         check(&[], &[]);
         check(&[("crates/chutes-rules", "chutes-rules", &["serde:optional", "insta:dev"])], &[]);
+        check(&[("chutes-rules", "chutes-rules", &["serde:optional", "proptest:dev"])], &[]);
+        check(&[("chutes-core", "chutes-core", &["chutes-rules", "serde"])], &[]);
         check(&[("examples/web", "web", &["chutes", "axum"])], &[]);
         check(&[("tests", "chutes-tests", &["chutes", "chutes-core"])], &[]);
+        check(
+            &[("crates/chutes-ssh", "chutes-ssh", &["chutes-ports", "chutes-test-support:dev"])],
+            &[],
+        );
     }
 
     #[test]
@@ -129,22 +248,81 @@ mod tests {
             &["`chutes-runtime` must not depend on `chutes`"],
         );
         check(
-            &[("examples/web", "web", &["chutes", "chutes-core"])],
-            &["`web` must not depend on `chutes-core`"],
+            &[(
+                "crates/chutes-ports",
+                "chutes-ports",
+                &["chutes-process", "chutes-volumes:optional"],
+            )],
+            &["`chutes-ports` must not depend on `chutes-volumes`"],
         );
         check(
             &[("crates/chutes-rules", "chutes-rules", &["serde"])],
             &["`serde` in `chutes-rules` must be optional"],
+            &[("examples/web", "web", &["chutes", "chutes-core"])],
+            &["`web` must not depend on `chutes-core`"],
         );
     }
 
     #[test]
-    fn rules_are_complete() {
+    fn support_is_for_tests() {
+        let support = SUPPORT;
+        check(
+            &[("chutes-cli", "chutes-cli", &["chutes-core", support])],
+            &["`chutes-cli` must not depend on `chutes-test-support`"],
+        );
+        check(
+            &[("examples/web", "web", &["chutes", "chutes-test-support:dev"])],
+            &["`web` must not depend on `chutes-test-support`"],
+        );
+        check(
+            &[("tests/support", support, &["chutes-runtime"])],
+            &["`chutes-test-support` must not depend on `chutes-runtime`"],
+        );
+    }
+
+    #[test]
+    fn macros_bring_nothing_along() {
+        check(
+            &[("crates/chutes-rules", "chutes-rules", &["serde"])],
+            &[
+                "`serde` in `chutes-rules` must be optional: `chutes-macros` depends on `chutes-rules`",
+            ],
+        );
+    }
+
+    #[test]
+    fn crates_that_are_not_in_the_map() {
         check(
             &[("new", "new", &[])],
-            &["there is no rule for `new`; write one in `xtask/src/test/direction.rs`"],
+            &["`new` is not in the map of crates in `xtask/src/test/direction.rs`"],
         );
-        let packages = metadata::parse(br#"{ "packages": [] }"#).unwrap();
-        assert_eq!(problems(&packages).len(), RULES.len());
+        assert_eq!(problems(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn circles() {
+        check(
+            &[("chutes-process", "chutes-process", &["chutes-ports"])],
+            &[
+                "`chutes-process` must not depend on `chutes-ports`",
+                "a circle: `chutes-ports` -> `chutes-process` -> `chutes-ports`",
+            ],
+        );
+        let graph = [("a", vec!["b", "x"]), ("b", vec!["c"]), ("c", vec!["b"]), ("x", Vec::new())];
+        let expected = "a circle: `b` -> `c` -> `b`".to_owned();
+        assert_eq!(circle(&BTreeMap::from(graph)), Some(expected));
+    }
+
+    #[test]
+    fn the_map_is_complete_and_has_no_circle() {
+        let mut graph = BTreeMap::<&str, Vec<&str>>::new();
+        for (name, needs) in ALLOWED.iter().chain(LEFT_OVER) {
+            graph.entry(name).or_default().extend(*needs);
+        }
+        let targets = graph.values().flatten();
+        let unknown: Vec<_> =
+            targets.filter(|one| !ALLOWED.iter().any(|(name, _)| name == *one)).collect();
+        assert!(unknown.is_empty(), "the map does not have {unknown:?}");
+        assert_eq!(circle(&graph), None);
     }
 }

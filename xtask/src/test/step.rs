@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::direction;
+use super::{cfg_sites, direction, features};
 use crate::command::{self, cargo};
 use crate::metadata;
 
@@ -22,8 +22,10 @@ pub(crate) enum Step {
     Doctest,
     /// The documentation builds without a warning
     Doc,
-    /// Each published crate builds without features, and with each feature alone
+    /// Published crates build without features, with each alone, with all, and with pairs that interact
     Features,
+    /// The places in the code that depend on a feature are not more than allowed
+    CfgSites,
     /// Our crates depend on each other in the right direction
     Direction,
     /// Licences, sources and versions of dependencies are those that `deny.toml` allows
@@ -32,13 +34,14 @@ pub(crate) enum Step {
 
 impl Step {
     /// All steps in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Clippy,
         Self::Nextest,
         Self::Doctest,
         Self::Doc,
         Self::Features,
+        Self::CfgSites,
         Self::Direction,
         Self::Deny,
     ];
@@ -74,8 +77,8 @@ impl Step {
                 doc.env("RUSTDOCFLAGS", "-D warnings");
                 doc
             }
-            Self::Features => return feature_checks(),
-            Self::Direction => return Ok(Vec::new()),
+            Self::Features => return features::commands(),
+            Self::CfgSites | Self::Direction => return Ok(Vec::new()),
             Self::Deny => cargo("deny --all-features check bans licenses sources"),
         };
         Ok(vec![command])
@@ -83,30 +86,13 @@ impl Step {
 
     /// Runs the step.
     pub(crate) fn run(self) -> Result<()> {
-        if self == Self::Direction {
-            return direction::check(&metadata::packages()?);
+        match self {
+            Self::Features => features::run(),
+            Self::CfgSites => cfg_sites::check(),
+            Self::Direction => direction::check(&metadata::packages()?),
+            _ => self.commands()?.iter_mut().try_for_each(command::run),
         }
-        self.commands()?.iter_mut().try_for_each(command::run)
     }
-}
-
-/// `clippy` rather than `check`, because only there can a warning be made an error without building
-/// all dependencies anew. What is left over without a feature is reported as a warning.
-fn feature_checks() -> Result<Vec<Command>> {
-    let mut commands = Vec::new();
-    for package in metadata::packages()?.iter().filter(|package| package.is_published()) {
-        let features: Vec<&str> = package.features().collect();
-        // A crate without features is checked by the other steps.
-        let without = (!features.is_empty()).then(String::new).into_iter();
-        let selections = without.chain(features.iter().map(|name| format!("--features {name}")));
-        commands.extend(selections.map(|selection| {
-            let package = &package.name;
-            cargo(&format!(
-                "clippy --package {package} --no-default-features {selection} --locked -- -D warnings"
-            ))
-        }));
-    }
-    Ok(commands)
 }
 
 #[cfg(test)]
