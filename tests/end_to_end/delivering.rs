@@ -1,5 +1,5 @@
-//! Files on their way to sinks: whatever a server does, a run never claims that something arrived
-//! which did not, keeps everything, and delivers the rest later.
+//! Deliveries to sinks: whatever a server does, a run never claims the arrival of a file
+//! that has not arrived, keeps everything, and delivers the rest later.
 
 mod faults;
 mod large;
@@ -37,8 +37,8 @@ fn recover(sandbox: &Sandbox, environment: &[(String, String)]) -> Outcome {
     recovered(&finish(command))
 }
 
-/// The outcome that `recover` printed. A run keeps its outcome, but the exit code tells that everything
-/// has arrived now.
+/// The outcome that `recover` printed. A run keeps its outcome, but the exit code is 0 when everything
+/// has arrived by now.
 #[track_caller]
 fn recovered(finished: &Finished) -> Outcome {
     let outcome: Outcome = serde_json::from_str(&finished.stdout).unwrap();
@@ -50,7 +50,7 @@ fn recovered(finished: &Finished) -> Outcome {
     outcome
 }
 
-/// Data for the job `delivers`: files of so many bytes.
+/// Data for the job `delivers`: files with these sizes in bytes.
 fn files(files: &[(&str, usize)]) -> Value {
     let files = files.iter().map(|(path, bytes)| json!({"path": path, "bytes": bytes}));
     json!({"files": files.collect::<Vec<_>>()})
@@ -62,7 +62,7 @@ fn output(sandbox: &Sandbox, path: &str) -> Vec<u8> {
     std::fs::read(sandbox.path("run/outputs").join(path)).unwrap()
 }
 
-/// Writes addresses into a file for `--output @FILE`, where nobody else sees them.
+/// Writes addresses into a file for `--output @FILE`, which other users cannot read.
 fn addresses(sandbox: &Sandbox, lines: &[String]) {
     std::fs::write(sandbox.path("addresses"), lines.join("\n")).unwrap();
 }
@@ -106,7 +106,7 @@ fn reason<'a>(outcome: &'a Outcome, path: &str) -> &'a str {
     reason
 }
 
-/// These texts are nowhere but in `sinks.json`, which is there as long as something is missing.
+/// Checks that these texts are only in `sinks.json`, which exists as long as something is missing.
 #[track_caller]
 fn hidden(sandbox: &Sandbox, finished: &Finished, secrets: &[&str]) {
     let mut texts = vec![

@@ -9,7 +9,7 @@ use chutes_test_support::{Finished, finish};
 
 use crate::programs::new_sandbox;
 
-/// Shutdown hooks have no process to run in when the job has taken it along.
+/// The warnings about shutdown hooks when the job has ended its process.
 pub(crate) const NO_HOOKS: [&str; 2] = [
     "shutdown hook `stop_first` was skipped: its process was gone",
     "shutdown hook `stop_last` was skipped: its process was gone",
@@ -21,9 +21,9 @@ pub(crate) struct Expected {
     pub(crate) kind: Option<FailureKind>,
     pub(crate) exit_code: Option<i32>,
     pub(crate) signal: Option<&'static str>,
-    /// What the message of the failure says, or some of it.
+    /// A part of the message of the failure.
     pub(crate) message: &'static str,
-    /// What the first cause of the failure says, or some of it.
+    /// A part of the first cause of the failure.
     pub(crate) cause: Option<&'static str>,
     pub(crate) warnings: &'static [&'static str],
 }
@@ -43,12 +43,12 @@ pub(crate) const fn failed(kind: FailureKind, message: &'static str) -> Expected
     Expected { status: EndStatus::Failed, kind: Some(kind), message, ..COMPLETED }
 }
 
-/// The job took its process along.
+/// The job ended its process.
 pub(crate) const fn died(kind: FailureKind, message: &'static str) -> Expected {
     Expected { warnings: &NO_HOOKS, ..failed(kind, message) }
 }
 
-/// Runs the job `dies`, and checks everything that can be known of the run.
+/// Runs the job `dies`, and checks everything about the run.
 #[track_caller]
 pub(crate) fn check(way: &str, options: &str, expected: &Expected) -> Finished {
     let sandbox = new_sandbox();
@@ -61,8 +61,8 @@ pub(crate) fn check(way: &str, options: &str, expected: &Expected) -> Finished {
     finished
 }
 
-/// The outcome is the only one, is the same everywhere, and fits the exit code: [`Finished::outcome`]
-/// sees to that, and to the checksums of all files.
+/// Checks a finished run against what is expected. [`Finished::outcome`] checks that its outcome is the only one,
+/// is the same everywhere, and fits the exit code, and the checksums of all files.
 #[track_caller]
 pub(crate) fn check_finished(finished: &Finished, way: &str, expected: &Expected) -> Outcome {
     let outcome = finished.outcome();

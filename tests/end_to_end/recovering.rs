@@ -48,14 +48,14 @@ fn with_fault(sandbox: &Sandbox, arguments: &[&str], fault: &str, record: usize)
     command
 }
 
-/// Runs the job in the directory `run`. Tells whether the supervisor was killed by the fault.
+/// Runs the job in the directory `run`. Returns whether the supervisor was killed by the fault.
 #[track_caller]
 fn crashes(sandbox: &Sandbox, arguments: &[&str], fault: &str, record: usize) -> bool {
     let arguments = [arguments, &["--run-dir", "run"]].concat();
     is_killed(with_fault(sandbox, &arguments, fault, record))
 }
 
-/// Runs a command to its end. Tells whether it was killed; if not, it has completed.
+/// Runs a command to its end. Returns whether it was killed; if not, it has completed.
 #[track_caller]
 fn is_killed(mut command: Command) -> bool {
     // Output would be read to its end, and a helper of the job may hold on to it.
@@ -80,8 +80,8 @@ fn marked(sandbox: &Sandbox) -> Vec<(Pid, String)> {
     processes.collect()
 }
 
-/// The worker ends with its supervisor: no user code runs on. It is waited for, as nobody promises
-/// that it ends before its supervisor can be reaped.
+/// The worker ends with its supervisor: no user code continues. It is waited for, because it may end
+/// after its supervisor was reaped.
 #[track_caller]
 fn wait_for_worker(sandbox: &Sandbox) {
     for (pid, arguments) in marked(sandbox) {
@@ -128,8 +128,8 @@ fn count(records: &[String], kind: &str) -> usize {
     records.iter().filter(|record| *record == kind).count()
 }
 
-/// Recovers the run in `name` and checks that it has one outcome then, the same for everybody who
-/// looks, and that doing it again changes nothing.
+/// Recovers the run in `name` and checks that it has one outcome then, the same in all places,
+/// and that recovering again changes nothing.
 #[track_caller]
 fn recover(sandbox: &Sandbox, name: &str) -> (Finished, Outcome) {
     let recovered = sandbox.run(&format!("recover {name} --json"));
@@ -148,7 +148,7 @@ fn recover(sandbox: &Sandbox, name: &str) -> (Finished, Outcome) {
     (recovered, outcome)
 }
 
-/// What has to become of a run whose journal has these records.
+/// Checks the outcome of a recovered run whose journal had these records.
 #[track_caller]
 fn check(before: &[String], recovered: &Finished, outcome: &Outcome) {
     let case = format!("{before:?}: {recovered:#?}");
@@ -196,7 +196,7 @@ fn check_each_record(fault: &str, options: &[&str]) -> usize {
     unreachable!()
 }
 
-/// There is not even a spec, so there is no outcome, and nobody says that there is.
+/// Checks that a run without a spec in its journal has no outcome, and none is printed.
 #[track_caller]
 fn check_nothing_started(sandbox: &Sandbox) {
     let before = run_json(&sandbox.path("run"));
@@ -277,7 +277,7 @@ fn check_each_record_of_recovery(first: &str, fault: &str) {
     }
 }
 
-/// The records of a run that nobody interrupts.
+/// The records of a run without interruption.
 fn records_of_whole_run() -> Vec<String> {
     let sandbox = new_sandbox();
     let arguments = [&RUN[..], &["--run-dir", "run", "--output", "sink"]].concat();

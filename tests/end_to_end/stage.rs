@@ -88,7 +88,7 @@ impl Stage {
         Ended { finished, outcome, result, events }
     }
 
-    /// What a run returns is what its directory and its outcome say.
+    /// Checks that the returned result agrees with the directory and the outcome.
     #[track_caller]
     fn check_result(&self, result: &JobResult, outcome: &Outcome) {
         let printed = [("stdout", &result.stdout), ("stderr", &result.stderr)];
@@ -165,7 +165,7 @@ impl Ended {
         message
     }
 
-    /// The statuses in the order in which they were told.
+    /// The statuses in the order of the events.
     pub(crate) fn statuses(&self) -> Vec<String> {
         let status = |event: &Event| match &event.what {
             RunEvent::Status { status } => Some(status.to_string()),
@@ -223,7 +223,7 @@ pub(crate) fn inline(members: &[(&str, &[u8])]) -> Value {
     json!({"type": "inline", "contents": STANDARD.encode(zip(members))})
 }
 
-/// Bytes that do not repeat soon, and are others for another seed.
+/// Bytes without short repetitions, which depend on the seed.
 pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ seed;
     let mut content = Vec::with_capacity(bytes + 8);

@@ -1,4 +1,4 @@
-//! Jobs that others can reach while they run.
+//! Jobs that clients can reach while they run.
 
 use std::convert::Infallible;
 use std::io;
@@ -31,7 +31,7 @@ const PIECE: usize = 64 * 1024;
 struct Behaviour {
     /// Whether `/health` says 200 from the beginning, or only after a POST to `/healthy`.
     healthy: bool,
-    /// Whether it listens on a port that it has not declared, and tells its number.
+    /// Whether it listens on a port that it has not declared, and reports its number.
     undeclared: bool,
     /// For the hooks, which look for it in the text.
     #[serde(rename = "hooks")]
@@ -53,7 +53,7 @@ struct App {
     ticks: broadcast::Sender<()>,
 }
 
-/// Opens its ports and serves until it is told to stop: a web server on `web`, what comes in on `echo` and
+/// Opens its ports and serves until it is cancelled: a web server on `web`, what comes in on `echo` and
 /// on `beacon` goes back.
 #[job(
     ports = [http("web", 8080, ready = "/health"), tcp("echo", 9000), udp("beacon", 9100)],
@@ -142,7 +142,7 @@ async fn health(State(app): State<App>) -> StatusCode {
     }
 }
 
-/// Takes the process along.
+/// Ends the process.
 async fn die() {
     std::process::abort()
 }

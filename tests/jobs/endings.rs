@@ -1,4 +1,4 @@
-//! Jobs that end in every way there is.
+//! Jobs that end in every possible way.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn not_finite(ctx: JobContext) -> Result<Report, JobError> {
     Ok(Report { epochs: 1, rate: f64::NAN, label: String::new() })
 }
 
-/// Works until it is told to stop, then says how far it came.
+/// Works until it is cancelled, then returns its progress.
 #[job]
 async fn stops_when_told(ctx: JobContext) -> Result<&'static str, JobError> {
     write_partial(&ctx);
@@ -133,7 +133,7 @@ async fn never_yields(ctx: JobContext) -> Result<(), JobError> {
     }
 }
 
-/// Ends only when a file named `go` is in its scratch directory, whatever it is told.
+/// Ends only when a file named `go` is in its scratch directory, and ignores a cancel.
 #[job]
 async fn waits_for_a_file(ctx: JobContext) -> Result<(), JobError> {
     println!("ready");
@@ -143,7 +143,7 @@ async fn waits_for_a_file(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Returns an error when it is told to stop.
+/// Returns an error when it is cancelled.
 #[job]
 async fn fails_when_told(ctx: JobContext) -> Result<(), JobError> {
     println!("ready");

@@ -34,7 +34,7 @@ async fn writes_a_strange_name(ctx: JobContext) -> Result<u8, JobError> {
     Ok(7)
 }
 
-/// Leaves an output that nobody may read, and a folder that nobody may enter.
+/// Leaves an output and a folder without any permissions.
 #[job]
 async fn writes_what_cannot_be_read(ctx: JobContext) -> Result<(), JobError> {
     let outputs = ctx.output_dir();
@@ -74,7 +74,7 @@ async fn writes_many_files(ctx: JobContext, count: usize) -> Result<(), JobError
 }
 
 /// Has the files of another folder of the same file system as its outputs, as further names of them.
-/// That takes no time to speak of: the benchmarks measure what comes after the job.
+/// That takes hardly any time: the benchmarks measure what comes after the job.
 #[job]
 async fn links_files(ctx: JobContext, folder: String) -> Result<(), JobError> {
     Ok(link_all(Path::new(&folder), ctx.output_dir())?)

@@ -1,4 +1,4 @@
-//! Hooks that write down when they run. Jobs choose by their data how the hooks behave, since hooks
+//! Hooks that record when they run. Jobs choose by their data how the hooks behave, since hooks
 //! belong to a binary and run with each of its jobs.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn wants(ctx: &JobContext, what: &str) -> bool {
     ctx.data().as_str().contains(what)
 }
 
-/// Takes the process along, or never comes back.
+/// Ends the process, or never returns.
 fn die(ctx: &JobContext, when: &str) {
     if wants(ctx, &format!("{when}_exits")) {
         std::process::exit(0);

@@ -1,4 +1,4 @@
-//! A job that dies, or refuses to, in every way there is: its data says in which.
+//! A job that dies, or refuses to, in every possible way, as its data says.
 
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
@@ -58,7 +58,7 @@ enum Place {
     Job,
     /// A thread that the job has started. The job itself never ends.
     Thread,
-    /// After it was told to stop.
+    /// After a request to stop.
     WhenTold,
 }
 
@@ -79,7 +79,7 @@ enum Panic {
     WhenAborted,
 }
 
-/// Ways not to end when told to.
+/// Ways to ignore a request to stop.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Refusal {
@@ -89,9 +89,9 @@ enum Refusal {
     Sleep,
     /// Uses every thread of its runtime.
     SleepEverywhere,
-    /// Hears that it is to stop, and goes on.
+    /// Notices the request to stop, and continues.
     Swallow,
-    /// Never comes back from the drop of its future.
+    /// Never returns from the drop of its future.
     StayInDrop,
     /// Never ends and ignores SIGTERM.
     IgnoreTermination,
@@ -316,7 +316,7 @@ fn close_streams() -> Result<&'static str, JobError> {
     Ok("alive")
 }
 
-/// Who leads a process group cannot begin a session, so it becomes a member of another one first.
+/// The leader of a process group cannot begin a session, so the process joins another group first.
 fn leave_session() -> Result<&'static str, JobError> {
     setpgid(None, Some(getpgid(getppid())?))?;
     setsid()?;

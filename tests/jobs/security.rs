@@ -1,4 +1,4 @@
-//! A job that others may look at from all sides.
+//! A job with every kind of access.
 
 use chutes::{JobContext, JobError, job};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chutes::prelude::*;
 
-/// What `leaves_a_helper` does besides; what else is in its data says how the hooks behave.
+/// Options of `leaves_a_helper`; further fields of its data say how the hooks behave.
 #[derive(serde::Deserialize)]
 struct Work {
     files: usize,

@@ -1,4 +1,4 @@
-//! A job that one may log in to, and that goes on or ends as it is told.
+//! A job with SSH, which continues or ends as its data says.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn wait(path: &Path, ctx: &JobContext) {
     }
 }
 
-/// Keeps the runtime from everything else, on all of its threads but the one that it has no use for.
+/// Blocks all threads of the runtime but one.
 fn wait_without_yielding(path: &Path) {
     while !path.exists() {
         std::thread::sleep(Duration::from_millis(10));

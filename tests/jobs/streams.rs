@@ -1,4 +1,4 @@
-//! Jobs that print, in every way there is.
+//! Jobs that print in every possible way.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

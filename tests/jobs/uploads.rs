@@ -17,7 +17,7 @@ struct Work {
     result: serde_json::Value,
 }
 
-/// A file of so many bytes, which are nowhere the same.
+/// A file of this many bytes, without repetitions.
 #[derive(Deserialize)]
 struct NewFile {
     path: String,
@@ -71,7 +71,7 @@ fn write(path: &Path, bytes: usize) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Writes files, and then returns, fails, or works until it is told to stop.
+/// Writes files, and then returns, fails, or works until it is cancelled.
 #[job]
 async fn delivers(ctx: JobContext, data: Work) -> Result<serde_json::Value, JobError> {
     data.carry_out(&ctx).await
@@ -105,7 +105,7 @@ async fn writes_odd_names(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Leaves an output that nobody may read.
+/// Leaves an output without any permissions.
 #[job]
 async fn writes_a_secret(ctx: JobContext) -> Result<(), JobError> {
     use std::os::unix::fs::PermissionsExt;
@@ -117,7 +117,7 @@ async fn writes_a_secret(ctx: JobContext) -> Result<(), JobError> {
 }
 
 /// Writes a checkpoint and leaves it alone, until a file named `go` is in its scratch directory. Then
-/// it writes the checkpoint anew, and works until it is told to stop.
+/// it writes the checkpoint anew, and works until it is cancelled.
 #[job]
 async fn writes_checkpoints(ctx: JobContext) -> Result<(), JobError> {
     let checkpoint = ctx.output_dir().join("checkpoint.bin");
@@ -137,7 +137,7 @@ async fn writes_checkpoints(ctx: JobContext) -> Result<(), JobError> {
 async fn looks_around(_ctx: JobContext) -> Result<serde_json::Value, JobError> {
     let environment: Vec<(String, String)> = std::env::vars().collect();
     let processes = std::fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
-    // Processes end while they are looked at.
+    // Processes end while they are listed.
     let lines = processes.filter_map(|path| std::fs::read(path.join("cmdline")).ok());
     let processes: Vec<String> =
         lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect();

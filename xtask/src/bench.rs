@@ -1,7 +1,7 @@
 //! The benchmarks. `bench-macro` is here: what `#[job]` costs the compiler and the start of a binary.
 //!
 //! It compares everything in crates that are generated below `target/`. What is compared is measured in
-//! turns, here as in the others, so that whatever else the machine does hits all of it alike.
+//! turns, here as in the others, so that other load on the machine affects all alike.
 
 mod access;
 mod compile;

@@ -1,4 +1,4 @@
-//! `cargo xtask bless`: what the compiler and the macros say today becomes what is expected.
+//! `cargo xtask bless`: the present messages and expansions become the expected ones.
 
 use anyhow::Result;
 

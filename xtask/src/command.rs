@@ -1,4 +1,4 @@
-//! Commands, shown as one would type them in the root of the repository, and run there.
+//! Commands, shown as they would be typed in the root of the repository, and run there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(crate) fn program(name: &str, arguments: &str) -> Command {
     command
 }
 
-/// The command as one would type it.
+/// The command as it would be typed.
 pub(crate) fn shown(command: &Command) -> String {
     let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let set = set.map(|(name, value)| format!("{}={}", name.display(), quoted(value)));

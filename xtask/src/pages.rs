@@ -75,7 +75,7 @@ fn tests_in(text: &str) -> Vec<&str> {
     tests
 }
 
-/// What stands in backticks and is the name of a test: modules and a function.
+/// The texts in backticks that are names of tests: modules and a function.
 fn references(page: &str) -> Vec<Vec<String>> {
     let is_word = |word: &str| {
         let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -92,7 +92,7 @@ fn in_backticks(page: &str) -> impl Iterator<Item = &str> {
     page.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// What stands in backticks and is the path of one source file, or its end.
+/// The texts in backticks that are the path of one source file, or its end.
 fn sources_named_in(page: &str) -> impl Iterator<Item = &str> {
     let is_path = |text: &&str| !text.contains(['*', ' ']);
     in_backticks(page).filter(is_path).filter(|text| sources::is_source(Path::new(text)))

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use self::step::Step;
 
-/// Everything is installed that is missing; without that, it says what is needed.
+/// Missing programs are installed; where that is not possible, they are named.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The steps to run; all when none is named

@@ -24,7 +24,7 @@ struct Batch {
     concurrency: Option<NonZero<usize>>,
 }
 
-/// How many items went which way.
+/// The number of items by their result.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 struct Counts {
     /// Items that were summarised.
@@ -94,7 +94,7 @@ async fn process(
     Ok(Counts { processed, failed, cancelled: total - results.len(), total })
 }
 
-/// Refuses a batch whose results could not be told apart.
+/// Refuses a batch whose results could not be distinguished.
 fn check(items: &[Item]) -> Result<(), BatchError> {
     if items.is_empty() {
         return Err(BatchError::NoItems);
@@ -240,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn items_are_worked_on_at_the_same_time() {
-        // Nobody passes the barrier alone: with less concurrency this would never end.
+        // No item passes the barrier alone: with less concurrency this would never end.
         static BOTH: Barrier = Barrier::new(2);
         let folder = tempfile::tempdir().unwrap();
         let ctx = chutes::testing::context(folder.path()).unwrap();

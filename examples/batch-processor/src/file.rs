@@ -1,4 +1,4 @@
-//! The job `summarise_file`: errors of its own, which tell whose fault it was.
+//! The job `summarise_file`: errors of its own, which distinguish invalid input from failures of the machine.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -25,8 +25,8 @@ struct FileToSummarise {
     kind: Kind,
 }
 
-/// Why a file was not summarised. Who reads the message must know who has to do something: the one
-/// who gave the input, or the one who runs the machine.
+/// Why a file was not summarised. The message shows whether the data of the job or the machine has to be
+/// corrected.
 #[derive(Debug, Error)]
 enum FileError {
     #[error("invalid input")]
@@ -39,7 +39,7 @@ enum FileError {
     State(#[from] chutes::MissingState),
 }
 
-/// What is wrong with what was asked for.
+/// What is wrong with the request.
 #[derive(Debug, Error)]
 enum InvalidInput {
     #[error("`{name}` is not the name of a file: it must have neither `/` nor `..`")]
@@ -71,7 +71,7 @@ async fn summarise_file(ctx: JobContext, data: FileToSummarise) -> Result<Summar
 
 async fn summarise(ctx: &JobContext, data: &FileToSummarise) -> Result<Summary, FileError> {
     let path = path_of(ctx.input_dir(), &data.file)?;
-    // Storage may hang; a run that is told to stop must not wait for it.
+    // Storage may hang; a cancelled run must not wait for it.
     let reading = ctx.cancellation().run_until_cancelled_owned(read(path, data.file.clone()));
     let content = reading.await.ok_or(FileError::Stopped)??;
     let summary = data.kind.summarise(&content).map_err(|source| {

@@ -1,4 +1,4 @@
-//! One item: what it is, what is made of it, and how it can be wrong.
+//! One item: its content, its summary, and what can be wrong with it.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     Numbers,
 }
 
-/// What is known about an item in the end.
+/// The summary of an item.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Summary {
     /// The SHA-256 checksum of the content.
@@ -66,7 +66,7 @@ pub(crate) enum Figures {
     },
 }
 
-/// What is wrong with an item. It concerns nobody but the item.
+/// What is wrong with an item. Other items are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum ItemError {
     #[error("there is nothing in it")]

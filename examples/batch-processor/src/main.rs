@@ -1,5 +1,5 @@
 //! The job binary: `batch_processing`, which works on many items, and `summarise_file`, which works
-//! on one file and tells apart what can go wrong.
+//! on one file and distinguishes what can go wrong.
 //!
 //! ```text
 //! cargo run --bin batch-processor -- run batch_processing --data @examples/batch-processor/batch.json

@@ -16,7 +16,7 @@ pub(crate) struct Compute {
 #[on_startup]
 async fn choose_device() -> Result<Compute, JobError> {
     let cores = std::thread::available_parallelism()?.get();
-    // One core stays free for the supervisor, and for somebody who looks in through SSH.
+    // One core stays free for the supervisor, and for SSH sessions.
     let compute = Compute::with_threads(cores.saturating_sub(1).max(1))?;
     tracing::info!("training on {compute}");
     Ok(compute)

@@ -71,7 +71,7 @@ struct TrainReport {
     device: String,
 }
 
-/// Trains a small network to tell good red wines from bad ones.
+/// Trains a small network to distinguish good red wines from bad ones.
 ///
 /// Writes `checkpoints/`, `metrics.json`, `loss.svg` and, when all epochs are done,
 /// `model.safetensors`. Continues from the newest checkpoint in its inputs, or in `checkpoints/`
@@ -102,7 +102,7 @@ async fn run_epochs(
         let outcome;
         (session, outcome) = compute.step(session, move |it| it.epoch(&step_ctx)).await?;
         match outcome {
-            Ok(EpochOutcome::Finished(metrics)) => tell(ctx, &metrics, epochs),
+            Ok(EpochOutcome::Finished(metrics)) => report_epoch(ctx, &metrics, epochs),
             Ok(EpochOutcome::Stopped) => break,
             Err(error) => return Ok((session, Err(error.into()))),
         }
@@ -110,7 +110,7 @@ async fn run_epochs(
     Ok((session, Ok(())))
 }
 
-fn tell(ctx: &JobContext, metrics: &EpochMetrics, epochs: u32) {
+fn report_epoch(ctx: &JobContext, metrics: &EpochMetrics, epochs: u32) {
     let EpochMetrics { epoch, train_loss, test_accuracy, .. } = metrics;
     let percent = test_accuracy * 100.0;
     let message = format!("epoch {epoch}/{epochs}, loss {train_loss:.2}, accuracy {percent:.1} %");

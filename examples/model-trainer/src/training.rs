@@ -186,7 +186,7 @@ impl Trainer {
         }
         let train_loss = self.train.loss_value(&self.model)?;
         let test_loss = self.test.loss_value(&self.model)?;
-        // The losses alone do not tell: a ReLU turns a NaN of a hidden layer into zero.
+        // The losses alone do not show it: a ReLU turns a NaN of a hidden layer into zero.
         let finite = train_loss.is_finite() && test_loss.is_finite() && self.model.is_finite()?;
         if !finite {
             return Err(TrainingError::Diverged { epoch });

@@ -137,7 +137,7 @@ fn a_checkpoint_is_fetched_while_the_training_goes_on() {
     while !seen.contains("epoch 2") && !run_dir.join("outputs").join(checkpoint(1)).exists() {
         assert_ne!(log.read_line(&mut seen).unwrap(), 0, "no checkpoint in:\n{seen}");
     }
-    // Nobody reads on, but what does not fit into the pipe must not stop the training.
+    // The pipe is not read any more, but a full pipe must not stop the training.
     let rest = std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     let known = seen.lines().find(|line| line.contains(" ssh-ed25519 ")).unwrap();
     std::fs::write(folder.path().join("known_hosts"), format!("{known}\n")).unwrap();

@@ -1,4 +1,4 @@
-//! The job: opens its ports, serves, and comes to a clean end when it is told to stop.
+//! The job: opens its ports, serves, and ends cleanly when it is cancelled.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::routes;
 
-/// How long requests may take that were under way when the job was told to stop. It is less than the
+/// How long requests may take that were under way when the job was cancelled. It is less than the
 /// grace of a run (default 30 s), so that one slow client does not cost the job its report.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
@@ -43,7 +43,7 @@ struct Report {
     drained: bool,
 }
 
-/// Serves HTTP on one port and its metrics on another, until it is told to stop.
+/// Serves HTTP on one port and its metrics on another, until it is cancelled.
 ///
 /// `/` answers with a message, `/health` says that all is well, `/echo` is a WebSocket that sends back
 /// what it is sent; `/metrics` on the port `metrics` is for Prometheus. There is no time limit: a server has no natural end.
@@ -65,7 +65,7 @@ async fn web_server(ctx: JobContext, settings: Settings) -> Result<Report, JobEr
     Ok(Report { requests: metrics.served(), uptime_seconds, drained })
 }
 
-/// Serves until it is told to stop, then answers what is under way. Returns whether it could.
+/// Serves until it is cancelled, then answers the requests that are under way. Returns whether it could.
 async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<bool> {
     let drain_time = async {
         stop.cancelled().await;

@@ -1,4 +1,4 @@
-//! The job binary: `web_server`, which serves until it is told to stop.
+//! The job binary: `web_server`, which serves until it is cancelled.
 //!
 //! ```text
 //! cargo run --bin web-server -- run web_server

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 /// The path under which requests are counted for which there is no route. Counting the paths as
-/// they were asked for would let strangers make up any number of metrics.
+/// they were requested would let clients create any number of metrics.
 const OTHER_PATHS: &str = "other";
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,7 +39,7 @@ struct Health {
     uptime_seconds: f64,
 }
 
-/// The port `web`, until it is told to stop.
+/// The port `web`, until the job is cancelled.
 pub(crate) fn web(metrics: &Arc<Metrics>, message: &str, stop: CancellationToken) -> Router {
     let app = App { metrics: Arc::clone(metrics), message: message.into(), stop };
     let routes = Router::new()
@@ -66,7 +66,7 @@ async fn open_echo(State(app): State<App>, upgrade: WebSocketUpgrade) -> Respons
     upgrade.on_upgrade(|socket| echo(socket, app.stop))
 }
 
-/// Sends back what comes, until the client leaves or the job is told to stop.
+/// Sends back what comes, until the client leaves or the job is cancelled.
 async fn echo(mut socket: WebSocket, stop: CancellationToken) {
     let echoing = async {
         while let Some(Ok(message)) = socket.recv().await {

@@ -1,4 +1,4 @@
-//! Runs the binary as a user does: asks it over real connections, tells it to stop, reads its report.
+//! Runs the binary as a user does: sends requests over real connections, cancels it, reads its report.
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
@@ -18,7 +18,7 @@ use tungstenite::{Message, WebSocket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An address of this machine that nobody else uses, also not a test that runs at the same time: the
+/// An address of this machine for this test alone, also when tests run at the same time: the
 /// ports are fixed, so the address is what differs.
 fn own_address() -> Ipv4Addr {
     let [.., high, low] = std::process::id().to_be_bytes();
@@ -100,7 +100,7 @@ fn a_server_serves_until_it_is_told_to_stop() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    // The other half of the addresses, so that the server of the other test is not in the way.
+    // The other half of the addresses, so that the servers of the two tests do not collide.
     let [_, _, high, low] = own_address().octets();
     let host = Ipv4Addr::new(127, 78, high, low);
     let _taken = std::net::TcpListener::bind((host, 9090)).unwrap();
@@ -129,7 +129,7 @@ fn streaming_event(path: &Path) -> Value {
     }
 }
 
-/// A WebSocket of somebody who trusts this certificate (PEM).
+/// A WebSocket of a client that trusts this certificate (PEM).
 fn open_echo(
     host: Ipv4Addr,
     port: u16,
@@ -176,6 +176,6 @@ fn requests_over_tls() {
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{rest}");
-    // The end of the run ends it, with a goodbye or without.
+    // The end of the run ends it, with a close frame or without.
     assert!(socket.read().map_or(true, |message| message.is_close()));
 }

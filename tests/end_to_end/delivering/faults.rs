@@ -1,5 +1,5 @@
-//! Servers that fail, in every way there is. Each time the run says so, keeps everything, and delivers
-//! it when the server is well again: once.
+//! Servers that fail in every possible way. Each time the run reports it, keeps everything, and delivers
+//! it once the server works again, and only once.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const SECRET: &str = "signature-that-nobody-may-see";
 /// More than the buffers between two processes hold.
 const LARGE: usize = 10_000_000;
 
-/// The time for delivery to a server that fails for ever, and to one that does not.
+/// The time limit for delivery to a server that always fails, and to one that recovers.
 const SHORT: &str = "6s";
 const LONG: &str = "50s";
 
@@ -27,7 +27,7 @@ fn deliver(server: &HttpServer, sandbox: &Sandbox, bytes: usize, limit: &str) ->
     run(sandbox, &files(&[("model.bin", bytes), ("notes.txt", 10)]), &more)
 }
 
-/// The server is well again: what is missing arrives, and only once.
+/// Checks that the missing files arrive once the server works again, and only once.
 #[track_caller]
 fn arrives_later(server: &HttpServer, sandbox: &Sandbox) {
     server.heal();
@@ -43,7 +43,7 @@ fn arrives_later(server: &HttpServer, sandbox: &Sandbox) {
     assert_eq!(server.requests_since(healed).len(), 1, "it was delivered again");
 }
 
-/// The server always acts like this. Returns how often it was asked, and the reason that was told.
+/// Delivers to a server that always acts like this. Returns the number of requests, and the reported reason.
 #[track_caller]
 fn always(act: impl Fn() -> Act + Send + 'static) -> (usize, String) {
     let (server, sandbox) = (HttpServer::start(move |_| act()), new_sandbox());
@@ -58,7 +58,7 @@ fn always(act: impl Fn() -> Act + Send + 'static) -> (usize, String) {
     (requests, reason)
 }
 
-/// A refusal is final: the server is asked once.
+/// A refusal is permanent: there is one request.
 #[track_caller]
 fn check_refusal(act: impl Fn() -> Act + Send + 'static, expected: &str) {
     let (requests, reason) = always(act);
@@ -66,7 +66,7 @@ fn check_refusal(act: impl Fn() -> Act + Send + 'static, expected: &str) {
     assert_eq!(requests, 1, "{reason}");
 }
 
-/// A failure that may pass is tried again until there is no time left.
+/// A transient failure is retried until there is no time left.
 #[track_caller]
 fn check_failure(act: impl Fn() -> Act + Send + 'static, expected: &[&str]) {
     let (requests, reason) = always(act);
@@ -101,7 +101,7 @@ fn redirected() {
     check_refusal(redirect, expected);
 }
 
-/// A confirmation of what was not read is not believed.
+/// A success that is reported before the body was read does not count.
 #[test]
 fn confirmed_before_the_body_was_read() {
     let expected = ["confirmed the file before it had all of it", "failed: "];
@@ -135,14 +135,14 @@ fn impossible_length() {
     check_failure(act, &["failed: "]);
 }
 
-/// The status has been understood, whatever is missing of the rest.
+/// The status counts, whatever is missing after it.
 #[test]
 fn answer_that_breaks_off() {
     let act = || Act::Raw("HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nbusy");
     check_failure(act, &["was answered with 503 Service Unavailable"]);
 }
 
-/// A transfer that gets nowhere ends with the time for delivery at the latest.
+/// A stalled transfer ends with the time limit for delivery at the latest.
 #[test]
 fn stalled() {
     let (requests, reason) = always(|| Act::Stall(100_000));
@@ -150,7 +150,7 @@ fn stalled() {
     assert_eq!(requests, 1);
 }
 
-/// The whole body comes again.
+/// The whole body is sent again.
 #[test]
 fn well_after_an_error() {
     for bytes in [0, 1_000, LARGE] {
@@ -183,7 +183,7 @@ fn asked_to_wait() {
     assert!(times[1] - times[0] >= Duration::from_secs(1), "{:?}", times[1] - times[0]);
 }
 
-/// Whoever asks for more time than there is has refused.
+/// A server that asks for a longer wait than the time that is left has refused.
 #[test]
 fn asked_to_wait_for_too_long() {
     let busy = || Act::Answer(answer(429, "Retry-After: 100\r\n", "slow down"));
@@ -232,7 +232,7 @@ fn the_rest() {
     assert!(requests[3].body == output(&sandbox, "second"));
 }
 
-/// People read the reason and what to do about it, and afterwards that it has been done.
+/// The report for people has the reason and a remedy, and later the success.
 #[test]
 fn told_to_people() {
     let refusal = || Act::Answer(answer(403, "", "no"));

@@ -32,10 +32,10 @@ fn measured(
     (finished, peak)
 }
 
-/// How many small files there are. These are the slowest of the tests of delivery.
+/// The number of small files. These are the slowest tests of delivery.
 const COUNT: usize = 10_000;
 
-/// How long it may take to collect and deliver them, in a test that is not optimised.
+/// The time limit for collecting and delivering them, in an unoptimised build.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// Delivers many files, and returns their paths with what is in them.
@@ -80,7 +80,7 @@ fn ten_thousand_files_to_s3() {
     assert!(server.arrivals().values().all(|count| *count == 1));
 }
 
-/// Nobody sees the size of a file in the memory that it takes to collect it.
+/// The memory that is needed to collect a file does not depend on its size.
 #[test]
 fn five_gigabytes() {
     const BYTES: u64 = 5_000_000_000;

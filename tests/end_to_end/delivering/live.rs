@@ -32,7 +32,7 @@ fn a_checkpoint_that_changes() {
     let local = || std::fs::read(sandbox.path("backup/outputs/checkpoint.bin")).unwrap();
     let remote = || server.files(BUCKET)["outputs/checkpoint.bin"].clone();
     assert_eq!((local(), remote()), (b"first".to_vec(), b"first".to_vec()));
-    // Whoever finds a manifest has everything, so there is none yet.
+    // A manifest at a sink means that everything has arrived, so there is none yet.
     assert!(!sandbox.path("backup/manifest.json").exists());
     assert!(!server.files(BUCKET).contains_key("manifest.json"));
 
@@ -58,7 +58,7 @@ fn a_checkpoint_that_changes() {
         assert_eq!(server.files(BUCKET)[&format!("outputs/{path}")], content);
     }
     assert!(sandbox.path("backup/manifest.json").exists());
-    // What had arrived in its final form did not go again.
+    // Files that had arrived in their final form were not sent again.
     assert_eq!(server.arrivals()["outputs/checkpoint.bin"], 2);
     assert_eq!(server.arrivals()["outputs/last.txt"], 1);
 }

@@ -1,4 +1,4 @@
-//! Where files can go: directories that take them and directories that do not, and how places are
+//! Destinations of files: usable and unusable directories, and how addresses are
 //! written.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{addresses, command, complete, files, output, reason, recovered, run}
 use crate::programs::new_sandbox;
 
 /// Runs `delivers` with a file system at `target` that was mounted with these options and is gone
-/// together with the process. The shell goes on with `then`.
+/// together with the process. The shell then runs `then`.
 #[track_caller]
 fn run_mounted(sandbox: &Sandbox, options: &str, data: &serde_json::Value, then: &str) -> Finished {
     std::fs::create_dir(sandbox.path("target")).unwrap();
@@ -24,7 +24,7 @@ fn run_mounted(sandbox: &Sandbox, options: &str, data: &serde_json::Value, then:
     finish(sandbox.wrapped(&wrapper, &[&arguments[..], &more].concat()))
 }
 
-/// What did not fit arrives when there is room again.
+/// Files that did not fit arrive when there is room again.
 #[test]
 fn full_disk() {
     let sandbox = new_sandbox();
@@ -53,7 +53,7 @@ fn full_disk() {
     assert_eq!(names_in(&sandbox.path("copied")), ["logs", "manifest.json", "outputs"]);
 }
 
-/// What can be known before the job starts is told before.
+/// A mistake that can be found before the job starts is reported before.
 #[test]
 fn read_only_place() {
     let sandbox = new_sandbox();
@@ -77,7 +77,7 @@ fn the_run_itself() {
     }
 }
 
-/// Runs a job with these places. The working directory is where it was started.
+/// Runs a job with these addresses, of which relative ones are in the working directory.
 #[track_caller]
 fn check_places(places: &[&str], expected: &[&str]) {
     let sandbox = new_sandbox();
@@ -136,7 +136,7 @@ fn places_in_the_environment() {
     assert!(sandbox.path("backup/manifest.json").exists());
 }
 
-/// Nothing is started with a place that cannot be meant.
+/// Nothing is started with an address that is certainly a mistake.
 #[track_caller]
 fn check_mistake(place: &str, expected: &str) {
     let sandbox = new_sandbox();

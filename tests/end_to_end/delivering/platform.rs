@@ -11,7 +11,7 @@ use crate::programs::new_sandbox;
 
 const LOG: &str = "a line for the log\nready\n";
 
-/// Runs `delivers` with the status URL where nobody sees it.
+/// Runs `delivers` with the status URL in the environment, where other users cannot read it.
 #[track_caller]
 fn run(platform: &Platform, sandbox: &Sandbox, data: &Value, more: &[&str]) -> Finished {
     let mut command = command(sandbox, "delivers", data, more);
@@ -19,7 +19,7 @@ fn run(platform: &Platform, sandbox: &Sandbox, data: &Value, more: &[&str]) -> F
     finish(command)
 }
 
-/// The platform has been told in this order, and has all files.
+/// Checks the order of the reports to the platform, and that it has all files.
 #[track_caller]
 fn check(platform: &Platform, sandbox: &Sandbox, status: &str) -> Job {
     let job = platform.job();
@@ -109,7 +109,7 @@ fn job_runs_out_of_time() {
     assert_eq!(job.detail.as_deref(), Some(detail));
 }
 
-/// Nobody is told that a job completed of which an output is lost.
+/// A job with a lost output is not reported as completed.
 #[test]
 fn output_that_cannot_be_read() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -131,7 +131,7 @@ fn output_that_cannot_be_read() {
     assert_eq!(job.files["good.txt"], b"good");
 }
 
-/// Data that does not fit is an end like others.
+/// Data that does not fit the job is reported like any other ending.
 #[test]
 fn job_is_rejected() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -142,7 +142,7 @@ fn job_is_rejected() {
     assert!(job.detail.unwrap().contains("sleep"));
 }
 
-/// The log gives way to an output of its name.
+/// A log is renamed when an output has its name.
 #[test]
 fn output_with_the_name_of_the_log() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -156,7 +156,7 @@ fn output_with_the_name_of_the_log() {
     assert!(job.files.contains_key("_chute.stderr-1.log"), "{:?}", job.names);
 }
 
-/// Eight files at a time, not more and not fewer.
+/// Exactly eight files at a time.
 #[test]
 fn many_files() {
     let (platform, sandbox) = (Platform::holding(8), new_sandbox());
@@ -181,7 +181,7 @@ fn odd_names() {
     assert_eq!(job.files["not %FF text"], b"not \xff text");
 }
 
-/// What the platform has done it has done, although nobody heard it say so.
+/// What the platform has accepted stays accepted when its answer is lost.
 #[test]
 fn answers_that_get_lost() {
     for call in ["upload", "done"] {
@@ -209,7 +209,7 @@ fn wrong_token() {
     hidden(&sandbox, &finished, &["other-token"]);
 }
 
-/// The run ends although the platform is away, and tells it when it is back.
+/// The run ends while the platform is away, and `recover` reports to it later.
 #[test]
 fn platform_is_away() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -220,7 +220,7 @@ fn platform_is_away() {
     let outcome = incomplete(&finished);
     hidden(&sandbox, &finished, &[JOB_TOKEN]);
     assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::OutputsIncomplete);
-    // Somebody puts the address right.
+    // The address is corrected by hand.
     let sinks = json!([{"status_url": platform.status_url()}]);
     std::fs::write(sandbox.path("run/sinks.json"), sinks.to_string()).unwrap();
     assert!(recover(&sandbox, &[]).sinks[0].is_complete());
@@ -229,7 +229,7 @@ fn platform_is_away() {
     check(&platform, &sandbox, "complete");
 }
 
-/// Neither the job nor anybody who lists processes sees the address.
+/// Neither the job nor a list of processes shows the address.
 #[test]
 fn the_job_does_not_see_the_address() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -238,7 +238,7 @@ fn the_job_does_not_see_the_address() {
     let finished = finish(command);
     let outcome = complete(&finished);
     let seen = outcome.result.unwrap().as_str().to_owned();
-    // It sees its own environment and the process that runs it.
+    // The job sees its own environment and the process that runs it.
     assert!(seen.contains("PATH") && seen.contains("CHUTES_RUN_ID"), "{seen}");
     assert!(seen.contains("looks_around"), "{seen}");
     assert!(!seen.contains(JOB_TOKEN) && !seen.contains("CHUTES_STATUS_URL"), "{seen}");

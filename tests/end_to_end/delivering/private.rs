@@ -25,7 +25,7 @@ fn no_other_place_is_taken() {
     }
 }
 
-/// Without a sink it is a job like others.
+/// Without a sink it runs like any other job.
 #[test]
 fn files_stay_in_the_run() {
     let sandbox = new_sandbox();
@@ -52,7 +52,7 @@ fn the_platform_is_told_the_outcome_only() {
     assert_eq!(job.names, [""; 0], "the names of the files were told");
 }
 
-/// Also when the run is recovered, which knows the job by its name only.
+/// The same holds in `recover`, which knows the job by its name only.
 #[test]
 fn nothing_leaves_later_either() {
     let (platform, sandbox) = (Platform::start(), new_sandbox());
@@ -60,7 +60,7 @@ fn nothing_leaves_later_either() {
     let data = files(&[("secret.bin", 100)]);
     let finished = finish(command(&sandbox, "keeps_to_itself", &data, &["--status-url", &url]));
     assert_eq!(finished.code, Some(3), "{finished:#?}");
-    // Somebody puts the address right.
+    // The address is corrected by hand.
     let sinks = json!([{"status_url": platform.status_url()}]);
     std::fs::write(sandbox.path("run/sinks.json"), sinks.to_string()).unwrap();
     assert!(recover(&sandbox, &[]).sinks[0].is_complete());

@@ -111,7 +111,7 @@ fn no_credentials() {
     let more = ["--output", "s3://results/x", "--upload-limit", "6s"];
     let mut command = command(&sandbox, "delivers", &data, &more);
     command.env("AWS_ENDPOINT_URL", server.url()).env("AWS_ALLOW_HTTP", "true");
-    // Nobody is there either, where a machine of a provider would ask for them.
+    // The address at which machines of a provider get them does not answer either.
     command.env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1");
     let outcome = incomplete(&finish(command));
     let reason = reason(&outcome, "a.bin");
@@ -180,7 +180,7 @@ fn presigned_form() {
     hidden(&sandbox, &finished, &[&signature, "aws4_request"]);
 }
 
-/// A form that is changed is not the one that was signed.
+/// A form that is changed no longer fits its signature.
 #[test]
 fn presigned_form_for_another_key() {
     let (server, sandbox) = (S3Server::start(), new_sandbox());
@@ -190,7 +190,7 @@ fn presigned_form_for_another_key() {
     addresses(&sandbox, &[form.to_string()]);
     let finished = run(&sandbox, &files(&[("a", 9)]), &["--output", "@addresses"]);
     let outcome = incomplete(&finished);
-    // Amazon says 403, this server 400.
+    // Amazon answers 403, this server 400.
     assert!(reason(&outcome, "a").contains("InvalidPolicyDocument"), "{outcome:#?}");
     assert_eq!(server.requests().len(), 1, "it was tried again");
     assert!(server.files(BUCKET).is_empty());
@@ -223,7 +223,7 @@ fn zip_of_everything() {
     assert_eq!(manifest.files, outcome.outputs);
 }
 
-/// What is on its way when the time is over has failed, and is delivered later, once.
+/// An upload that is cut off by the time limit has failed, and is delivered later, once.
 #[test]
 fn time_is_over() {
     let (server, sandbox) = (S3Server::start(), new_sandbox());
@@ -248,7 +248,7 @@ fn time_is_over() {
     assert!(server.arrivals().values().all(|count| *count == 1), "{:?}", server.arrivals());
 }
 
-/// Somebody who does not want to wait for the delivery can say so, and deliver later.
+/// A third signal gives up the delivery, which can be done later.
 #[test]
 fn delivery_is_given_up() {
     let (server, sandbox) = (S3Server::start(), new_sandbox());
@@ -258,7 +258,7 @@ fn delivery_is_given_up() {
     command.envs(server.environment());
     let mut running = start(command);
     running.wait_for(r#""event":"phase","phase":"upload""#);
-    // The third signal counts, and signals that come too fast are taken for one.
+    // The third signal counts, and signals that follow too fast count as one.
     let finished = running.finish_watched(Duration::from_millis(100), |pid| {
         rustix::process::kill_process(pid, Signal::INT).unwrap();
     });
@@ -269,7 +269,7 @@ fn delivery_is_given_up() {
     assert_eq!(server.files(BUCKET)["outputs/a.bin"], output(&sandbox, "a.bin"));
 }
 
-/// A sink that fails keeps nothing from the others.
+/// A sink that fails does not affect the others.
 #[test]
 fn one_of_several_fails() {
     let (server, sandbox) = (S3Server::start(), new_sandbox());

@@ -1,4 +1,4 @@
-//! `list` and `describe`: what the binary says about its jobs.
+//! `list` and `describe`: what the binary prints about its jobs.
 
 use chutes::JobContract;
 

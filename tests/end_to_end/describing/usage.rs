@@ -1,4 +1,4 @@
-//! Help, and what is said when the command line is wrong.
+//! Help, and the messages for a wrong command line.
 
 use chutes_test_support::finish;
 
@@ -79,7 +79,7 @@ fn wrong_durations() {
     }
 }
 
-/// A limit that no clock can hold is no reason to crash.
+/// A limit beyond the range of the clock does not cause a crash.
 #[test]
 fn longest_durations() {
     let sandbox = new_sandbox();
@@ -162,7 +162,7 @@ fn completion_script_for_bash_is_valid() {
     std::fs::write(sandbox.path("completions"), script).unwrap();
     let finished = finish(sandbox.program(&["bash", "-n", "completions"]));
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
-    // And it completes commands and jobs: the shell is asked what a word goes on with.
+    // It completes commands and jobs: the shell is asked for the completions of a word.
     for (words, expected) in [("des", "describe"), ("run ech", "echo")] {
         let ask = format!(
             "source ./completions && spec=($(complete -p test-jobs)) && \

@@ -1,5 +1,5 @@
-//! Every way in which the job's process can end before its time. Whatever happens: one outcome that
-//! says how, the outputs and logs up to then, and nobody left.
+//! Every way in which the process of a job can end early. In each of them there is one outcome that
+//! says how, the outputs and logs up to then, and no process left.
 
 use chutes::{EndStatus, FailureKind, Outcome, Phase};
 use chutes_test_support::leftovers::assert_nothing_left;
@@ -57,7 +57,7 @@ fn panic_in_a_thread_is_in_the_log() {
     assert!(log.contains("it panics in a thread"), "{log}");
 }
 
-/// A job that ends its process has not returned, whatever the exit code says.
+/// A job that ends its process has not returned, whatever the exit code is.
 #[test]
 fn exits() {
     for (code, place, message) in [
@@ -76,7 +76,7 @@ fn aborts() {
     check(r#""abort""#, "", &aborted("the job's process aborted itself (SIGABRT)"));
 }
 
-/// The job's process crashes by the code that it runs.
+/// The process crashes by the code that it runs.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn crashes() {
@@ -95,7 +95,7 @@ fn crashes() {
     }
 }
 
-/// Signals that say that the code is broken, and those that say that somebody wanted it to end.
+/// Signals for faults in the code, and signals by which others end a process.
 #[test]
 fn signals() {
     const fn killed(signal: &'static str) -> Expected {
@@ -144,7 +144,7 @@ fn overflows_its_stack() {
     }
 }
 
-/// A process that cannot be heard cannot be supervised, and what it might still say is not trusted.
+/// A worker whose connection is closed cannot be supervised, and later reports are not trusted.
 #[test]
 fn is_not_heard_any_more() {
     const LOST: Expected =
@@ -154,20 +154,20 @@ fn is_not_heard_any_more() {
     check(r#"{"connection":"nonsense"}"#, "", &LOST);
     let cannot_tell = exited(1, "the job ended its process with exit code 1");
     check(r#"{"connection":"close_and_return"}"#, "", &cannot_tell);
-    // It does not hear its supervisor either, and ends itself.
+    // It notices the closed connection, and ends itself.
     let message = "the job's process was killed from outside by SIGKILL";
     let ended_itself = Expected { signal: Some("SIGKILL"), ..died(FailureKind::Killed, message) };
     check(r#"{"connection":"close"}"#, "", &ended_itself);
 }
 
-/// What a job prints is its own affair.
+/// Closed standard streams are no failure of the job.
 #[test]
 fn closes_its_streams() {
     let finished = check(r#""close_streams""#, "", &COMPLETED);
     assert!(!finished.stderr.contains("nobody sees this"), "{finished:#?}");
 }
 
-/// Without `/proc` no worker is started: that is no fault of the job.
+/// Without `/proc` no worker is started, which is a platform failure and not the job's.
 #[test]
 fn worker_that_cannot_start() {
     let sandbox = new_sandbox();
@@ -226,7 +226,7 @@ fn startup_hook_dies() {
     }
 }
 
-/// What the job has done stays done.
+/// The result of the job is kept.
 #[test]
 fn shutdown_hook_dies() {
     for (behaviour, options, warning) in [

@@ -58,13 +58,13 @@ fn enough() {
     assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
 }
 
-/// A limit that is not asked for is not there.
+/// Without the option there is no limit.
 #[test]
 fn no_limit() {
     crate::expected::check(EATS_300_MB, "", &COMPLETED);
 }
 
-/// The kernel ends the process that needs too much. When that is not the job's own, the job hears of it.
+/// The kernel ends the process that needs too much. When it is a child of the job, the job gets an error.
 #[test]
 fn too_much_in_a_child() {
     let sandbox = new_sandbox();
@@ -96,7 +96,7 @@ fn too_much_without_a_cgroup() {
     check_beyond(&finished, "600.0 MB");
 }
 
-/// A job that survives without memory is told that its limit is not quite what was asked for.
+/// The outcome of a job that survives warns that its limit is not quite the requested one.
 #[test]
 fn enough_without_a_cgroup() {
     let sandbox = new_sandbox();
@@ -107,7 +107,7 @@ fn enough_without_a_cgroup() {
     assert!(warning.starts_with("the memory limit of 4.0 GB ") && warning.contains(ADDRESS_SPACE));
 }
 
-/// So little that not even the worker can start: that is said, and is no fault of the platform.
+/// Too little memory for the worker to start is reported, and is no platform failure.
 #[test]
 fn next_to_nothing() {
     let sandbox = new_sandbox();
@@ -116,7 +116,7 @@ fn next_to_nothing() {
     let outcome = finished.outcome();
     let failure = outcome.ending.failure().unwrap_or_else(|| panic!("{finished:#?}"));
     assert_eq!((finished.code, failure.kind), (Some(1), FailureKind::MemoryLimit), "{finished:#?}");
-    // How far it comes is chance.
+    // How far it gets is not determined.
     let messages =
         ["the worker could not start with its memory limit: ", "the job needed more memory"];
     assert!(messages.iter().any(|one| failure.message.starts_with(one)), "{failure:?}");
@@ -126,7 +126,7 @@ fn next_to_nothing() {
     }
 }
 
-/// A death without a cgroup is as certain as one with it.
+/// Without a cgroup the job dies as surely as with one.
 #[test]
 fn killed_without_a_cgroup() {
     let sandbox = new_sandbox();

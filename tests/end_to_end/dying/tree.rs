@@ -1,4 +1,4 @@
-//! What a job has started ends with it, however it tries to get away.
+//! Processes that a job has started end with it, however they try to escape.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use crate::expected::{COMPLETED, Expected, NO_HOOKS, check, check_finished};
 use crate::programs::new_sandbox;
 
-/// A job with a shell script that returns, with a cgroup and without: it is told of what it left.
+/// Runs a job with a shell script that returns, with and without a cgroup, and checks the warning about what it left.
 #[track_caller]
 fn check_left(script: &str, warning: &str) {
     check_left_by(&[], script, warning);
@@ -33,23 +33,23 @@ fn check_left_by(wrapper: &[&str], script: &str, warning: &str) {
     assert_nothing_left(&sandbox, &outcome);
 }
 
-/// Processes that the job has left are ended, and the run says so.
+/// Processes that the job has left are ended, and the run reports it.
 #[test]
 fn left_behind() {
-    // What they are called depends on how far they had come.
+    // Their names depend on how far they had got.
     const ONE: &str = "the job left a process that had to be ended: ";
     const TWO: &str = "the job left 2 processes that had to be ended: ";
 
     for (script, warning) in [
         ("sleep 300 &", ONE),
-        // Away from its parent, its session, its group, its folder, and its environment.
+        // Without its parent, session, group, folder and environment.
         ("setsid -f sleep 300", ONE),
         ("cd / && exec setsid -f env -i sleep 300", ONE),
         ("setsid -f sh -c 'setsid -f sleep 300'", ONE),
-        // Without a hold on the streams.
+        // Without the standard streams.
         ("setsid -f sleep 300 >/dev/null 2>&1", ONE),
         ("nohup sleep 300 >/dev/null 2>&1 &", ONE),
-        // Deaf.
+        // Ignoring signals.
         ("(trap '' TERM INT HUP; exec sleep 300) &", ONE),
         ("(trap '' TERM; echo deaf; sleep 300; sleep 300) &", TWO),
         // Stopped.
@@ -74,7 +74,7 @@ END
     check_left(BOMB, "the job left ");
 }
 
-/// One that ends as soon as it has started the next is hardly ever there to be killed.
+/// A process that ends as soon as it has started the next one is hardly ever there to be killed.
 #[test]
 fn chain_of_processes() {
     const CHAIN: &str = r#"
@@ -88,14 +88,14 @@ END
     check_left(CHAIN, "the job left ");
 }
 
-/// Helpers that notice by themselves that the job has ended are nothing to tell of.
+/// Processes that end by themselves with the job cause no warning.
 #[test]
 fn helpers_that_end_with_the_job() {
     let script = "mkfifo pipe; (cat pipe >/dev/null) & exec 3>pipe";
     check(&serde_json::json!({ "shell": script }).to_string(), "", &COMPLETED);
 }
 
-/// The end of a job whose process was killed, and not by its supervisor.
+/// How a job ends whose process was killed, but not by its supervisor.
 const KILLED: Expected = Expected {
     kind: Some(FailureKind::Killed),
     status: EndStatus::Failed,
@@ -105,7 +105,7 @@ const KILLED: Expected = Expected {
     ..COMPLETED
 };
 
-/// The processes of a job that has died go the same way.
+/// The processes of a job that has died are ended, too.
 #[test]
 fn left_by_a_dead_job() {
     let sandbox = new_sandbox();
@@ -135,7 +135,7 @@ fn leaves_its_session() {
     assert!(finished.stderr.contains("left"), "{finished:#?}");
 }
 
-/// Orphans come to the supervisor, which lets go of them while the job runs, also as process 1.
+/// Orphans become children of the supervisor, which reaps them while the job runs, also as process 1.
 #[test]
 fn orphans_that_end_are_not_kept() {
     // Loops for as long as a child of the supervisor has ended and waits for its parent.
@@ -154,7 +154,7 @@ fn orphans_that_end_are_not_kept() {
     }
 }
 
-/// The kernel takes the worker along when the supervisor is killed, and `recover` does the rest.
+/// The kernel kills the worker when the supervisor is killed, and `recover` does the rest.
 #[test]
 fn kills_its_supervisor() {
     let sandbox = new_sandbox();
@@ -172,7 +172,7 @@ fn kills_its_supervisor() {
     assert_nothing_left(&sandbox, &outcome);
 }
 
-/// What was recovered is never said to have completed, and has the outputs up to then.
+/// A recovered run is never called completed, and has the outputs up to then.
 #[track_caller]
 fn recovered(finished: &Finished) -> Outcome {
     let outcome = finished.outcome();
@@ -183,7 +183,7 @@ fn recovered(finished: &Finished) -> Outcome {
     outcome
 }
 
-/// What the job has started lives on when the supervisor is killed, until the run is recovered.
+/// Processes of the job survive a killed supervisor until the run is recovered.
 #[test]
 fn daemons_of_a_killed_supervisor() {
     let sandbox = new_sandbox();

@@ -1,5 +1,5 @@
-//! Repositories of the Hugging Face Hub: what is at `/volume` when the container begins, and what keeps
-//! it from beginning.
+//! Repositories of the Hugging Face Hub: what is at `/volume` when the container starts, and what prevents
+//! its start.
 
 use std::path::Path;
 
@@ -90,7 +90,7 @@ impl Hub {
         message
     }
 
-    /// The token is nowhere in what is told and kept of a run.
+    /// Checks that the token is nowhere in what a run reports and keeps.
     #[track_caller]
     fn check_hidden(&self, ended: &Ended) {
         for printed in [&ended.finished.stdout, &ended.finished.stderr] {
@@ -125,7 +125,7 @@ fn model() -> Value {
     json!({"type": "huggingface", "repo_id": "ada/model"})
 }
 
-/// What the last event says of a volume: its bytes, and whether it came from the cache.
+/// The bytes of a volume in its last event, and whether it came from the cache.
 #[track_caller]
 fn told(ended: &Ended, wanted: &str) -> (u64, bool) {
     let last = ended.events.iter().rev().find_map(|event| match &event.what {
@@ -140,7 +140,7 @@ fn told(ended: &Ended, wanted: &str) -> (u64, bool) {
 
 #[test]
 fn model_into_a_folder() {
-    // As the Hub does it: lists in pages, and large files somewhere else.
+    // Like the Hub: lists in pages, and large files at another address.
     let hub = Hub::start(Behaviour { page_size: 2, redirects: true, ..Behaviour::default() });
     let expected = "./x/README.md readme\n./x/config.json {}\n./x/model.bin weights\n\
         ./x/onnx/größe #1 100%?.json []\n./x/onnx/model.bin other weights\n";
@@ -235,7 +235,7 @@ fn private_repository() {
     hub.check_hidden(&ended);
 }
 
-/// Names that lead out of the volume are no names of files: not one file is fetched.
+/// Names that lead out of the volume are refused, and no file is fetched.
 #[test]
 fn hostile_names() {
     for name in ["../evil.txt", "/evil.txt", "a/../../evil.txt", "a//evil.txt", "./evil.txt"] {
@@ -261,7 +261,7 @@ fn check_absent(folder: &Path, name: &str) {
     }
 }
 
-/// A disk without room is not the fault of who wrote the spec.
+/// A full disk is not a mistake in the spec.
 #[test]
 fn repository_is_larger_than_the_disk() {
     let hub = Hub::start(Behaviour::default());
@@ -271,7 +271,7 @@ fn repository_is_larger_than_the_disk() {
     let spec = with(shell("echo begun"), json!({"input_volumes": {"/volume/x": volume}}));
     std::fs::write(hub.stage.sandbox.path("spec.json"), spec.to_string()).unwrap();
     std::fs::create_dir(hub.stage.sandbox.path("disk")).unwrap();
-    // The small file system is gone together with the process.
+    // The small file system ends with the process.
     let script = "mount -t tmpfs -o size=1m none disk && exec \"$@\"";
     let wrapper = [&unshare(&["--mount"])[..], &["sh", "-c", script, "sh"]].concat();
     let program = hub.stage.sandbox.programs().neighbour("chutes");

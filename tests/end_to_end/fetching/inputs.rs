@@ -1,4 +1,4 @@
-//! Input volumes: what is at `/volume` when the container begins, and what keeps it from beginning.
+//! Input volumes: what is at `/volume` when the container starts, and what prevents its start.
 
 mod refused;
 
@@ -115,7 +115,7 @@ fn an_empty_file() {
     fetched(|file| file, 0);
 }
 
-/// What has come is not fetched again.
+/// Bytes that have come are not fetched again.
 #[test]
 fn a_connection_that_breaks_is_continued() {
     let server = fetched(|file| file.breaking_after(3_000_000), 5_000_000);
@@ -126,7 +126,7 @@ fn a_connection_that_breaks_is_continued() {
     assert!((1..=3_000_000).contains(&start), "{ranges:?}");
 }
 
-/// A server without ranges sends everything again, and nothing is there twice.
+/// A server without ranges sends everything again, and no byte is there twice.
 #[test]
 fn a_connection_that_breaks_is_begun_again() {
     let server = fetched(|file| file.breaking_after(3_000_000).without_ranges(), 5_000_000);

@@ -1,4 +1,4 @@
-//! Runs that cannot complete: what failed is said, and what there is is kept.
+//! Runs that cannot complete: the failure is reported, and what exists is kept.
 
 use chutes::FailureKind;
 use chutes_test_support::containers::image;
@@ -64,7 +64,7 @@ fn image_that_is_not_there() {
     }
 }
 
-/// The fault of whoever runs the machine, with what to do about it.
+/// A missing engine is a platform failure, with a remedy in the message.
 #[test]
 fn no_engine() {
     let stage = Stage::new();
@@ -76,7 +76,7 @@ fn no_engine() {
     assert!(message.contains("DOCKER_HOST") || ended.finished.stderr.contains("DOCKER_HOST"));
 }
 
-/// The container gets what it asked for, and no more.
+/// The container gets the memory that was requested, and no more.
 #[test]
 fn memory_limit() {
     let stage = Stage::new();
@@ -88,7 +88,7 @@ fn memory_limit() {
     assert_eq!(collected(&ended.outcome), ["a"]);
 }
 
-/// What is printed without end costs neither memory nor disk without end.
+/// Endless output needs bounded memory and disk.
 #[test]
 fn huge_output() {
     let stage = Stage::new();

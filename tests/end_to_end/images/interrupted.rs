@@ -1,4 +1,4 @@
-//! `chutes` is killed in the middle: its container is found again, and the run has one outcome.
+//! `chutes` is killed: its container is found again, and the run has one outcome.
 
 use std::process::Command;
 
@@ -50,7 +50,7 @@ fn recover_removes_the_container_and_ends_the_run() {
     assert_eq!((outcomes(&stage), server.requests().len()), (1, 1));
 }
 
-/// The next run on the machine removes what nobody watches any more.
+/// The next run on the machine removes containers without a supervisor.
 #[test]
 fn next_run_removes_the_container() {
     let stage = Stage::new();
@@ -66,7 +66,7 @@ fn next_run_removes_the_container() {
     assert_eq!(collected(&outcome), ["a", "begun"]);
 }
 
-/// A container whose supervisor lives is nobody else's to remove.
+/// A container whose supervisor lives is not removed by others.
 #[test]
 fn next_run_leaves_others_alone() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! What a container may not do, and what it must be able to do all the same.
+//! What a container may not do, and what it has to be able to do.
 
 use std::os::unix::fs::symlink;
 
@@ -76,7 +76,7 @@ fn shared_memory_is_as_large_as_asked_for() {
     assert!(seen.split_whitespace().any(|word| word == "96"), "{seen}");
 }
 
-/// Engines want more for a process than machines allow, so a run does not rely on how one is set up.
+/// Engines may set higher limits than the machine allows, so a run does not rely on their configuration.
 #[test]
 fn limits_of_a_process_are_what_this_machine_allows() {
     let stage = Stage::with_plain_engine();
@@ -95,7 +95,7 @@ fn class_sets_the_limits() {
     assert_eq!(seen.trim(), (4_u64 << 30).to_string());
 }
 
-/// Neither of them is root anywhere, so the directory must be theirs.
+/// Neither user is root, so the directory has to belong to the user.
 #[test]
 fn user_of_the_image_can_write() {
     let stage = Stage::new();
@@ -123,7 +123,7 @@ fn files_that_are_closed_to_others() {
     }
 }
 
-/// What a link points to is not the job's to give away.
+/// The target of a link is not collected.
 #[test]
 fn links_out_of_the_outputs_are_not_followed() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Our own job binaries: inside of an image, and in place of one.
+//! Job binaries: in an image, and instead of one.
 
 use chutes::FailureKind;
 use chutes_test_support::containers::image;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::programs::JOBS;
 use crate::stage::{Stage, inline, with};
 
-/// A job of the test binary in a container; its files go where the container's go.
+/// A spec with a job of the test binary in a container; its outputs are those of the container.
 fn inside(job: &str, data: &Value) -> Value {
     let data = data.to_string();
     let args = [
@@ -35,7 +35,7 @@ fn job_binary_in_an_image() {
     }
 }
 
-/// The job is told before its container is taken away.
+/// The job is cancelled before its container is removed.
 #[test]
 fn job_binary_in_an_image_is_cancelled() {
     let stage = Stage::new();
@@ -46,7 +46,7 @@ fn job_binary_in_an_image_is_cancelled() {
     running.signal(Signal::INT);
     let ended = stage.ended(running.finish());
     ended.check(130, "cancelled", FailureKind::Cancelled, &[]);
-    // Whoever has been killed leaves no manifest.
+    // A supervisor that was killed leaves no manifest.
     let found = collected(&ended.outcome);
     assert!(found.contains(&"manifest.json"), "{found:?}");
 }

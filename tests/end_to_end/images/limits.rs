@@ -1,4 +1,4 @@
-//! Time limits and cancelling: the container is told, gets its time, is gone, and its outputs are kept.
+//! Time limits and cancelling: the container gets a signal and its grace, is removed, and its outputs are kept.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ fn execution_that_hangs() {
     assert_eq!(collected(&ended.outcome), ["a"]);
 }
 
-/// Its last files are worth waiting for.
+/// The last files of the container are waited for.
 #[test]
 fn execution_that_ends_when_it_is_told() {
     let stage = Stage::new();
@@ -81,7 +81,7 @@ fn upload_that_hangs() {
     });
     let begin = Instant::now();
     let ended = stage.run(&with(shell("printf 1 > /output/a"), more));
-    // It did its work, and its files are not where they should be.
+    // The job succeeded, but its files did not arrive.
     ended.check(3, "failed", FailureKind::UploadFailed, &["time for delivery was over"]);
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     assert_eq!(stage.text("outputs/a"), "1");

@@ -1,4 +1,4 @@
-//! Output volumes: what a server is sent when the container has ended, and what it means when a file
+//! Output volumes: the requests to a server when the container has ended, and the outcome when a file
 //! does not arrive.
 
 use chutes::{DeliveryState, FailureKind};
@@ -21,7 +21,7 @@ fn run(script: &str, volumes: Value) -> (Stage, Ended) {
     (stage, ended)
 }
 
-/// The same; it completes.
+/// The same; the run has to complete.
 #[track_caller]
 fn complete(script: &str, volumes: Value) -> Ended {
     let (_stage, ended) = run(script, volumes);
@@ -29,7 +29,7 @@ fn complete(script: &str, volumes: Value) -> Ended {
     ended
 }
 
-/// Everything is kept, whatever became of the upload.
+/// Checks that everything is kept, whatever the result of the upload.
 #[track_caller]
 fn check_kept(stage: &Stage) {
     let found = ["outputs/a", "outputs/d/b", "logs/stdout.log", "logs/stderr.log"];
@@ -84,7 +84,7 @@ fn zip_by_post() {
     assert_eq!(members(&file.content), owned(&ALL));
 }
 
-/// What was printed is there even when the job wrote nothing.
+/// The logs are there even when the job wrote no file.
 #[test]
 fn zip_of_an_empty_directory() {
     for kind in ["zip_put", "zip_post"] {
@@ -110,7 +110,7 @@ fn zip_that_is_refused() {
     }
 }
 
-/// The zip file has what was not sent by itself.
+/// The zip file has the files that were not sent individually.
 #[test]
 fn single_files_and_the_rest_as_a_zip() {
     let [single, zip] = [HttpServer::of([]), HttpServer::of([])];
@@ -125,7 +125,7 @@ fn single_files_and_the_rest_as_a_zip() {
     assert_eq!(members(&only(&zip).body), owned(&ALL[1..]));
 }
 
-/// As in ComputeHorde: exactly what was printed when all files were sent by themselves.
+/// As in ComputeHorde: exactly the logs when all files were sent individually.
 #[test]
 fn rest_is_what_was_printed() {
     let [single, zip] = [HttpServer::of([]), HttpServer::of([])];
@@ -165,7 +165,7 @@ fn declared_file_that_is_missing() {
     let volumes = json!({"/output/a": put("/a"), "/output/none.bin": put("/none")});
     let (stage, ended) = run(WRITE, volumes);
     ended.check(3, "failed", FailureKind::UploadFailed, &["none.bin"]);
-    // What is there is sent all the same.
+    // The files that exist are sent nevertheless.
     assert_eq!(only(&server).target, "/a");
     check_kept(&stage);
 }
@@ -210,7 +210,7 @@ fn refusals_may_pass() {
     }
 }
 
-/// A redirect is no success: nobody knows whether the file would arrive.
+/// A redirect is no success, because it does not show that the file has arrived.
 #[test]
 fn redirects_are_not_followed() {
     let server = HttpServer::start(|request| {
@@ -225,12 +225,12 @@ fn redirects_are_not_followed() {
     assert!(server.requests().iter().all(|request| request.path() == "/a"));
 }
 
-/// Nothing is sent to addresses that machines keep to themselves, and nothing is started for it.
+/// Nothing is sent to internal addresses, and the container is not started.
 #[test]
 fn addresses_that_are_not_allowed() {
     for (place, kind) in [("/output/a", "http_put"), ("/output/", "zip_put")] {
         let server = HttpServer::of([]);
-        // This system takes `0.0.0.0` for itself, so the server would be asked.
+        // Linux takes `0.0.0.0` for this machine, so the request would reach the server.
         let url = server.url("/a?s=secret").replace("127.0.0.1", "0.0.0.0");
         let volumes = json!({place: {"type": kind, "url": url}});
         let stage = Stage::new();
@@ -248,7 +248,7 @@ fn addresses_that_are_not_allowed() {
     }
 }
 
-/// Many files go side by side, and never all at once.
+/// Many files are sent concurrently, but never all at once.
 #[test]
 fn many_files() {
     use std::sync::atomic::{AtomicUsize, Ordering};

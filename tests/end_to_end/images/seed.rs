@@ -100,7 +100,7 @@ fn without_arguments_the_image_says_what_runs() {
     for line in ["GREETING=hello", "OURS=a=b c", "EMPTY="] {
         assert!(printed.lines().any(|printed| printed == line), "{printed}");
     }
-    // Nothing of the environment of whoever runs it.
+    // Nothing of the environment of the caller.
     assert!(!printed.contains("DOCKER_HOST"), "{printed}");
 }
 
@@ -158,7 +158,7 @@ fn everything_at_once() {
     assert!(ended.sinks.iter().all(|sink| sink.declared && sink.is_complete()));
 }
 
-/// Runs it, and checks what the container saw and gave back.
+/// Runs it, and checks what the container read and returned.
 #[track_caller]
 fn complete_whole(spec: &serde_json::Value, first: &[u8]) -> Outcome {
     let stage = Stage::new();

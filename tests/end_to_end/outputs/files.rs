@@ -1,4 +1,4 @@
-//! What is collected and what is not, whatever a job leaves in its output directory.
+//! Which files are collected and which are not, whatever a job leaves in its output directory.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn files_of_all_kinds() {
     assert_eq!(not_collected(&outcome), expected);
 }
 
-/// Nothing that a link points at comes into what the run writes about itself.
+/// The target of a link is in no file that the run writes.
 #[test]
 fn links_are_not_followed() {
     let secret = std::fs::read_to_string("/etc/hostname").unwrap();
@@ -99,7 +99,7 @@ fn files_that_cannot_be_read() {
     };
     let arguments = ["run", "writes_what_cannot_be_read", "--run-dir", "run", "--json"];
     let finished = finish(sandbox.wrapped(wrapper, &arguments));
-    // So that it can be removed.
+    // The folder can be removed again.
     let mode = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(sandbox.path("run/outputs/closed"), mode).unwrap();
     let outcome = finished.outcome();
@@ -115,7 +115,7 @@ fn files_that_cannot_be_read() {
     assert_eq!(finished.errors(), [error]);
 }
 
-/// What the job has left writing is ended before its outputs are collected.
+/// Processes that still write are ended before outputs are collected.
 #[test]
 fn file_that_is_still_written() {
     let sandbox = new_sandbox();
@@ -126,7 +126,7 @@ fn file_that_is_still_written() {
     assert_eq!(outcome.warnings, ["the job left a process that had to be ended: yes"]);
 }
 
-/// A file that somebody else makes longer, faster than it can be read, must not keep the run from ending.
+/// A file that another process extends faster than it can be read does not prevent the end of the run.
 #[test]
 fn file_that_grows_without_end() {
     let sandbox = new_sandbox();
@@ -165,7 +165,7 @@ fn many_files() {
     assert!(outcome.outputs.is_sorted_by(|a, b| a.path < b.path));
 }
 
-/// The size of a file must not be seen in the memory that the process takes.
+/// The memory of the supervisor does not depend on the size of a file.
 #[test]
 fn huge_file() {
     // As much as is read in a few seconds without optimisation.

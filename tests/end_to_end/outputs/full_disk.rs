@@ -1,4 +1,4 @@
-//! A disk that a job fills: the run ends and says how, and never claims to have completed.
+//! A disk that a job fills: the run ends, reports it, and never claims to have completed.
 
 use chutes::FailureKind;
 use chutes_test_support::machine::unshare;
@@ -17,7 +17,7 @@ fn run(when_full: &str) -> Finished {
     let arguments = ["run", "fills_the_disk", "--data", &data, "--run-dir", "disk/run", "--json"];
     let finished = finish(sandbox.wrapped(&wrapper, &arguments));
     assert!(finished.stderr.contains("the disk is full"), "{finished:#?}");
-    // It was that file system which was filled, and not the one of the machine.
+    // That file system was filled, and not the one of the machine.
     assert!(!sandbox.path("disk/run").exists());
     finished
 }
@@ -32,7 +32,7 @@ fn job_returns_the_error() {
     assert_ne!(outcome.status().to_string(), "completed");
 }
 
-/// The work of the job may be complete, but nobody can tell from its directory.
+/// The job may have succeeded, but its directory cannot show it.
 #[test]
 fn job_says_nothing() {
     let finished = run("say_nothing");
@@ -52,7 +52,7 @@ fn job_makes_room() {
     assert_eq!(finished.printed_outcome().status().to_string(), "completed");
 }
 
-/// Data that cannot be written is lost, and whoever wanted it is told.
+/// Data that cannot be written is lost, and the run reports it.
 #[test]
 fn standard_output_is_full() {
     for arguments in [

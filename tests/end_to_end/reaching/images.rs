@@ -44,7 +44,7 @@ impl Serving {
         self.wait_for("port_ready", "name", port)["address"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Tells the run to stop, and waits for its end.
+    /// Cancels the run, and waits for its end.
     #[track_caller]
     fn cancel(self) -> Outcome {
         self.running.signal(Signal::TERM);
@@ -99,7 +99,7 @@ fn datagrams_need_a_network() {
     assert_eq!(ended.statuses(), ["received", "rejected"]);
 }
 
-/// Nothing is pulled: there is no such image, and that is not what is said.
+/// The mistake is found before an image is pulled: there is no such image, and no message about it.
 #[test]
 fn taken_ports_reject_the_run() {
     let _taken = TcpListener::bind((own_address(), 8080)).unwrap();

@@ -1,4 +1,4 @@
-//! SSH into a container: the image knows nothing of it, and the container has no network.
+//! SSH into a container, with an image that is not prepared for it and without a network.
 
 use std::io::Write;
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, inline, shell, with};
 
-/// Serves on a port that nobody outside can reach, and waits for the file `go`.
+/// Serves on a port that is not reachable from outside, and waits for the file `go`.
 const SERVES: &str = "mkdir /tmp/web; echo from inside > /tmp/web/page; \
     httpd -p 127.0.0.1:8080 -h /tmp/web; touch /output/begun; \
     while [ ! -e /output/go ]; do sleep 0.1; done; rm /output/go";
 
-/// A spec that one can log in to, once it runs. The engine has to outlive it.
+/// Runs a spec with an SSH server. The engine has to outlive the run.
 fn serve(spec: &Value) -> (Engine, SshRun) {
     let stage = Stage::new();
     make_key(&stage.sandbox, "key", "ed25519");
@@ -26,14 +26,14 @@ fn serve(spec: &Value) -> (Engine, SshRun) {
     (engine, SshRun::begin(sandbox, command, "its host key is"))
 }
 
-/// The same with the server inside, when it serves.
+/// The same with the web server inside, when it serves.
 fn serve_page(more: Value) -> (Engine, SshRun) {
     let (engine, served) = serve(&with(shell(SERVES), more));
     wait_until("it serves", || served.path("outputs/begun").exists());
     (engine, served)
 }
 
-/// Lets it end. Nobody is left in the container then, as there is none.
+/// Lets the run end, and checks that there is no container any more.
 #[track_caller]
 fn end(engine: &Engine, served: SshRun, files: &[&str]) {
     std::fs::write(served.path("outputs/go"), "").unwrap();
@@ -50,7 +50,7 @@ fn session_lands_inside() {
     assert_eq!(served.printed("echo $GREETING; cat /tmp/web/page"), "hello\nfrom inside\n");
     let here = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_ne!(served.printed("cat /proc/sys/kernel/hostname"), here);
-    // Some end while they are looked at.
+    // Some processes end while they are listed.
     let seen = served.printed("cat /proc/*/cmdline 2>/dev/null || true");
     assert!(seen.contains("httpd") && !seen.contains("chutes"), "{seen}");
     let status = served.printed("grep CapEff /proc/self/status");
@@ -79,7 +79,7 @@ fn session_lands_inside() {
     end(&engine, served, &["begun"]);
 }
 
-/// SFTP shows what the container shares with this machine, and nothing else of it.
+/// SFTP shows the folders that the container shares with this machine, and nothing else.
 #[test]
 fn files() {
     let volumes = json!({"input_volumes": {"/volume": inline(&[("given.txt", b"given")])}});
@@ -118,7 +118,7 @@ fn forwarding() {
     end(&engine, served, &["begun"]);
 }
 
-/// Who is logged in when the container ends is gone with it.
+/// Sessions end with their container.
 #[test]
 fn session_ends_with_the_run() {
     let (engine, served) = serve_page(json!({}));
@@ -134,12 +134,12 @@ fn session_ends_with_the_run() {
     }
 }
 
-/// There is nothing to be run in it, but its files are there.
+/// An image without a shell has no commands, but its files are there.
 #[test]
 fn image_without_a_shell() {
     let (engine, served) = serve(&json!({"image": image::NO_SHELL, "args": ["sleep", "1000"]}));
     wait_until("it runs", || engine.containers().len() == 1);
-    wait_until("it is told", || {
+    wait_until("it is reported", || {
         let finished = served.ssh(&["run", "echo entered"]);
         assert_eq!(finished.stdout, "");
         finished.code == Some(127) && finished.stderr.contains("has no /bin/sh")

@@ -1,4 +1,4 @@
-//! The SSH library of Python, which many tools are made of.
+//! The SSH library of Python, which many tools use.
 
 use chutes_test_support::clients::ssh::make_key;
 use chutes_test_support::finish;

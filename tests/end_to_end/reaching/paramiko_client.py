@@ -40,7 +40,7 @@ def shell(client):
     channel = client.invoke_shell(term="xterm", width=70, height=20)
     channel.settimeout(30)
     expect(channel, "stty size", "20 70")
-    # What is typed after a new size meets that size, however fast it comes.
+    # Input after a new size finds that size, however fast it comes.
     for rows in range(31, 51):
         channel.resize_pty(width=91, height=rows)
         expect(channel, "stty size", f"{rows} 91")

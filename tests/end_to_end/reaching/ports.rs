@@ -1,4 +1,4 @@
-//! Ports of jobs: who has them, where they are, and when.
+//! Ports of jobs: their owners, their addresses, and when they are open.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
@@ -17,7 +17,7 @@ use super::server::{Ended, Server};
 /// Lets a run have any number for each of its ports.
 const ANYWHERE: &str = "--publish web:0 --publish echo:0 --publish beacon:0";
 
-/// Nothing was started, and the failure says all of these.
+/// Checks that nothing was started, and that the failure says all of these.
 #[track_caller]
 fn check_rejected(ended: &(Outcome, Ended), kind: FailureKind, said: &[&str]) {
     let (outcome, ended) = ended;
@@ -49,7 +49,7 @@ fn taken_ports_reject_the_run() {
     let place = format!("port `beacon` cannot be opened at {}", at(9100));
     check_rejected(&ended, FailureKind::PortUnavailable, &[&place]);
     drop(udp);
-    // What was taken for the runs that were rejected is free again.
+    // The ports of the rejected runs are free again.
     let server = Server::start("");
     server.ready("web");
     server.cancel();
@@ -71,7 +71,7 @@ fn other_addresses_are_refused_when_this_machine_does_not_have_them() {
     check_rejected(&ended, FailureKind::PortUnavailable, &["192.0.2.1:8080", said]);
 }
 
-/// Where the outcome says that the ports are.
+/// The addresses of the ports in the outcome.
 fn ports(outcome: &Outcome) -> Vec<(&str, SocketAddr)> {
     let ports = outcome.endpoints.ports.iter();
     ports.map(|port| (port.port.name().as_str(), port.address)).collect()
@@ -107,7 +107,7 @@ fn ports_where_they_are_published() {
     ];
     assert_eq!(told, expected);
 
-    // Connections that are open at the end are in nobody's way.
+    // Connections that are open at the end do not delay it.
     let _open = connect(echo);
     let (outcome, ended) = server.cancel();
     check_free(&[web, echo, beacon]);
@@ -142,7 +142,7 @@ fn many_runs_share_one_machine() {
     numbers.sort_unstable();
     numbers.dedup();
     assert_eq!(numbers.len(), 3);
-    // One that wants the number of another one is refused.
+    // A run that requests the number of another one is refused.
     let taken = numbers[1];
     let ended = Server::start(&format!("{ANYWHERE} --publish web:{taken}")).finish();
     let said = "port `web` is published twice";
@@ -178,7 +178,7 @@ fn the_second_run_is_refused_from_the_start() {
     first.cancel();
 }
 
-/// A port with a readiness path is ready when it says so, and not when it is open.
+/// A port with a readiness path is ready when that path answers 200, and not when it is open.
 #[test]
 fn ready_when_the_job_says_so() {
     let server = Server::start(r#"--data {"healthy":false}"#);
@@ -212,7 +212,7 @@ fn undeclared_ports_are_warned_of_once() {
     let web = server.address("web");
     let asked = || ask(web, "GET", "/asked").1.parse::<u32>().unwrap();
     let before = asked();
-    // Each time that its readiness is asked for, its sockets have been looked at again.
+    // Before each readiness request, the sockets have been checked again.
     wait_until("its sockets are looked at more often", || asked() >= before + 3);
     let (outcome, ended) = server.cancel();
     assert_eq!(outcome.warnings, [message]);
@@ -232,7 +232,7 @@ fn version_six_of_the_internet_protocol() {
     check_free(&[web, echo, beacon]);
 }
 
-/// What killed the supervisor does not matter: its ports are free, and known all the same.
+/// After the supervisor was killed its ports are free, and still in its record.
 #[test]
 fn killed_supervisor() {
     let server = Server::start("--publish web:0");

@@ -1,4 +1,4 @@
-//! What `docs/security.md` says of whole runs, and no other test shows.
+//! Claims of `docs/security.md` about whole runs that no other test shows.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -61,7 +61,7 @@ fn make_key(sandbox: &Sandbox, name: &str) {
     assert_eq!(finish(sandbox.program(&words)).code, Some(0));
 }
 
-/// The ports that were told.
+/// The ports that were reported.
 fn addresses(sandbox: &Sandbox) -> Vec<(String, SocketAddr)> {
     let events = fs::read_to_string(sandbox.path("events")).unwrap();
     let told = events.lines().filter_map(|line| match serde_json::from_str::<Event>(line) {
@@ -86,8 +86,8 @@ fn nothing_is_opened_to_others_unless_it_is_asked_for() {
     open.end();
 }
 
-/// What a program has open that is started here: the last of it is the folder that `ls` reads, and who runs
-/// the tests may have left some, too.
+/// The open files of a program that is started here: the last one is the folder that `ls` reads, and the parent
+/// of the tests may have left some, too.
 fn descriptors(sandbox: &Sandbox) -> Vec<String> {
     let printed = finish(sandbox.program(&["ls", "-U", "/proc/self/fd"])).stdout;
     printed.split_whitespace().map(String::from).collect()
@@ -108,7 +108,7 @@ fn sessions_inherit_no_descriptors() {
     open.end();
 }
 
-/// What a file server has open besides its client is what it was asked for.
+/// Besides the connection to its client, a file server has open only what was requested.
 #[test]
 fn file_servers_inherit_no_descriptors() {
     let open = Open::start(|_| ());
@@ -131,14 +131,14 @@ fn file_servers_inherit_no_descriptors() {
     let usual = descriptors(&open.sandbox);
     for link in links {
         let number = link.split(" -> ").next().unwrap().split_whitespace().last().unwrap();
-        // Two ends of the client, and the copies of them that it serves.
+        // Two ends of the connection to the client, and their copies for the server.
         let is_own = ["pipe:", "anon_inode:[event"].iter().any(|kind| link.contains(kind));
         assert!(is_own || usual.iter().any(|usual| usual == number), "{finished:#?}");
     }
     open.end();
 }
 
-/// A script that asks a second session while the client of the first one waits for it.
+/// A script that uses a second session while the client of the first one waits for it.
 fn shell_script(open: &Open, look: &str) -> String {
     let (port, host) = (open.ssh.port(), open.ssh.ip());
     let script = format!(
@@ -172,7 +172,7 @@ fn keys_of_the_server_are_on_no_disk_and_the_directory_is_closed_to_others() {
     open.end();
 }
 
-/// Whoever gives the wrong file has not given his key away: it is neither told nor kept.
+/// A private key that is passed by mistake is neither reported nor kept.
 #[test]
 fn a_private_key_is_neither_told_nor_kept() {
     let sandbox = new_sandbox();

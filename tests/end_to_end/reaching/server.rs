@@ -1,4 +1,4 @@
-//! A run of the job `serves`, and what is asked of it.
+//! Runs of the job `serves`, and their clients.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

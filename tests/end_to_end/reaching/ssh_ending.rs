@@ -1,4 +1,4 @@
-//! The end of a run is the end of everything that somebody has started in it by SSH.
+//! The end of a run ends everything that was started in it by SSH.
 
 use std::net::TcpListener;
 use std::time::Instant;
@@ -13,15 +13,15 @@ use rustix::process::{Signal, kill_process};
 
 use super::ssh::serve_job;
 
-/// Goes on for ever, writes an output again and again, and does not listen to those who ask it to end.
+/// Never ends, writes an output again and again, and ignores signals that ask it to end.
 const STUBBORN: &str =
     "trap '' HUP TERM INT; while :; do echo line >> outputs/growing; sleep 0.05; done";
 
-/// The same without anybody who started it.
+/// The same as a daemon.
 const DAEMON: &str = "nohup setsid sh -c 'while :; do echo line >> outputs/daemon; sleep 0.05; done' \
                       >/dev/null 2>&1 & while [ ! -e outputs/daemon ]; do sleep 0.05; done";
 
-/// Fills a run with sessions: of those who stay, and of those who leave something behind.
+/// Fills a run with sessions: some that stay, and one that leaves a process behind.
 fn fill(served: &SshRun) -> Vec<chutes_test_support::Running> {
     let start = |words: [&str; 3]| chutes_test_support::start(served.program("ssh", &words));
     let sessions = [["-tt", "run", STUBBORN], ["-T", "run", STUBBORN]].map(start);
@@ -30,7 +30,7 @@ fn fill(served: &SshRun) -> Vec<chutes_test_support::Running> {
     sessions.into()
 }
 
-/// Nobody and nothing is left: no process, no open port, no client that hangs.
+/// Checks that nothing is left: no process, no open port, no client that hangs.
 #[track_caller]
 fn check(sandbox: &Sandbox, finished: &Finished, status: EndStatus) -> chutes::Outcome {
     let outcome = finished.outcome();
@@ -38,7 +38,7 @@ fn check(sandbox: &Sandbox, finished: &Finished, status: EndStatus) -> chutes::O
     assert_nothing_left(sandbox, &outcome);
     let endpoint = outcome.endpoints.ssh.as_ref().unwrap();
     drop(TcpListener::bind(endpoint.address).unwrap());
-    // What sessions wrote has been collected as it is, for nobody could write any more: see `outcome()`.
+    // What sessions wrote was collected unchanged, because no process could write any more: see `outcome()`.
     assert!(collected(&outcome).contains(&"growing"), "{outcome:#?}");
     outcome
 }
@@ -108,7 +108,7 @@ fn processes_of(served: &SshRun, word: &str) -> Vec<rustix::process::Pid> {
     ours.filter_map(pid).collect()
 }
 
-/// Nobody is there to end sessions when the supervisor is killed. `recover` does, before it collects.
+/// After the supervisor was killed, `recover` ends sessions before it collects.
 #[test]
 fn supervisor_is_killed() {
     let served = serve_job("ends", "");
@@ -127,7 +127,7 @@ fn supervisor_is_killed() {
     }
 }
 
-/// A run waits for those who are logged in when its job has ended, if it was asked to.
+/// With an option, a run waits for sessions when its job has ended.
 #[test]
 fn kept_alive() {
     let served = serve_job("ends", "--keep-alive-while-ssh");
@@ -135,7 +135,7 @@ fn kept_alive() {
         served.start_ssh(&["-T", "run", "echo waits; cat; echo late > outputs/late"]);
     client.wait_for("waits");
     served.go();
-    // The worker is still there or not; in any case one can log in and out.
+    // Logging in and out is possible whether the worker is still there or not.
     assert_eq!(served.printed("cat outputs/begun.txt"), "begun");
     let is_over = |event: &RunEvent| matches!(event, RunEvent::Outcome { .. });
     assert!(!served.events().iter().any(is_over));
@@ -146,7 +146,7 @@ fn kept_alive() {
     assert_eq!(collected(&finished.outcome()), ["begun.txt", "late"]);
 }
 
-/// But not longer than it has time, and not when it is cancelled.
+/// The time limit and a cancel end this wait.
 #[test]
 fn kept_alive_within_limits() {
     for (options, is_cancelled) in [("--time-limit 4", false), ("", true)] {
@@ -166,7 +166,7 @@ fn kept_alive_within_limits() {
     }
 }
 
-/// A job that has ended has ended, whatever becomes of the supervisor that waits.
+/// The end of the job counts, even when the waiting supervisor is killed.
 #[test]
 fn supervisor_is_killed_while_it_waits() {
     let served = serve_job("ends", "--keep-alive-while-ssh");
@@ -189,7 +189,7 @@ fn supervisor_is_killed_while_it_waits() {
     client.finish();
 }
 
-/// Other tests look for processes that are gone by their command lines.
+/// Other tests look by their command lines for processes that should have ended.
 #[test]
 fn processes_are_seen() {
     let mut sleeper = std::process::Command::new("sleep").arg("4711.5").spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Files go in and out while the job runs: `scp`, `sftp`, `rsync`, `sshfs`.
+//! Files are copied in and out while the job runs: `scp`, `sftp`, `rsync`, `sshfs`.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -11,10 +11,10 @@ use chutes_test_support::{finish, wait_until};
 
 use super::ssh::{serve, serve_job};
 
-/// What a copy of any size may cost the supervisor, in kilobytes.
+/// The memory that a copy of any size may need in the supervisor, in kilobytes.
 const MEMORY_OF_A_COPY: u64 = 64 * 1024;
 
-/// The checkpoint is fetched while the job goes on, and a file that is put among the outputs is one.
+/// The checkpoint is fetched while the job runs, and a file that is put among the outputs is an output.
 #[test]
 fn scp() {
     let served = serve();
@@ -25,7 +25,7 @@ fn scp() {
     std::fs::write(served.sandbox.path("folder/in it/a file.txt"), "by hand").unwrap();
     let copied = finish(served.program("scp", &["-q", "-r", "-p", "folder", "run:outputs/"]));
     assert_eq!(copied.code, Some(0), "{copied:#?}");
-    // The old protocol, which some still have: a command in the session.
+    // The old protocol: a command in the session.
     let old = finish(served.program("scp", &["-q", "-O", "fetched.bin", "run:outputs/old.bin"]));
     assert_eq!(old.code, Some(0), "{old:#?}");
     let missing = finish(served.program("scp", &["-q", "run:outputs/missing", "."]));
@@ -70,7 +70,7 @@ fn sftp() {
     assert!(finished.stdout.ends_with("outputs/begun.txt\noutputs/d\n"), "{finished:#?}");
     let link = std::fs::read_link(served.path("outputs/d/link")).unwrap();
     assert_eq!(link.to_str(), Some("two.txt"));
-    // What fails ends a batch with an error.
+    // A command that fails ends a batch with an error.
     std::fs::write(served.sandbox.path("batch"), "get outputs/missing\nmkdir outputs/f\n").unwrap();
     let finished = finish(served.program("sftp", &["-b", "batch", "run"]));
     assert_eq!(finished.code, Some(1), "{finished:#?}");
@@ -107,11 +107,11 @@ fn rsync() {
     assert_eq!(std::fs::read(served.path("outputs/tree/a/b c/7")).unwrap(), b"changed");
 }
 
-/// Whatever goes through it, the supervisor holds little of it.
+/// The supervisor holds little of a transfer in memory.
 #[test]
 fn a_gigabyte() {
     let served = serve_job("ends", "");
-    // The ends differ, so that nothing may be cut off or be in another order.
+    // The two ends of the file differ, so that a missing part or another order would be noticed.
     let make = |path: &Path, size: u64| {
         let file = std::fs::File::create(path).unwrap();
         file.set_len(size).unwrap();

@@ -1,4 +1,4 @@
-//! Connections through a session: to what the job serves, and to nothing else.
+//! Connections through a session: to the ports of the job, and to nothing else.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -40,7 +40,7 @@ fn to_the_ports_of_the_run() {
     let from = free_number(&own_address());
     let _client = forward(&served, from, &echo.to_string());
     assert!(exchange(from, &content).unwrap() == content);
-    // A service of this machine that is for nobody else.
+    // A local service of this machine.
     let local = TcpListener::bind("127.0.0.1:0").unwrap();
     let number = local.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -63,7 +63,7 @@ fn to_elsewhere() {
         assert_eq!(finished.code, Some(255), "{target}: {finished:#?}");
         assert!(finished.stderr.contains("prohibited"), "{target}: {finished:#?}");
     }
-    // A port where nobody listens is another matter.
+    // A port without a listener is reported differently.
     let closed = served.ssh(&[
         "-o",
         "LogLevel=INFO",

@@ -1,4 +1,4 @@
-//! Those who knock at the door without a key, and in great numbers.
+//! Many clients without a key.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use chutes_test_support::wait_until;
 
 use super::ssh::serve_job;
 
-/// Scanners send nonsense, say nothing, or come in hundreds. Who has a key gets in meanwhile.
+/// Scanners send nonsense, send nothing, or come in hundreds. A client with a key gets in meanwhile.
 #[test]
 fn scanners() {
     let served = serve_job("ends", "");
@@ -19,7 +19,7 @@ fn scanners() {
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 4096], b"SSH-1.5-old\r\n", &[0xff; 16_000]]
     {
         let mut stream = connect();
-        // The other side may have closed it by now.
+        // The server may have closed it by now.
         let _ = stream.write_all(garbage);
         stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
@@ -37,7 +37,7 @@ fn scanners() {
             stream
         })
         .collect();
-    // They could all be about to log in, so they have a few seconds.
+    // Each of them could be about to log in, so it has a few seconds.
     wait_until("there is room", || served.ssh(&["run", "echo welcome"]).stdout == "welcome\n");
     drop(slow);
     let after = peak_memory(served.running.pid()).unwrap();

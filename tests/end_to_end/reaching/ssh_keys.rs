@@ -1,4 +1,4 @@
-//! Who may log in, and what is told of those who try.
+//! Which keys may log in, and what is reported about attempts.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     sandbox.command(&words)
 }
 
-/// The host key is the one that was told, to people and to programs.
+/// The host key is the reported one, in the text for people and in the event.
 #[test]
 fn host_key() {
     let mut served = serve_job("ends", "");
@@ -36,7 +36,7 @@ fn host_key() {
     let shown = ["ssh-keygen", "-l", "-f", "known_hosts"];
     let shown = finish(served.sandbox.program(&shown));
     assert!(shown.stdout.contains(&endpoint.fingerprint), "{shown:#?}");
-    // Another key in its place is noticed.
+    // Another host key is noticed.
     make_key(&served.sandbox, "other", "ed25519");
     let (name, _) = endpoint.known_hosts.split_once(' ').unwrap();
     let line = format!("{name} {}\n", public_key(&served.sandbox, "other"));
@@ -46,7 +46,7 @@ fn host_key() {
     assert!(refused.stderr.contains("verification failed"), "{refused:#?}");
 }
 
-/// People paste the command.
+/// The printed command can be pasted.
 #[test]
 fn the_printed_command_works() {
     let served = serve_job("ends", "");
@@ -55,7 +55,7 @@ fn the_printed_command_works() {
     assert_eq!((finished.code, &*finished.stdout), (Some(0), "it is 42\n"), "{finished:#?}");
 }
 
-/// Every kind of key that is promised, several at once, from all places that a key may come from.
+/// Every supported kind of key, several at once, from all sources of keys.
 #[test]
 fn kinds_of_keys() {
     let sandbox = new_sandbox();
@@ -82,7 +82,7 @@ fn kinds_of_keys() {
         write_configuration(&served.sandbox, &served.endpoint, key);
         assert_eq!(served.printed("echo welcome"), "welcome\n", "{key}");
     }
-    // What is told of them says who they were.
+    // The events name the keys.
     let logins = || {
         let is_login = |event: &RunEvent| matches!(event, RunEvent::SshLogin { .. });
         served.events().into_iter().filter(is_login).collect::<Vec<_>>()
@@ -94,7 +94,7 @@ fn kinds_of_keys() {
     assert!(peer.ip().is_loopback());
 }
 
-/// Whoever has no key of the run stays outside, is told of, and keeps nobody else out.
+/// A client without a key of the run is refused, is reported, and does not affect others.
 #[test]
 fn others_are_refused() {
     let served = serve_job("ends", "");
@@ -115,14 +115,14 @@ fn others_are_refused() {
     assert_eq!(served.printed("ls outputs"), "begun.txt\n");
 }
 
-/// Nobody can log in without a key: the port is not even opened, and the run goes on.
+/// Without a key the port is not even opened, and the run continues.
 #[test]
 fn without_a_key() {
     let sandbox = new_sandbox();
     let mut running = chutes_test_support::start(command(&sandbox, &["--data", ENDS]));
     running.wait_for("ready");
     running.wait_for("ssh: the port stays closed: no public key was given");
-    wait_until("it is told", || {
+    wait_until("it is reported", || {
         let told = reported(&sandbox.path("events"));
         told.iter().any(|event| matches!(event, RunEvent::SshClosed { .. }))
     });
@@ -134,7 +134,7 @@ fn without_a_key() {
     assert_eq!(finished.outcome().endpoints.ssh, None);
 }
 
-/// A private key that is given by mistake is never repeated anywhere.
+/// A private key that is passed by mistake is shown nowhere.
 #[test]
 fn keys_that_are_none() {
     let sandbox = new_sandbox();
@@ -157,7 +157,7 @@ fn keys_that_are_none() {
         assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
         assert!(!sandbox.path("run").exists(), "{given}");
     }
-    // In the data it is found out only when the run begins.
+    // In the data it is found only when the run begins.
     let data = serde_json::json!({"way": "ends", "_ssh_public_key": private}).to_string();
     let arguments = ["run", "offers_ssh", "--data", &data, "--publish", "ssh:0", "--json"];
     let finished = finish(sandbox.command(&[&arguments[..], &["--run-dir", "run"]].concat()));
@@ -167,7 +167,7 @@ fn keys_that_are_none() {
     assert!(!finished.stderr.contains(secret), "{finished:#?}");
 }
 
-/// A key for a job that nobody can log in to is a mistake.
+/// A key for a job without SSH is a mistake.
 #[test]
 fn job_without_ssh() {
     let sandbox = new_sandbox();
@@ -178,7 +178,7 @@ fn job_without_ssh() {
     assert!(!sandbox.path("runs").exists());
 }
 
-/// Neither the keys of those who log in nor the host key need a file.
+/// Neither the keys of clients nor the host key need a file.
 #[test]
 fn no_key_is_on_disk() {
     let served = serve_job("ends", "");

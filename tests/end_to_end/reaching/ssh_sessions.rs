@@ -1,4 +1,4 @@
-//! What a session is: its streams, its status, its terminal, and where it lands.
+//! Sessions: their streams, exit status and terminal, and their working directory.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -42,7 +42,7 @@ fn streams_and_status() {
     assert_eq!(std::fs::read(served.path("outputs/content")).unwrap(), content);
 }
 
-/// A session is where the job is, and has its environment, but not what belongs to the supervisor.
+/// A session has the directory and the environment of the job, but nothing of the supervisor.
 #[test]
 fn environment_and_directory() {
     let sandbox = new_sandbox();
@@ -114,12 +114,12 @@ fn size_of_a_terminal() {
     let mut client = start(command);
     client.wait_for("33 77");
     resize(44, 111);
-    // The client is not the foreground of its terminal here, so the kernel does not tell it.
+    // The client is not the foreground of its terminal here, so the kernel sends it no signal.
     client.signal(Signal::WINCH);
     client.wait_for("now 44 111");
 }
 
-/// Ctrl-C is for what runs at the terminal: neither for the run, nor lost when the run itself ignores it.
+/// Ctrl-C reaches the program at the terminal: not the run, and also when the run itself ignores it.
 #[test]
 fn control_c() {
     for wrapper in [&[][..], &["sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh"]] {
@@ -135,7 +135,7 @@ fn control_c() {
         keyboard.write_all(b"\x03").unwrap();
         client.wait_for("interrupted");
         assert_eq!(client.finish().code, Some(9));
-        // The same for a program that does nothing about it.
+        // The same for a program without a handler.
         let (mut client, mut keyboard) =
             served.start_ssh(&["-tt", "run", "echo waits; sleep 1000"]);
         client.wait_for("waits");
@@ -147,7 +147,7 @@ fn control_c() {
     }
 }
 
-/// A job that never gives anything else a turn keeps nobody out.
+/// A job that never yields does not prevent logins.
 #[test]
 fn job_that_is_stuck() {
     let served = serve_job("is_stuck", "");
@@ -194,7 +194,7 @@ fn multiplexing() {
     master.finish();
 }
 
-/// A client that is gone at once takes along what it has started, but not what it has sent away.
+/// A client that disappears ends the processes of its session, but not daemons.
 #[test]
 fn client_that_is_killed() {
     let served = serve_job("ends", "");
@@ -204,7 +204,7 @@ fn client_that_is_killed() {
         let (mut client, _keyboard) = served.start_ssh(&[words, &["run", &script]].concat());
         client.wait_for("waits");
         let processes = || processes_with(&format!("sleep {mark}"));
-        // Until it is what it will be, it has the traps of its shell, and would not end.
+        // Before its `exec` it has the traps of its shell, and would not end.
         let sleeps = || processes().iter().any(|line| line.starts_with("sleep "));
         wait_until("it sleeps", sleeps);
         kill_process(client.pid(), Signal::KILL).unwrap();
@@ -216,7 +216,7 @@ fn client_that_is_killed() {
     let told = |wanted: fn(&chutes::RunEvent) -> bool| {
         served.events().iter().filter(|event| wanted(event)).count()
     };
-    wait_until("it is told", || {
+    wait_until("it is reported", || {
         told(|event| matches!(event, chutes::RunEvent::SshLogout { .. })) == 2
     });
     assert_eq!(told(|event| matches!(event, chutes::RunEvent::SshLogin { .. })), 2);

@@ -1,4 +1,4 @@
-//! Jobs behind the TLS front: who is let in, what passes, and how such runs end.
+//! Jobs behind the TLS front: which clients are accepted, what is passed on, and how such runs end.
 
 mod python;
 
@@ -21,10 +21,10 @@ use super::server::{Ended, Server};
 /// The size of what `/download` sends at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// How many of them are much: 100 MiB.
+/// The number of pieces of a large transfer: 100 MiB.
 const MUCH: u64 = 1_600;
 
-/// Starts the job behind a front that lets everybody in, and waits until it does.
+/// Starts the job behind a front without client certificates, and waits until it serves.
 #[track_caller]
 fn for_everybody() -> (Server, Client) {
     let server = Server::of_spec(json!({"streaming": true}), "");
@@ -43,7 +43,7 @@ fn check_failure(ended: &(Outcome, Ended), status: &str, code: i32, kind: Failur
     assert!(failure.message.contains(said), "`{said}` is not said: {failure:?}");
 }
 
-/// Nobody was ever told to come.
+/// Checks that no address of the front was ever reported.
 #[track_caller]
 fn check_never_ready(ended: &(Outcome, Ended)) {
     let (outcome, ended) = ended;
@@ -96,7 +96,7 @@ fn only_those_with_the_certificate() {
         let (code, body) = client.curl(&version.map(String::from), "/");
         assert!(code != 0 && body.is_empty(), "{version:?}: {code} {body}");
     }
-    // Who has been refused has not been in the way.
+    // Refused clients have not affected others.
     assert_eq!(client.curl(&right.for_curl(), "/"), page);
     server.cancel();
 }
@@ -145,7 +145,7 @@ fn protocols_can_be_changed() {
     assert!(front::is_cut_off(&mut connection));
 }
 
-/// An event arrives when it happens, and not when there are enough of them.
+/// An event is passed on at once, and not collected with others.
 #[test]
 fn events_one_by_one() {
     let (server, client) = for_everybody();
@@ -208,7 +208,7 @@ fn much_in_both_directions_over_http_2() {
     check_much("--http2");
 }
 
-/// Clients that connect and do nothing, that are slow to ask, or slow to read, keep nobody waiting.
+/// Clients that connect and send nothing, or send or read slowly, do not delay others.
 #[test]
 fn slow_clients() {
     let (server, client) = for_everybody();
@@ -230,7 +230,7 @@ fn slow_clients() {
         assert_eq!(client.curl(&[], "/"), (0, "a page\n".to_owned()));
     }
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
-    // They are served when they have made up their mind.
+    // They are served when they send their request.
     slow[1].write_all(b"test\r\n\r\n").unwrap();
     front::read_until(&mut slow[1], "a page\n");
     let begin = Instant::now();
@@ -239,7 +239,7 @@ fn slow_clients() {
     assert!(front::is_cut_off(&mut slow[1]));
 }
 
-/// Nobody comes in before the job says that it is well.
+/// No request is served before the health check of the job succeeds.
 #[test]
 fn late_but_in_time() {
     let spec = json!({
@@ -253,7 +253,7 @@ fn late_but_in_time() {
         ask(web, "GET", "/asked").1.parse::<u32>().unwrap() >= 5
     });
     assert!(named(&server.events(), "streaming").is_empty());
-    // Who is early waits.
+    // An early client waits.
     let mut early = connect((own_address().parse::<std::net::IpAddr>().unwrap(), number).into());
     early.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
     assert!(early.read(&mut [0]).is_err());
@@ -337,7 +337,7 @@ fn cancelled_while_clients_are_connected() {
     check_free(&[client.address]);
 }
 
-/// Where requests were served is known after the supervisor was killed, too.
+/// The address of the front is on record after the supervisor was killed, too.
 #[test]
 fn killed_supervisor() {
     let (server, client) = for_everybody();
@@ -358,7 +358,7 @@ fn killed_supervisor() {
     check_free(&[client.address]);
 }
 
-/// What cannot be served is refused before user code runs.
+/// An impossible configuration is refused before user code runs.
 #[test]
 fn refused_from_the_start() {
     let check = |spec: Value, arguments: &str, kind, said: &str| {
@@ -379,7 +379,7 @@ fn refused_from_the_start() {
     let said = format!("cannot listen on {}:{number} for streaming", own_address());
     let arguments = format!("--streaming-port {number}");
     check(json!({"streaming": true}), &arguments, FailureKind::PortUnavailable, &said);
-    // It is a port of the job, which has not opened it yet.
+    // The port belongs to the job, which has not opened it yet.
     let said = format!("cannot listen on {}:9000 for streaming", own_address());
     let arguments = "--streaming-port 9000";
     check(json!({"streaming": true}), arguments, FailureKind::PortUnavailable, &said);

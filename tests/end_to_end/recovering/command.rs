@@ -16,7 +16,7 @@ fn crash_in(sandbox: &Sandbox, name: &str, fault: &str, record: usize) {
     assert!(is_killed(with_fault(sandbox, &arguments, fault, record)));
 }
 
-/// All runs of a folder are recovered, whatever is the matter with some of them.
+/// All runs of a folder are recovered, whatever is wrong with some of them.
 #[test]
 fn a_folder() {
     let sandbox = new_sandbox();
@@ -57,7 +57,7 @@ fn a_folder() {
     assert_eq!(living.finish().code, Some(0));
 }
 
-/// A run in progress is no fault of the others.
+/// A run in progress does not affect the recovery of others.
 #[test]
 fn a_folder_in_order() {
     let sandbox = new_sandbox();
@@ -110,7 +110,7 @@ fn exit_codes() {
     }
 }
 
-/// A run that was being cancelled when its supervisor was killed was not cancelled: nobody knows.
+/// A run that was being cancelled when its supervisor was killed does not count as cancelled: that is unknown.
 #[test]
 fn killed_while_stopping() {
     let sandbox = new_sandbox();

@@ -1,4 +1,4 @@
-//! Two processes that want the same run: there is one supervisor at a time.
+//! Two processes for the same run: there is one supervisor at a time.
 
 use chutes_test_support::record::collected;
 use chutes_test_support::{Finished, Running, Sandbox, start};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::programs::new_sandbox;
 
-/// A process that has stopped right after a record, until it is told to go on.
+/// A process that has stopped right after a record, until it is continued.
 fn start_paused(sandbox: &Sandbox, arguments: &[&str], record: usize) -> Running {
     stopped(start(with_fault(sandbox, arguments, PAUSE, record)))
 }
@@ -25,7 +25,7 @@ pub(super) fn stopped(running: Running) -> Running {
     running
 }
 
-/// Whoever comes second is told that the run is in progress, and changes nothing.
+/// The second process reports that the run is in progress, and changes nothing.
 #[track_caller]
 fn check_in_progress(sandbox: &Sandbox) {
     let (before, processes) = (run_json(&sandbox.path("run")), marked(sandbox).len());
@@ -46,7 +46,7 @@ fn check_refused(refused: &Finished, hint: &str) {
     assert_eq!(refused.stderr.lines().last().unwrap(), format!("hint: {hint}"), "{refused:#?}");
 }
 
-/// The run goes on as if nobody had come, at every point.
+/// The run is not affected by an attempt to recover it, at any record.
 #[test]
 fn of_a_living_run() {
     for record in [1, 2, 4, 7, 12] {
@@ -75,7 +75,7 @@ fn of_a_run_that_is_being_recovered() {
     recover(&sandbox, "run");
 }
 
-/// Whoever is faster: there is one outcome, and nobody tells of another.
+/// Whichever process is faster, there is one outcome, and no process reports another one.
 #[test]
 fn two_at_once() {
     for _ in 0..15 {
@@ -123,7 +123,7 @@ fn a_new_run_in_its_directory() {
     }
 }
 
-/// Putting an old run in order can be interrupted like everything else, and goes on the next time.
+/// Finishing an old run can be interrupted, too, and continues the next time.
 #[test]
 fn a_new_run_is_interrupted() {
     let sandbox = new_sandbox();

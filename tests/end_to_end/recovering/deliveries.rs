@@ -18,7 +18,7 @@ use crate::programs::new_sandbox;
 /// The number of files of the larger runs.
 const MANY: usize = 300;
 
-/// How many of them have arrived for certain when the supervisor is killed.
+/// The number of files that have arrived for certain when the supervisor is killed.
 const ARRIVED: usize = 100;
 
 /// The records of a run before its first delivery: its begin, 4 changes of status, 2 phases, how the
@@ -174,7 +174,7 @@ impl Undelivered {
 fn delivered_later() {
     let run = Undelivered::new();
     run.finished.outcome();
-    // As long as it is so, it stays so.
+    // While the sink is away, nothing changes.
     for _ in 0..2 {
         assert_eq!(run.recover(3).sinks[0].delivered, 0);
         assert!(run.sandbox.path("run/sinks.json").exists());
@@ -185,7 +185,7 @@ fn delivered_later() {
     let model = std::fs::read_to_string(run.sandbox.path("sink/outputs/model.bin")).unwrap();
     assert_eq!(model, "the model");
     assert!(!run.sandbox.path("run/sinks.json").exists());
-    // The manifest says what has become of each file.
+    // The manifest has the state of each file.
     let manifest = std::fs::read(run.sandbox.path("run/manifest.json")).unwrap();
     let manifest: chutes::Manifest = serde_json::from_slice(&manifest).unwrap();
     assert_eq!((manifest.undelivered(), manifest.files), (0, outcome.outputs.clone()));
@@ -219,7 +219,7 @@ fn killed_while_delivering_later() {
     }
 }
 
-/// An old run that cannot be delivered does not become a new one's problem.
+/// An old run that cannot be delivered does not affect a new one.
 #[test]
 fn a_sink_that_nobody_knows() {
     let run = Undelivered::new();

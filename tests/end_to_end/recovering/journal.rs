@@ -1,4 +1,4 @@
-//! Journals that were cut off, changed, or cannot be read or written: nothing is said that is not so.
+//! Journals that were cut off, changed, or cannot be read or written: nothing false is reported.
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -52,7 +52,7 @@ impl Whole {
         root
     }
 
-    /// Recovers the copy, and does it again, which changes nothing.
+    /// Recovers the copy twice; the second time changes nothing.
     #[track_caller]
     fn recover(&self) -> (Finished, Outcome) {
         let recovered = self.sandbox.run("recover run --json");
@@ -65,7 +65,7 @@ impl Whole {
         (recovered, outcome)
     }
 
-    /// Nothing can be known of the run, and its files are left as they are.
+    /// Checks that nothing is claimed about the run, and that its files are left as they are.
     #[track_caller]
     fn check_refused(&self, journal: &[u8], error: &str) {
         let root = self.with(journal);
@@ -109,7 +109,7 @@ fn cut_off() {
     assert_eq!(begin, whole.bytes.len());
 }
 
-/// What has to become of a run whose journal is damaged from this place on.
+/// Checks the recovery of a run whose journal is damaged from this byte on.
 #[track_caller]
 fn check_damaged(whole: &Whole, journal: &[u8], from: usize) {
     let root = whole.with(journal);
@@ -124,7 +124,7 @@ fn check_damaged(whole: &Whole, journal: &[u8], from: usize) {
         if job_had_ended { &["before that, the job had returned its result"] } else { &[] };
     assert_eq!(failure.causes, causes);
     assert_eq!(outcome.result.is_some(), job_had_ended);
-    // What cannot be read is kept, once.
+    // The unreadable part is kept, once.
     assert_eq!(std::fs::read(root.join("run.json.damaged")).unwrap(), journal[from..]);
     assert!(std::fs::read(root.join("run.json")).unwrap().starts_with(&journal[..from]));
 }
@@ -155,7 +155,7 @@ fn missing_and_doubled_lines() {
     }
 }
 
-/// What comes after the outcome cannot change it.
+/// Damage after the outcome cannot change it.
 #[test]
 fn garbage_after_the_outcome() {
     let whole = Whole::new();
@@ -186,7 +186,7 @@ fn nothing_is_known() {
     whole.check_refused(&whole.bytes[first..], UNKNOWN);
 }
 
-/// Lines that nobody has written are not even read, however long they are.
+/// Overlong lines are not read into memory.
 #[test]
 fn a_huge_line() {
     const LENGTH: u64 = 1 << 40;
@@ -203,7 +203,7 @@ fn a_huge_line() {
     assert_eq!(file.metadata().unwrap().len(), LENGTH);
 }
 
-/// In the place of the journal is something that is no file.
+/// There is something other than a file in place of the journal.
 #[test]
 fn not_a_file() {
     let sandbox = new_sandbox();
@@ -303,8 +303,8 @@ fn a_disk_that_is_full_for_a_while() {
     assert!(recovered.stderr.contains("is in order: completed"), "{recovered:#?}");
 }
 
-/// A journal that cannot grow any more: nobody could know later how the run ended, so it is a fault of
-/// the platform. What is there is whole, and `recover` claims no more than it says.
+/// A journal that cannot grow any more could not show later how the run ended, so it is a failure of
+/// the platform. Its records are whole, and `recover` claims no more than they say.
 #[test]
 fn a_journal_that_cannot_grow() {
     let sandbox = new_sandbox();
@@ -327,7 +327,7 @@ fn a_journal_that_cannot_grow() {
     assert!(!sandbox.path("run/run.json.damaged").exists());
 }
 
-/// A run whose directory somebody removes does not claim that its outputs are there.
+/// A run whose directory is removed does not claim that its outputs are there.
 #[test]
 fn a_directory_that_is_removed() {
     let sandbox = new_sandbox();

@@ -1,4 +1,4 @@
-//! Credentials in the addresses of sinks: nobody sees them but the sink, and the owner of `sinks.json`.
+//! Credentials in the addresses of sinks: only the sink and the owner of `sinks.json` see them.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +30,7 @@ fn check_hidden(what: &str, text: &[u8]) {
     }
 }
 
-/// Everything that is told and kept of a run.
+/// Everything that a run reports and keeps.
 #[track_caller]
 fn check_run(sandbox: &Sandbox, finished: &Finished) {
     assert_eq!(finished.code, Some(3), "{finished:#?}");
@@ -92,7 +92,7 @@ fn in_a_file() {
     check(&server, |_, command| {
         command.args(["--output", "@sinks"]);
     });
-    // The sinks themselves have seen them.
+    // The sinks themselves have received them.
     let requests = server.requests().join("\n");
     for secret in ["Signature1", "Token2", "Header4"] {
         assert!(requests.contains(secret), "{requests}");

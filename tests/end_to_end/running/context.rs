@@ -1,4 +1,4 @@
-//! What a job is told about its run.
+//! What a job knows about its run.
 
 use chutes_test_support::{Finished, finish, own_address};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn everything() {
         "unknown_port": "the job declares no port `web`",
         "attempt": 1,
         "deadline": false,
-        // As it came, with what belongs to the platform, which the job does not see otherwise.
+        // Unchanged, with the fields of the platform, which the job does not see otherwise.
         "raw_data": r#"{"a":[1.0],"_key":"x"}"#,
         "data": {"a": [1.0]},
         "temporary_directory": null,

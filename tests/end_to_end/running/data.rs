@@ -6,7 +6,7 @@ use chutes_test_support::{Finished, Sandbox, finish};
 
 use crate::programs::new_sandbox;
 
-/// What a job that shows its context was given.
+/// The data of a job that shows its context.
 #[track_caller]
 fn received(finished: &Finished) -> serde_json::Value {
     let result = finished.outcome().result.unwrap();
@@ -45,7 +45,7 @@ fn fields() {
     }
 }
 
-/// A field that is a text by its schema stays one.
+/// A field whose schema says text stays a text.
 #[test]
 fn fields_have_the_type_of_the_schema() {
     let sandbox = new_sandbox();
@@ -114,7 +114,7 @@ fn data_that_is_too_large() {
     assert_eq!(finished.errors(), ["error: the data in standard input is larger than 64 MiB"]);
 }
 
-/// Data that would exhaust the stack of whoever reads it.
+/// Data that would exhaust the stack of its reader.
 #[test]
 fn data_that_is_too_deep() {
     let sandbox = new_sandbox();

@@ -1,4 +1,4 @@
-//! The directory of a run: which one, when it is refused, and who can read it.
+//! The directory of a run: which one, when it is refused, and which users can read it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -91,8 +91,8 @@ fn used_by_another_run() {
     assert_eq!(first.outcome().status().to_string(), "completed");
 }
 
-/// Of two runs that begin at the same time in one directory exactly one does, and the other is told
-/// that the directory is taken: that is no fault of the platform.
+/// Of two runs that begin at the same time in one directory exactly one starts, and the other reports
+/// that the directory is taken, which is no platform failure.
 #[test]
 fn two_at_once() {
     for _ in 0..25 {
@@ -103,7 +103,7 @@ fn two_at_once() {
         both.sort_by_key(|finished| finished.code);
         let [winner, loser] = both;
         assert_eq!(winner.outcome().status().to_string(), "completed");
-        // It may look before there is a journal, or after.
+        // It may check before there is a journal, or after.
         let in_progress = "hint: a run is in progress in it; name another directory for this one";
         check_refused_with(&loser, &sandbox.path("run"), &[NAME_ANOTHER, in_progress]);
     }
@@ -146,7 +146,7 @@ fn parent_is_read_only() {
     check_impossible(&finished, &parent.join("run"), "Permission denied (os error 13)");
 }
 
-/// Data, logs and outputs may hold secrets: only the owner gets at them.
+/// Data, logs and outputs may hold secrets: only the owner can read them.
 #[test]
 fn nobody_else_can_read() {
     for (name, exists) in [("new", false), ("a/new", false), ("shared", true)] {
@@ -173,7 +173,7 @@ fn nobody_else_can_read() {
     }
 }
 
-/// A job finds the environment of whoever started it: its directories are paths, not settings of
+/// A job has the environment of the caller: its directories are paths, not settings of
 /// the process.
 #[test]
 fn process_is_left_alone() {
@@ -192,7 +192,7 @@ fn process_is_left_alone() {
     }
 }
 
-/// The journal is there from the beginning, so that a run that is killed can be told from others.
+/// The journal is there from the beginning, so that a killed run can be recognised.
 #[test]
 fn journal_of_a_run_in_progress() {
     let sandbox = new_sandbox();

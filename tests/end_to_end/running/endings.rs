@@ -89,7 +89,7 @@ fn panic() {
     assert_eq!(collected(&outcome), ["partial.txt"]);
 }
 
-/// Code of the user stands not only in the function: whatever of it panics, there is an outcome.
+/// User code is not only in the function: whatever part of it panics, there is an outcome.
 #[track_caller]
 fn check_panic_elsewhere(job: &str, message: &str, outputs: &[&str]) {
     let sandbox = new_sandbox();

@@ -1,4 +1,4 @@
-//! `run --events`: what is told, in which order, and that nobody is waited for.
+//! `run --events`: which events there are, their order, and that the run waits for no reader.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
@@ -12,14 +12,14 @@ use chutes_test_support::{Finished, finish, start};
 
 use crate::programs::new_sandbox;
 
-/// What a pipe holds unless somebody has changed it, in bytes.
+/// The default capacity of a pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
 fn parse(lines: &str) -> Vec<Event> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// All events of a run that has ended: without gaps, from its begin to its outcome.
+/// Checks that the events of an ended run are complete, from its begin to its outcome.
 #[track_caller]
 fn check_complete(events: &[Event]) -> Outcome {
     assert!(events.iter().map(|event| event.seq).eq(1..=events.len() as u64));
@@ -53,13 +53,13 @@ fn make_pipe(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Opens a pipe for reading without waiting for somebody who writes.
+/// Opens a pipe for reading without waiting for a writer.
 fn open_pipe(path: &Path) -> File {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
     OpenOptions::new().read(true).custom_flags(nonblocking).open(path).unwrap()
 }
 
-/// What is in a pipe that nobody writes to any more.
+/// The content of a pipe without a writer.
 fn drain(mut pipe: File) -> String {
     let mut text = String::new();
     pipe.read_to_string(&mut text).unwrap();
@@ -97,7 +97,7 @@ fn into_a_file() {
     assert!(events.iter().any(|event| event.what == warning), "{events:#?}");
 }
 
-/// A run that never began has no events, and a place that cannot be written is no run.
+/// A run that never began has no events, and an unwritable target of events prevents a run.
 #[test]
 fn nowhere() {
     let sandbox = new_sandbox();
@@ -109,7 +109,7 @@ fn nowhere() {
     }
 }
 
-/// The newest report is never left out, however many there were.
+/// The newest progress report is never dropped, however many there were.
 #[test]
 fn newest_progress() {
     let sandbox = new_sandbox();
@@ -125,7 +125,7 @@ fn newest_progress() {
     assert_eq!(reports.last(), Some(&1.0));
 }
 
-/// Through a descriptor: of a pipe, of a file, and of the terminal's place.
+/// Events through a descriptor: of a pipe, and of a file.
 #[test]
 fn into_a_descriptor() {
     for redirection in ["3>&1 >/dev/null", "3>events >/dev/null"] {
@@ -142,7 +142,7 @@ fn into_a_descriptor() {
     }
 }
 
-/// A reader that takes its time gets everything that fits into the queue, and the end in any case.
+/// A slow reader gets everything that fits into the queue, and the end in any case.
 #[test]
 fn a_slow_reader() {
     let sandbox = new_sandbox();
@@ -168,7 +168,7 @@ fn a_slow_reader() {
     assert_eq!(statuses(&events), STATUSES);
 }
 
-/// The run ends while the pipe is full, which is seen by its outcome on disk.
+/// The run ends while the pipe is full: its outcome is on disk.
 #[test]
 fn a_reader_that_never_reads() {
     let sandbox = new_sandbox();
@@ -179,12 +179,12 @@ fn a_reader_that_never_reads() {
     check_not_all_written(&finished, "their reader does not read");
     let text = drain(pipe);
     assert!(text.len() > PIPE / 2, "the pipe was not full: {}", text.len());
-    // What was written is whole lines, but for the last.
+    // All lines but the last are whole.
     let (whole, _) = text.rsplit_once('\n').unwrap();
     assert!(parse(whole).iter().map(|event| event.seq).eq(1..=whole.lines().count() as u64));
 }
 
-/// A pipe that nobody has opened yet does not keep the run from beginning, nor from its limits.
+/// A pipe without a reader delays neither the begin of the run nor its limits.
 #[test]
 fn no_reader_at_all() {
     let sandbox = new_sandbox();
@@ -194,7 +194,7 @@ fn no_reader_at_all() {
     check_not_all_written(&finished, "their reader does not read");
 }
 
-/// Whoever comes late gets everything from the beginning.
+/// A late reader gets everything from the beginning.
 #[test]
 fn a_late_reader() {
     let sandbox = new_sandbox();
@@ -252,7 +252,7 @@ fn limits_are_not_delayed() {
     assert!(written > PIPE / 2, "the pipe was not full: {written} {:?}", finished.warnings());
 }
 
-/// A disk that is full for events is told of, and is no fault of the run.
+/// A full disk for events is reported, and is no failure of the run.
 #[test]
 fn full() {
     let sandbox = new_sandbox();

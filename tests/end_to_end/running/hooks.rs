@@ -10,7 +10,7 @@ use crate::programs::new_sandbox;
 struct HookRun {
     finished: Finished,
     outcome: Outcome,
-    /// What the hooks and the job wrote down.
+    /// What the hooks and the job recorded.
     notes: Vec<String>,
     statuses: Vec<String>,
 }

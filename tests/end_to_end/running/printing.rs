@@ -1,4 +1,4 @@
-//! What a run prints where, and what is kept of it, when nobody sits at a terminal.
+//! What a run prints to which stream without a terminal, and what is kept of it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use crate::programs::new_sandbox;
 
 const OUT: &str = "out: line\nout: not text: \u{fffd}\nout: child\nout: unfinished";
 
-/// Runs the job that prints, and says what its logs hold.
+/// Runs the job that prints, and returns the content of its logs.
 #[track_caller]
 fn run(options: &str) -> (Finished, [String; 2]) {
     let sandbox = new_sandbox();
@@ -32,7 +32,7 @@ fn streams_of_the_job() {
     }
 }
 
-/// With `--json` standard output belongs to the outcome.
+/// With `--json` standard output has only the outcome.
 #[test]
 fn json() {
     let (finished, logs) = run("--json");
@@ -52,11 +52,11 @@ fn logs() {
     let event = err.lines().find(|line| line.contains("err: event")).unwrap();
     assert!(event.contains(" INFO ") && event.ends_with("err: event answer=42"), "{event}");
     assert!(!err.contains("hidden event"), "{err}");
-    // What the supervisor says is not the job's.
+    // Lines of the supervisor are not in the log of the job.
     assert!(!err.contains("running `prints`") && !err.contains("completed in"), "{err}");
 }
 
-/// What the supervisor says stands on lines of its own, also after an unfinished line of the job.
+/// The supervisor prints whole lines, also after an unfinished line of the job.
 #[test]
 fn last_line_of_the_job() {
     let (finished, _) = run("");
@@ -89,7 +89,7 @@ fn more_than_a_pipe_holds() {
     );
 }
 
-/// Progress becomes lines, few of them, and the last report is one of them.
+/// Progress is printed as a few lines, with the last report among them.
 #[test]
 fn progress() {
     let sandbox = new_sandbox();
@@ -121,7 +121,7 @@ fn no_colours() {
     }
 }
 
-/// A reader that has enough closes its end.
+/// A reader closes the pipe early.
 #[test]
 fn nobody_reads() {
     for arguments in [
@@ -161,7 +161,7 @@ fn streams_are_closed() {
     }
 }
 
-/// A process that the job leaves behind must not keep the run from ending, nor outlive it.
+/// A process that the job leaves behind neither delays the end of the run nor survives it.
 #[test]
 fn child_that_stays() {
     let sandbox = new_sandbox();
@@ -172,12 +172,12 @@ fn child_that_stays() {
     let child = Pid::from_raw(outcome.result.unwrap().to().unwrap()).unwrap();
     let log = std::fs::read_to_string(sandbox.path("run/logs/stdout.log")).unwrap();
     assert_eq!((finished.code, &*log), (Some(0), "before\n"), "{finished:#?}");
-    // It was still there, or else this test has shown nothing.
+    // It was still running at the end of the job; otherwise this test would show nothing.
     assert_eq!(outcome.warnings, ["the job left a process that had to be ended: sleep"]);
     assert_eq!(rustix::process::test_kill_process(child), Err(rustix::io::Errno::SRCH));
 }
 
-/// Standard input is the job's as it is: nothing is read from it that was not asked for.
+/// Standard input is not read unless an option requests it.
 #[test]
 fn standard_input_is_not_touched() {
     let sandbox = new_sandbox();

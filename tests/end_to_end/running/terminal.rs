@@ -1,4 +1,4 @@
-//! What people see at a terminal: a bar, tables, colours, and whole lines of the job.
+//! What a terminal shows: a bar, tables, colours, and whole lines of the job.
 
 use std::fs::File;
 use std::io::Read;
@@ -70,7 +70,7 @@ fn bar() {
     assert!(text.contains("execute [00:00:0"), "{screen}");
     assert!(text.contains("% at line 2"), "{screen}");
     assert!(text.contains('█'), "{screen}");
-    // Progress is the bar's, not that of lines.
+    // Progress is in the bar, not in lines.
     assert!(!text.contains("progress: "), "{screen}");
 }
 
@@ -84,7 +84,7 @@ fn lines_of_the_job_stay_whole() {
     }
 }
 
-/// The last thing that a job prints is seen, too, and not mixed with what comes after it.
+/// The last line of a job is shown, too, and not mixed with later lines.
 #[test]
 fn unfinished_last_line() {
     let (_, screen) = run("run prints_slowly", &[]);
@@ -113,7 +113,7 @@ fn tables() {
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{screen}");
 }
 
-/// A file name must not be able to write anywhere on the screen.
+/// A file name cannot control the terminal.
 #[test]
 fn names_are_escaped() {
     let (_, screen) = run("run writes_everything", &[]);

@@ -1,4 +1,4 @@
-//! Limits hold whatever the job does about them.
+//! Limits hold whatever the job does.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use chutes_test_support::start;
 use crate::expected::{COMPLETED, Expected, NO_HOOKS, check};
 use crate::programs::{JOBS, new_sandbox};
 
-/// What a machine with much else to do may need on top of all limits.
+/// The time that a busy machine may need on top of all limits.
 const SLACK: Duration = Duration::from_secs(15);
 
-/// How long the supervisor waits for an `.await`, and then for SIGTERM to be heeded.
+/// How long the supervisor waits for an `.await`, and then after SIGTERM.
 const FORCE: Duration = Duration::from_secs(4);
 
 const fn timed_out(message: &'static str) -> Expected {
@@ -46,7 +46,7 @@ fn check_limit(way: &str, grace: u64, expected: &Expected) {
     check_elapsed(&outcome, Phase::Execute, told, told + Duration::from_secs(grace) + FORCE);
 }
 
-/// A job that gives up control is ended there, and shutdown hooks still run in its process.
+/// A job that yields is ended there, and shutdown hooks still run in its process.
 #[test]
 fn ends_at_an_await() {
     const STOPPED: Expected =
@@ -57,7 +57,7 @@ fn ends_at_an_await() {
     }
 }
 
-/// A job that does not is killed.
+/// A job that does not yield is killed.
 #[test]
 fn never_yields() {
     const KILLED: Expected = killed(
@@ -71,7 +71,7 @@ fn never_yields() {
     }
 }
 
-/// How a job dies after it was told to stop is not how the run ended, but it is said.
+/// When a job dies after a request to stop, the run has timed out, and the outcome mentions the death.
 #[test]
 fn dies_when_told() {
     const STOPPED: &str = "the execute phase reached its limit of 1s";
@@ -153,7 +153,7 @@ fn startup_hooks() {
     );
 }
 
-/// Collecting ends at its limit, too, and what was not collected is not said to be.
+/// Collecting ends at its limit, too, and files that were not collected are reported as such.
 #[test]
 fn upload() {
     let sandbox = new_sandbox();
@@ -174,7 +174,7 @@ fn flood() {
     // In kilobytes.
     const MOST_MEMORY: u64 = 64 * 1024;
     const PRINTED: u64 = 1_000_000_000;
-    // What is kept of one stream, and lines that say what is missing.
+    // The log of one stream, and the lines about what is missing.
     const MOST_LOG: u64 = 256 * 1024 * 1024 + 4096;
 
     let sandbox = new_sandbox();

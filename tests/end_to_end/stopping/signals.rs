@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::programs::new_sandbox;
 
-/// Starts a job with the dispositions of signals that a login shell gives, whoever runs the tests.
+/// Starts a job with the signal dispositions of a login shell, independent of the environment of the tests.
 fn start_ordinary(sandbox: &Sandbox, arguments: &str) -> Running {
     let wrapper = ["env", "--default-signal=INT,TERM,HUP"];
     let arguments: Vec<_> = arguments.split_whitespace().collect();
@@ -32,7 +32,7 @@ fn finish_cancelled(running: Running, message: &str, outputs: &[&str]) -> Outcom
     outcome
 }
 
-/// The job is told once, and has the time to end by itself.
+/// One signal cancels the job, which has its grace to end by itself.
 #[test]
 fn once() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -58,7 +58,7 @@ fn grace_is_enforced() {
     finish_cancelled(running, message, &["partial.txt"]);
 }
 
-/// Twice means at once: the grace of an hour is not waited for, shutdown hooks are left out.
+/// A second signal skips the grace of an hour and the shutdown hooks.
 #[test]
 fn twice() {
     for (first, second) in
@@ -78,7 +78,7 @@ fn twice() {
     }
 }
 
-/// A job that ends its process when it is told to stop has been cancelled, not failed; and so has one
+/// A job that ends its process after a request to stop has been cancelled, not failed; and so has one
 /// that has to be killed, with all that it has started.
 #[test]
 fn job_that_dies() {
@@ -126,7 +126,7 @@ fn job_that_dies() {
 }
 
 /// Ctrl-C at a terminal is sent to a whole process group, and must reach the supervisor only: the job
-/// has its grace, and what it has started is not torn away from it.
+/// has its grace, and its processes are not ended before it.
 #[test]
 fn at_a_terminal() {
     let sandbox = new_sandbox();
@@ -149,7 +149,7 @@ fn at_a_terminal() {
     assert_eq!(log, "ready\nready\nwhole\n");
 }
 
-/// A sink that takes no answer to mind keeps a run for as long as nobody gives up.
+/// A sink that never answers delays a run until the delivery is given up.
 #[test]
 fn during_delivery() {
     let sandbox = new_sandbox();
@@ -169,7 +169,7 @@ fn during_delivery() {
     assert_eq!(outcome.result.unwrap().as_str(), "1");
 }
 
-/// A terminal that is closed tells so more than once; that is no reason to hurry.
+/// A closed terminal sends more than one signal, which does not make the cancel urgent.
 #[test]
 fn hangup_twice() {
     let sandbox = new_sandbox();
@@ -182,7 +182,7 @@ fn hangup_twice() {
     finish_cancelled(running, "the run was cancelled", &[]);
 }
 
-/// Whoever asks again and again does not wait for the outputs either: collecting is given up, and
+/// Further signals skip the outputs, too: collecting is given up, and
 /// the outcome says what is missing.
 #[test]
 fn again_and_again() {
@@ -214,7 +214,7 @@ fn during_startup() {
     assert_eq!(notes, "start -1\nstart 50\nstart 90\nstop 90\nstop 50\n");
 }
 
-/// As soon as a run says that it goes on, it can be cancelled; it is never simply killed.
+/// As soon as a run has printed something it can be cancelled; a signal never just kills it.
 #[test]
 fn at_the_very_beginning() {
     for _ in 0..25 {
@@ -252,7 +252,7 @@ fn after_the_job_twice() {
     let data = r#"uses_state --data ["shutdown_hangs"] --grace 1h"#;
     let mut running = start_ordinary(&sandbox, data);
     running.wait_for("shutting down");
-    // Two of one kind might become one on their way.
+    // The kernel may merge two signals of one kind.
     running.signal(Signal::INT);
     running.signal(Signal::TERM);
     let finished = running.finish();
@@ -281,8 +281,8 @@ fn hangup_under_nohup() {
     assert!(!finished.stderr.contains("stopping:"), "{finished:#?}");
 }
 
-/// A shell without job control starts its background processes with SIGINT ignored. Who sends the
-/// signal to the run itself means it nevertheless.
+/// A shell without job control starts its background processes with SIGINT ignored. A signal that is sent
+/// to the run itself counts nevertheless.
 #[test]
 fn interrupt_that_was_ignored() {
     let sandbox = new_sandbox();

@@ -1,4 +1,4 @@
-//! Jobs that stand in another crate than the binary, and know only the runtime.
+//! Jobs in another crate than the binary, which depends on the runtime only.
 
 use chutes_runtime::{JobContext, JobError, job};
 

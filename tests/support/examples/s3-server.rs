@@ -14,7 +14,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 
-/// The key id, and its secret. Whoever can reach the port can write into the folder.
+/// The key id, and its secret. Every client that can reach the port can write into the folder.
 const KEY: &str = "benchmark";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     service.set_auth(SimpleAuth::from_single(KEY, KEY));
     let service = service.build();
     std::thread::spawn(|| {
-        // Nobody writes anything. What ends it is the end of whoever has started this server.
+        // Nothing is written to it. It ends with the process that has started this server.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });

@@ -1,7 +1,7 @@
 //! What several tests of chutes share: fake servers, clients of a run, runs themselves and what they leave.
 //!
 //! - [`servers`]: what jobs, volumes and sinks talk to over HTTP. They listen on the loopback interface, in the
-//!   process of the test, and most can be told to misbehave.
+//!   process of the test, and most can misbehave as a test wants.
 //! - [`clients`]: what connects to a run: plain sockets, OpenSSH, `curl`.
 //! - [`sandbox`], [`run`]: a folder and an environment for one test, and the programs that are started there.
 //! - [`record`], [`leftovers`]: what a run leaves in its directory, and that it leaves nothing else.

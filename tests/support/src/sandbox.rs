@@ -77,7 +77,7 @@ impl Sandbox {
     }
 
     /// Any program, with an environment of its own: of the environment of the tests it has only the
-    /// search path. Shells of sessions would otherwise read the startup files of the user who runs the tests.
+    /// search path. Shells of sessions would otherwise read the startup files of the present user.
     pub fn program(&self, words: &[&str]) -> Command {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.folder.path()).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-// Nobody is there to take what a shutdown hook returns.
+// A shutdown hook returns no state.
 
 use chutes::{JobError, on_shutdown};
 

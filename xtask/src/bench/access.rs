@@ -1,4 +1,4 @@
-//! A run that others reach: what is measured by `bench-ssh` and `bench-front`.
+//! A run with clients: what is measured by `bench-ssh` and `bench-front`.
 
 pub(super) mod process;
 
@@ -33,7 +33,7 @@ pub(super) fn build_jobs() -> Result<PathBuf> {
 pub(super) struct Background(Child);
 
 impl Background {
-    /// Starts it. What it says goes to a file.
+    /// Starts it. Its output goes to a file.
     pub(super) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let line = shown(command);
         let said = fs::File::create(log).context("no log")?;
@@ -66,7 +66,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // It has to end what it has started itself.
+        // It has to end its own processes.
         let _ = run(program("kill", "-TERM").arg(self.pid().to_string()));
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
@@ -90,7 +90,7 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// Starts it and waits until an event of this name has been told. The folder is its own.
+    /// Starts it in this folder, and waits for an event of this name.
     pub(super) fn start(run: &mut Command, folder: PathBuf, event: &str) -> Result<Self> {
         let folder = Folder::empty(folder)?;
         let path = folder.path().join("events");
@@ -117,7 +117,7 @@ fn is_named(event: &Value, name: &str) -> bool {
     event.get("event").and_then(Value::as_str) == Some(name)
 }
 
-/// All events that were told so far.
+/// All events so far.
 fn events(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

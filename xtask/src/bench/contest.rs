@@ -11,7 +11,7 @@ use super::sample::median;
 use super::table;
 use crate::command::{root, shown};
 
-/// What a command has cost.
+/// The cost of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
@@ -21,7 +21,7 @@ pub(crate) struct Cost {
     pub(crate) peak: u64,
 }
 
-/// Runs a command and measures it with GNU time. What it says is shown only when it fails.
+/// Runs a command and measures it with GNU time. Its output is shown only when it fails.
 pub(crate) fn measure(command: &Command) -> Result<Cost> {
     Ok(measure_with_output(command)?.0)
 }
@@ -92,7 +92,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Has each do its work so many times, in turns, so that other load hits all of them alike.
+/// Lets each do its work this many times, in turns, so that other load affects all of them alike.
 pub(crate) fn compete(title: &str, contenders: &mut [Contender<'_>], rounds: u32) -> Result<()> {
     eprintln!("\n==> {title}");
     for round in 1..=rounds {
@@ -106,7 +106,7 @@ pub(crate) fn compete(title: &str, contenders: &mut [Contender<'_>], rounds: u32
     Ok(())
 }
 
-/// Prints what it has cost each of them, and that of the last in relation to each.
+/// Prints the cost of each of them, and that of the last in relation to each.
 #[expect(clippy::cast_precision_loss, reason = "sizes are shown with few digits")]
 pub(crate) fn print<'a>(title: &str, contenders: &[Contender<'a>]) {
     let ours = contenders.last();

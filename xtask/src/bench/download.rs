@@ -76,7 +76,7 @@ fn files(source: &Path) -> Result<Vec<Input>> {
     lines.lines().map(input).collect()
 }
 
-/// What the Hub says of these files, all of this size.
+/// The list of the Hub for these files, all of this size.
 fn list(files: &[Input], bytes: u64) -> String {
     let entry = |file: &Input| {
         let large = json!({"oid": file.sha256, "size": bytes});
@@ -174,7 +174,7 @@ impl Contest<'_> {
         Ok(cost)
     }
 
-    /// What the inputs have cost, without what comes before and after: its wall time is that of the
+    /// The cost of the inputs, without what comes before and after: its wall time is that of the
     /// phase in which they are fetched.
     fn exec(&self, spec: &Path, cache: Option<&Path>) -> Result<Cost> {
         let directory = self.fresh()?;

@@ -64,7 +64,7 @@ impl Engine {
         podman(&self.storage)
     }
 
-    /// Has a command use this engine.
+    /// Makes a command use this engine.
     pub(super) fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
     }

@@ -97,7 +97,7 @@ impl Target {
     }
 }
 
-/// Copies a folder, waits until the copies are on disk, and has a command take their checksums.
+/// Copies a folder, waits until the copies are on disk, and takes their checksums by a command.
 fn shell(checksum: &str, source: &Path, copy: &Path, sums: &Path) -> Command {
     let script = format!(
         "cp -r \"$1\" \"$2\" && sync -f \"$2\" && find \"$2\" -type f -print0 | {checksum} > \"$3\""

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Puts all under load in turns, and prints what they bore.
+/// Puts all under load in turns, and prints how they performed.
 fn contest(load: &Load, targets: &[Target], rounds: u32) -> Result<()> {
     eprintln!("\n==> {}", load.title());
     let targets: Vec<&Target> = targets.iter().filter(|target| load.fits(target)).collect();

@@ -28,8 +28,8 @@ impl Jobs {
         &self.0
     }
 
-    /// What a run with these outputs has cost, from its start to its end, but for the time that the
-    /// job itself took. `more` says where the outputs go.
+    /// The cost of a run with these outputs, from its start to its end, without the time of the
+    /// job itself. `more` says where the outputs go.
     pub(crate) fn cost(
         &self,
         outputs: &Path,
@@ -41,7 +41,7 @@ impl Jobs {
         command.arg("--data").arg(Value::from(outputs.to_string_lossy()).to_string());
         let cost = measure(more(&mut command));
         let executed = cost.is_ok().then(|| phase(&directory, "execute"));
-        // A run that failed has said why.
+        // A run that failed has printed why.
         let _ = fs::remove_dir_all(&directory);
         let (cost, executed) = (cost?, executed.unwrap_or_else(|| Ok(Duration::ZERO))?);
         Ok(Cost { wall: cost.wall.saturating_sub(executed), ..cost })

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Files go to folders of so many, as people lay them out.
+/// The number of files in each folder.
 const PER_FOLDER: u32 = 100;
 
-/// So much is written at a time, in bytes.
+/// The size of a write, in bytes.
 const BLOCK: u64 = 1024 * 1024;
 
 /// Files of one size.

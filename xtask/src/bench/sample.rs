@@ -16,7 +16,7 @@ pub(crate) struct Sample {
     pub(crate) cpu: Duration,
 }
 
-/// Runs the command without a word and measures it.
+/// Runs the command without showing it and measures it.
 pub(crate) fn measure(command: &mut Command) -> Result<Sample> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let cpu_before = cpu_of_children()?;
@@ -28,7 +28,7 @@ pub(crate) fn measure(command: &mut Command) -> Result<Sample> {
     Ok(Sample { wall, cpu: cpu_of_children()?.saturating_sub(cpu_before) })
 }
 
-/// The time that ended child processes have used, with a resolution of 10 ms.
+/// The processor time of ended child processes, with a resolution of 10 ms.
 fn cpu_of_children() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").context("failed to read `/proc/self/stat`")?;
     // See proc_pid_stat(5): the second field may contain spaces and ends with a parenthesis; of

@@ -1,5 +1,5 @@
-//! The places in the code that depend on a feature. Each one is a program more that has to work, so their
-//! number is bounded.
+//! The places in the code that depend on a feature. Each of them makes one more variant of the program that has to
+//! work, so their number is bounded.
 
 use std::collections::BTreeMap;
 use std::fs;

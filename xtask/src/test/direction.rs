@@ -86,9 +86,11 @@ const EXAMPLE: &[&str] = &["chutes"];
 /// Compiled before every use of the attributes, so it must not bring anything along.
 const WITHOUT_DEPENDENCIES: &str = "chutes-rules";
 /// What tests of different crates share. The tests of every crate of the map may depend on it.
+/// The crate that tests of different crates share. The tests of every crate of the map may depend on it.
 const SUPPORT: &str = "chutes-test-support";
 
-/// Its crates of ours are compiled before every use of the attributes, so they must not bring anything along.
+/// The crate whose dependencies are compiled before every use of the attributes. Those of ours must not have
+/// dependencies of their own.
 const MACROS: &str = "chutes-macros";
 
 /// Fails with everything that is wrong.
@@ -139,7 +141,7 @@ fn ours<'a>(package: &'a Package, all: &'a [Package]) -> impl Iterator<Item = &'
     package.dependencies.iter().filter(|one| all.iter().any(|other| other.name == one.name))
 }
 
-/// What a crate of ours that the macros depend on would bring into every build.
+/// The dependencies that a crate of ours adds to every build, because the macros depend on it.
 fn brought_along(package: &Package, packages: &[Package]) -> Vec<String> {
     let macros = packages.iter().find(|other| other.name == MACROS);
     let is_needed =

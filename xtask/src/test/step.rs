@@ -9,7 +9,7 @@ use super::{cfg_sites, direction, features};
 use crate::command::{self, cargo};
 use crate::metadata;
 
-/// A step of `cargo xtask test`; its comment is what it shows to be checking.
+/// A step of `cargo xtask test`; its comment is shown as its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
     /// The source is formatted

@@ -31,10 +31,10 @@ enum Source {
     Python(&'static str),
 }
 
-/// An engine for containers, its runtime and its init.
+/// An engine for containers, its runtime and its init program.
 const CONTAINER_PACKAGES: &str = "podman runc catatonit";
 
-/// Where tests find Python with its packages: cargo tells them `target/tmp`.
+/// Where tests find Python with its packages: below `CARGO_TARGET_TMPDIR`.
 const PYTHON: &str = "target/tmp/python";
 
 const PYTHON_PROBE: &str = "target/tmp/python/bin/python -c \
@@ -46,12 +46,12 @@ const TOOLS: &[Tool] = &[
     debian_of_tests("git --version", "git"),
     // Tests of process trees use namespaces.
     debian_of_tests("unshare --version", "util-linux"),
-    // Tests of containers. The engine itself has more parts than Debian says it needs.
+    // Tests of containers. The engine needs more packages than Debian declares.
     debian_of_tests("podman --version", CONTAINER_PACKAGES),
     debian_of_tests("runc --version", "runc"),
     debian_of_tests("busybox --list", "busybox-static"),
     debian_of_tests("catatonit --version", "catatonit"),
-    // Tests of how runs are reached, with the clients that people use.
+    // Tests of SSH and ports, with usual clients.
     debian_of_tests("ssh -V", "openssh-client"),
     debian_of_tests("test -x /usr/lib/openssh/sftp-server", "openssh-sftp-server"),
     debian_of_tests("rsync --version", "rsync"),

@@ -1,4 +1,4 @@
-//! Inputs that cannot be had: the container never begins, and the message says what to mend.
+//! Inputs that cannot be fetched: the container never starts, and the message says what to correct.
 
 use chutes::FailureKind;
 use chutes_test_support::finish;
@@ -13,7 +13,7 @@ fn check(volumes: Value, said: &[&str]) {
     check_with(volumes, &[], said);
 }
 
-/// The same, with a patience that is not that of a run of a day.
+/// The same, with a shorter time limit than that of a run of a day.
 #[track_caller]
 fn check_impatiently(volumes: Value, said: &[&str]) {
     check_with(volumes, &[("CHUTES_TEST_DOWNLOAD_RETRIES", "4")], said);
@@ -39,7 +39,7 @@ fn base64_that_is_none() {
     check(json!({"/volume/x": {"type": "inline", "contents": "!!"}}), &["/volume/x", "base64"]);
 }
 
-/// What the README of ComputeHorde shows is text in base64, and no zip.
+/// The example in the README of ComputeHorde is text in base64, and no zip file.
 #[test]
 fn inline_text_that_is_no_zip() {
     let volume = json!({"type": "inline", "contents": "aGVsbG8gd29ybGQ="});
@@ -95,7 +95,7 @@ fn redirects_without_end() {
     assert!(server.count("/a") <= 50, "{} requests", server.count("/a"));
 }
 
-/// One that fails ends the run, whatever became of the others.
+/// One that fails ends the run, whatever the state of the others.
 #[test]
 fn one_of_several() {
     let server = InputServer::start([("/good", Served::new(*b"1"))]);
@@ -108,11 +108,11 @@ fn one_of_several() {
     check(volumes, &["404", "/volume/bad", &server.url("/bad")]);
 }
 
-/// Some addresses are not for whoever writes a spec: above all those where clouds hand out credentials.
+/// A spec may not name some addresses, above all those at which clouds hand out credentials.
 #[test]
 fn addresses_that_are_not_allowed() {
     let server = InputServer::start([("/file", Served::new(*b"1"))]);
-    // This system takes `0.0.0.0` for itself, so the server would be asked.
+    // Linux takes `0.0.0.0` for this machine, so the request would reach the server.
     let own = server.url("/file").replace("127.0.0.1", "0.0.0.0");
     let other = InputServer::start([("/away", Served::redirecting(&own))]);
     let away = other.url("/away");

@@ -1,4 +1,4 @@
-//! A client as users of ComputeHorde have it: its certificate from their SDK, its requests from Python.
+//! A client like those of ComputeHorde users: a certificate of their SDK, requests from Python.
 
 use std::path::Path;
 use std::process::Command;

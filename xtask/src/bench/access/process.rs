@@ -29,8 +29,8 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Waits until a process has so many children, which are those that it keeps. Only then all that the
-/// others have cost is known.
+/// Waits until a process has this many children, which are those that it keeps. Only then the cost of
+/// the others is known.
 pub(crate) fn settle(pid: u32, count: usize) -> Result<()> {
     let begin = Instant::now();
     while children(pid).len() > count {

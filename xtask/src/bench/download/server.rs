@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 /// The repository that has all files.
 pub(super) const REPOSITORY: &str = "bench/files";
 
-/// The commit that its branch `main` is.
+/// The commit of its branch `main`.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A server until the end of the process.
@@ -22,7 +22,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves the files of a folder on the loopback interface. The list is what the Hub says of them.
+    /// Serves the files of a folder on the loopback interface, with this list as the Hub would have it.
     pub(super) fn start(folder: &Path, list: String) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
         let address = listener.local_addr().context("no address")?;

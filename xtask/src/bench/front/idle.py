@@ -1,4 +1,4 @@
-# Opens connections one by one, has one answer on each, and says when all of them are idle.
+# Opens connections one by one, gets one answer on each, and reports when all of them are idle.
 import socket
 import ssl
 import sys

@@ -1,4 +1,4 @@
-//! What it costs that connections are open.
+//! The cost of open connections.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -10,10 +10,10 @@ use crate::bench::access::process::{Memory, memory_of};
 use crate::bench::table;
 use crate::command::program;
 
-/// Opens connections one by one, has one answer on each, and says when all of them are idle.
+/// Opens connections one by one, gets one answer on each, and reports when all of them are idle.
 const SCRIPT: &str = include_str!("idle.py");
 
-/// Opens so many connections to each.
+/// Opens this many connections to each.
 pub(super) fn measure(targets: &[Target], count: u32) -> Result<()> {
     let title = format!("{count} idle connections");
     eprintln!("\n==> {title}");

@@ -1,4 +1,4 @@
-//! Clients that ask as fast as they are answered.
+//! Clients that send requests as fast as they are answered.
 
 use std::process::Command;
 use std::time::Duration;
@@ -29,7 +29,7 @@ enum Kind {
     Http2,
 }
 
-/// What a target bore.
+/// How a target performed under load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measured {
     /// Answers in a second.
@@ -37,7 +37,7 @@ pub(super) struct Measured {
     /// The times of half of all answers, and of nearly all, in milliseconds.
     pub(super) p50: Option<f64>,
     pub(super) p99: Option<f64>,
-    /// What the target itself has used of the processors for each answer.
+    /// The processor time of the target itself for each answer.
     pub(super) cpu_micros: f64,
 }
 
@@ -54,7 +54,7 @@ impl Load {
         Self { kind: Kind::Http2, path: "/small", connections, seconds }
     }
 
-    /// What the tables are called.
+    /// The title in the tables.
     pub(super) fn title(&self) -> String {
         let Self { connections, .. } = self;
         let plural = if *connections == 1 { "" } else { "s" };
@@ -70,7 +70,7 @@ impl Load {
         }
     }
 
-    /// Whether this target knows what is asked of it.
+    /// Whether this target supports this load.
     pub(super) fn fits(&self, target: &Target) -> bool {
         self.kind != Kind::Http2 || target.is_tls()
     }

@@ -1,4 +1,4 @@
-//! The job, and what stands before it.
+//! The job, and the servers before it.
 
 use std::fs;
 use std::net::TcpListener;
@@ -33,7 +33,7 @@ impl Target {
         self.url.starts_with("https:")
     }
 
-    /// Those of its processes that are there for as long as it is.
+    /// Its processes that live as long as it does.
     pub(super) fn processes(&self) -> Vec<u32> {
         let below = if self.alone { Vec::new() } else { process::children(self.pid) };
         std::iter::once(self.pid).chain(below).collect()
@@ -60,7 +60,7 @@ pub(super) fn run(jobs: &Path) -> Result<(Reached, Target, Target)> {
     Ok((run, job, front))
 }
 
-/// What nginx shows to its clients.
+/// The certificate of nginx.
 pub(super) struct Certificate {
     key: PathBuf,
     certificate: PathBuf,

@@ -1,4 +1,4 @@
-//! How long it takes to connect, run something, and be gone again.
+//! How long it takes to connect, run a command, and disconnect.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ const WARM_UP: u32 = 3;
 /// What runs in a terminal: a shell that reads no files of the user first.
 const SHELL: &str = "exec sh";
 
-/// What is typed, such that the answer is another text than the echo of it.
+/// The input, whose answer differs from its echo.
 const TYPED: &[u8] = b"echo rea''dy\n";
 const ANSWER: &[u8] = b"ready";
 

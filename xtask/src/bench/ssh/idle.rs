@@ -1,4 +1,4 @@
-//! What it costs that somebody is logged in.
+//! The cost of an idle session.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use super::server::{HOST, Keys, Server};
 use crate::bench::access::process::{Memory, memory};
 use crate::bench::table;
 
-/// Logs in so many times, and leaves each to run a command that does nothing.
+/// Logs in this many times, and lets each session run a command that does nothing.
 pub(super) fn measure(servers: &[Server], keys: &Keys, count: u32) -> Result<()> {
     eprintln!("\n==> {count} idle sessions");
     let rows = servers.iter().map(|server| {
@@ -37,7 +37,7 @@ pub(super) fn measure(servers: &[Server], keys: &Keys, count: u32) -> Result<()>
     Ok(())
 }
 
-/// Somebody who is logged in.
+/// A client with an open session.
 struct Client(Child);
 
 impl Client {

@@ -29,7 +29,7 @@ impl Keys {
         self.0.path().join(name)
     }
 
-    /// One of the programs of OpenSSH, with nothing but our options. Both servers exchange keys the same way:
+    /// One of the programs of OpenSSH, with our options only. Both servers exchange keys the same way:
     /// what each of them would choose costs differently much. Other preferences are those of the program.
     pub(super) fn client(&self, name: &str, server: &Server) -> Command {
         let mut client = program(name, "-q -F none -o BatchMode=yes -o IdentitiesOnly=yes");
@@ -51,7 +51,7 @@ pub(super) struct Server {
     pub(super) title: &'static str,
     pub(super) pid: u32,
     port: u16,
-    /// The processes that it has while nobody is there.
+    /// The processes that it has without clients.
     own_children: usize,
     _process: Process,
 }
@@ -62,7 +62,7 @@ enum Process {
 }
 
 impl Server {
-    /// OpenSSH's own. Like ours it knows keys only, and does not greet. Bash reads `~/.bashrc` for each command,
+    /// OpenSSH's own. Like ours it accepts keys only, and prints no greeting. Bash reads `~/.bashrc` for each command,
     /// so both have a home without one.
     pub(super) fn openssh(keys: &Keys) -> Result<Self> {
         let port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
@@ -87,7 +87,7 @@ impl Server {
         Ok(Self::new("OpenSSH's `sshd`", server.pid(), port, Process::OpenSsh { _server: server }))
     }
 
-    /// That of a run, whose job waits.
+    /// The server of a run, whose job waits.
     pub(super) fn run(jobs: &Path, keys: &Keys) -> Result<Self> {
         let mut command = Command::new(jobs);
         command.env("HOME", keys.path("home"));
@@ -106,7 +106,7 @@ impl Server {
         Self { title, pid, port, own_children, _process: process }
     }
 
-    /// Waits until everything has ended that clients have started.
+    /// Waits until all processes of clients have ended.
     pub(super) fn settle(&self) -> Result<()> {
         process::settle(self.pid, self.own_children)
     }

@@ -25,7 +25,7 @@ struct Way {
     cipher: &'static str,
 }
 
-/// What a copy has cost.
+/// The cost of a copy.
 #[derive(Clone, Copy)]
 struct Cost {
     wall: Duration,

@@ -1,4 +1,4 @@
-//! What Python programs do: see `put.py`.
+//! Uploads by Python programs: see `put.py`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(super) struct Python(PathBuf);
 impl Python {
     /// Makes the environment, below `target/`.
     pub(super) fn provide() -> Result<Self> {
-        // `venv` itself is there without what it needs.
+        // The module `venv` may be there without the packages that it needs.
         provide_from_debian("python3 -m ensurepip --version", "python3-venv")?;
         let environment = scratch("python")?;
         let python = environment.join("bin").join("python");
@@ -43,7 +43,7 @@ impl Python {
         command
     }
 
-    /// Writes down a presigned URL for each file.
+    /// Writes a list with a presigned URL for each file.
     pub(super) fn sign(&self, server: &Server, source: &Path) -> Result<PathBuf> {
         let urls = scratch("urls.json")?;
         let mut command = self.script();

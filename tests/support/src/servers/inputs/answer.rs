@@ -71,7 +71,7 @@ fn head(file: &Served, start: Option<usize>, length: usize) -> String {
         format!("Content-Length: {length}")
     };
     let ranges = if file.hides_ranges { "none" } else { "bytes" };
-    // The content of a path never changes, so its length tells the versions of a file apart.
+    // The content of a path never changes, so its length is enough to distinguish versions of a file.
     format!(
         "{status}\r\n{length}\r\nAccept-Ranges: {ranges}\r\nETag: \"{total}\"\r\n\
          Connection: close\r\n\r\n"
