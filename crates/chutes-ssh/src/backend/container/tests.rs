@@ -1,18 +1,16 @@
 //! Sessions in real containers: of Podman, started for each test, on storage that all tests share.
 
-mod podman;
-
 use std::fs;
 
 use bollard::models::{ContainerCreateBody, ResourcesUlimits};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use chutes_core::{Port, Protocol};
 use chutes_engine::{EngineSettings, Pull};
+use chutes_test_support::containers::{IMAGE, Podman};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::oneshot;
 
-use self::podman::{IMAGE, Podman};
 use super::super::{Control, SessionEnd, SessionSignal, Terminal, connect};
 use super::*;
 
