@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::command::root;
 use crate::sources;
@@ -35,6 +35,25 @@ const SOURCES: [&str; 9] = [
     "tests",
     "xtask",
 ];
+/// Folders with tests, besides `src/` of each crate.
+const TEST_FOLDERS: [&str; 2] = ["tests/end_to_end", "tests/support/src"];
+
+/// Folders with source files, besides crates.
+const SOURCE_FOLDERS: [&str; 2] = ["examples", "tests"];
+
+/// The folders of crates: those at the top of the repository, and those below `crates/`.
+fn crates() -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for parent in [root(), root().join("crates")] {
+        for entry in fs::read_dir(&parent).with_context(|| parent.display().to_string())? {
+            let folder = entry?.path();
+            if folder.join("src").is_dir() && folder.join("Cargo.toml").is_file() {
+                found.push(folder);
+            }
+        }
+    }
+    Ok(found)
+}
 
 /// Modules of tests beside the code. They are left out of names.
 const TESTS: &str = "tests";
@@ -42,7 +61,8 @@ const TESTS: &str = "tests";
 /// All tests, and the modules that have some, by the names of their modules and their own.
 fn names() -> Result<BTreeSet<Vec<String>>> {
     let mut names = BTreeSet::new();
-    for folder in FOLDERS.map(|folder| root().join(folder)) {
+    let of_crates = crates()?.into_iter().map(|folder| folder.join("src"));
+    for folder in of_crates.chain(TEST_FOLDERS.map(|folder| root().join(folder))) {
         for file in sources::below(&folder)? {
             let text = fs::read_to_string(&file)?;
             let path = file.strip_prefix(&folder)?.with_extension("");
@@ -113,7 +133,9 @@ fn tests_that_pages_name_exist() {
 
 #[test]
 fn sources_that_pages_name_exist() {
-    let files = SOURCES.map(|folder| sources::below(&root().join(folder)).unwrap()).concat();
+    let folders = crates().unwrap().into_iter();
+    let folders = folders.chain(SOURCE_FOLDERS.map(|folder| root().join(folder)));
+    let files: Vec<PathBuf> = folders.flat_map(|folder| sources::below(&folder).unwrap()).collect();
     let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     for page in pages.chain(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name))) {
         let text = fs::read_to_string(&page).unwrap_or_default();
