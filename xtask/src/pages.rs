@@ -12,29 +12,6 @@ use crate::sources;
 /// The pages with names of tests.
 const PAGES: [&str; 3] = ["conformance.md", "lifecycle.md", "security.md"];
 
-/// Where there are tests.
-const FOLDERS: [&str; 6] = [
-    "chutes-cli/src",
-    "chutes-core/src",
-    "chutes-runtime/src",
-    "crates",
-    "tests/end_to_end",
-    "tests/support/src",
-    "xtask/src",
-];
-
-/// Where there are sources.
-const SOURCES: [&str; 9] = [
-    "chutes",
-    "chutes-cli",
-    "chutes-core",
-    "chutes-macros",
-    "chutes-runtime",
-    "crates",
-    "examples",
-    "tests",
-    "xtask",
-];
 /// Folders with tests, besides `src/` of each crate.
 const TEST_FOLDERS: [&str; 2] = ["tests/end_to_end", "tests/support/src"];
 

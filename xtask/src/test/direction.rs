@@ -10,11 +10,6 @@ use anyhow::{Result, bail};
 
 use crate::metadata::{Dependency, Package};
 
-/// Which of our crates a crate may depend on. The ones that are not named, it may not.
-const RULES: &[(&str, &[&str])] = &[
-    ("chutes-rules", &[]),
-    ("chutes-core", &["chutes-rules"]),
-    ("chutes-compute-horde", &["chutes-core"]),
 /// A crate, and those of our crates that it may depend on.
 type Edges = (&'static str, &'static [&'static str]);
 
@@ -32,29 +27,22 @@ const ALLOWED: &[Edges] = &[
     ("chutes-ports", &["chutes-core", "chutes-engine", "chutes-process"]),
     ("chutes-ssh", &["chutes-core", "chutes-engine", "chutes-ports", "chutes-process"]),
     ("chutes-front", &["chutes-core", "chutes-ports"]),
-    ("chutes-transfer", &["chutes-core"]),
-    ("chutes-outputs", &["chutes-core", "chutes-transfer"]),
     (
         "chutes-supervisor",
         &[
-            "chutes-compute-horde",
             "chutes-core",
             "chutes-engine",
             "chutes-front",
-            "chutes-macros",
             "chutes-outputs",
             "chutes-ports",
             "chutes-process",
             "chutes-ssh",
-            "chutes-transfer",
-            "chutes-test-support",
             "chutes-volumes",
         ],
     ),
     ("chutes-console", &["chutes-core", "chutes-supervisor"]),
     ("chutes-runtime", &["chutes-console", "chutes-core", "chutes-macros", "chutes-supervisor"]),
     ("chutes", &["chutes-macros", "chutes-runtime"]),
-    ("chutes-cli", &["chutes-compute-horde", "chutes-core", "chutes-runtime"]),
     ("chutes-cli", &["chutes-console", "chutes-core", "chutes-supervisor"]),
     (SUPPORT, &["chutes-core"]),
     ("xtask", &[]),
@@ -83,9 +71,6 @@ const LEFT_OVER: &[Edges] = &[
 /// What an example may depend on: exactly what its readers will.
 const EXAMPLE: &[&str] = &["chutes"];
 
-/// Compiled before every use of the attributes, so it must not bring anything along.
-const WITHOUT_DEPENDENCIES: &str = "chutes-rules";
-/// What tests of different crates share. The tests of every crate of the map may depend on it.
 /// The crate that tests of different crates share. The tests of every crate of the map may depend on it.
 const SUPPORT: &str = "chutes-test-support";
 
@@ -231,7 +216,6 @@ mod tests {
     #[test]
     fn right_directions() {
         check(&[], &[]);
-        check(&[("crates/chutes-rules", "chutes-rules", &["serde:optional", "insta:dev"])], &[]);
         check(&[("chutes-rules", "chutes-rules", &["serde:optional", "proptest:dev"])], &[]);
         check(&[("chutes-core", "chutes-core", &["chutes-rules", "serde"])], &[]);
         check(&[("examples/web", "web", &["chutes", "axum"])], &[]);
@@ -258,8 +242,6 @@ mod tests {
             &["`chutes-ports` must not depend on `chutes-volumes`"],
         );
         check(
-            &[("crates/chutes-rules", "chutes-rules", &["serde"])],
-            &["`serde` in `chutes-rules` must be optional"],
             &[("examples/web", "web", &["chutes", "chutes-core"])],
             &["`web` must not depend on `chutes-core`"],
         );
