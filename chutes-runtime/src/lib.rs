@@ -48,8 +48,6 @@ mod run;
 mod schema;
 mod state;
 pub mod testing;
-#[cfg(feature = "volumes")]
-mod volume;
 
 #[cfg(feature = "command-line")]
 mod command_line;
@@ -64,6 +62,8 @@ use chutes_outputs as outputs;
 use chutes_outputs as sink;
 use chutes_process as process;
 use chutes_transfer as address;
+#[cfg(feature = "http")]
+use chutes_volumes as volume;
 
 pub use chutes_core::*;
 #[doc(inline)]

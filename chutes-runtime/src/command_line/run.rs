@@ -43,7 +43,7 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
         .addresses(arguments.volumes.addresses.policy())
         .more_sinks(sinks::wanted(job, arguments)?)
         .live_delivery(arguments.live);
-    #[cfg(feature = "volumes")]
+    #[cfg(feature = "http")]
     let run = run.volume_settings(arguments.volumes.settings()?);
     Ok(run)
 }

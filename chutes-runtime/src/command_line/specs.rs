@@ -53,7 +53,7 @@ impl AddressArguments {
 
 impl VolumeArguments {
     /// The settings that they stand for.
-    #[cfg(feature = "volumes")]
+    #[cfg(feature = "http")]
     pub(super) fn settings(&self) -> Result<crate::volume::Settings, Problem> {
         let mut settings = crate::volume::Settings::from_environment()
             .map_err(|error| Problem::bad_request(&error))?;

@@ -154,7 +154,7 @@ impl RunRoot {
     }
 
     /// The directory of the inputs, unless there is something else in its place now.
-    #[cfg(feature = "volumes")]
+    #[cfg(feature = "http")]
     pub(super) fn inputs(&self) -> io::Result<Dir> {
         self.root.open_dir_nofollow(INPUTS)
     }

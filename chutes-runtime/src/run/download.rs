@@ -6,7 +6,7 @@ use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
 use super::lifecycle::Lifecycle;
 
-#[cfg_attr(not(feature = "volumes"), path = "download/absent.rs")]
+#[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
 mod fetch;
 
 pub(super) use self::fetch::{VolumeSettings, volumes_missing, with_addresses};

@@ -19,11 +19,11 @@ const STOP: &str = "CHUTES_TEST_STOP_AFTER_RECORD";
 const PAUSE: &str = "CHUTES_TEST_PAUSE_AFTER_RECORD";
 
 /// How often a download is tried again.
-#[cfg(all(feature = "command-line", feature = "volumes"))]
+#[cfg(all(feature = "command-line", feature = "http"))]
 const RETRIES: &str = "CHUTES_TEST_DOWNLOAD_RETRIES";
 
 /// How often a download is tried again, if not as often as usual.
-#[cfg(all(feature = "command-line", feature = "volumes"))]
+#[cfg(all(feature = "command-line", feature = "http"))]
 pub(crate) fn download_retries() -> Option<usize> {
     std::env::var(RETRIES).ok()?.parse().ok()
 }

@@ -103,7 +103,7 @@ impl Run {
 
     /// How input volumes are fetched.
     #[cfg_attr(
-        not(all(feature = "command-line", feature = "volumes")),
+        not(all(feature = "command-line", feature = "http")),
         expect(dead_code, reason = "only the command line has settings")
     )]
     pub(crate) fn volume_settings(mut self, settings: VolumeSettings) -> Self {

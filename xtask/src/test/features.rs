@@ -22,10 +22,6 @@ const PAIRS: &[&str] = &[
     "container streaming",
     // Two servers of one run.
     "ssh streaming",
-    // Two kinds of sinks that share one client.
-    "aws http",
-    // Inputs and sinks share the policy of addresses, and retries.
-    "aws volumes",
 ];
 
 /// One `cargo clippy` for each combination.

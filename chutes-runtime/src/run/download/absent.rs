@@ -14,7 +14,7 @@ use crate::run::lifecycle::Lifecycle;
 pub(in crate::run) type VolumeSettings = Infallible;
 
 /// Why a run has no inputs.
-const MISSING: &str = "this program was built without input volumes: enable the feature `volumes` of the crate \
+const MISSING: &str = "this program was built without input volumes: enable the feature `http` of the crate \
                        `chutes`";
 
 /// Why the volumes of a run cannot be fetched, if it has any.

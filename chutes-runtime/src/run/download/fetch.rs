@@ -32,7 +32,7 @@ pub(super) async fn fetch(
 ) -> Result<(), Ending> {
     let failed = |error: VolumeError| of_kind(error.kind, error.message);
     let inputs = root.inputs().map_err(|error| {
-        failed(VolumeError::of_platform(format!("cannot open `inputs/`: {error}")))
+        failed(VolumeError::platform(format!("cannot open `inputs/`: {error}")))
     })?;
     let of_environment;
     let settings = if let Some(settings) = &downloads.settings {

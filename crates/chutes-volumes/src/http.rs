@@ -1,0 +1,187 @@
+//! Files from URLs: tried again when that may help, resumed where they broke off, and never larger
+//! than they may be.
+//!
+//! ```text
+//! exchange    one request, with its redirects, and what its answer means
+//! download    one file: its attempts, and what of it is there
+//! partial     the part of a file that is there
+//! head        what the head of an answer says of the content
+//! ```
+
+mod download;
+mod exchange;
+mod head;
+mod partial;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chutes_core::{HumanDuration, HumanSize, SecretText, Sha256Digest};
+use chutes_transfer::http::{Resolver, guarded_client};
+use chutes_transfer::{AddressPolicy, RetryPolicy, Transfer, TransferError};
+use reqwest::header::HeaderMap;
+use tokio::time::timeout;
+use url::Url;
+
+pub(crate) use self::download::{Content, Fetched};
+use super::VolumeError;
+use super::abort::FetchAbort;
+use super::settings::Settings;
+
+/// The largest answer that is read into memory, in bytes.
+const LARGEST_JSON: usize = 64 * 1024 * 1024;
+
+/// A file to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) url: Url,
+    /// The value of a header, `Bearer …`. Sent to the host of the URL only, not to where it redirects.
+    pub(crate) authorization: Option<SecretText>,
+    /// What the content has to be.
+    pub(crate) sha256: Option<Sha256Digest>,
+    /// The size of the content, where it is known before.
+    pub(crate) bytes: Option<u64>,
+    /// What names the content for ever, for instance a commit and a path.
+    pub(crate) cache_key: Option<String>,
+}
+
+/// Fetches the files of one run.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    addresses: AddressPolicy,
+    retry: RetryPolicy,
+    max_file_bytes: u64,
+    budget: Budget,
+    abort: FetchAbort,
+}
+
+impl Client {
+    /// A client of one fetch. Its connections belong to the runtime that they were made on.
+    pub(crate) fn new(settings: &Settings, abort: &FetchAbort) -> Result<Self, VolumeError> {
+        let resolver = Resolver::new(settings.addresses.clone());
+        Self::with_resolver(settings, abort, &resolver)
+    }
+
+    fn with_resolver(
+        settings: &Settings,
+        abort: &FetchAbort,
+        resolver: &Resolver,
+    ) -> Result<Self, VolumeError> {
+        // What is fetched may be plain, whatever else is not.
+        let http = guarded_client(true, resolver);
+        let http = http.map_err(|error| VolumeError::platform(error.message))?;
+        Ok(Self {
+            http,
+            addresses: settings.addresses.clone(),
+            retry: settings.retry,
+            max_file_bytes: settings.max_file_bytes,
+            budget: Budget::new(settings.max_total_bytes),
+            abort: abort.clone(),
+        })
+    }
+
+    /// What may still be fetched.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Refuses a file that is too large.
+    pub(crate) fn check_size(&self, bytes: u64) -> Result<(), VolumeError> {
+        if bytes <= self.max_file_bytes {
+            return Ok(());
+        }
+        let limit = HumanSize(self.max_file_bytes);
+        Err(VolumeError::download_failed(format!("the file is larger than {limit}")))
+    }
+
+    /// Reads a small answer to its end, and its head: tried again like a file.
+    pub(crate) async fn get_json(
+        &self,
+        request: &Request,
+    ) -> Result<(Vec<u8>, HeaderMap), VolumeError> {
+        Ok(self.retry.retry(&mut GetJson { client: self, request }).await?)
+    }
+
+    async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), TransferError> {
+        let mut answer = self.ask(request, &HeaderMap::new()).await?;
+        head::check_encoding(answer.headers()).map_err(|error| answer.permanent(&error))?;
+        let headers = answer.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(&mut answer).await? {
+            if body.len() + chunk.len() > LARGEST_JSON {
+                let largest = HumanSize(LARGEST_JSON as u64);
+                return Err(answer.permanent(&format!("the answer is larger than {largest}")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, headers))
+    }
+
+    /// The next bytes of an answer; `None` at its end.
+    async fn chunk(
+        &self,
+        answer: &mut exchange::Answer,
+    ) -> Result<Option<bytes::Bytes>, TransferError> {
+        match self.abort.unless(timeout(self.retry.stall, answer.response.chunk())).await? {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(answer.broken(error)),
+            Err(_) => {
+                let stall = HumanDuration(self.retry.stall);
+                Err(answer.transient(&format!("no byte came for {stall}")))
+            }
+        }
+    }
+}
+
+/// A small answer that is read into memory.
+struct GetJson<'a> {
+    client: &'a Client,
+    request: &'a Request,
+}
+
+impl Transfer for GetJson<'_> {
+    type Output = (Vec<u8>, HeaderMap);
+
+    async fn attempt(&mut self) -> Result<(Vec<u8>, HeaderMap), TransferError> {
+        self.client.get_once(self.request).await
+    }
+
+    async fn stopped(&mut self) -> TransferError {
+        self.client.abort.reached().await
+    }
+}
+
+/// How many bytes may still be fetched and unpacked, over all volumes.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: AtomicU64,
+    total: u64,
+}
+
+impl Budget {
+    fn new(total: u64) -> Self {
+        Self { left: AtomicU64::new(total), total }
+    }
+
+    /// How much is left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Uses some of it.
+    pub(crate) fn take(&self, bytes: u64) -> Result<(), VolumeError> {
+        let order = Ordering::Relaxed;
+        let taken = self.left.fetch_update(order, order, |left| left.checked_sub(bytes));
+        taken.map(drop).map_err(|_| {
+            let total = HumanSize(self.total);
+            VolumeError::download_failed(format!("all volumes together are larger than {total}"))
+        })
+    }
+
+    /// Gives back what was thrown away.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}

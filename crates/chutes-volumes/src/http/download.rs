@@ -1,0 +1,243 @@
+//! One file from a URL: its attempts, and what of it is there.
+
+use std::fs::File;
+
+use chutes_core::Sha256Digest;
+use chutes_transfer::{Transfer, TransferCause, TransferError};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
+
+use super::exchange::Answer;
+use super::head::{self, Validator};
+use super::partial::Partial;
+use super::{Client, Request};
+use crate::VolumeError;
+use crate::progress::FileProgress;
+
+const RANGE_NOT_SATISFIABLE: TransferCause =
+    TransferCause::Status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16());
+
+/// What was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) bytes: u64,
+    /// What the server calls this state of the content.
+    pub(crate) etag: Option<String>,
+}
+
+/// What came of a download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fetched {
+    /// The file has the content.
+    Whole(Content),
+    /// The content is still the one that has this tag.
+    Unchanged,
+}
+
+/// A file that is being fetched.
+struct Download<'a, 'b> {
+    client: &'a Client,
+    request: &'a Request,
+    progress: &'a mut FileProgress<'b>,
+    partial: Partial,
+    /// The state of the resource that the part belongs to.
+    validator: Option<Validator>,
+    total: Option<u64>,
+    etag: Option<String>,
+    /// The most that was ever there.
+    best: u64,
+    /// Whether the part comes from more than one answer.
+    is_joined: bool,
+    /// The tag of the content that the caller has.
+    known: Option<HeaderValue>,
+}
+
+impl Client {
+    /// Fetches a file into an empty one; nothing, when the content is `known` by its tag.
+    pub(crate) async fn download(
+        &self,
+        request: &Request,
+        known: Option<&str>,
+        to: File,
+        progress: &mut FileProgress<'_>,
+    ) -> Result<Fetched, VolumeError> {
+        let mut download = Download {
+            client: self,
+            request,
+            progress,
+            partial: Partial::new(to),
+            validator: None,
+            total: None,
+            etag: None,
+            best: 0,
+            is_joined: false,
+            known: known.and_then(|tag| HeaderValue::from_str(tag).ok()),
+        };
+        Ok(self.retry.retry(&mut download).await?)
+    }
+}
+
+impl Transfer for Download<'_, '_> {
+    type Output = Fetched;
+
+    async fn attempt(&mut self) -> Result<Fetched, TransferError> {
+        self.fetch_once().await
+    }
+
+    /// Whether there is more than there ever was.
+    fn has_advanced(&mut self) -> bool {
+        let has_advanced = self.partial.position() > self.best;
+        self.best = self.best.max(self.partial.position());
+        has_advanced
+    }
+
+    async fn stopped(&mut self) -> TransferError {
+        self.client.abort.reached().await
+    }
+}
+
+impl Download<'_, '_> {
+    async fn fetch_once(&mut self) -> Result<Fetched, TransferError> {
+        // Without a validator it is unknown whether the rest belongs to the part.
+        if self.validator.is_none() && self.partial.position() > 0 {
+            self.restart().await?;
+        }
+        let position = self.partial.position();
+        let mut answer = match self.client.ask(self.request, &self.headers()).await {
+            Err(error) if error.cause == RANGE_NOT_SATISFIABLE => {
+                self.restart().await?;
+                return Err(TransferError { is_transient: position > 0, ..error });
+            }
+            answer => answer?,
+        };
+        if answer.status() == StatusCode::NOT_MODIFIED {
+            return match self.known {
+                Some(_) if position == 0 => Ok(Fetched::Unchanged),
+                _ => Err(answer.transient("unchanged, says the server, from what it was not told")),
+            };
+        }
+        self.begin(&answer).await?;
+        let received = self.receive(&mut answer).await;
+        // What has come is kept, whatever happened then.
+        self.partial.settle().await?;
+        received?;
+        self.complete(&answer).await
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let position = self.partial.position();
+        match (&self.validator, &self.known) {
+            (Some(validator), _) if position > 0 => {
+                // A number makes no invalid header.
+                if let Ok(range) = HeaderValue::try_from(format!("bytes={position}-")) {
+                    headers.insert(RANGE, range);
+                    headers.insert(IF_RANGE, validator.value());
+                }
+            }
+            (_, Some(known)) => {
+                headers.insert(IF_NONE_MATCH, known.clone());
+            }
+            _ => {}
+        }
+        headers
+    }
+
+    /// Throws away what is there.
+    async fn restart(&mut self) -> Result<(), VolumeError> {
+        self.client.budget.give_back(self.partial.position());
+        (self.validator, self.total, self.is_joined) = (None, None, false);
+        self.progress.report(0, None);
+        self.partial.truncate().await
+    }
+
+    /// Checks the head of an answer: whether its body continues what is there.
+    async fn begin(&mut self, answer: &Answer) -> Result<(), TransferError> {
+        let headers = answer.headers();
+        head::check_encoding(headers).map_err(|problem| answer.permanent(&problem))?;
+        let validator = Validator::of(headers);
+        let position = self.partial.position();
+        if answer.status() == StatusCode::PARTIAL_CONTENT {
+            let of_other_state = validator.is_some() && validator != self.validator;
+            let total = match head::range(headers) {
+                Some((first, total)) if first == position && position > 0 && !of_other_state => {
+                    total
+                }
+                _ => {
+                    self.restart().await?;
+                    return Err(
+                        answer.transient("the server sent another part than that was asked for")
+                    );
+                }
+            };
+            if let (Some(before), Some(now)) = (self.total, total)
+                && before != now
+            {
+                self.restart().await?;
+                return Err(answer.transient("the size has changed"));
+            }
+            self.total = total.or(self.total);
+            self.is_joined = true;
+        } else {
+            if position > 0 {
+                self.restart().await?;
+            }
+            (self.validator, self.total) = (validator, head::length(headers));
+            let etag = head::strong_etag(headers).and_then(|tag| tag.to_str().ok());
+            self.etag = etag.map(str::to_owned);
+        }
+        self.check_size(answer, self.total)?;
+        if let (Some(expected), Some(total)) = (self.request.bytes, self.total)
+            && expected != total
+        {
+            return Err(answer.transient(&wrong_size(total, expected)));
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, answer: &Answer, bytes: Option<u64>) -> Result<(), TransferError> {
+        let checked = self.client.check_size(bytes.unwrap_or_default());
+        checked.map_err(|error| answer.permanent(&error.message))
+    }
+
+    async fn receive(&mut self, answer: &mut Answer) -> Result<(), TransferError> {
+        while let Some(chunk) = self.client.chunk(answer).await? {
+            let bytes = self.partial.position() + chunk.len() as u64;
+            self.check_size(answer, Some(bytes))?;
+            self.client.budget.take(chunk.len() as u64)?;
+            self.partial.append(&chunk).await?;
+            self.progress.report(bytes, self.total);
+        }
+        Ok(())
+    }
+
+    /// Checks what is there when an answer has come to its end.
+    async fn complete(&mut self, answer: &Answer) -> Result<Fetched, TransferError> {
+        let bytes = self.partial.position();
+        if let Some(expected) = self.total.or(self.request.bytes)
+            && bytes != expected
+        {
+            self.restart().await?;
+            return Err(answer.transient(&wrong_size(bytes, expected)));
+        }
+        let sha256 = self.partial.digest().await?;
+        match self.request.sha256 {
+            Some(expected) if expected != sha256 => {
+                let problem =
+                    format!("the content has the SHA-256 checksum {sha256} and not {expected}");
+                // Parts that do not belong together are the fault of the server, not of the spec.
+                if self.is_joined {
+                    self.restart().await?;
+                    return Err(answer.transient(&problem));
+                }
+                Err(answer.permanent(&problem))
+            }
+            _ => Ok(Fetched::Whole(Content { sha256, bytes, etag: self.etag.take() })),
+        }
+    }
+}
+
+fn wrong_size(bytes: u64, expected: u64) -> String {
+    format!("the file has {bytes} bytes and not {expected}")
+}

@@ -1,0 +1,62 @@
+//! Input volumes: files, zip files and repositories of the Hugging Face Hub are fetched into a directory
+//! before a job begins.
+//!
+//! An internal component of chutes: there is no promise of stability. Depend on the crate `chutes`
+//! instead.
+//!
+//! [`fetch`] is all there is to call. It takes the volumes of a spec and the directory, [`Settings`] with
+//! every limit, and an [`EventReporter`](chutes_core::EventReporter) for progress and warnings.
+//!
+//! ```text
+//! fetch       all volumes of a run, several at a time
+//! file        one file, from the cache or its URL
+//! inputs      files and folders of `inputs/`
+//! http        one file from a URL: retried, resumed, bounded
+//! hub         which files a repository has, and their URLs
+//! unpack      the members of a zip file, below a directory
+//! cache       files by their content, shared between runs
+//! ```
+//!
+//! This crate does not know what a run is: it has no phase and no time limit. The caller cancels a token.
+//!
+//! ```
+//! use cap_std::{ambient_authority, fs::Dir};
+//! use chutes_core::{EventReporter, HttpUrl, InputVolume, InputVolumes, MountedVolume, RelativePath};
+//! use chutes_volumes::{Settings, fetch};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let inputs = Dir::open_ambient_dir(folder.path(), ambient_authority())?;
+//! let url = HttpUrl::new("http://169.254.169.254/latest/meta-data")?;
+//! let volume = InputVolume::File { url, sha256: None };
+//! let volumes =
+//!     InputVolumes::new(vec![MountedVolume { path: Some(RelativePath::new("data")?), volume }]);
+//!
+//! // An address that gives the credentials of the machine to everything that asks is refused.
+//! let settings = Settings { cache: None, ..Settings::from_environment()? };
+//! let (events, stop) = (EventReporter::none(), CancellationToken::new());
+//! let fetched = fetch(&volumes, inputs, &settings, &events, stop).await;
+//! let message = fetched.unwrap_err().message;
+//! assert!(message.contains("a metadata service of a cloud"), "{message}");
+//! # Ok(()) }
+//! ```
+
+mod abort;
+mod cache;
+mod error;
+mod fetch;
+mod file;
+mod http;
+mod hub;
+mod inputs;
+mod progress;
+mod settings;
+mod unpack;
+
+pub use crate::error::VolumeError;
+pub use crate::fetch::fetch;
+pub use crate::hub::HubSettings;
+pub use crate::settings::{CacheSettings, Settings};
+pub use crate::unpack::UnpackLimits;
