@@ -2,7 +2,6 @@
 
 mod builder;
 mod check;
-mod draft;
 mod image;
 mod json;
 pub(crate) mod place;
@@ -151,6 +150,44 @@ impl JobSpec {
     #[must_use]
     pub const fn route(&self) -> Route {
         Route { volumes: !self.input_volumes.is_empty(), streaming: self.streaming.is_some() }
+    }
+
+    /// The same spec for a journal or a report: URLs as they are shown, `…` for tokens and for the
+    /// values of variables, headers and form fields, and the size of inline volumes for their contents.
+    /// It has the form of a spec, and tells what was asked for, but it cannot be run again. The data of a
+    /// job, and the arguments of an image, stay as they are.
+    ///
+    /// ```
+    /// use chutes_core::{ImageName, InputVolume, JobSpec};
+    ///
+    /// let spec = JobSpec::builder(ImageName::new("alpine")?)
+    ///     .env("TOKEN", "secret")
+    ///     .input("/volume/x", InputVolume::file("https://storage.test/x?signature=secret")?)
+    ///     .build()?;
+    /// let shown = spec.without_secrets();
+    /// assert_eq!(shown.env.reveal(), [("TOKEN".to_owned(), "…".to_owned())]);
+    /// let InputVolume::File { url, .. } = &shown.input_volumes.iter().next().unwrap().volume else {
+    ///     unreachable!()
+    /// };
+    /// assert_eq!(url.reveal(), "https://storage.test/x?…");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        Self {
+            work: self.work.clone(),
+            executor_class: self.executor_class.clone(),
+            namespace: self.namespace.clone(),
+            limits: self.limits,
+            resources: self.resources,
+            env: secrets::names(&self.env),
+            artifacts_dir: self.artifacts_dir.clone(),
+            input_volumes: secrets::inputs(&self.input_volumes),
+            output_volumes: secrets::outputs(&self.output_volumes),
+            publish: self.publish.clone(),
+            ssh: self.ssh.as_ref().map(secrets::ssh),
+            streaming: self.streaming.clone(),
+        }
     }
 
     /// What it runs, by name.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::check::Form;
-use super::draft::{Draft, Output};
+use super::check::access::Access;
+use super::check::{self, Form};
 use super::place::{self, OUTPUT, VOLUME};
 use super::{
-    ClassProfile, ContainerPath, ImageName, InputVolume, JobSpec, MountedVolume, Resources,
-    SpecErrors, SshAccess, Streaming, Target, Work,
+    ClassProfile, ContainerPath, ExecutorClass, ImageName, InputVolume, InputVolumes, JobSpec,
+    MountedVolume, OutputVolumes, Resources, SpecErrors, SshAccess, Streaming, Target, Work,
 };
-use crate::reader::{element, member};
-use crate::{JobName, Json, Limits, Port, Publish, RelativePath, Upload};
+use crate::reader::{Problems, element, member};
+use crate::{JobName, Json, Limits, Port, Publish, RelativePath, SecretPairs, Upload};
 
 /// Puts a [`JobSpec`] together, and checks all of it at the end, by the rules of its JSON form. Paths in
 /// messages are those of that form.
@@ -38,11 +38,38 @@ use crate::{JobName, Json, Limits, Port, Publish, RelativePath, Upload};
 /// assert_eq!(namespace.path, "$.namespace");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// The reader of the JSON form fills one as well, so that there is one way to a spec. Each volume and each port
+/// stands beside its path, for messages.
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct JobSpecBuilder {
-    draft: Draft,
+    /// `None` when there is a problem with it.
+    pub(super) work: Option<Work>,
+    pub(super) executor_class: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) limits: Limits,
+    pub(super) resources: Resources,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) artifacts_dir: Option<ContainerPath>,
+    pub(super) inputs: Vec<(String, MountedVolume)>,
+    pub(super) outputs: Vec<(String, Output)>,
+    /// The ports of an image, which its [`Work`] gets at the end. `None` for one with a problem.
+    pub(super) ports: Vec<(String, Option<Port>)>,
+    pub(super) publish: Vec<(String, Publish)>,
+    pub(super) ssh: Option<SshAccess>,
+    pub(super) streaming: Option<Streaming>,
+    /// What is known to be wrong already.
+    pub(super) problems: Problems,
+    /// See [`paths`](JobSpecBuilder::paths).
     names: &'static [(&'static str, &'static str)],
+}
+
+/// Where one file, or all others, goes.
+#[derive(Clone, Debug)]
+pub(super) enum Output {
+    File(RelativePath, Upload),
+    Zip(Upload),
 }
 
 impl JobSpec {
@@ -54,7 +81,7 @@ impl JobSpec {
                 Work::Image { image, args: Vec::new(), network: false, ports: Vec::new() }
             }
         };
-        JobSpecBuilder { draft: Draft { work: Some(work), ..Draft::default() }, names: &[] }
+        JobSpecBuilder { work: Some(work), ..JobSpecBuilder::default() }
     }
 }
 
@@ -73,7 +100,7 @@ impl From<ImageName> for Target {
 impl JobSpecBuilder {
     /// Sets the binary that has the job.
     pub fn app(mut self, path: impl Into<String>) -> Self {
-        match &mut self.draft.work {
+        match &mut self.work {
             Some(Work::Job { app, .. }) => *app = Some(path.into()),
             _ => self.misplaced("$.app"),
         }
@@ -82,7 +109,7 @@ impl JobSpecBuilder {
 
     /// Sets the data of the job. Default `{}`.
     pub fn data(mut self, value: Json) -> Self {
-        match &mut self.draft.work {
+        match &mut self.work {
             Some(Work::Job { data, .. }) => *data = value,
             _ => self.misplaced("$.data"),
         }
@@ -91,7 +118,7 @@ impl JobSpecBuilder {
 
     /// Sets the arguments after the entry point of the image. Default those of the image.
     pub fn args(mut self, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        match &mut self.draft.work {
+        match &mut self.work {
             Some(Work::Image { args, .. }) => *args = values.into_iter().map(Into::into).collect(),
             _ => self.misplaced("$.args"),
         }
@@ -100,7 +127,7 @@ impl JobSpecBuilder {
 
     /// Sets whether the image may use the network. Default no.
     pub fn network(mut self, allowed: bool) -> Self {
-        match &mut self.draft.work {
+        match &mut self.work {
             Some(Work::Image { network, .. }) => *network = allowed,
             _ => self.misplaced("$.network"),
         }
@@ -109,10 +136,10 @@ impl JobSpecBuilder {
 
     /// Adds a port on which the image listens. A job declares its ports itself.
     pub fn port(mut self, port: Port) -> Self {
-        match &self.draft.work {
+        match &self.work {
             Some(Work::Image { .. }) => {
-                let at = element("$.ports", self.draft.ports.len());
-                self.draft.ports.push((at, Some(port)));
+                let at = element("$.ports", self.ports.len());
+                self.ports.push((at, Some(port)));
             }
             _ => self.misplaced("$.ports"),
         }
@@ -121,19 +148,19 @@ impl JobSpecBuilder {
 
     /// Sets the class of machine. Default whatever machine there is.
     pub fn executor_class(mut self, name: impl Into<String>) -> Self {
-        self.draft.executor_class = Some(name.into());
+        self.executor_class = Some(name.into());
         self
     }
 
     /// Sets who the run is accounted to.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
-        self.draft.namespace = Some(name.into());
+        self.namespace = Some(name.into());
         self
     }
 
     /// Changes the limits. They begin as the defaults.
     pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
-        change(&mut self.draft.limits);
+        change(&mut self.limits);
         self
     }
 
@@ -144,28 +171,28 @@ impl JobSpecBuilder {
 
     /// Sets what it may use, where that differs from its class.
     pub fn resources(mut self, resources: Resources) -> Self {
-        self.draft.resources = resources;
+        self.resources = resources;
         self
     }
 
     /// Adds a variable of its environment.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.env.push((name.into(), value.into()));
+        self.env.push((name.into(), value.into()));
         self
     }
 
     /// Sets the directory of the small files that are returned with the result.
     pub fn artifacts_dir(mut self, path: &str) -> Self {
         let checked = ContainerPath::new(path);
-        self.draft.artifacts_dir = self.draft.problems.check("$.artifacts_dir", checked);
+        self.artifacts_dir = self.problems.check("$.artifacts_dir", checked);
         self
     }
 
     /// Adds an input at `/volume` or a path below it. Those of one place are put one over the other.
     pub fn input(mut self, place: &str, volume: InputVolume) -> Self {
         let at = member("$.input_volumes", place);
-        if let Some(path) = self.draft.problems.check(&at, place::below(VOLUME, place)) {
-            self.draft.inputs.push((at, MountedVolume { path, volume }));
+        if let Some(path) = self.problems.check(&at, place::below(VOLUME, place)) {
+            self.inputs.push((at, MountedVolume { path, volume }));
         }
         self
     }
@@ -173,9 +200,9 @@ impl JobSpecBuilder {
     /// Adds where one file below `/output` goes. It may go to several places.
     pub fn output(mut self, place: &str, to: Upload) -> Self {
         let at = member("$.output_volumes", place);
-        match self.draft.problems.check(&at, place::below(OUTPUT, place)) {
-            Some(Some(file)) => self.draft.outputs.push((at, Output::File(file, to))),
-            Some(None) => self.draft.problems.add(at, "only a zip file takes all of `/output`"),
+        match self.problems.check(&at, place::below(OUTPUT, place)) {
+            Some(Some(file)) => self.outputs.push((at, Output::File(file, to))),
+            Some(None) => self.problems.add(at, "only a zip file takes all of `/output`"),
             None => {}
         }
         self
@@ -184,26 +211,26 @@ impl JobSpecBuilder {
     /// Sets where all other files below `/output` go as one zip file, with `stdout.txt` and
     /// `stderr.txt`.
     pub fn system_output(mut self, to: Upload) -> Self {
-        self.draft.outputs.push((member("$.output_volumes", "/output/"), Output::Zip(to)));
+        self.outputs.push((member("$.output_volumes", "/output/"), Output::Zip(to)));
         self
     }
 
     /// Adds a port that is opened under another number than the declared one.
     pub fn publish(mut self, publish: Publish) -> Self {
-        let at = element("$.publish", self.draft.publish.len());
-        self.draft.publish.push((at, publish));
+        let at = element("$.publish", self.publish.len());
+        self.publish.push((at, publish));
         self
     }
 
     /// Says who may log in while it runs. Default nobody.
     pub fn ssh(mut self, access: SshAccess) -> Self {
-        self.draft.ssh = Some(access);
+        self.ssh = Some(access);
         self
     }
 
     /// Says that the job serves requests while it runs.
     pub fn streaming(mut self, streaming: Streaming) -> Self {
-        self.draft.streaming = Some(streaming);
+        self.streaming = Some(streaming);
         self
     }
 
@@ -216,7 +243,7 @@ impl JobSpecBuilder {
 
     /// Adds an input that stands at this path in another form.
     pub fn input_at(mut self, path: impl Into<String>, input: MountedVolume) -> Self {
-        self.draft.inputs.push((path.into(), input));
+        self.inputs.push((path.into(), input));
         self
     }
 
@@ -232,28 +259,89 @@ impl JobSpecBuilder {
             Some(file) => Output::File(file, to),
             None => Output::Zip(to),
         };
-        self.draft.outputs.push((path.into(), output));
+        self.outputs.push((path.into(), output));
         self
     }
 
     /// Checks all of it. Whether its class exists is for the component to say that runs it, see
     /// [`build_with`](Self::build_with).
     pub fn build(self) -> Result<JobSpec, SpecErrors> {
-        self.draft.check(Form { names: self.names, ..Form::OWN })
+        let form = Form { names: self.names, ..Form::OWN };
+        self.check(form)
     }
 
     /// The same for a component that runs specs: a class that is not among these is a problem, too.
     pub fn build_with(self, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
-        self.draft.check(Form { names: self.names, classes: Some(classes), ..Form::OWN })
+        let form = Form { names: self.names, classes: Some(classes), ..Form::OWN };
+        self.check(form)
     }
 
     /// Notes a part that a spec of this kind of work has no place for.
     fn misplaced(&mut self, path: &str) {
-        let (belongs_to, runs) = match &self.draft.work {
+        let (belongs_to, runs) = match &self.work {
             Some(Work::Job { .. }) => ("image", "a job"),
             _ => ("job", "an image"),
         };
         let problem = format!("it goes with `{belongs_to}`, and this spec runs {runs}");
-        self.draft.problems.add(path, problem);
+        self.problems.add(path, problem);
+    }
+
+    /// Checks everything.
+    pub(super) fn check(mut self, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
+        let problems = &mut self.problems;
+        if let Some(work) = &self.work {
+            check::work(work, problems);
+        }
+        let class = self.executor_class.as_deref();
+        let executor_class = class.and_then(|name| check::class(name, form.classes, problems));
+        if let Some(namespace) = &self.namespace {
+            check::namespace(namespace, form, problems);
+        }
+        check::limits(&self.limits, form, problems);
+        check::resources(&self.resources, form, problems);
+        check::env(&self.env, problems);
+        check::inputs(&self.inputs, problems);
+        check::outputs(&self.outputs, problems);
+        let access = Access {
+            is_image: matches!(self.work, Some(Work::Image { .. })),
+            ports: &self.ports,
+            publish: &self.publish,
+            ssh: self.ssh.as_ref(),
+            streaming: self.streaming.as_ref(),
+        };
+        access.check(form, problems);
+        let problems = std::mem::take(problems);
+        problems.finish(self.into_spec(executor_class))
+    }
+
+    /// The spec as it is, unless it is not known what to run.
+    fn into_spec(mut self, executor_class: Option<ExecutorClass>) -> Option<JobSpec> {
+        let mut output_volumes = OutputVolumes::default();
+        for (_, output) in self.outputs {
+            match output {
+                Output::File(path, to) => output_volumes.files.push((path, to)),
+                Output::Zip(to) => output_volumes.system_output = Some(to),
+            }
+        }
+        output_volumes.files = place::grouped(output_volumes.files, |(path, _)| path.clone());
+        if let Some(Work::Image { ports, .. }) = &mut self.work {
+            *ports = self.ports.into_iter().filter_map(|(_, port)| port).collect();
+        }
+        Some(JobSpec {
+            work: self.work?,
+            executor_class,
+            namespace: self.namespace,
+            limits: self.limits,
+            resources: self.resources,
+            env: SecretPairs::new(self.env),
+            artifacts_dir: self.artifacts_dir,
+            input_volumes: InputVolumes::new(
+                self.inputs.into_iter().map(|(_, volume)| volume).collect(),
+            ),
+            output_volumes,
+            publish: self.publish.into_iter().map(|(_, publish)| publish).collect(),
+            ssh: self.ssh,
+            streaming: self.streaming,
+        })
     }
 }

@@ -5,7 +5,7 @@ pub(super) mod access;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::draft::Output;
+use super::builder::Output;
 use super::place::InUse;
 use super::{
     ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, Work,

@@ -1,19 +1,16 @@
 //! The JSON form of a spec: complete, with its secrets.
 //!
 //! It is read by hand, because the messages of a derived reader repeat values, which may be secret, and
-//! tell one mistake at a time.
+//! report one mistake at a time. What is written, and the schema, derive from one type ([`form`]). That reader
+//! and schema have the same keys, and that both accept what is written, is tested. A new field stands in
+//! [`JobSpec`], in its builder, in [`read`] and in [`form`].
 
 mod access;
 mod fields;
+mod form;
 mod read;
-mod schema;
 mod volumes;
-mod write;
 
-#[cfg(test)]
-pub(super) use self::access::{PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
-#[cfg(test)]
-pub(super) use self::read::KEYS;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -21,7 +18,7 @@ use super::check::Form;
 use super::{ClassProfile, JobSpec, SpecErrors};
 
 impl JobSpec {
-    /// Reads the JSON form, and tells everything that is wrong with it.
+    /// Reads the JSON form, and reports everything that is wrong with it.
     ///
     /// ```
     /// use chutes_core::JobSpec;
@@ -67,4 +64,14 @@ impl<'de> Deserialize<'de> for JobSpec {
         let text = Box::<RawValue>::deserialize(from)?;
         read::spec(text.get(), Form::RECORD).map_err(serde::de::Error::custom)
     }
+}
+
+#[cfg(test)]
+pub(super) mod keys {
+    //! All keys that the reader knows.
+
+    pub(in crate::spec) use super::access::{PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
+    pub(in crate::spec) use super::fields::{LIMIT_KEYS, RESOURCE_KEYS};
+    pub(in crate::spec) use super::read::KEYS;
+    pub(in crate::spec) use super::volumes::{INPUT_KEYS, OUTPUT_KEYS};
 }

@@ -1,67 +1,35 @@
-//! A spec without what nobody may see.
+//! The parts of a spec without their secrets.
 
 use super::{
-    InlineZip, InputVolume, InputVolumes, JobSpec, MountedVolume, OutputVolumes, SecretText,
-    SshAccess,
+    InlineZip, InputVolume, InputVolumes, MountedVolume, OutputVolumes, SecretText, SshAccess,
 };
 use crate::{HttpUrl, SecretPairs, Upload, UploadMethod, rule};
 
 /// Stands for a secret.
 const HIDDEN: &str = "…";
 
-impl JobSpec {
-    /// The same spec for a journal or a report: URLs as they are shown, `…` for tokens and for the
-    /// values of variables, headers and form fields, and the size of inline volumes for their contents.
-    /// It has the form of a spec, and tells what was asked for, but it cannot be run again. The data of a
-    /// job, and the arguments of an image, stay as they are.
-    ///
-    /// ```
-    /// use chutes_core::{ImageName, InputVolume, JobSpec};
-    ///
-    /// let spec = JobSpec::builder(ImageName::new("alpine")?)
-    ///     .env("TOKEN", "secret")
-    ///     .input("/volume/x", InputVolume::file("https://storage.test/x?signature=secret")?)
-    ///     .build()?;
-    /// let shown = spec.without_secrets();
-    /// assert_eq!(shown.env.reveal(), [("TOKEN".to_owned(), "…".to_owned())]);
-    /// let InputVolume::File { url, .. } = &shown.input_volumes.iter().next().unwrap().volume else {
-    ///     unreachable!()
-    /// };
-    /// assert_eq!(url.reveal(), "https://storage.test/x?…");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn without_secrets(&self) -> Self {
-        let inputs = self.input_volumes.iter().filter_map(input).collect();
-        let outputs = &self.output_volumes;
-        let files = outputs.files.iter();
-        Self {
-            work: self.work.clone(),
-            executor_class: self.executor_class.clone(),
-            namespace: self.namespace.clone(),
-            limits: self.limits,
-            resources: self.resources,
-            env: names(&self.env),
-            artifacts_dir: self.artifacts_dir.clone(),
-            input_volumes: InputVolumes::new(inputs),
-            output_volumes: OutputVolumes {
-                files: files.filter_map(|(path, to)| Some((path.clone(), upload(to)?))).collect(),
-                system_output: outputs.system_output.as_ref().and_then(upload),
-            },
-            publish: self.publish.clone(),
-            ssh: self.ssh.as_ref().map(ssh),
-            streaming: self.streaming.clone(),
-        }
-    }
-}
-
-fn names(pairs: &SecretPairs) -> SecretPairs {
+/// The names, and `…` for each value.
+pub(super) fn names(pairs: &SecretPairs) -> SecretPairs {
     let hidden = pairs.reveal().iter().map(|(name, _)| (name.clone(), HIDDEN.to_owned()));
     SecretPairs::new(hidden.collect())
 }
 
+/// The inputs as they may be shown.
+pub(super) fn inputs(volumes: &InputVolumes) -> InputVolumes {
+    InputVolumes::new(volumes.iter().filter_map(input).collect())
+}
+
+/// The outputs as they may be shown.
+pub(super) fn outputs(volumes: &OutputVolumes) -> OutputVolumes {
+    let files = volumes.files.iter();
+    OutputVolumes {
+        files: files.filter_map(|(path, to)| Some((path.clone(), upload(to)?))).collect(),
+        system_output: volumes.system_output.as_ref().and_then(upload),
+    }
+}
+
 /// Public keys may be shown. A private one is refused by every way to make a spec but one, its fields.
-fn ssh(access: &SshAccess) -> SshAccess {
+pub(super) fn ssh(access: &SshAccess) -> SshAccess {
     let shown = |key: &String| {
         if rule::has_private_key(key) { HIDDEN.to_owned() } else { key.clone() }
     };

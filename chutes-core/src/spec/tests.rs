@@ -3,6 +3,7 @@
 mod access;
 mod documented;
 mod random;
+mod schema;
 mod volumes;
 
 use proptest::prelude::*;

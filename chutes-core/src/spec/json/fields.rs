@@ -9,11 +9,12 @@ use crate::spec::Resources;
 use crate::{Limits, parse_duration, parse_size};
 
 /// All keys of `limits`.
-pub(super) const LIMIT_KEYS: [&str; 6] =
+pub(in crate::spec) const LIMIT_KEYS: [&str; 6] =
     ["start", "download", "execute", "upload", "streaming_start", "grace"];
 
 /// All keys of `resources`.
-pub(super) const RESOURCE_KEYS: [&str; 5] = ["memory", "cpus", "processes", "shared_memory", "gpu"];
+pub(in crate::spec) const RESOURCE_KEYS: [&str; 5] =
+    ["memory", "cpus", "processes", "shared_memory", "gpu"];
 
 /// Sets the limits that are given.
 pub(super) fn limits(value: Located, limits: &mut Limits, problems: &mut Problems) {

@@ -1,4 +1,4 @@
-//! From JSON to a draft of a spec.
+//! From JSON to a spec: everything that is wrong is reported, each with its path.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::{access, fields, volumes};
 use crate::reader::{self, Fields, Problems, member};
 use crate::spec::check::Form;
-use crate::spec::draft::Draft;
-use crate::spec::{ContainerPath, ImageName, JobSpec, SpecErrors, Work};
+use crate::spec::{ContainerPath, ImageName, JobSpec, JobSpecBuilder, SpecErrors, Work};
 use crate::{JobName, Json};
 
 /// All keys of a spec.
@@ -36,10 +35,9 @@ pub(in crate::spec) const KEYS: [&str; 18] = [
 
 pub(super) fn spec(text: &str, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
     reader::check_object(text)?;
-    let mut problems = Problems::default();
-    let (mut fields, data) = top(text, &mut problems);
-    fields.check_keys(&KEYS, &mut problems);
-    let mut draft = Draft { problems, ..Draft::default() };
+    let mut draft = JobSpecBuilder::default();
+    let (mut fields, data) = top(text, &mut draft.problems);
+    fields.check_keys(&KEYS, &mut draft.problems);
     draft.work = work(&mut fields, data, &mut draft.problems);
     if let Some(ports) = fields.take("ports") {
         draft.ports = access::ports(ports, &mut draft.problems);
@@ -101,7 +99,7 @@ fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Opt
     Some(Work::Image { image, args, network: network.unwrap_or_default(), ports: Vec::new() })
 }
 
-fn rest(fields: &mut Fields, draft: &mut Draft) {
+fn rest(fields: &mut Fields, draft: &mut JobSpecBuilder) {
     let problems = &mut draft.problems;
     if let Some(limits) = fields.take("limits") {
         fields::limits(limits, &mut draft.limits, problems);

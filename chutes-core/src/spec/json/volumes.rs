@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::reader::{Fields, Located, Problems, member};
-use crate::spec::draft::Output;
+use crate::spec::builder::Output;
 use crate::spec::place::{self, OUTPUT, VOLUME};
 use crate::spec::{HubRepository, InputVolume, MountedVolume, RepoType, SecretText};
 use crate::{Sha256Digest, Upload};
 
 /// All keys of each kind of input, after its `type`.
-pub(super) const INPUT_KEYS: [(&str, &[&str]); 4] = [
+pub(in crate::spec) const INPUT_KEYS: [(&str, &[&str]); 4] = [
     ("inline", &["type", "contents"]),
     ("http", &["type", "url", "sha256"]),
     ("zip_url", &["type", "url", "sha256"]),
@@ -17,7 +17,7 @@ pub(super) const INPUT_KEYS: [(&str, &[&str]); 4] = [
 ];
 
 /// All keys of each kind of output, after its `type`.
-pub(super) const OUTPUT_KEYS: [(&str, &[&str]); 4] = [
+pub(in crate::spec) const OUTPUT_KEYS: [(&str, &[&str]); 4] = [
     ("http_put", &["type", "url", "signed_headers"]),
     ("http_post", &["type", "url", "form_fields", "signed_headers"]),
     ("zip_put", &["type", "url", "signed_headers"]),

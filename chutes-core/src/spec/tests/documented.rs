@@ -1,6 +1,6 @@
 //! What `docs/spec.md` says is so.
 
-use super::super::json::{KEYS, PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
+use super::super::json::keys::{KEYS, PORT_KEYS, SSH_KEYS, STREAMING_KEYS};
 use super::super::*;
 use super::EXAMPLE;
 

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::json::KEYS;
+use super::super::json::keys::KEYS;
 use crate::{
     ContainerPath, ExecutorClass, HttpUrl, HubRepository, ImageName, InputVolume, JobName, JobSpec,
     Json, Limits, Port, PortName, Protocol, Publish, PublishedPort, ReadinessPath, RepoType,
