@@ -60,9 +60,8 @@ pub fn main() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
     }
-    #[cfg(feature = "ssh")]
-    if chutes_ssh::sftp::is_wanted() {
-        return chutes_ssh::sftp::main();
+    if let Some(code) = chutes_supervisor::serve_files() {
+        return code;
     }
     let ended = parse().and_then(|arguments| match arguments {
         Some(arguments) => execute(arguments),

@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chutes_core::{JobName, Json, Progress, RunId};
+use chutes_supervisor::RunDirectory;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::port::{RunPort, RunPorts, UnknownPort};
-use crate::run::RunDirectory;
 use crate::state::{MissingState, State};
 
 /// The context of one run, for its job and its hooks. Cheap to clone: clones are of one run.
@@ -83,7 +83,7 @@ impl JobContext {
     /// The directory for small files that are returned with the result, if the run was asked to return
     /// any. An absolute path.
     ///
-    /// A run is asked by the `artifacts_dir` of its spec; see [`Run::of_spec`](crate::Run::of_spec).
+    /// A run is asked by the `artifacts_dir` of its spec; see [`Run::from_spec`](crate::Run::from_spec).
     #[must_use]
     pub fn artifacts_dir(&self) -> Option<PathBuf> {
         Some(self.inner.directory.artifacts()).filter(|path| path.is_dir())

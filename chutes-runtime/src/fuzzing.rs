@@ -9,7 +9,7 @@ use std::io;
 
 /// The frames that a worker and its supervisor send to each other.
 pub fn frames(bytes: &[u8]) -> io::Result<()> {
-    crate::run::worker::fuzz_frames(bytes)
+    chutes_supervisor::worker::protocol::fuzz(bytes)
 }
 
 /// The text of an `authorized_keys` file. The error is what a user would be told.

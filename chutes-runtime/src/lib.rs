@@ -35,12 +35,10 @@ mod data;
 mod definition;
 mod entry;
 mod error;
-mod event;
 mod field_path;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod logs;
 mod port;
 mod registry;
 mod result;
@@ -56,21 +54,14 @@ mod command_line;
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(feature = "container")]
-use chutes_engine as container;
-use chutes_outputs as outputs;
-use chutes_outputs as sink;
-use chutes_process as process;
-use chutes_transfer as address;
-#[cfg(feature = "http")]
-use chutes_volumes as volume;
-
 pub use chutes_core::*;
 #[doc(inline)]
 pub use chutes_macros::{
     job_of_runtime as job, on_shutdown_of_runtime as on_shutdown,
     on_startup_of_runtime as on_startup,
 };
+#[doc(inline)]
+pub use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunDirectoryError, RunError};
 
 #[cfg(all(feature = "command-line", feature = "container"))]
 #[doc(hidden)]
@@ -81,11 +72,8 @@ pub use crate::context::JobContext;
 pub use crate::data::DataError;
 pub use crate::entry::{JobFailure, JobInput, JobOutput, JobReturn};
 pub use crate::error::JobError;
-pub use crate::event::Observer;
 pub use crate::port::{RunPort, UnknownPort};
 pub use crate::registry::{InvalidJobReason, Job, Registry, RegistryError, UnknownJob};
 pub use crate::result::ResultError;
-pub use crate::run::{
-    CancelHandle, CreatedRun, LimitTooLong, Run, RunDirectory, RunDirectoryError, RunError,
-};
+pub use crate::run::{CreatedRun, LimitTooLong, Run};
 pub use crate::state::MissingState;

@@ -8,24 +8,6 @@ use serde::Serialize;
 use self::finite::FiniteCheck;
 use crate::field_path::{at, shown};
 
-/// The largest data and the largest result of a run, in bytes of JSON. What is larger is a file.
-pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
-
-/// A text that is longer than [`MAX_BYTES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{bytes} bytes of JSON are too many; at most {MAX_BYTES} are possible, and files have no limit"
-)]
-pub(crate) struct TooLarge {
-    bytes: usize,
-}
-
-/// Checks the size of data or of a result.
-pub(crate) fn check_size(json: &Json) -> Result<(), TooLarge> {
-    let bytes = json.as_str().len();
-    if bytes > MAX_BYTES { Err(TooLarge { bytes }) } else { Ok(()) }
-}
-
 /// Why a value cannot be the result of a run.
 ///
 /// The run is then `failed` with the message.

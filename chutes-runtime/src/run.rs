@@ -1,60 +1,23 @@
-//! One execution of a job, from `sent` to its outcome.
+//! One run of a job of this program, from `sent` to its outcome.
 
-pub(crate) mod access;
-mod cancel;
-mod complete;
-mod created;
-mod deliver;
-mod directory;
-mod download;
-mod ending;
-mod error;
-#[cfg(feature = "fault-injection")]
-pub(crate) mod fault;
-mod hooks;
-mod journal;
-mod lifecycle;
-mod live;
-mod of_spec;
-pub(crate) mod output;
+mod from_spec;
 mod panic;
-#[cfg_attr(
-    not(feature = "command-line"),
-    expect(dead_code, reason = "only the command line uses it")
-)]
-pub(crate) mod recover;
-#[cfg(feature = "command-line")]
-pub(crate) mod result;
-mod supervise;
 #[cfg(test)]
 mod tests;
-mod user_code;
 pub(crate) mod worker;
 
 use std::fmt;
-use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_compute_horde::CLASSES;
-use chutes_core::{JobSpec, Json, Limits, Outcome, RunId, SinkSpec, Work};
+use chutes_core::{JobSpec, Json, Limits, Outcome, Publish, RunId, SinkSpec, Work};
+use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunError, Supervisor};
 use tokio::runtime::Handle;
 
-pub(crate) use self::access::AccessSettings;
-pub use self::cancel::CancelHandle;
-#[cfg(feature = "command-line")]
-pub(crate) use self::cancel::Urgency;
-pub use self::created::CreatedRun;
-use self::deliver::Sinks;
-use self::directory::RunRoot;
-pub use self::directory::{RunDirectory, RunDirectoryError};
-use self::download::VolumeSettings;
-pub use self::error::{LimitTooLong, RunError};
-use self::journal::{Entry, Journal};
-use crate::address::AddressPolicy;
-use crate::event::Observer;
+use self::worker::LocalStarter;
 use crate::registry::Job;
-use crate::sink;
 
 /// A run that is being put together, then a run.
 ///
@@ -82,22 +45,9 @@ use crate::sink;
 /// # Ok(()) }
 /// ```
 pub struct Run {
-    /// `None` for an image.
-    job: Option<Job>,
-    id: RunId,
-    spec: JobSpec,
-    sinks: Vec<SinkSpec>,
-    #[cfg(feature = "testing")]
-    test_sinks: Vec<Arc<dyn sink::Sink>>,
-    live: bool,
-    directory: PathBuf,
-    access: AccessSettings,
-    /// Which addresses the spec may name.
-    addresses: AddressPolicy,
-    observer: Arc<dyn Observer>,
+    job: Job,
+    attempt: Supervisor,
     runtime: Option<Handle>,
-    cancel: CancelHandle,
-    volume_settings: Option<VolumeSettings>,
 }
 
 impl Run {
@@ -107,32 +57,20 @@ impl Run {
     pub fn new(job: Job, directory: impl Into<PathBuf>) -> Self {
         let limits = Limits::for_timeout(job.timeout());
         let spec = JobSpec { limits, ..JobSpec::job(job.name().clone(), Json::empty_object()) };
-        Self::with(Some(job), spec, directory.into())
+        Self::with(job, spec, directory.into())
     }
 
-    fn with(job: Option<Job>, spec: JobSpec, directory: PathBuf) -> Self {
-        Self {
-            job,
-            id: RunId::from_bytes(uuid::Uuid::now_v7().into_bytes()),
-            spec,
-            sinks: Vec::new(),
-            #[cfg(feature = "testing")]
-            test_sinks: Vec::new(),
-            live: false,
-            directory,
-            access: AccessSettings::default(),
-            addresses: AddressPolicy::default(),
-            observer: Arc::new(()),
-            runtime: None,
-            cancel: CancelHandle::new(),
-            volume_settings: None,
-        }
+    fn with(job: Job, spec: JobSpec, directory: PathBuf) -> Self {
+        let attempt = Supervisor::new(Supervisor::new_id(), spec, directory)
+            .contract(job.contract())
+            .classes(&CLASSES);
+        Self { job, attempt, runtime: None }
     }
 
     /// The id of the run.
     #[must_use]
     pub fn id(&self) -> RunId {
-        self.id
+        self.attempt.id()
     }
 
     /// Sets the directory, for instance to one that is named after the id.
@@ -150,7 +88,7 @@ impl Run {
     /// ```
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = directory.into();
+        self.attempt = self.attempt.directory(directory);
         self
     }
 
@@ -158,7 +96,7 @@ impl Run {
     /// does not fit rejects the run.
     #[must_use]
     pub fn data(mut self, data: Json) -> Self {
-        if let Work::Job { data: current, .. } = &mut self.spec.work {
+        if let Work::Job { data: current, .. } = &mut self.attempt.spec_mut().work {
             *current = data;
         }
         self
@@ -188,13 +126,13 @@ impl Run {
     /// When the execution limit is longer than the one that the job declares, or is `None` although
     /// the job declares one.
     pub fn limits(mut self, limits: Limits) -> Result<Self, LimitTooLong> {
-        if let Some(declared) = self.job.as_ref().and_then(Job::timeout) {
+        if let Some(declared) = self.job.timeout() {
             let wanted = limits.execute;
             if wanted.is_none_or(|wanted| wanted > declared.duration()) {
                 return Err(LimitTooLong { declared: declared.seconds() });
             }
         }
-        self.spec.limits = limits;
+        self.attempt.spec_mut().limits = limits;
         Ok(self)
     }
 
@@ -222,43 +160,21 @@ impl Run {
     /// ```
     #[must_use]
     pub fn sinks(mut self, sinks: Vec<SinkSpec>) -> Self {
-        self.sinks = sinks;
+        self.attempt = self.attempt.sinks(sinks);
         self
     }
 
     /// Sets whether finished output files are delivered while the job goes on. Default no.
     #[must_use]
     pub fn live_delivery(mut self, live: bool) -> Self {
-        self.live = live;
+        self.attempt = self.attempt.live_delivery(live);
         self
     }
 
-    /// Whether files may leave the directory of the run.
-    fn uploads(&self) -> bool {
-        self.job.as_ref().is_none_or(Job::uploads)
-    }
-
-    /// The data of the job; an image has none.
-    fn job_data(&self) -> Json {
-        match &self.spec.work {
-            Work::Job { data, .. } => data.clone(),
-            Work::Image { .. } => Json::null(),
-        }
-    }
-
-    /// Whether files come or go, or others connect.
-    #[cfg(feature = "command-line")]
-    pub(crate) fn has_transfers(&self) -> bool {
-        let has_ssh = self.job.as_ref().is_some_and(|job| job.ports().ssh());
-        let is_reached = has_ssh || self.spec.streaming.is_some();
-        let has_files = !self.sinks.is_empty() || !self.spec.input_volumes.is_empty();
-        has_files || is_reached || self.job.is_none()
-    }
-
-    /// Sets who is told of everything that happens. Default nobody.
+    /// Sets what receives everything that happens. Default nothing.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = observer;
+        self.attempt = self.attempt.observer(observer);
         self
     }
 
@@ -289,7 +205,7 @@ impl Run {
     /// Asks this run to stop, from anywhere, as often as you like: before, while and after it runs.
     #[must_use]
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.clone()
+        self.attempt.cancel_handle()
     }
 
     /// Makes the directory of the run and writes down what was asked for.
@@ -299,39 +215,42 @@ impl Run {
     /// When the class of its spec is unknown, when there is something in the directory, or when it cannot be
     /// made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
-        self.spec.check_class(&CLASSES)?;
-        let wanted = self.places()?;
-        let sinks = Sinks::open(&wanted, &self.directory, &self.addresses)?;
-        #[cfg(feature = "testing")]
-        let sinks = sinks.with(&self.test_sinks);
-        // Afterwards it would be too late to choose another place.
-        sink::check_local(&wanted, &self.directory)?;
-        let directory = RunDirectory::create(&self.directory)?;
-        if self.spec.artifacts_dir.is_some() {
-            directory.make_artifacts()?;
-        }
-        let root = Arc::new(RunRoot::open(&directory)?);
-        let file = root.create_journal().map_err(|error| match error.kind() {
-            // Another run was faster.
-            io::ErrorKind::AlreadyExists => {
-                RunDirectoryError::NotEmpty { path: directory.root().to_owned() }.into()
-            }
-            _ => RunError::Journal(error),
-        })?;
-        deliver::remember(&wanted, &root).map_err(RunError::Journal)?;
-        let mut journal = Journal::new(file);
-        let spec = access::without_private_key(self.spec.without_secrets());
-        let begin = Entry::Run { id: self.id, spec: &spec, uploads: self.uploads() };
-        journal.append(begin).map_err(RunError::Journal)?;
-        Ok(CreatedRun { run: self, directory, root, journal, sinks })
+        Ok(CreatedRun {
+            worker: LocalStarter { job: self.job, runtime: self.runtime },
+            attempt: self.attempt.create()?,
+        })
     }
 
-    /// Where this very run delivers to, also for a process in another directory.
-    fn places(&self) -> Result<Vec<SinkSpec>, RunError> {
-        let here = std::env::current_dir().map_err(RunError::Journal)?;
-        let place =
-            |sink: &SinkSpec| sink.for_run(self.id, &self.spec.target()).in_directory(&here);
-        Ok(self.sinks.iter().map(place).collect())
+    /// Sets the address on which the job opens its ports. Default `127.0.0.1`.
+    #[must_use]
+    pub fn host(mut self, host: IpAddr) -> Self {
+        self.attempt.access_mut().host = host;
+        self
+    }
+
+    /// Opens ports under other numbers than the declared ones. Default none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
+    /// #[chutes_runtime::job(ports = [http("web", 8080)])]
+    /// async fn has_a_free_port(ctx: JobContext) -> Result<u16, JobError> {
+    ///     Ok(ctx.port("web")?.bind_tcp().await?.local_addr()?.port())
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let directory = folder.path().join("run");
+    /// let job = Registry::collect()?.get("has_a_free_port")?.clone();
+    /// let outcome = Run::new(job, directory).publish(vec!["8080:0".parse()?]).execute().await?;
+    /// let number = outcome.endpoints.ports[0].address.port();
+    /// assert_eq!(outcome.result.map(|it| it.to_string()), Some(number.to_string()));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn publish(mut self, publish: Vec<Publish>) -> Self {
+        self.attempt.spec_mut().publish = publish;
+        self
     }
 
     /// Runs the job to its outcome.
@@ -375,10 +294,68 @@ impl Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run")
-            .field("id", &self.id)
-            .field("spec", &self.spec)
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        self.attempt.fmt(f)
     }
+}
+
+/// A run that has its directory and has not started.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use chutes_runtime::{Json, JobContext, JobError, Registry, Run};
+/// #[chutes_runtime::job]
+/// async fn reads_an_input(ctx: JobContext) -> Result<String, JobError> {
+///     Ok(std::fs::read_to_string(ctx.input_dir().join("name.txt"))?)
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let directory = folder.path().join("run");
+/// let job = Registry::collect()?.get("reads_an_input")?.clone();
+/// let created = Run::new(job, directory).create()?;
+/// std::fs::write(created.directory().inputs().join("name.txt"), "Ada")?;
+/// let outcome = created.execute().await;
+/// assert_eq!(outcome.result, Some(Json::parse(r#""Ada""#)?));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct CreatedRun {
+    attempt: chutes_supervisor::CreatedRun,
+    worker: LocalStarter,
+}
+
+impl CreatedRun {
+    /// The directory of the run.
+    #[must_use]
+    pub fn directory(&self) -> &RunDirectory {
+        self.attempt.directory()
+    }
+
+    /// Runs the job to its outcome; see [`Run::execute`].
+    pub async fn execute(self) -> Outcome {
+        self.attempt.supervise(self.worker).await
+    }
+}
+
+/// A run may ask for less time than its job declares, never for more.
+///
+/// ```
+/// # use chutes_runtime::{JobContext, JobError};
+/// use chutes_runtime::{Limits, Registry, Run};
+///
+/// #[chutes_runtime::job(timeout = "1m")]
+/// async fn may_take_a_minute(_ctx: JobContext) -> Result<(), JobError> {
+///     Ok(())
+/// }
+///
+/// let run = Run::new(Registry::collect()?.get("may_take_a_minute")?.clone(), "runs/first");
+/// let error = run.limits(Limits::default()).unwrap_err();
+/// assert_eq!(error.to_string(), "a run may not take longer than its job declares: 1m");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a run may not take longer than its job declares: {}", chutes_core::HumanDuration(std::time::Duration::from_secs(*declared)))]
+pub struct LimitTooLong {
+    /// The limit of the job, in seconds.
+    pub declared: u64,
 }

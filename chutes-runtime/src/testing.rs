@@ -20,37 +20,22 @@
 #![cfg_attr(feature = "testing", doc = include_str!("testing/module.md"))]
 
 #[cfg(feature = "testing")]
-mod cancel;
-#[cfg(feature = "testing")]
-mod execution;
-#[cfg(feature = "testing")]
-mod finished;
-#[cfg(feature = "testing")]
-mod run;
-#[cfg(feature = "testing")]
-mod sink;
-#[cfg(test)]
-#[cfg(feature = "testing")]
-mod tests;
+mod kit;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use chutes_core::{JobName, Json, Port, Progress, RunId};
+use chutes_supervisor::{RunDirectory, RunDirectoryError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "testing")]
-pub use self::finished::FinishedRun;
-#[cfg(feature = "testing")]
-pub use self::run::TestRun;
-#[cfg(feature = "testing")]
-pub use self::sink::TestSink;
+pub use self::kit::{FinishedRun, TestRun, TestSink};
 use crate::context::{Inner, JobContext};
 use crate::definition::StateValue;
 use crate::port::RunPorts;
-use crate::run::{RunDirectory, RunDirectoryError};
 use crate::state::State;
 
 /// A context with its directories below `directory`, which must be empty. Nobody cancels it but the

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::net::IpAddr;
 
 use chutes_core::{JobSpec, Publish, SshAccess};
+use chutes_supervisor::{AccessSettings, check_keys};
 use clap::Args;
 
 use super::input::bounded;
 use super::problem::Problem;
-use crate::run::AccessSettings;
 
 /// The most that is read from a file with public keys, in MiB.
 const MAX_KEYS_MIB: u64 = 1;
@@ -98,17 +98,9 @@ fn read(given: &str) -> Result<String, Problem> {
 }
 
 /// Keys that cannot be read are a mistake of the command line, not of the run.
-#[cfg(feature = "ssh")]
 fn check(spec: &JobSpec) -> Result<(), Problem> {
     let keys = spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned()).collect::<Vec<_>>();
-    let checked = chutes_ssh::AuthorizedKeys::parse(&keys);
-    checked.map(drop).map_err(|error| Problem::bad_request(&error))
-}
-
-#[cfg(not(feature = "ssh"))]
-#[expect(clippy::unnecessary_wraps, reason = "with SSH there may be a problem")]
-fn check(_: &JobSpec) -> Result<(), Problem> {
-    Ok(())
+    check_keys(&keys).map_err(Problem::wrong)
 }
 
 /// A name or an address, as it can stand in a certificate and in a command.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chutes_core::{parse_duration, parse_size};
+use chutes_supervisor::logs::LogCap;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::access::AccessArguments;
 use super::observe::EventTarget;
 use super::specs::{AddressArguments, VolumeArguments};
-use crate::logs::LogCap;
 
 /// Runs the jobs of this binary
 #[derive(Debug, Parser)]

@@ -14,9 +14,8 @@ pub type Done = Result<ExitCode, Problem>;
 
 /// Carries a command out, from its arguments to the exit code of the process.
 pub fn main(command: impl FnOnce() -> Result<Done, clap::Error>) -> std::process::ExitCode {
-    #[cfg(feature = "ssh")]
-    if chutes_ssh::sftp::is_wanted() {
-        return chutes_ssh::sftp::main();
+    if let Some(code) = chutes_supervisor::serve_files() {
+        return code;
     }
     let done = match command() {
         Ok(done) => done,

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use chutes_core::{
     Escaped, Event, HumanDuration, HumanSize, PortAddress, Progress, RunEvent, SshEndpoint,
 };
+use chutes_supervisor::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{Paint, is_fancy};
-use crate::event::Observer;
 
 /// The shortest time between two lines of progress where there is no bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);

@@ -5,7 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use chutes_compute_horde::CLASSES;
 use chutes_core::{ExitCode, JobSpec, Work};
+use chutes_engine::{EngineSettings, Pull};
+use chutes_supervisor::Supervisor;
+use chutes_supervisor::logs::LogCap;
+use chutes_supervisor::worker::ContainerStarter;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
@@ -14,9 +19,6 @@ use super::observe::EventTarget;
 use super::problem::Problem;
 use super::session::{self, Session};
 use super::specs::{self, VolumeArguments};
-use crate::container::{EngineSettings, Pull};
-use crate::logs::LogCap;
-use crate::run::Run;
 
 /// The arguments of `chutes exec`.
 #[derive(Debug, Args)]
@@ -82,11 +84,15 @@ fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, P
     let name = spec.target().short_name().to_owned();
     let title = format!("image `{}`", spec.target());
     arguments.access.apply(&mut spec)?;
-    let run = Run::of_image(spec, "")
+    let attempt = Supervisor::new(Supervisor::new_id(), spec, "")
+        .classes(&CLASSES)
         .access(arguments.access.settings())
-        .addresses(arguments.volumes.addresses.policy())
-        .volume_settings(arguments.volumes.settings()?);
-    let directory = session::directory(arguments.run_dir.clone(), &name, run.id());
+        .addresses(arguments.volumes.addresses.policy());
+    let attempt = match arguments.volumes.settings()? {
+        Some(settings) => attempt.volume_settings(settings),
+        None => attempt,
+    };
+    let directory = session::directory(arguments.run_dir.clone(), &name, attempt.id());
     let session = Session {
         title,
         events: arguments.events.clone(),
@@ -95,9 +101,7 @@ fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, P
         json: arguments.json,
     };
     let engine = EngineSettings { pull: arguments.pull, ..EngineSettings::default() };
-    session.run(run.directory(directory), async |created, spawn| {
-        Box::pin(created.execute_in_container(engine, spawn)).await
-    })
+    session.run(attempt.directory(directory), |output| ContainerStarter { engine, output })
 }
 
 /// Never returns when it succeeds.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chutes_core::{Event, RunEvent};
 
-use crate::event::Observer;
+use chutes_supervisor::Observer;
 
 /// How many events may wait. A reader that is slower than that misses some, which the numbers of the
 /// events show. It never misses a change of status or the outcome.

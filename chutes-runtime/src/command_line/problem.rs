@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io::Write;
 
 use chutes_core::ExitCode;
+use chutes_supervisor::{RunDirectoryError, RunError};
 
 use super::terminal::Paint;
-use crate::run::{RunDirectoryError, RunError};
 
 /// Why a command could not be carried out. No run was made.
 #[derive(Debug)]

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chutes_core::{ExitCode, Outcome, OutputFile, SinkReport};
+use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
+use chutes_supervisor::{CancelHandle, RunDirectory, Urgency};
+use chutes_transfer::AddressPolicy;
 use tokio::runtime::Runtime;
 
 use super::arguments;
@@ -14,9 +17,6 @@ use super::problem::Problem;
 use super::session::{Watching, finish, runtime};
 use super::signals::Signals;
 use super::terminal::Paint;
-use crate::address::AddressPolicy;
-use crate::run::recover::{Found, RecoverError, Unfinished, find};
-use crate::run::{CancelHandle, RunDirectory, Urgency};
 
 /// Recovers one run, or all runs of a folder. The exit code is that of the run, or of the first whose
 /// code is not 0.

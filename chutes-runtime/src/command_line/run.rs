@@ -1,6 +1,8 @@
 //! `run`: one run of one job, in a process of its own.
 
 use chutes_core::{ExitCode, JobSpec, Limits, Work};
+use chutes_supervisor::Supervisor;
+use chutes_supervisor::worker::{ProcessStarter, Program};
 
 use super::describe::find;
 use super::problem::Problem;
@@ -12,7 +14,7 @@ use crate::run::Run;
 /// Carries the command out, up to the exit code of its outcome.
 pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<ExitCode, Problem> {
     let job = find(registry, &arguments.job)?;
-    let run = prepare(job, arguments)?;
+    let attempt = prepare(job, arguments)?;
     let session = Session {
         title: format!("`{}`", job.name()),
         events: arguments.events.clone(),
@@ -20,10 +22,10 @@ pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<Exi
         log_cap: arguments.log_limit.unwrap_or_default(),
         json: arguments.json,
     };
-    session.run(run, async |created, spawn| created.execute_in_process(spawn).await)
+    session.run(attempt, |output| ProcessStarter { program: Program::This, output })
 }
 
-fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
+fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Supervisor, Problem> {
     let mut spec = spec(job, arguments)?;
     let limits = &mut spec.limits;
     limits.start = arguments.start_limit.unwrap_or(limits.start);
@@ -34,18 +36,20 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Run, Problem> {
     *memory = arguments.memory_limit.or(*memory);
     arguments.access.apply(&mut spec)?;
     offers_ssh(job, &spec)?;
-    let run = Run::of_spec(job.clone(), spec, "").map_err(|error| Problem::bad_request(&error))?;
-    let id = run.id();
-    let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), id);
-    let run = run
+    let run =
+        Run::from_spec(job.clone(), spec, "").map_err(|error| Problem::bad_request(&error))?;
+    let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), run.id());
+    let attempt = run
+        .into_attempt()
         .directory(directory)
         .access(arguments.access.settings())
         .addresses(arguments.volumes.addresses.policy())
         .more_sinks(sinks::wanted(job, arguments)?)
         .live_delivery(arguments.live);
-    #[cfg(feature = "http")]
-    let run = run.volume_settings(arguments.volumes.settings()?);
-    Ok(run)
+    Ok(match arguments.volumes.settings()? {
+        Some(settings) => attempt.volume_settings(settings),
+        None => attempt,
+    })
 }
 
 /// A key for a job that nobody can log in to is a mistake.

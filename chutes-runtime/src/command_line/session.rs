@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_core::{ExitCode, Outcome, RunId};
+use chutes_supervisor::logs::LogCap;
+use chutes_supervisor::worker::{OutputSettings, StartWorker};
+use chutes_supervisor::{Observer, RunDirectoryError, RunError, Supervisor, returned};
 use tokio::runtime::{Builder, Runtime};
 
 use super::console::{Console, Stream};
@@ -13,10 +16,6 @@ use super::observe::{All, EventTarget, Forwarded, Forwarder};
 use super::problem::Problem;
 use super::signals::Signals;
 use super::{recover, report};
-use crate::event::Observer;
-use crate::logs::LogCap;
-use crate::run::worker::Spawn;
-use crate::run::{CreatedRun, Run, RunDirectoryError, RunError};
 
 /// What the user wants to see of a run.
 pub(super) struct Session {
@@ -35,23 +34,23 @@ pub(super) fn directory(given: Option<PathBuf>, name: &str, run_id: RunId) -> Pa
 }
 
 impl Session {
-    /// Takes the run to its outcome, by `execute`, and tells how it ended.
-    pub(super) fn run(
+    /// Takes the run to its outcome, with this worker, and tells how it ended.
+    pub(super) fn run<W: StartWorker + 'static>(
         &self,
-        run: Run,
-        execute: impl AsyncFnOnce(CreatedRun, Spawn) -> Outcome,
+        attempt: Supervisor,
+        worker: impl FnOnce(OutputSettings) -> W,
     ) -> Result<ExitCode, Problem> {
         let platform = |error: io::Error| Problem::platform(&error);
-        let runtime = runtime(run.has_transfers()).map_err(platform)?;
+        let runtime = runtime(attempt.has_transfers()).map_err(platform)?;
         let console = Arc::new(Console::open().map_err(platform)?);
         let watching = Watching::start(&console, self.events.as_ref()).map_err(platform)?;
         let (observer, forwarded) = (watching.observer, watching.forwarded);
-        let artifacts_dir = run.artifacts_dir();
-        let run = run.observer(Arc::new(observer));
-        let cancel = run.cancel_handle();
+        let artifacts_dir = attempt.artifacts_dir();
+        let attempt = attempt.observer(Arc::new(observer));
+        let cancel = attempt.cancel_handle();
         // From here on a signal cancels the run, also when it comes before the run begins.
         let signals = listen(&runtime).map_err(platform)?;
-        let created = match run.create() {
+        let created = match attempt.create() {
             Ok(created) => created,
             Err(error) => {
                 console.close();
@@ -60,10 +59,10 @@ impl Session {
         };
         let directory = created.directory().clone();
         console.print(&format!("running {} in {}\n", self.title, directory.root().display()));
-        let spawn = self.spawn(&console).map_err(platform)?;
+        let worker = worker(self.output(&console).map_err(platform)?);
         let outcome = runtime.block_on(async {
             let cancelling = tokio::spawn(signals.cancel(cancel));
-            let outcome = execute(created, spawn).await;
+            let outcome = created.supervise(worker).await;
             cancelling.abort();
             outcome
         });
@@ -75,7 +74,7 @@ impl Session {
         console.close();
         finish(&console, &outcome, self.json)?;
         if let Some(path) = &self.result {
-            crate::run::result::write(path, &outcome, &directory, artifacts_dir.as_ref())
+            returned::write(path, &outcome, &directory, artifacts_dir.as_ref())
                 .map_err(|error| Problem::platform(&error))?;
         }
         runtime.shutdown_background();
@@ -84,11 +83,11 @@ impl Session {
 
     /// Where the output of the job is shown. With `--json` nothing but the outcome may come to standard
     /// output, so that the job's output goes to standard error.
-    fn spawn(&self, console: &Arc<Console>) -> io::Result<Spawn> {
+    fn output(&self, console: &Arc<Console>) -> io::Result<OutputSettings> {
         let stdout = if self.json { Stream::Stderr } else { Stream::Stdout };
         let stdout = Box::new(console.output(stdout)?);
         let stderr = Box::new(console.output(Stream::Stderr)?);
-        Ok(Spawn { log_cap: self.log_cap, stdout, stderr })
+        Ok(OutputSettings { log_cap: self.log_cap, stdout, stderr })
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::run::CancelHandle;
+use chutes_supervisor::CancelHandle;
 
 /// The signals that cancel a run: SIGINT and SIGTERM, also as process 1, where they do nothing by
 /// default; and SIGHUP (a closed terminal), unless whoever started the run (`nohup`) has it ignored.

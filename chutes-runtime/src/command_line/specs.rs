@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use chutes_compute_horde::{CLASSES, read_spec};
 use chutes_core::JobSpec;
+use chutes_supervisor::{VolumeSettings, volume_settings};
+use chutes_transfer::{AddressPolicy, AddressRange};
 use clap::{Args, ValueHint};
 
 use super::input::bounded;
 use super::problem::Problem;
-use crate::address::{AddressPolicy, AddressRange};
 
 /// The longest spec that is read, in MiB: inline volumes are part of it.
 const MAX_MIB: u64 = 256;
@@ -53,24 +54,9 @@ impl AddressArguments {
 
 impl VolumeArguments {
     /// The settings that they stand for.
-    #[cfg(feature = "http")]
-    pub(super) fn settings(&self) -> Result<crate::volume::Settings, Problem> {
-        let mut settings = crate::volume::Settings::from_environment()
-            .map_err(|error| Problem::bad_request(&error))?;
-        if let Some(cache) = &mut settings.cache {
-            if let Some(dir) = &self.cache_dir {
-                cache.dir.clone_from(dir);
-            }
-            cache.max_bytes = self.cache_size.unwrap_or(cache.max_bytes);
-        }
-        if self.no_cache {
-            settings.cache = None;
-        }
-        #[cfg(feature = "fault-injection")]
-        if let Some(times) = crate::run::fault::download_retries() {
-            settings.retry.delays = settings.retry.delays.with_max_times(times);
-        }
-        Ok(settings)
+    pub(super) fn settings(&self) -> Result<Option<VolumeSettings>, Problem> {
+        let (dir, size) = (self.cache_dir.clone(), self.cache_size);
+        volume_settings(dir, size, !self.no_cache).map_err(|error| Problem::bad_request(&error))
     }
 
     /// The same arguments for another program.

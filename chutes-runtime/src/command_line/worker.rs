@@ -4,11 +4,12 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use chutes_supervisor::worker::WORKER_ARGUMENT;
 use tokio::runtime::Builder;
 
 use super::logging;
 use crate::registry::Registry;
-use crate::run::worker::{WORKER_ARGUMENT, child};
+use crate::run::worker::child;
 
 /// Whether this process is the worker of a run.
 pub(super) fn is_wanted() -> bool {

@@ -1,5 +1,8 @@
 //! Runs in one process, on a virtual clock: time passes only when nothing else can happen.
 
+#[cfg(feature = "http")]
+mod delivery;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,10 +10,10 @@ use std::time::Duration;
 use chutes_core::{
     EndStatus, Event, FailureKind, JobSpec, Json, Limits, Outcome, Phase, RunEvent, Status,
 };
+use chutes_supervisor::Observer;
 use tokio::time::{Instant, sleep};
 
 use super::{CancelHandle, Run, RunError};
-use crate::event::Observer;
 use crate::registry::{Job, Registry};
 use crate::{JobContext, JobError, job};
 
@@ -122,7 +125,7 @@ fn a_run_of_an_unknown_class_is_not_begun() {
     let folder = tempfile::tempdir().unwrap();
     let work = job("sleeps");
     let built = JobSpec::builder(work.name().clone()).executor_class("of.another.machine").build();
-    let run = Run::of_spec(work, built.unwrap(), folder.path().join("run")).unwrap();
+    let run = Run::from_spec(work, built.unwrap(), folder.path().join("run")).unwrap();
     let error = run.create().unwrap_err();
     assert!(matches!(error, RunError::Spec(_)), "{error:?}");
     assert!(error.to_string().contains("there is no class `of.another.machine`"), "{error}");

@@ -7,19 +7,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chutes_core::{FailureKind, Progress};
+use chutes_process::{Sessions, die_with_supervisor};
+use chutes_supervisor::RunDirectory;
+use chutes_supervisor::worker::protocol::{Connection, Order, Report, SetupFrame, VERSION};
+use chutes_supervisor::worker::{ABORT_TIME, Setup, StepFailure, StepResult};
 use rustix::process::{Pid, Signal, kill_current_process_group};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::local::ABORT_TIME;
-use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
-use super::session::{self, Session, Setup};
-use super::step::{StepFailure, StepResult};
-use crate::process::{Sessions, die_with_supervisor};
+use super::session::{self, Session};
 use crate::registry::Registry;
-use crate::run::RunDirectory;
 
 /// The shortest time between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(20);

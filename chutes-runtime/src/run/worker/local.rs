@@ -1,33 +1,56 @@
 //! User code in this process: tasks on a tokio runtime.
 
 use std::future::ready;
-use std::time::Duration;
+use std::io;
 
 use chutes_core::{FailureKind, Progress};
 use chutes_ports::{Connector, SocketOwner};
+use chutes_supervisor::worker::{
+    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Setup, StartWorker, Step, StepEnd,
+    StepFailure, StepResult, Worker, WorkerContext,
+};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use super::session::{self, Session, Setup};
-use super::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, StepFailure, StepResult, Worker,
-};
+use super::session::{self, Session};
 use crate::registry::Job;
 
-/// How long a task that is aborted may take to notice. One that takes longer never yields.
-pub(super) const ABORT_TIME: Duration = Duration::from_millis(500);
+/// Starts user code as tasks of this process.
+#[derive(Debug)]
+pub(crate) struct LocalStarter {
+    /// The job.
+    pub(crate) job: Job,
+    /// The runtime for user code; `None` is the one that the supervisor runs on.
+    pub(crate) runtime: Option<Handle>,
+}
+
+impl StartWorker for LocalStarter {
+    fn is_isolated(&self) -> bool {
+        false
+    }
+
+    fn start(
+        self: Box<Self>,
+        context: WorkerContext,
+    ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
+        Box::pin(async move {
+            let runtime = self.runtime.unwrap_or_else(Handle::current);
+            Ok(Box::new(LocalWorker::new(self.job, context.setup, runtime)) as Box<dyn Worker>)
+        })
+    }
+}
 
 /// User code as tasks of this process. A task that never yields cannot be removed.
-pub(crate) struct LocalWorker {
+struct LocalWorker {
     session: Session,
     runtime: Handle,
     task: Option<JoinHandle<StepResult>>,
 }
 
 impl LocalWorker {
-    pub(crate) fn new(job: Job, setup: Setup, runtime: Handle) -> Self {
+    fn new(job: Job, setup: Setup, runtime: Handle) -> Self {
         Self { session: Session::new(job, setup), runtime, task: None }
     }
 }

@@ -4,34 +4,20 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Json, PortAddress, Progress, RunId};
+use chutes_core::{FailureKind, Json, Progress};
+use chutes_supervisor::check_size;
+use chutes_supervisor::worker::{Hooks, Setup, Step, StepFailure, StepResult};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::step::{Hooks, Step, StepFailure, StepResult};
 use crate::context::{Inner, JobContext};
 use crate::definition::{BoxFuture, PreparedJob, WorkError};
 use crate::error::ErrorText;
 use crate::port::RunPorts;
-use crate::process::Sessions;
 use crate::registry::{self, Job};
-use crate::result::check_size;
-use crate::run::RunDirectory;
 use crate::run::panic::{CatchPanic, CaughtPanic};
 use crate::state::State;
-
-/// What user code has to know of its run.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) run_id: RunId,
-    pub(crate) data: Json,
-    pub(crate) directory: RunDirectory,
-    pub(crate) ports: Vec<PortAddress>,
-    /// The processes of those who log in, for the one who looks after the job's.
-    pub(crate) sessions: Sessions,
-    pub(crate) attempt: u32,
-}
 
 /// The hooks of this binary.
 pub(crate) fn hooks() -> Hooks {

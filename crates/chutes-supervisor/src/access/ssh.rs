@@ -1,0 +1,129 @@
+//! SSH into a run.
+
+#[cfg_attr(not(feature = "container"), path = "ssh/no_container.rs")]
+mod container;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chutes_core::{EventReporter, Failure, RunId, SecretPairs, SshEndpoint};
+use chutes_ports::{Claims, variables};
+use chutes_process::Sessions;
+pub(super) use chutes_ssh::AuthorizedKeys as Keys;
+use chutes_ssh::{
+    ProcessBackend, ProcessBackendSetup, SessionBackend, SshLimits, SshServer, SshSettings, sftp,
+};
+
+use super::{AccessSettings, invalid};
+use crate::worker::{Isolation, Worker};
+use crate::{RunDirectory, Supervisor};
+
+/// The public keys in these texts.
+pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
+    Keys::parse(texts).map_err(|error| invalid(error.to_string()))
+}
+
+/// Checks public keys, each text with one or more lines as in `authorized_keys`.
+///
+/// # Errors
+///
+/// With what is wrong with the first that cannot be used.
+pub fn check_keys(texts: &[String]) -> Result<(), String> {
+    Keys::parse(texts).map(drop).map_err(|error| error.to_string())
+}
+
+/// Serves files to a client of SFTP, if that is what this process was started for by an SSH session. To be
+/// called first in `main`.
+#[must_use]
+pub fn serve_files() -> Option<ExitCode> {
+    sftp::is_wanted().then(sftp::main)
+}
+
+/// What is needed to let clients in, apart from the worker.
+pub(super) struct Plan {
+    keys: Keys,
+    keep_alive: bool,
+    run_id: RunId,
+    env: SecretPairs,
+    artifacts_dir: Option<String>,
+}
+
+/// The server of a run.
+pub(super) struct Server {
+    server: SshServer,
+    keep_alive: bool,
+}
+
+impl Plan {
+    pub(super) fn new(run: &Supervisor, keys: Keys) -> Self {
+        Self {
+            keys,
+            keep_alive: run.spec.ssh.as_ref().is_some_and(|ssh| ssh.keep_alive),
+            run_id: run.run_id,
+            env: run.spec.env.clone(),
+            artifacts_dir: run.spec.artifacts_dir.as_ref().map(|path| path.as_str().to_owned()),
+        }
+    }
+
+    /// Listens from now on.
+    pub(super) fn start(
+        self,
+        settings: &AccessSettings,
+        claims: &mut Claims,
+        worker: &dyn Worker,
+        directory: &RunDirectory,
+        sessions: Sessions,
+        events: EventReporter,
+    ) -> io::Result<Server> {
+        let listener = claims.take_ssh();
+        let listener = listener.ok_or_else(|| io::Error::other("its port is not there"))?;
+        let (public_host, limits) = (settings.public_host(), SshLimits::default());
+        let ports = claims.job_ports();
+        let connector = worker.connector();
+        let backend: Arc<dyn SessionBackend> = match worker.isolation() {
+            Isolation::Container(handle) => container::backend(
+                handle,
+                connector,
+                ports,
+                directory,
+                self.artifacts_dir.as_deref(),
+                sessions,
+            ),
+            Isolation::None | Isolation::Process => {
+                Arc::new(ProcessBackend::new(ProcessBackendSetup {
+                    run_id: self.run_id,
+                    directory: directory.root().to_owned(),
+                    env: self.env,
+                    variables: variables(&ports),
+                    connector,
+                    ports,
+                    sessions,
+                }))
+            }
+        };
+        let settings = SshSettings { keys: self.keys, public_host, limits };
+        let server = SshServer::start(listener, settings, backend, events)?;
+        Ok(Server { server, keep_alive: self.keep_alive })
+    }
+}
+
+impl Server {
+    /// How it is reached.
+    pub(super) fn endpoint(&self) -> SshEndpoint {
+        self.server.endpoint()
+    }
+
+    /// Waits until no client is logged in, if the run should wait for that.
+    pub(super) async fn unused(&self) {
+        if self.keep_alive {
+            // A server that is gone has no clients any more.
+            let _ = self.server.open_sessions().wait_for(|open| *open == 0).await;
+        }
+    }
+
+    /// Ends all sessions and what they have started. Returns warnings.
+    pub(super) async fn stop(self) -> Vec<String> {
+        self.server.stop().await
+    }
+}

@@ -1,0 +1,76 @@
+//! Stands for SSH in a program that was built without it.
+
+use std::convert::Infallible;
+use std::io;
+use std::process::ExitCode;
+
+use chutes_core::{EventReporter, Failure, SshEndpoint};
+use chutes_ports::Claims;
+use chutes_process::Sessions;
+
+use super::{AccessSettings, invalid};
+use crate::worker::Worker;
+use crate::{RunDirectory, Supervisor};
+
+/// No client can log in.
+pub(super) type Keys = Infallible;
+
+/// Refuses keys.
+pub(super) fn read_keys(_: &[String]) -> Result<Option<Keys>, Failure> {
+    Err(invalid(
+        "this program was built without SSH: enable the feature `ssh` of the crate `chutes`",
+    ))
+}
+
+/// Keys are looked at when a run is refused for them.
+///
+/// # Errors
+///
+/// None.
+pub fn check_keys(_: &[String]) -> Result<(), String> {
+    Ok(())
+}
+
+/// No session starts this program.
+#[must_use]
+pub const fn serve_files() -> Option<ExitCode> {
+    None
+}
+
+/// There is no server to plan.
+pub(super) struct Plan(Infallible);
+
+/// There is no server.
+pub(super) struct Server(Infallible);
+
+impl Plan {
+    pub(super) fn new(_: &Supervisor, keys: Keys) -> Self {
+        Self(keys)
+    }
+
+    pub(super) fn start(
+        self,
+        _: &AccessSettings,
+        _: &mut Claims,
+        _: &dyn Worker,
+        _: &RunDirectory,
+        _: Sessions,
+        _: EventReporter,
+    ) -> io::Result<Server> {
+        Ok(Server(self.0))
+    }
+}
+
+impl Server {
+    pub(super) fn endpoint(&self) -> SshEndpoint {
+        match self.0 {}
+    }
+
+    pub(super) fn unused(&self) -> std::future::Ready<()> {
+        match self.0 {}
+    }
+
+    pub(super) fn stop(self) -> std::future::Ready<Vec<String>> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,112 @@
+//! Requests over TLS to a job that serves HTTP.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use chutes_core::{
+    Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol, StreamingEndpoint, Work,
+};
+use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy};
+use chutes_ports::{Claims, Connector};
+
+use super::{AccessSettings, invalid};
+use crate::Supervisor;
+
+/// The port at which an image serves unless its spec says otherwise, as in ComputeHorde.
+const PORT_OF_IMAGES: u16 = 8_000;
+
+/// What is needed to open the front, apart from the worker.
+pub(super) struct Plan {
+    port: PortAddress,
+    client_certificate: Option<String>,
+}
+
+impl Plan {
+    /// What the spec asks for, if it does.
+    pub(super) fn wanted(run: &Supervisor, claims: &Claims) -> Result<Option<Self>, Failure> {
+        let Some(streaming) = &run.spec.streaming else { return Ok(None) };
+        let ports = claims.job_ports();
+        let port = match (&streaming.port, &run.spec.work) {
+            (Some(name), _) => named(&ports, name)?,
+            (None, Work::Image { .. }) => of_image(ports)?,
+            (None, Work::Job { .. }) => only_http(ports)?,
+        };
+        Ok(Some(Self { port, client_certificate: streaming.client_certificate.clone() }))
+    }
+
+    /// Takes a port for the front, and makes its certificate. Nobody is served yet.
+    pub(super) fn open(
+        self,
+        settings: &AccessSettings,
+        connector: Connector,
+    ) -> Result<Streaming, Failure> {
+        let settings = FrontSettings {
+            listen: SocketAddr::new(settings.host, settings.streaming_port),
+            public_host: settings.public_host(),
+            client_certificate: self.client_certificate,
+            limits: FrontLimits::default(),
+        };
+        let upstream = Upstream { connector, port: self.port };
+        let front = Front::open(&settings, upstream.clone()).map_err(|error| {
+            let kind = match error {
+                FrontError::Listen { .. } => FailureKind::PortUnavailable,
+                _ => FailureKind::InvalidSpec,
+            };
+            Failure::new(kind, error.to_string()).in_phase(Phase::Start)
+        })?;
+        Ok(Streaming { front, upstream })
+    }
+}
+
+/// The front of a run, and the job behind it.
+pub(super) struct Streaming {
+    front: Front,
+    upstream: Upstream,
+}
+
+impl Streaming {
+    /// Waits until the job serves requests.
+    pub(super) async fn ready(&self) {
+        healthy(&self.upstream).await;
+    }
+
+    /// Lets clients in.
+    pub(super) fn serve(&mut self) -> StreamingEndpoint {
+        self.front.serve();
+        self.front.endpoint()
+    }
+
+    /// Ends all connections.
+    pub(super) async fn stop(self) {
+        self.front.stop().await;
+    }
+}
+
+fn named(ports: &[PortAddress], name: &PortName) -> Result<PortAddress, Failure> {
+    let found = ports.iter().find(|port| port.port.name() == name).cloned();
+    found.ok_or_else(|| invalid(format!("streaming is for port `{name}`, which is not declared")))
+}
+
+/// The port of an image that serves, declared or not: it need not be open to anybody else.
+fn of_image(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {
+    let is_it = |port: &PortAddress| port.port.number().get() == PORT_OF_IMAGES;
+    if let Some(declared) = ports.into_iter().find(is_it) {
+        return Ok(declared);
+    }
+    let port = Port::of_image("streaming", PORT_OF_IMAGES.into(), Protocol::Http);
+    let port = port.map_err(|error| invalid(error.to_string()))?;
+    Ok(PortAddress { port, address: (Ipv4Addr::LOCALHOST, PORT_OF_IMAGES).into() })
+}
+
+fn only_http(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {
+    let is_http = |port: &PortAddress| port.port.protocol() == Protocol::Http;
+    let mut http = ports.into_iter().filter(is_http);
+    match (http.next(), http.next()) {
+        (Some(port), None) => Ok(port),
+        (None, _) => {
+            Err(invalid("streaming needs a port of protocol `http`, and the job has none"))
+        }
+        (Some(_), Some(_)) => Err(invalid(
+            "the job has several ports of protocol `http`: say which by `streaming.port`",
+        )),
+    }
+}

@@ -1,0 +1,47 @@
+//! Stands for streaming in a program that was built without it.
+
+use std::convert::Infallible;
+use std::future::Ready;
+
+use chutes_core::{Failure, StreamingEndpoint};
+use chutes_ports::{Claims, Connector};
+
+use super::{AccessSettings, invalid};
+use crate::Supervisor;
+
+/// There is no front to plan.
+pub(super) struct Plan(Infallible);
+
+/// There is no front.
+pub(super) struct Streaming(Infallible);
+
+impl Plan {
+    /// Refuses a run that wants to serve requests.
+    pub(super) fn wanted(run: &Supervisor, _: &Claims) -> Result<Option<Self>, Failure> {
+        match run.spec.streaming {
+            Some(_) => Err(invalid(
+                "this program was built without streaming: enable the feature `streaming` of the crate \
+                 `chutes`",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn open(self, _: &AccessSettings, _: Connector) -> Result<Streaming, Failure> {
+        Ok(Streaming(self.0))
+    }
+}
+
+impl Streaming {
+    pub(super) fn ready(&self) -> Ready<()> {
+        match self.0 {}
+    }
+
+    pub(super) fn serve(&mut self) -> StreamingEndpoint {
+        match self.0 {}
+    }
+
+    pub(super) fn stop(self) -> Ready<()> {
+        match self.0 {}
+    }
+}

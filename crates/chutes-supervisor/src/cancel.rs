@@ -1,0 +1,108 @@
+//! Asking a run to stop, and how urgently.
+
+use tokio::sync::watch;
+
+/// How urgently a run is asked to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Not at all.
+    #[default]
+    None,
+    /// The job is told and has its grace.
+    Graceful,
+    /// Now: no grace, no shutdown hooks. Outputs are still collected.
+    Now,
+    /// Collecting is given up, too.
+    GiveUp,
+}
+
+/// Asks a run to stop. Clones ask the same run.
+///
+/// Asking decides nothing by itself: a job that has ended already stays as it ended.
+///
+/// ```
+/// use chutes_core::{JobName, JobSpec, Json};
+/// use chutes_supervisor::Supervisor;
+///
+/// let spec = JobSpec::job(JobName::new("train")?, Json::empty_object());
+/// let attempt = Supervisor::new(Supervisor::new_id(), spec, "runs/first");
+/// let cancel = attempt.cancel_handle();
+/// cancel.cancel();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CancelHandle {
+    sender: watch::Sender<Urgency>,
+}
+
+impl Default for CancelHandle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CancelHandle {
+    #[must_use]
+    /// Asks a run that is not there yet.
+    pub fn new() -> Self {
+        Self { sender: watch::Sender::new(Urgency::None) }
+    }
+
+    /// Asks the run to stop: the job is told and has its grace (default 30 seconds). Asking again
+    /// changes nothing.
+    pub fn cancel(&self) {
+        self.raise(|urgency| urgency.max(Urgency::Graceful));
+    }
+
+    /// Asks more urgently each time, as repeated Ctrl-C does: first with grace, then without, then
+    /// without waiting for the outputs to be collected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use chutes_runtime::{EndStatus, JobContext, JobError, Registry, Run};
+    /// #[chutes_runtime::job]
+    /// async fn does_not_listen(_ctx: JobContext) -> Result<(), JobError> {
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let directory = folder.path().join("run");
+    /// let run = Run::new(Registry::collect()?.get("does_not_listen")?.clone(), directory);
+    /// let cancel = run.cancel_handle();
+    /// let running = tokio::spawn(run.execute());
+    /// cancel.cancel_harder();
+    /// cancel.cancel_harder();
+    /// assert_eq!(running.await??.status(), EndStatus::Cancelled);
+    /// # Ok(()) }
+    /// ```
+    pub fn cancel_harder(&self) {
+        self.raise(|urgency| match urgency {
+            Urgency::None => Urgency::Graceful,
+            Urgency::Graceful => Urgency::Now,
+            Urgency::Now | Urgency::GiveUp => Urgency::GiveUp,
+        });
+    }
+
+    fn raise(&self, change: impl FnOnce(Urgency) -> Urgency) {
+        self.sender.send_if_modified(|urgency| {
+            let changed = change(*urgency);
+            std::mem::replace(urgency, changed) != changed
+        });
+    }
+
+    #[must_use]
+    /// How urgently the run is asked to stop.
+    pub fn urgency(&self) -> Urgency {
+        *self.sender.borrow()
+    }
+
+    /// Waits until the run is asked to stop with at least this urgency.
+    pub async fn reached(&self, urgency: Urgency) {
+        let mut receiver = self.sender.subscribe();
+        if receiver.wait_for(|now| *now >= urgency).await.is_err() {
+            // The sender is ours, so it cannot be gone; if it were, nobody could ask any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}

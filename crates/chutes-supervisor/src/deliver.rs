@@ -1,0 +1,203 @@
+//! Delivering the files of one run: which there are, what has arrived before, and what is written down.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use chutes_core::{
+    Delivery, DeliveryState, FileKind, FileState, Manifest, OutputFile, OutputPath, RunEvent,
+    RunId, SinkReport, SinkSpec, UploadResponse,
+};
+use chutes_outputs::delivery::{self, DeliveryJob, RetryPolicy};
+use chutes_outputs::{Fingerprint, RunSummary, Sink, SourceFile, open_below, open_sinks};
+use chutes_transfer::AddressPolicy;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::RunError;
+use super::cancel::{CancelHandle, Urgency};
+use super::directory::RunRoot;
+use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
+use super::lifecycle::Lifecycle;
+
+/// The sinks of one run, in the order in which they were asked for.
+#[derive(Clone, Default)]
+pub(super) struct Sinks {
+    sinks: Vec<Arc<dyn Sink>>,
+    policy: RetryPolicy,
+}
+
+impl std::fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.sinks.iter().map(|sink| sink.name())).finish()
+    }
+}
+
+/// A file whose fate at one sink is known.
+struct Settlement {
+    sink: usize,
+    file: SourceFile,
+    state: DeliveryState,
+    responses: Vec<UploadResponse>,
+}
+
+impl Sinks {
+    /// Checks that all places can be delivered to, as far as that can be told beforehand. `run_dir` is
+    /// what must not be delivered into, and `addresses` are those that a spec may name.
+    pub(super) fn open(
+        specs: &[SinkSpec],
+        run_dir: &Path,
+        addresses: &AddressPolicy,
+    ) -> Result<Self, RunError> {
+        let sinks = open_sinks(specs, run_dir, addresses).map_err(RunError::from)?;
+        Ok(Self { sinks, policy: RetryPolicy::default() })
+    }
+
+    /// Sinks of a test. With them nothing is left to chance: every delay is the longest.
+    pub(super) fn with(mut self, more: &[Arc<dyn Sink>]) -> Self {
+        if !more.is_empty() {
+            self.sinks.extend_from_slice(more);
+            self.policy.random = || 1.0;
+        }
+        self
+    }
+
+    /// Those that take files while the job goes on, with their numbers.
+    pub(super) async fn open_early(&self, run_id: RunId) -> Vec<(usize, Arc<dyn Sink>)> {
+        let mut early = Vec::new();
+        for (at, sink) in self.sinks.iter().enumerate() {
+            // A sink that cannot be opened now may be at the end, and says why then.
+            let opened = match sink.open_early(run_id) {
+                Some(opening) => opening.await.is_ok(),
+                None => false,
+            };
+            if opened {
+                early.push((at, Arc::clone(sink)));
+            }
+        }
+        early
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// Delivers what has not arrived before. Fills in what became of each file.
+    pub(super) async fn deliver(
+        &self,
+        summary: &mut RunSummary,
+        root: &Arc<RunRoot>,
+        terms: Terms<'_>,
+        lifecycle: &mut Lifecycle,
+    ) -> Vec<SinkReport> {
+        let told = if terms.uploads { summary.clone() } else { without_files(summary) };
+        let files = sources(&told.manifest, &terms.stamps, root);
+        let stop = CancellationToken::new();
+        let (sender, mut settled) = mpsc::unbounded_channel();
+        let job = DeliveryJob {
+            delivered: terms.delivered.unchanged(&told.manifest),
+            run: told,
+            files,
+            settled: Box::new(move |sink, file, state, responses| {
+                let (file, state, responses) = (file.clone(), state.clone(), responses.to_vec());
+                // The receiver lives as long as the delivery.
+                let _ = sender.send(Settlement { sink, file, state, responses });
+            }),
+            stop: stop.clone(),
+            deadline: lifecycle.deadline(),
+            policy: self.policy,
+        };
+        let mut delivering = std::pin::pin!(delivery::deliver(&self.sinks, &job));
+        let delivered = loop {
+            tokio::select! {
+                biased;
+                Some(settlement) = settled.recv() => self.record(settlement, lifecycle),
+                delivered = &mut delivering => break delivered,
+                () = terms.cancel.reached(Urgency::GiveUp), if !stop.is_cancelled() => stop.cancel(),
+            }
+        };
+        while let Ok(settlement) = settled.try_recv() {
+            self.record(settlement, lifecycle);
+        }
+        delivered.fill(&job.files, &mut summary.manifest);
+        delivered.reports
+    }
+
+    fn record(&self, settlement: Settlement, lifecycle: &mut Lifecycle) {
+        let Settlement { sink, file, state, responses } = settlement;
+        let SourceFile { kind, path, sha256, .. } = file;
+        if state == DeliveryState::Delivered {
+            let arrival = Arrival { sink, kind, path: path.clone(), sha256 };
+            lifecycle.record(Entry::Answered(AnsweredArrival { arrival, responses }));
+        }
+        let name = self.sinks.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
+        lifecycle.emit(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
+    }
+}
+
+/// By what it is seen that an output still has the content of its checksum.
+pub(super) type Stamps = HashMap<OutputPath, Fingerprint>;
+
+/// The circumstances of a delivery.
+pub(super) struct Terms<'a> {
+    /// What earlier deliveries have brought to the sinks.
+    pub(super) delivered: &'a Arrivals,
+    pub(super) stamps: Stamps,
+    /// Whether files may leave the directory of the run at all.
+    pub(super) uploads: bool,
+    pub(super) cancel: &'a CancelHandle,
+}
+
+/// Remembers where the files go, until they are there.
+pub(super) fn remember(specs: &[SinkSpec], root: &RunRoot) -> io::Result<()> {
+    if specs.is_empty() { Ok(()) } else { root.write_sinks(&serde_json::to_vec(specs)?) }
+}
+
+/// Where the files of an earlier supervisor were to go, unless they have all arrived.
+pub(super) fn recall(root: &RunRoot) -> io::Result<Option<Vec<SinkSpec>>> {
+    let text = root.read_sinks()?;
+    Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
+}
+
+/// A run whose files stay where they are: not even their names leave.
+fn without_files(summary: &RunSummary) -> RunSummary {
+    let manifest = Manifest {
+        run_id: summary.run_id,
+        files: Vec::new(),
+        logs: Vec::new(),
+        artifacts: Vec::new(),
+    };
+    RunSummary { manifest, ..summary.clone() }
+}
+
+/// All files that were collected.
+fn sources(manifest: &Manifest, stamps: &Stamps, root: &Arc<RunRoot>) -> Vec<SourceFile> {
+    let stamp = |kind, file: &OutputFile| match kind {
+        FileKind::Output => stamps.get(&file.path).copied(),
+        FileKind::Log | FileKind::Artifact => None,
+    };
+    let all = manifest.all();
+    all.filter_map(|(kind, file)| source(kind, file, stamp(kind, file), root)).collect()
+}
+
+/// A file on its way, if it was collected.
+pub(super) fn source(
+    kind: FileKind,
+    file: &OutputFile,
+    fingerprint: Option<Fingerprint>,
+    root: &Arc<RunRoot>,
+) -> Option<SourceFile> {
+    let FileState::Collected { bytes, sha256 } = file.state else { return None };
+    let root = Arc::clone(root);
+    Some(SourceFile {
+        kind,
+        path: file.path.clone(),
+        bytes,
+        sha256,
+        fingerprint,
+        open: Arc::new(move |kind, path| open_below(&root.folder(kind)?, path)),
+        sent: Arc::new(AtomicU64::new(0)),
+    })
+}

@@ -1,0 +1,55 @@
+//! The download phase: the input volumes of a run are put into `inputs/`, within their limit.
+
+use chutes_core::{Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
+
+use super::cancel::{CancelHandle, Urgency};
+use super::directory::RunRoot;
+use super::lifecycle::Lifecycle;
+
+#[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
+mod fetch;
+
+pub use self::fetch::{VolumeSettings, volume_settings};
+pub(super) use self::fetch::{volumes_missing, with_addresses};
+
+/// What is fetched before user code begins, and how.
+pub(super) struct Downloads {
+    pub(super) volumes: InputVolumes,
+    /// `None` is what the environment says.
+    pub(super) settings: Option<VolumeSettings>,
+}
+
+impl Downloads {
+    /// Fetches everything. A run that is asked to stop, or whose time is over, ends here.
+    pub(super) async fn run(
+        &self,
+        root: &RunRoot,
+        cancel: &CancelHandle,
+        lifecycle: &Lifecycle,
+    ) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            fetched = fetch::fetch(self, root, lifecycle) => fetched,
+            () = cancel.reached(Urgency::Graceful) => {
+                let failure = Failure::new(FailureKind::Cancelled, "the run was cancelled");
+                Err(Ending::Cancelled(failure.in_phase(Phase::Download)))
+            }
+            () = lifecycle.limit_reached() => {
+                let limit = lifecycle.limit().map(|limit| format!(" of {}", HumanDuration(limit)));
+                let limit = limit.unwrap_or_default();
+                let message = format!("the download phase reached its limit{limit}");
+                let failure = Failure::new(FailureKind::TimeLimit, message);
+                Err(Ending::TimedOut(failure.in_phase(Phase::Download)))
+            }
+        }
+    }
+}
+
+/// The ending for a failure of this kind.
+pub(super) fn of_kind(kind: FailureKind, message: String) -> Ending {
+    let failure = Failure::new(kind, message).in_phase(Phase::Download);
+    match kind {
+        FailureKind::Platform => Ending::HordeFailed(failure),
+        _ => Ending::Failed(failure),
+    }
+}

@@ -1,0 +1,152 @@
+//! From what happened to how the run ended, and to the words for it.
+
+mod files;
+
+use chutes_core::{
+    Ending, EventReporter, Failure, FailureKind, HumanDuration, Json, Phase, RunEvent,
+};
+use chutes_process::Death;
+
+pub(super) use self::files::with_files;
+
+use super::cancel::Urgency;
+use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision, Terms};
+use super::worker::{Force, Step, StepEnd, StepFailure};
+
+/// How a step ended the run, unless it returned; and the value that it returned in either case.
+pub(super) fn of_step(
+    step: Step,
+    ended: Ended,
+    supervision: &Supervision<'_>,
+) -> (Result<(), Ending>, Option<Json>) {
+    let phase = supervision.terms().phase;
+    match ended {
+        Ended::Alone(StepEnd::Finished(Ok(value))) => (Ok(()), Some(value)),
+        Ended::Alone(StepEnd::Finished(Err(failure))) => {
+            let failure = failure_of(&supervision.name(step), step, failure, phase);
+            let ending = match failure.kind {
+                // Nothing was started.
+                FailureKind::InvalidData => Ending::Rejected(failure),
+                FailureKind::Platform => Ending::HordeFailed(failure),
+                _ => Ending::Failed(failure),
+            };
+            (Err(ending), None)
+        }
+        Ended::Alone(StepEnd::Died(death)) => {
+            let failure = died(death).in_phase(phase);
+            let ending = match failure.kind {
+                FailureKind::Platform => Ending::HordeFailed(failure),
+                _ => Ending::Failed(failure),
+            };
+            (Err(ending), None)
+        }
+        Ended::Stopped(end) => {
+            let (ending, value) = stopped(step, end, supervision);
+            (Err(ending), value)
+        }
+    }
+}
+
+/// The failure of a step that did not return a value.
+pub(super) fn failure_of(name: &str, step: Step, failure: StepFailure, phase: Phase) -> Failure {
+    let StepFailure { kind, message, causes, location } = failure;
+    let message = match (kind, step) {
+        (FailureKind::Panic, _) => panicked(name, &message, location.as_deref()),
+        (FailureKind::StartupFailed, _) | (_, Step::Shutdown(_)) => {
+            format!("{name} failed: {message}")
+        }
+        _ => message,
+    };
+    Failure { causes, location, ..Failure::new(kind, message).in_phase(phase) }
+}
+
+fn panicked(name: &str, message: &str, location: Option<&str>) -> String {
+    let place = location.map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("{name} panicked{place}: {message}")
+}
+
+/// The failure of code that took its process with it.
+fn died(death: Death) -> Failure {
+    Failure {
+        worker_exit_code: death.exit_code,
+        worker_signal: death.signal,
+        ..Failure::new(death.kind, death.message)
+    }
+}
+
+/// The end of code that was asked to stop, and the value that it still returned.
+fn stopped(
+    step: Step,
+    Stop { reason: stopped, end }: Stop,
+    supervision: &Supervision<'_>,
+) -> (Ending, Option<Json>) {
+    let (name, phase) = (supervision.name(step), supervision.terms().phase);
+    let reason = reason(stopped, supervision.terms());
+    let message = match &end {
+        StopEnd::NotStarted => format!("{reason} before {name} was started"),
+        StopEnd::Alone(_) => reason,
+        StopEnd::Forced(Force::LeftBehind) => {
+            format!("{reason}; {name} does not yield and was left behind")
+        }
+        StopEnd::Forced(force) => {
+            let done = force.in_words();
+            if supervision.cancel.urgency() >= Urgency::Now {
+                format!("{reason}; {name} was {done} at once")
+            } else {
+                let grace = HumanDuration(supervision.grace);
+                format!("{reason}; {name} did not end within its grace of {grace} and was {done}")
+            }
+        }
+    };
+    let (value, cause) = match end {
+        StopEnd::NotStarted | StopEnd::Forced(_) => (None, None),
+        StopEnd::Alone(StepEnd::Finished(Ok(value))) => (Some(value), None),
+        StopEnd::Alone(StepEnd::Finished(Err(failure))) => {
+            (None, Some(last_words(&name, &failure)))
+        }
+        StopEnd::Alone(StepEnd::Died(death)) => (None, Some(death.message)),
+    };
+    let (kind, ending): (_, fn(Failure) -> Ending) = match stopped {
+        StopReason::Cancelled => (FailureKind::Cancelled, Ending::Cancelled),
+        StopReason::TimeLimit => (FailureKind::TimeLimit, Ending::TimedOut),
+    };
+    let mut failure = Failure::new(kind, message).in_phase(phase);
+    failure.causes.extend(cause);
+    (ending(failure), value)
+}
+
+fn last_words(name: &str, failure: &StepFailure) -> String {
+    if failure.kind == FailureKind::Panic {
+        panicked(name, &failure.message, failure.location.as_deref())
+    } else {
+        format!("{name} then returned an error: {}", failure.message)
+    }
+}
+
+/// Why code was asked to stop.
+fn reason(reason: StopReason, Terms { phase, limit, .. }: Terms) -> String {
+    match reason {
+        StopReason::Cancelled => "the run was cancelled".to_owned(),
+        StopReason::TimeLimit => {
+            let limit = limit.map(|limit| format!(" of {}", HumanDuration(limit)));
+            format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
+        }
+    }
+}
+
+/// Tells that code is asked to stop.
+pub(super) fn announce(
+    events: EventReporter,
+    supervision: &Supervision<'_>,
+) -> impl FnOnce(StopReason) {
+    move |stopped| {
+        let reason = reason(stopped, supervision.terms());
+        events.emit(RunEvent::Stopping { reason, grace: supervision.grace });
+    }
+}
+
+/// A failure and its causes on one line, for warnings.
+pub(super) fn on_one_line(failure: &Failure) -> String {
+    let parts = std::iter::once(&failure.message).chain(&failure.causes);
+    parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+}

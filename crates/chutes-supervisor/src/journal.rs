@@ -1,0 +1,227 @@
+//! The journal of a run, `run.json`: one JSON record per line, only ever appended to.
+//!
+//! Each record ends with a checksum that includes the one before, so that a line that is torn, changed
+//! or missing is noticed. What decides how the run ends is on disk before the run goes on.
+
+pub(crate) mod history;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chutes_core::{
+    Ending, Endpoints, FileKind, FileState, JobSpec, Json, Manifest, Outcome, OutputPath,
+    PhaseReport, RunId, Sha256Digest, SinkReport, Status, UploadResponse,
+};
+use chutes_outputs::delivery::Arrived;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::worker::Hooks;
+
+/// One line of the journal, without its checksum.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    /// Counts the records, from 1.
+    seq: u64,
+    /// When it was written.
+    at: String,
+    #[serde(flatten)]
+    body: Entry<'a>,
+}
+
+/// What a line says. The first is `run`, the last is `outcome`, unless files were delivered later.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entry<'a> {
+    /// What was asked for. `uploads` is whether files may leave the directory of the run.
+    Run { id: RunId, spec: &'a JobSpec, uploads: bool },
+    /// The run went to this status, which is not an end.
+    Status(Status),
+    /// The hooks of the job, if it has any.
+    Hooks(&'a Hooks),
+    /// A phase is over.
+    Phase(PhaseReport),
+    /// Where the run can be reached, as far as it is known by now.
+    Endpoints(&'a Endpoints),
+    /// How user code ended. From here on the end of the run depends on its files only.
+    Execution { ending: &'a Ending, result: Option<&'a Json> },
+    /// The manifest has all files with their checksums.
+    Collected,
+    /// A sink has this file.
+    Delivered(Arrival),
+    /// A sink has this file, and a server has answered this when it took it.
+    #[serde(rename = "delivered")]
+    Answered(AnsweredArrival),
+    /// A supervisor found the run without one and goes on with it.
+    Recovered,
+    /// Something went wrong that does not decide how the run ends.
+    Warning(&'a str),
+    /// How the run ended.
+    Outcome(&'a Outcome),
+    /// What has become of the files at each sink since the outcome.
+    Redelivered(&'a [SinkReport]),
+}
+
+impl Entry<'_> {
+    /// Whether the run waits until the record is on disk. Without the others nothing is lost: a file
+    /// is delivered once more, to the same place.
+    fn is_essential(&self) -> bool {
+        !matches!(
+            self,
+            Self::Hooks(_)
+                | Self::Phase(_)
+                | Self::Endpoints(_)
+                | Self::Delivered(_)
+                | Self::Answered(_)
+                | Self::Warning(_)
+        )
+    }
+}
+
+/// A file that has reached a sink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Arrival {
+    /// The number of the sink, from 0, in the order in which they were asked for.
+    pub sink: usize,
+    pub kind: FileKind,
+    #[serde(flatten)]
+    pub path: OutputPath,
+    /// Its content: a file that has changed since then has not arrived.
+    pub sha256: Sha256Digest,
+}
+
+/// A file that has reached a sink, with what is kept of the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AnsweredArrival {
+    #[serde(flatten)]
+    pub arrival: Arrival,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub responses: Vec<UploadResponse>,
+}
+
+/// The files that have reached sinks, each with the content that it had there last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrivals(
+    HashMap<(usize, FileKind, OutputPath), (Sha256Digest, Vec<UploadResponse>)>,
+);
+
+impl Arrivals {
+    /// Adds one, which replaces what arrived in the same place before.
+    pub(crate) fn insert(&mut self, arrival: Arrival) {
+        self.insert_answered(AnsweredArrival { arrival, responses: Vec::new() });
+    }
+
+    /// Adds one with its answers.
+    pub(crate) fn insert_answered(&mut self, answered: AnsweredArrival) {
+        let AnsweredArrival { arrival: Arrival { sink, kind, path, sha256 }, responses } = answered;
+        self.0.insert((sink, kind, path), (sha256, responses));
+    }
+
+    /// What has arrived with the content that the manifest says.
+    pub(crate) fn unchanged(&self, manifest: &Manifest) -> Arrived {
+        let contents = manifest.all().filter_map(|(kind, file)| match file.state {
+            FileState::Collected { sha256, .. } => Some(((kind, &file.path), sha256)),
+            _ => None,
+        });
+        let contents: HashMap<_, _> = contents.collect();
+        let unchanged = self
+            .0
+            .iter()
+            .filter(|((_, kind, path), (sha256, _))| contents.get(&(*kind, path)) == Some(sha256));
+        unchanged.map(|(place, (_, answers))| (place.clone(), answers.clone())).collect()
+    }
+}
+
+/// The open journal of a run in progress. Its file is locked for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    file: File,
+    /// The length of all whole records, in bytes.
+    length: u64,
+    /// Whether there may be more in the file than whole records.
+    torn: bool,
+    records: u64,
+    checksum: Checksum,
+}
+
+impl Journal {
+    /// A journal in a new file, opened for appending.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, length: 0, torn: false, records: 0, checksum: Checksum::default() }
+    }
+
+    /// Writes one line. Lines that matter are on disk when this returns.
+    pub(crate) fn append(&mut self, body: Entry<'_>) -> io::Result<()> {
+        let is_essential = body.is_essential();
+        let seq = self.records + 1;
+        let record = Record { seq, at: Timestamp::now().to_string(), body };
+        let mut line = serde_json::to_vec(&record).map_err(io::Error::other)?;
+        let checksum = self.checksum.next(&line);
+        line.pop();
+        writeln!(line, ",\"sum\":\"{checksum}\"}}")?;
+        super::fault::before(seq, &line, &self.file)?;
+        self.write(&line, is_essential)?;
+        (self.records, self.checksum) = (seq, checksum);
+        super::fault::after(seq)?;
+        Ok(())
+    }
+
+    /// Writes a whole line or nothing: what a full disk leaves of a line would hide all that comes
+    /// after it, and a line that may not be on disk must not be found there later.
+    fn write(&mut self, line: &[u8], is_essential: bool) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+        }
+        let mut written = self.file.write_all(line);
+        if is_essential && written.is_ok() {
+            written = self.file.sync_data();
+        }
+        if written.is_ok() {
+            self.length += line.len() as u64;
+        }
+        self.torn = written.is_err() && self.file.set_len(self.length).is_err();
+        written
+    }
+}
+
+/// The journal of a run, for several who write to it.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedJournal(Arc<Mutex<Journal>>);
+
+impl SharedJournal {
+    pub(crate) fn new(journal: Journal) -> Self {
+        Self(Arc::new(Mutex::new(journal)))
+    }
+
+    /// See [`Journal::append`].
+    pub(crate) fn append(&self, body: Entry<'_>) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).append(body)
+    }
+}
+
+/// The checksum of a record and of all before it: the first 64 bits of a SHA-256.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Checksum(String);
+
+impl Checksum {
+    /// The checksum of the record that follows, which is given without it.
+    fn next(&self, record: &[u8]) -> Self {
+        use std::fmt::Write;
+
+        let digest = Sha256::new().chain_update(&self.0).chain_update(record).finalize();
+        let digits = digest.iter().take(8).fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        Self(digits)
+    }
+}
+
+impl std::fmt::Display for Checksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,306 @@
+//! What a worker prints: kept in files of bounded size, and cut into lines for those who watch
+//! (`lines`).
+//!
+//! ```text
+//! stdout.log     the beginning: the first half of the cap
+//! stdout.7.log   what came last: two files of a quarter of the cap each,
+//! stdout.8.log     the older of them full
+//! ```
+//!
+//! The files of one stream, `stdout.log` first and then by their numbers, are one text. Bytes are kept
+//! as they came. Where some are missing, a line of its own says so:
+//!
+//! ```text
+//! [chutes: 123456789 bytes of output were dropped here, it goes on in stdout.7.log]
+//! [chutes: 4096 bytes of output could not be written here: No space left on device (os error 28)]
+//! ```
+//!
+//! A job that prints less than half of the cap has one file per stream and no such line.
+
+mod disk;
+pub mod lines;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+
+use cap_std::fs::Dir;
+use chutes_core::LogStream;
+
+use self::disk::{Disk, DiskFile};
+
+/// How many bytes of one stream are kept. Lines that tell what is missing come on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogCap(u64);
+
+impl LogCap {
+    /// The smallest cap, in bytes: less would hold little more than what tells that bytes are missing.
+    pub const MIN: u64 = 1024;
+
+    /// A cap of this many bytes, at least [`MIN`](Self::MIN).
+    pub const fn new(bytes: u64) -> Result<Self, LogCapError> {
+        if bytes < Self::MIN { Err(LogCapError { bytes }) } else { Ok(Self(bytes)) }
+    }
+
+    /// The cap, in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// The size of the first file: the beginning of the output.
+    const fn head(self) -> u64 {
+        self.0 / 2
+    }
+
+    /// The size of each of the two files with the end of the output.
+    const fn segment(self) -> u64 {
+        self.0 / 4
+    }
+}
+
+/// 256 MiB.
+impl Default for LogCap {
+    fn default() -> Self {
+        Self(256 * 1024 * 1024)
+    }
+}
+
+/// A cap that is too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes are too few for a log; at least {} are needed", LogCap::MIN)]
+pub struct LogCapError {
+    bytes: u64,
+}
+
+/// One file of a log.
+#[derive(Debug)]
+struct Segment<F> {
+    file: F,
+    name: String,
+    /// How much may be in it, apart from a last line that tells what is missing.
+    size: u64,
+    /// How much is in it.
+    used: u64,
+    /// How much of that is output.
+    output: u64,
+    /// How much output there was before it.
+    start: u64,
+    /// Whether its last line is complete.
+    ends_line: bool,
+}
+
+impl<F: DiskFile> Segment<F> {
+    fn is_full(&self) -> bool {
+        self.used >= self.size
+    }
+
+    /// Writes some of the output, as far as there is room.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.size.saturating_sub(self.used)).unwrap_or(usize::MAX);
+        let bytes = &bytes[..bytes.len().min(room)];
+        let count = self.file.write_at(bytes, self.used)?;
+        if let Some(last) = bytes[..count].last() {
+            self.ends_line = *last == b'\n';
+        }
+        self.used += count as u64;
+        self.output += count as u64;
+        Ok(count)
+    }
+
+    /// Writes a line of ours behind everything else, where the next thing will be written over it
+    /// unless it is made part of the file. Returns its length.
+    fn note(&self, text: &str) -> io::Result<u64> {
+        let before = if self.ends_line { "" } else { "\n" };
+        let line = format!("{before}[chutes: {text}]\n");
+        self.file.write_all_at(line.as_bytes(), self.used)?;
+        Ok(line.len() as u64)
+    }
+}
+
+/// Writes the log of one stream.
+///
+/// Writing never fails: a full disk must not stop the job. What cannot be written is counted, and the
+/// next thing that can be written is a line that says how much is missing.
+#[derive(Debug)]
+pub struct LogWriter<D: Disk = Dir> {
+    disk: D,
+    stream: LogStream,
+    cap: LogCap,
+    /// The beginning of the output.
+    head: Segment<D::File>,
+    /// How much output there was when the head was full.
+    head_end: u64,
+    /// The end of the output: at most two files, the newer one last.
+    tail: VecDeque<Segment<D::File>>,
+    /// The number of the next file.
+    number: u64,
+    /// How much output there was.
+    position: u64,
+    /// How much of it is in the files.
+    kept: u64,
+    /// How much could not be written since the last time that something could, and why.
+    unwritten: u64,
+    cause: String,
+    /// How much is missing after the head according to its last line.
+    noted: u64,
+}
+
+impl LogWriter {
+    /// Begins a log in a folder that has none of this stream.
+    pub fn create(logs: &Dir, stream: LogStream, cap: LogCap) -> io::Result<Self> {
+        Self::create_on(logs.try_clone()?, stream, cap)
+    }
+}
+
+impl<D: Disk> LogWriter<D> {
+    fn create_on(disk: D, stream: LogStream, cap: LogCap) -> io::Result<Self> {
+        let name = stream.file_name().to_owned();
+        let (file, size) = (disk.create(&name)?, cap.head());
+        let head = Segment { file, name, size, used: 0, output: 0, start: 0, ends_line: true };
+        Ok(Self {
+            disk,
+            stream,
+            cap,
+            head,
+            head_end: 0,
+            tail: VecDeque::new(),
+            number: 1,
+            position: 0,
+            kept: 0,
+            unwritten: 0,
+            cause: String::new(),
+            noted: 0,
+        })
+    }
+
+    /// Takes output.
+    pub fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.write_some(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.position += bytes.len() as u64;
+                    self.unwritten += bytes.len() as u64;
+                    self.cause = error.to_string();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How many bytes of the output are in no file: there were too many, or they could not be written.
+    pub fn dropped(&self) -> u64 {
+        self.position - self.kept
+    }
+
+    /// Tells in the files what is still to be told there. Returns what is missing, like
+    /// [`Self::dropped`].
+    pub fn finish(mut self) -> u64 {
+        self.note_dropped();
+        if self.unwritten > 0 {
+            // A disk that is full to the end cannot be told anything; the number can.
+            let _ = self.make_room().and_then(|()| self.note_unwritten());
+        }
+        self.dropped()
+    }
+
+    fn current(&mut self) -> &mut Segment<D::File> {
+        self.tail.back_mut().unwrap_or(&mut self.head)
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.make_room()?;
+        self.note_unwritten()?;
+        if self.current().is_full() {
+            return Ok(0);
+        }
+        let count = self.current().write(bytes)?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.position += count as u64;
+        self.kept += count as u64;
+        Ok(count)
+    }
+
+    /// Tells in the current file what could not be written before.
+    fn note_unwritten(&mut self) -> io::Result<()> {
+        if self.unwritten == 0 {
+            return Ok(());
+        }
+        let (bytes, cause) = (self.unwritten, &self.cause);
+        let text = format!("{bytes} bytes of output could not be written here: {cause}");
+        let segment = self.current();
+        match segment.note(&text) {
+            Ok(length) => {
+                segment.used += length;
+                segment.ends_line = true;
+                self.unwritten = 0;
+                Ok(())
+            }
+            Err(error) => {
+                // Half of a note says nothing.
+                let _ = segment.file.cut(segment.used);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes sure that the current file is not full: begins another one, and removes the oldest of
+    /// the tail if there are two.
+    fn make_room(&mut self) -> io::Result<()> {
+        if !self.current().is_full() {
+            return Ok(());
+        }
+        if self.tail.len() > 1 {
+            self.drop_oldest();
+        }
+        let number = self.number;
+        let name = self.stream.file_name().trim_end_matches(".log");
+        let name = format!("{name}.{number}.log");
+        let created = self.disk.create(&name);
+        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+        if created.as_ref().err().is_none_or(is_taken) {
+            // A name that somebody else has taken is not tried again.
+            self.number += 1;
+        }
+        let (file, size) = (created?, self.cap.segment());
+        // What was not written since the last file became full will be told in the new one.
+        let start = self.position - self.unwritten;
+        if self.tail.is_empty() {
+            self.head_end = start;
+        }
+        let ends_line = self.current().ends_line;
+        self.tail.push_back(Segment { file, name, size, used: 0, output: 0, start, ends_line });
+        Ok(())
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.tail.pop_front() else { return };
+        self.kept -= oldest.output;
+        self.note_dropped();
+        if self.disk.remove(&oldest.name).is_err() {
+            // A job that takes our names away, or the right to remove them, gets an empty file.
+            let _ = oldest.file.cut(0);
+        }
+        // A full disk may have room for it now.
+        self.note_dropped();
+    }
+
+    /// Tells at the end of the head how much is missing there, over what was told before.
+    fn note_dropped(&mut self) {
+        let Some(oldest) = self.tail.front() else { return };
+        let dropped = oldest.start - self.head_end;
+        if dropped > self.noted {
+            let name = &oldest.name;
+            let text = format!("{dropped} bytes of output were dropped here, it goes on in {name}");
+            if self.head.note(&text).is_ok() {
+                self.noted = dropped;
+            }
+        }
+    }
+}

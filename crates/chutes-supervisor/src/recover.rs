@@ -1,0 +1,233 @@
+//! Finding a run that has no supervisor any more, and taking it to its one outcome.
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use chutes_core::{
+    Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent, SinkReport, Target,
+};
+use chutes_process::kill_leftovers;
+use chutes_transfer::AddressPolicy;
+
+use super::RunDirectory;
+use super::cancel::CancelHandle;
+use super::complete::Completion;
+use super::deliver::{self, Sinks};
+use super::directory::{OpenJournalError, RunDirectoryError, RunRoot};
+use super::journal::history::{End, History, Reading};
+use super::journal::{Entry, Journal};
+use super::lifecycle::Lifecycle;
+use super::supervise::Execution;
+use super::worker::container::remove_container;
+use crate::observer::Observer;
+
+/// Why a run cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// Its supervisor is alive, or another process recovers it.
+    #[error("the run is in progress")]
+    InUse,
+    /// Its journal has not even its first record: nothing was started.
+    #[error("the journal of the run is empty: nothing was started in it")]
+    Empty,
+    /// Its first record cannot be read, so that nobody knows what was started.
+    #[error("`run.json` does not begin like the journal of a run: nothing is known of it")]
+    Unknown,
+    /// Its directory cannot be opened.
+    #[error(transparent)]
+    Directory(#[from] RunDirectoryError),
+    /// Its journal cannot be read or written.
+    #[error("cannot go on with the journal of the run")]
+    Journal(#[source] io::Error),
+    /// It is not known where its files were going.
+    #[error("cannot deliver the files of the run where they were going")]
+    Sinks(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What was found in the directory of a run.
+#[derive(Debug)]
+pub enum Found {
+    /// A run that has ended, and has delivered what it could.
+    Settled(Box<Outcome>),
+    /// A run that has not.
+    Unfinished(Box<Unfinished>),
+}
+
+/// A run without a supervisor, which now has one: its journal is locked.
+pub struct Unfinished {
+    directory: RunDirectory,
+    root: Arc<RunRoot>,
+    history: History,
+    journal: Journal,
+    damaged: bool,
+    sinks: Sinks,
+    manifest: Option<Manifest>,
+}
+
+impl fmt::Debug for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unfinished").finish_non_exhaustive()
+    }
+}
+
+/// Looks at the directory of a run. `addresses` are those that its spec may name.
+pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverError> {
+    let directory = RunDirectory::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+    let root = Arc::new(RunRoot::open(&directory)?);
+    let file = root.open_journal().map_err(|error| match error {
+        OpenJournalError::InUse => RecoverError::InUse,
+        OpenJournalError::Io(error) => RecoverError::Journal(error),
+    })?;
+    let mut reading = Reading::of(&file).map_err(RecoverError::Journal)?;
+    let damaged = reading.end == End::Damaged;
+    let Some(history) = reading.history.take() else {
+        return Err(if damaged { RecoverError::Unknown } else { RecoverError::Empty });
+    };
+    let wanted = deliver::recall(&root).map_err(|error| RecoverError::Sinks(error.into()))?;
+    if let Some(outcome) = &history.outcome {
+        let outcome = as_delivered(outcome, &history, &root);
+        if wanted.is_none() || outcome.sinks.iter().all(SinkReport::is_complete) {
+            root.remove_sinks().map_err(RecoverError::Journal)?;
+            return Ok(Found::Settled(Box::new(outcome)));
+        }
+    }
+    let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root(), addresses);
+    let sinks = sinks.map_err(|error| RecoverError::Sinks(error.into()))?;
+    let manifest = if history.collected { read_manifest(&root, &history) } else { None };
+    if damaged {
+        keep_damaged(&root, &file, reading.valid).map_err(RecoverError::Journal)?;
+    }
+    let journal = reading.resume(file).map_err(RecoverError::Journal)?;
+    let run = Unfinished { directory, root, history, journal, damaged, sinks, manifest };
+    Ok(Found::Unfinished(Box::new(run)))
+}
+
+/// The outcome, with what has become of the files since.
+fn as_delivered(outcome: &Outcome, history: &History, root: &RunRoot) -> Outcome {
+    let outcome = outcome.clone();
+    match (history.redelivered.clone(), read_manifest(root, history)) {
+        (Some(sinks), Some(Manifest { files: outputs, logs, artifacts, .. })) => {
+            Outcome { outputs, logs, artifacts, sinks, ..outcome }
+        }
+        _ => outcome,
+    }
+}
+
+fn keep_damaged(root: &RunRoot, mut file: &std::fs::File, valid: u64) -> io::Result<()> {
+    file.seek(SeekFrom::Start(valid))?;
+    root.keep_damaged(&mut file)
+}
+
+/// The manifest of this run, if it is there and whole. It is replaced in one step, so it is.
+fn read_manifest(root: &RunRoot, history: &History) -> Option<Manifest> {
+    let manifest: Manifest = serde_json::from_slice(&root.read_manifest().ok()??).ok()?;
+    (manifest.run_id == history.run_id).then_some(manifest)
+}
+
+/// The manifest without what became of the files at the sinks, which is to be found out anew.
+fn before_delivery(mut manifest: Manifest) -> Manifest {
+    for file in manifest.all_mut() {
+        file.deliveries.clear();
+    }
+    manifest
+}
+
+impl Unfinished {
+    /// Takes the run to its outcome: nothing of it runs any more, its files are collected, and what was
+    /// not delivered is. A run that has its outcome keeps it.
+    pub async fn finish(self, observer: Arc<dyn Observer>) -> Outcome {
+        let events = crate::observer::reporter(observer);
+        let run_dir = self.directory.root().display().to_string();
+        let (run_id, target) = (self.history.run_id, self.history.spec.target());
+        events.emit(RunEvent::Run { run_id, target: target.clone(), run_dir: run_dir.clone() });
+        let mut lifecycle = Lifecycle::resume(self.journal, events, &self.history);
+        let left = kill_leftovers(run_id).await;
+        left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));
+        if let (Target::Image(_), None) = (&target, &self.history.outcome)
+            && let Err(warning) = remove_container(run_id).await
+        {
+            lifecycle.warn(warning);
+        }
+        let settled = self.history.outcome.clone();
+        let execution = if let Some(outcome) = &settled {
+            Execution { ending: outcome.ending.clone(), result: outcome.result.clone() }
+        } else {
+            if self.manifest.is_none() {
+                warn_of_hooks(&self.history, &mut lifecycle);
+            }
+            execution(self.history.execution, self.damaged, &mut lifecycle)
+        };
+        let completion = Completion {
+            run_id,
+            target,
+            has_artifacts: self.history.spec.artifacts_dir.is_some(),
+            limits: self.history.spec.limits,
+            run_dir,
+            root: self.root,
+            cancel: CancelHandle::new(),
+            sinks: self.sinks,
+            uploads: self.history.uploads,
+            manifest: self.manifest.map(before_delivery),
+            delivered: self.history.delivered,
+            settled,
+        };
+        completion.complete(execution, lifecycle).await
+    }
+}
+
+/// Shutdown hooks run between the end of the job and the manifest, and nobody knows how far they came.
+fn warn_of_hooks(history: &History, lifecycle: &mut Lifecycle) {
+    const WHAT: &str =
+        "the supervisor of the run was ended while the shutdown hooks ran, or before";
+    let failure = history.execution.as_ref().map(|(ending, _)| ending.failure());
+    let has_ended = failure
+        .is_some_and(|failure| failure.is_none_or(|it| it.kind != FailureKind::SupervisorLost));
+    let is_known = history.warnings.iter().any(|warning| warning == WHAT);
+    if has_ended && !is_known && !history.hooks.shutdown.is_empty() {
+        lifecycle.warn(WHAT.to_owned());
+    }
+}
+
+/// How user code ended, as far as it is known.
+fn execution(
+    known: Option<(Ending, Option<Json>)>,
+    damaged: bool,
+    lifecycle: &mut Lifecycle,
+) -> Execution {
+    let execution = match known {
+        Some((ending, result)) if !damaged => Execution { ending, result },
+        known if damaged => after_damage(known),
+        _ => {
+            let message =
+                "the supervisor of the run was ended before it wrote down how the job ended";
+            horde_failed(Failure::new(FailureKind::SupervisorLost, message))
+        }
+    };
+    let Execution { ending, result } = &execution;
+    lifecycle.record(Entry::Execution { ending, result: result.as_ref() });
+    lifecycle.end_of_user_code();
+    execution
+}
+
+/// What is known of a run whose journal was changed by somebody or something. It may have had an
+/// outcome, so that nothing good is said of it; what the job returned is kept.
+fn after_damage(known: Option<(Ending, Option<Json>)>) -> Execution {
+    let message = "the journal of the run is damaged; what cannot be read is in `run.json.damaged`";
+    let mut failure = Failure::new(FailureKind::Platform, message);
+    let (ending, result) = known.unzip();
+    failure.causes.extend(ending.map(|ending| match ending.failure() {
+        Some(earlier) => format!("before that, {}", earlier.message),
+        None => "before that, the job had returned its result".to_owned(),
+    }));
+    Execution { result: result.flatten(), ..horde_failed(failure) }
+}
+
+fn horde_failed(failure: Failure) -> Execution {
+    Execution { ending: Ending::HordeFailed(failure.in_phase(Phase::Execute)), result: None }
+}

@@ -1,0 +1,400 @@
+//! The supervisor of a run: takes it through its phases, up to the end of user code.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chutes_core::{
+    Ending, EventReporter, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent,
+    RunId, Status,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval};
+
+use super::RunDirectory;
+use super::access::{Access, Open};
+use super::cancel::CancelHandle;
+use super::complete::Completion;
+use super::deliver::Sinks;
+use super::directory::RunRoot;
+use super::download::{Downloads, volumes_missing};
+use super::journal::{Arrivals, Entry};
+use super::lifecycle::Lifecycle;
+use super::live::Live;
+use super::user_code::{Supervision, Terms};
+use super::worker::{Hooks, MemoryMeter, StartWorker, Step, Worker, WorkerContext};
+use super::{CreatedRun, Supervisor, ending, hooks};
+use crate::json_size::check_size;
+use crate::observer::reporter;
+
+/// The time between two signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How user code ended, and what it returned.
+#[derive(Debug)]
+pub(super) struct Execution {
+    pub(super) ending: Ending,
+    pub(super) result: Option<Json>,
+}
+
+/// Takes an attempt to its outcome, with the worker that this starts.
+pub(crate) async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
+    let CreatedRun { mut attempt, directory, root, journal, sinks } = created;
+    let events = reporter(Arc::clone(&attempt.observer));
+    let run_dir = directory.root().display().to_string();
+    let target = attempt.spec.target();
+    events.emit(RunEvent::Run { run_id: attempt.run_id, target, run_dir: run_dir.clone() });
+    let mut lifecycle = Lifecycle::new(journal, events.clone(), attempt.spec.route());
+    lifecycle.advance(Status::Received);
+    lifecycle.begin_phase(Phase::Start, Some(attempt.spec.limits.start));
+    let steps = Steps::new(&mut attempt, &directory, &root, &sinks, events);
+    let (execution, delivered) = steps.run(&attempt, worker, &mut lifecycle).await;
+    let uploads = attempt.uploads();
+    let completion = Completion {
+        run_id: attempt.run_id,
+        target: attempt.spec.target(),
+        has_artifacts: attempt.spec.artifacts_dir.is_some(),
+        limits: attempt.spec.limits,
+        run_dir,
+        root,
+        cancel: attempt.cancel,
+        sinks,
+        uploads,
+        manifest: None,
+        delivered,
+        settled: None,
+    };
+    completion.complete(execution, lifecycle).await
+}
+
+fn not_started(error: &std::io::Error) -> Execution {
+    let message = format!("cannot start the worker: {error}");
+    let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
+    Execution { ending: Ending::HordeFailed(failure), result: None }
+}
+
+/// Nothing was started.
+fn rejected(failure: Failure) -> Execution {
+    let ending = match failure.kind {
+        FailureKind::Platform => Ending::HordeFailed(failure),
+        _ => Ending::Rejected(failure),
+    };
+    Execution { ending, result: None }
+}
+
+/// Everything about an attempt while user code is involved.
+struct Steps {
+    run_id: RunId,
+    limits: Limits,
+    cancel: CancelHandle,
+    events: EventReporter,
+    /// Where finished files are delivered to while the job goes on.
+    live: Option<Sinks>,
+    /// Whether an image is run, which has to be there, and not a job.
+    is_image: bool,
+    root: Arc<RunRoot>,
+    directory: RunDirectory,
+    downloads: Downloads,
+    /// Why no worker could take the attempt, if that is so.
+    refused: Option<Failure>,
+}
+
+/// Refuses what no worker could take.
+fn refused(run: &Supervisor) -> Option<Failure> {
+    let failure = if let Err(error) = check_size(&run.job_data()) {
+        Failure::new(FailureKind::InvalidData, format!("the data: {error}"))
+    } else if let Some(missing) = volumes_missing(run) {
+        Failure::new(FailureKind::InvalidSpec, missing)
+    } else {
+        return None;
+    };
+    Some(failure.in_phase(Phase::Start))
+}
+
+impl Steps {
+    fn new(
+        attempt: &mut Supervisor,
+        directory: &RunDirectory,
+        root: &Arc<RunRoot>,
+        sinks: &Sinks,
+        events: EventReporter,
+    ) -> Self {
+        let live = attempt.live && attempt.uploads();
+        // What no worker could take is refused before the volumes are taken out of the spec.
+        let refused = refused(attempt);
+        Self {
+            run_id: attempt.run_id,
+            limits: attempt.spec.limits,
+            cancel: attempt.cancel.clone(),
+            events,
+            live: live.then(|| sinks.clone()),
+            is_image: attempt.contract.is_none(),
+            root: Arc::clone(root),
+            directory: directory.clone(),
+            downloads: attempt.downloads(),
+            refused,
+        }
+    }
+
+    /// Starts the worker, and has it carry out all steps.
+    async fn run(
+        &self,
+        attempt: &Supervisor,
+        start: Box<dyn StartWorker>,
+        lifecycle: &mut Lifecycle,
+    ) -> (Execution, Arrivals) {
+        let access = match &self.refused {
+            Some(failure) => Err(failure.clone()),
+            None => Access::prepare(attempt, start.is_isolated()),
+        };
+        let access = match access {
+            Ok(access) => access,
+            Err(failure) => return (rejected(failure), Arrivals::default()),
+        };
+        let (directory, root) = (self.directory.clone(), Arc::clone(&self.root));
+        let started = Instant::now();
+        let context = WorkerContext::new(attempt, directory, root, &access, self.events.clone());
+        match start.start(context).await {
+            Ok(worker) => self.run_with(worker, access, started, lifecycle).await,
+            Err(error) => (not_started(&error), Arrivals::default()),
+        }
+    }
+
+    async fn run_with(
+        &self,
+        mut worker: Box<dyn Worker>,
+        access: Access,
+        started: Instant,
+        lifecycle: &mut Lifecycle,
+    ) -> (Execution, Arrivals) {
+        let mut open = match access.open(&*worker, &self.directory, lifecycle) {
+            Ok(open) => open,
+            Err(failure) => {
+                // It has not run any user code.
+                let warnings = worker.finish().await;
+                for warning in warnings {
+                    lifecycle.warn(warning);
+                }
+                return (rejected(failure), Arrivals::default());
+            }
+        };
+        let live = match &self.live {
+            Some(sinks) => {
+                let (journal, events) = (lifecycle.journal(), self.events.clone());
+                Live::start(self.run_id, sinks, &self.root, journal, events).await
+            }
+            None => None,
+        };
+        let background = [
+            tokio::spawn(report_progress(worker.progress(), self.events.clone())),
+            tokio::spawn(beat(started, worker.memory(), self.events.clone())),
+        ];
+        let execution = self.user_code(&mut *worker, &mut open, lifecycle).await;
+        // Who is logged in could still write where outputs are collected.
+        open.close(lifecycle).await;
+        let progress = worker.progress();
+        let warnings = worker.finish().await;
+        stop_background(background).await;
+        self.report_last_progress(&progress);
+        for warning in warnings {
+            lifecycle.warn(warning);
+        }
+        let delivered = match live {
+            Some(live) => live.stop().await,
+            None => Arrivals::default(),
+        };
+        (execution, delivered)
+    }
+
+    /// All steps of user code. How it ended is on record before the shutdown hooks run.
+    async fn user_code(
+        &self,
+        worker: &mut dyn Worker,
+        open: &mut Open,
+        lifecycle: &mut Lifecycle,
+    ) -> Execution {
+        let mut hooks = Hooks::default();
+        let ready = match self.start(worker, &mut hooks, open, lifecycle).await {
+            Ok(()) => self.download(lifecycle).await,
+            Err(ending) => Err(ending),
+        };
+        let has_run = ready.is_ok();
+        let (ending, result) = match ready {
+            Ok(()) => self.execute(worker, &hooks, open, lifecycle).await,
+            Err(ending) => (Err(ending), None),
+        };
+        let ending = ending.err().unwrap_or(Ending::Completed);
+        lifecycle.record(Entry::Execution { ending: &ending, result: result.as_ref() });
+        if has_run {
+            open.let_sessions_end(&self.cancel, lifecycle).await;
+        }
+        lifecycle.end_of_user_code();
+        if lifecycle.status() != Status::Received {
+            lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
+            let terms = Terms::of(Phase::Upload, Some(self.limits.upload));
+            let supervision = self.supervision(terms, &hooks);
+            hooks::stop(worker, hooks.shutdown.len(), &supervision, lifecycle).await;
+        }
+        Execution { ending, result }
+    }
+
+    /// The first steps, all within one limit. `hooks` are known when the data is decoded.
+    async fn start(
+        &self,
+        worker: &mut dyn Worker,
+        hooks: &mut Hooks,
+        open: &mut Open,
+        lifecycle: &mut Lifecycle,
+    ) -> Result<(), Ending> {
+        let terms = Terms::of(Phase::Start, Some(self.limits.start));
+        self.first_step(worker, Step::Decode, terms, lifecycle).await?;
+        lifecycle.advance(Status::Accepted);
+        if self.is_image {
+            return self.first_step(worker, Step::Prepare, terms, lifecycle).await;
+        }
+        *hooks = worker.hooks();
+        if !hooks.is_empty() {
+            lifecycle.record(Entry::Hooks(hooks));
+        }
+        if !hooks.startup.is_empty() {
+            // They may open ports for the job.
+            open.job_begins();
+        }
+        let supervision = self.supervision(terms, hooks);
+        hooks::start(worker, hooks.startup.len(), &supervision, lifecycle).await
+    }
+
+    /// One of the steps that come before the hooks.
+    async fn first_step(
+        &self,
+        worker: &mut dyn Worker,
+        step: Step,
+        terms: Terms,
+        lifecycle: &Lifecycle,
+    ) -> Result<(), Ending> {
+        let hooks = Hooks::default();
+        let supervision = self.supervision(terms, &hooks);
+        let announce = ending::announce(lifecycle.events(), &supervision);
+        let ended = supervision.run(worker, step, announce).await;
+        ending::of_step(step, ended, &supervision).0
+    }
+
+    /// Everything that user code needs is ready; now what it works on.
+    async fn download(&self, lifecycle: &mut Lifecycle) -> Result<(), Ending> {
+        lifecycle.advance(Status::ExecutorReady);
+        if !self.downloads.volumes.is_empty() {
+            lifecycle.begin_phase(Phase::Download, Some(self.limits.download));
+            self.downloads.run(&self.root, &self.cancel, lifecycle).await?;
+            lifecycle.advance(Status::VolumesReady);
+        }
+        Ok(())
+    }
+
+    /// Runs the job. One that serves requests has to be ready for them in time.
+    async fn execute(
+        &self,
+        worker: &mut dyn Worker,
+        hooks: &Hooks,
+        open: &mut Open,
+        lifecycle: &mut Lifecycle,
+    ) -> (Result<(), Ending>, Option<Json>) {
+        open.job_begins();
+        let terms = watch::Sender::new(self.first_terms(open.streams()));
+        let supervision =
+            Supervision::following(&self.cancel, terms.subscribe(), self.limits.grace, hooks);
+        let Terms { phase, limit, .. } = supervision.terms();
+        lifecycle.begin_phase(phase, limit);
+        let announce = ending::announce(lifecycle.events(), &supervision);
+        let step = Step::Job { time_left: self.time_left(open.streams()) };
+        let running = supervision.run(worker, step, announce);
+        tokio::pin!(running);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut running => ended,
+            () = open.ready() => {
+                if let Some(endpoint) = open.serve() {
+                    lifecycle.advance(Status::StreamingReady);
+                    lifecycle.reachable(endpoint);
+                }
+                lifecycle.begin_phase(Phase::Execute, self.limits.execute);
+                terms.send_replace(Terms::of(Phase::Execute, self.limits.execute));
+                running.await
+            }
+        };
+        let was_ready = supervision.terms().phase == Phase::Execute;
+        let (ending, result) = ending::of_step(step, ended, &supervision);
+        (ending.and_then(|()| served(was_ready)), result)
+    }
+
+    /// How long the job has until it serves requests, or to its end if it need not.
+    fn first_terms(&self, streams: bool) -> Terms {
+        if streams {
+            Terms::of(Phase::StreamingStart, Some(self.limits.streaming_start))
+        } else {
+            Terms::of(Phase::Execute, self.limits.execute)
+        }
+    }
+
+    /// How long the job has at most, as far as it is known when it begins.
+    fn time_left(&self, streams: bool) -> Option<Duration> {
+        let before = if streams { self.limits.streaming_start } else { Duration::ZERO };
+        self.limits.execute.map(|limit| limit.saturating_add(before))
+    }
+
+    fn supervision<'a>(&'a self, terms: Terms, hooks: &'a Hooks) -> Supervision<'a> {
+        Supervision::new(&self.cancel, terms, self.limits.grace, hooks)
+    }
+
+    /// The last report may have come together with the end.
+    fn report_last_progress(&self, progress: &watch::Receiver<Option<Progress>>) {
+        let newest = progress.borrow().clone();
+        if let Some(progress) = newest {
+            self.events.emit(RunEvent::Progress(progress));
+        }
+    }
+}
+
+/// A job that was to serve requests and has not is not complete, whatever it returned.
+fn served(was_ready: bool) -> Result<(), Ending> {
+    if was_ready {
+        return Ok(());
+    }
+    let message = "the job ended before it had served a request: its `/health` did not answer 200";
+    let failure = Failure::new(FailureKind::JobError, message);
+    Err(Ending::Failed(failure.in_phase(Phase::StreamingStart)))
+}
+
+/// Passes the newest report of the job on, until it is stopped.
+async fn report_progress(
+    mut receiver: watch::Receiver<Option<Progress>>,
+    events: EventReporter,
+) -> Infallible {
+    while receiver.changed().await.is_ok() {
+        let newest = receiver.borrow_and_update().clone();
+        if let Some(progress) = newest {
+            events.emit(RunEvent::Progress(progress));
+        }
+    }
+    std::future::pending().await
+}
+
+/// Tells at regular intervals that the run goes on, until it is stopped.
+async fn beat(started: Instant, memory: Option<MemoryMeter>, events: EventReporter) -> Infallible {
+    let mut interval = interval(HEARTBEAT);
+    interval.tick().await;
+    loop {
+        interval.tick().await;
+        let memory = memory.as_ref().and_then(|memory| memory());
+        events.emit(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
+    }
+}
+
+/// Ends tasks that would go on for ever.
+pub(super) async fn stop_background<const N: usize>(tasks: [JoinHandle<Infallible>; N]) {
+    for task in tasks {
+        task.abort();
+        // It says that it was aborted, which is known.
+        let _ = task.await;
+    }
+}

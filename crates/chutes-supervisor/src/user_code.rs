@@ -1,0 +1,206 @@
+//! User code under supervision: run to its end, or asked to stop, or stopped by force.
+//!
+//! A worker runs the code, so that a limit or a cancel reaches it even when it never yields: the
+//! supervisor goes on without it.
+
+use std::time::Duration;
+
+use chutes_core::Phase;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::cancel::{CancelHandle, Urgency};
+use super::worker::{Force, Hooks, Step, StepEnd, Worker};
+
+/// How long a shutdown hook may take even if the job has less grace: a run without grace still wants
+/// its files closed.
+const SHORTEST_LAST_TIME: Duration = Duration::from_secs(5);
+
+/// How a piece of user code ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// By itself.
+    Alone(StepEnd),
+    /// Because it was asked to.
+    Stopped(Stop),
+}
+
+/// A piece of user code that was asked to stop.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    /// Why.
+    pub reason: StopReason,
+    /// Whether it was started, and how it ended then.
+    pub end: StopEnd,
+}
+
+/// How a piece of user code ended that was asked to stop.
+#[derive(Debug)]
+pub(crate) enum StopEnd {
+    /// It was not even started.
+    NotStarted,
+    /// It came to an end within its grace.
+    Alone(StepEnd),
+    /// It did not.
+    Forced(Force),
+}
+
+/// Why a piece of user code was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// Somebody cancelled the run.
+    Cancelled,
+    /// The limit was reached.
+    TimeLimit,
+}
+
+/// The phase that user code is in, and how long that may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub phase: Phase,
+    /// When the phase began.
+    pub begin: Instant,
+    /// The limit of the phase; `None` is without limit.
+    pub limit: Option<Duration>,
+}
+
+impl Terms {
+    /// Those of a phase that begins now.
+    pub(crate) fn of(phase: Phase, limit: Option<Duration>) -> Self {
+        Self { phase, begin: Instant::now(), limit }
+    }
+
+    /// When the limit is reached; `None` if there is none, or if it is out of sight.
+    fn deadline(&self) -> Option<Instant> {
+        self.limit.and_then(|limit| self.begin.checked_add(limit))
+    }
+}
+
+/// What user code may and when it has to end.
+pub(crate) struct Supervision<'a> {
+    /// Cancels the run from outside.
+    pub cancel: &'a CancelHandle,
+    /// They change when user code goes on into the next phase.
+    terms: watch::Receiver<Terms>,
+    /// How long it may go on after it was asked to stop.
+    pub grace: Duration,
+    /// The names of hooks, for messages.
+    hooks: &'a Hooks,
+}
+
+impl<'a> Supervision<'a> {
+    /// A supervision on terms that do not change.
+    pub(crate) fn new(
+        cancel: &'a CancelHandle,
+        terms: Terms,
+        grace: Duration,
+        hooks: &'a Hooks,
+    ) -> Self {
+        Self::following(cancel, watch::channel(terms).1, grace, hooks)
+    }
+
+    /// A supervision on the terms that somebody else sets.
+    pub(crate) fn following(
+        cancel: &'a CancelHandle,
+        terms: watch::Receiver<Terms>,
+        grace: Duration,
+        hooks: &'a Hooks,
+    ) -> Self {
+        Self { cancel, terms, grace, hooks }
+    }
+
+    /// The name of a step in messages.
+    pub(crate) fn name(&self, step: Step) -> String {
+        step.name(self.hooks)
+    }
+
+    /// The terms at this moment.
+    pub(crate) fn terms(&self) -> Terms {
+        *self.terms.borrow()
+    }
+
+    /// Runs a step. `on_stop` is called when it is asked to stop.
+    ///
+    /// Code that has ended wins over a cancel and over the limit that come at the same time.
+    pub(crate) async fn run(
+        &self,
+        worker: &mut dyn Worker,
+        step: Step,
+        on_stop: impl FnOnce(StopReason),
+    ) -> Ended {
+        if self.cancel.urgency() >= Urgency::Graceful {
+            worker.cancel().await;
+            let (reason, end) = (StopReason::Cancelled, StopEnd::NotStarted);
+            return Ended::Stopped(Stop { reason, end });
+        }
+        worker.begin(step).await;
+        let reason = tokio::select! {
+            biased;
+            end = worker.ended() => return Ended::Alone(end),
+            () = self.cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
+            () = self.limit_reached() => StopReason::TimeLimit,
+        };
+        worker.cancel().await;
+        on_stop(reason);
+        let said = tokio::select! {
+            biased;
+            end = worker.ended() => Some(end),
+            () = self.cancel.reached(Urgency::Now) => None,
+            () = sleep(self.grace) => None,
+        };
+        let end = match said {
+            Some(end) => StopEnd::Alone(end),
+            None => StopEnd::Forced(self.force(worker).await),
+        };
+        Ended::Stopped(Stop { reason, end })
+    }
+
+    /// Runs a step that comes after a cancel, too, for at most the grace, but not less than
+    /// [`SHORTEST_LAST_TIME`], unless the end is urgent. An error says how it had to be ended.
+    pub(crate) async fn run_last(
+        &self,
+        worker: &mut dyn Worker,
+        step: Step,
+    ) -> Result<StepEnd, Force> {
+        worker.begin(step).await;
+        let said = tokio::select! {
+            biased;
+            end = worker.ended() => Some(end),
+            () = self.cancel.reached(Urgency::Now) => None,
+            () = sleep(self.grace.max(SHORTEST_LAST_TIME)) => None,
+        };
+        match said {
+            Some(end) => Ok(end),
+            None => Err(self.force(worker).await),
+        }
+    }
+
+    async fn force(&self, worker: &mut dyn Worker) -> Force {
+        worker.force(self.cancel.urgency() >= Urgency::Now).await
+    }
+
+    /// Waits for the limit, perhaps for ever.
+    async fn limit_reached(&self) {
+        let mut terms = self.terms.clone();
+        loop {
+            let deadline = terms.borrow_and_update().deadline();
+            let reached = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let changed = async {
+                if terms.changed().await.is_err() {
+                    // Nobody can change them any more.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = reached => return,
+            }
+        }
+    }
+}

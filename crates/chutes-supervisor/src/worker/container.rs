@@ -1,0 +1,451 @@
+//! User code in a container, as its supervisor sees it.
+//!
+//! A step is a task that talks to the engine and that ends by itself. What is asked of it meanwhile, to stop
+//! or to end at once, goes through [`Shared`]: a request to an engine that is dropped half way may
+//! still be carried out.
+
+mod body;
+mod concession;
+mod ending;
+mod job;
+mod logs;
+mod pid;
+mod ports;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::future::ready;
+use std::io::{self, PipeReader};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use cap_std::fs::Dir;
+use chutes_core::{
+    ClassProfile, ContainerPath, EventReporter, FailureKind, ImageName, Json, PortAddress,
+    Progress, RunId, SecretPairs, Work,
+};
+use chutes_engine::{Engine, EngineError, EngineSettings};
+use chutes_ports::{Connector, ContainerConnector, SocketOwner};
+use chutes_process::{Death, system_oom_kills};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use self::job::JobEnd;
+use self::logs::Pipes;
+use super::spawn::OutputSettings;
+use super::{
+    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepEnd, StepFailure, Worker,
+    WorkerContext,
+};
+use crate::RunDirectory;
+use crate::output::Output;
+
+/// How long an engine may take to end a container that was killed.
+const KILL_TIME: Duration = Duration::from_secs(20);
+
+/// How long the end of the output may take to be kept, before its last words are looked at.
+const LAST_TIME: Duration = Duration::from_secs(1);
+
+/// No memory that could be told.
+const UNKNOWN: u64 = u64::MAX;
+
+/// What a container is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerSetup {
+    pub run_id: RunId,
+    pub image: ImageName,
+    pub args: Vec<String>,
+    pub env: SecretPairs,
+    pub network: bool,
+    /// The ports of the image, without that of SSH. The engine publishes them where they are, if there is a
+    /// network; without one it cannot, see [`Relay`](chutes_ports::Relay).
+    pub ports: Vec<PortAddress>,
+    /// What the run may use.
+    pub profile: ClassProfile,
+    pub artifacts_dir: Option<ContainerPath>,
+    pub directory: RunDirectory,
+    pub engine: EngineSettings,
+}
+
+/// Starts the image of a spec in a container.
+#[derive(Debug)]
+pub struct ContainerStarter {
+    /// Which engine, and when it pulls.
+    pub engine: EngineSettings,
+    /// What becomes of what the container prints.
+    pub output: OutputSettings,
+}
+
+impl StartWorker for ContainerStarter {
+    fn start(
+        self: Box<Self>,
+        context: WorkerContext,
+    ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
+        let start = move || {
+            let logs = context.logs()?;
+            let WorkerContext { setup, env, work, profile, artifacts_dir, events, .. } = context;
+            let Work::Image { image, args, network, ports: _ } = work else {
+                return Err(io::Error::other("a job does not run in a container of its own"));
+            };
+            let setup = ContainerSetup {
+                run_id: setup.run_id,
+                image,
+                args,
+                env,
+                network,
+                ports: setup.ports,
+                profile,
+                artifacts_dir,
+                directory: setup.directory,
+                engine: self.engine,
+            };
+            let worker = ContainerWorker::start(setup, self.output, &logs, &events)?;
+            Ok(Box::new(worker) as Box<dyn Worker>)
+        };
+        Box::pin(ready(start()))
+    }
+}
+
+/// What is asked of the container, each more than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    /// To run.
+    #[default]
+    Nothing,
+    /// To stop.
+    Stop,
+    /// To be ended by force.
+    Kill,
+}
+
+/// A container that is known to an engine.
+#[derive(Clone, Debug)]
+pub struct ContainerHandle {
+    /// The engine and the name of the container, while it runs.
+    pub running: watch::Receiver<Option<(Engine, String)>>,
+}
+
+/// What the worker and its tasks have in common.
+struct Shared {
+    setup: ContainerSetup,
+    events: EventReporter,
+    engine: OnceLock<Engine>,
+    asked: watch::Sender<Asked>,
+    /// The first process of the container, by its pid on this machine, while it runs.
+    pid: watch::Sender<Option<i32>>,
+    /// The engine and the name of the container, while it runs.
+    running: watch::Sender<Option<(Engine, String)>>,
+    memory: AtomicU64,
+    /// What this machine had killed for its memory when it was last asked.
+    system_before: AtomicU64,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Shared {
+    fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    fn engine(&self) -> Result<&Engine, EngineError> {
+        let missing = || EngineError::Unsayable("no container engine was connected to".to_owned());
+        self.engine.get().ok_or_else(missing)
+    }
+
+    /// The name of the container.
+    fn name(&self) -> String {
+        chutes_engine::name(self.setup.run_id)
+    }
+
+    /// What the kernel of this machine has killed for its memory lately.
+    fn system_oom_kills(&self) -> u64 {
+        let before = self.system_before.load(Ordering::Relaxed);
+        system_oom_kills().unwrap_or_default().saturating_sub(before)
+    }
+
+    /// Waits until at least this was asked.
+    async fn asked(&self, what: Asked) {
+        // The sender is in this very struct, so it is not gone.
+        let _ = self.asked.subscribe().wait_for(|asked| *asked >= what).await;
+    }
+}
+
+/// The end of a task.
+enum TaskEnd {
+    Step(StepEnd),
+    Job(JobEnd),
+}
+
+/// A container and the tasks that look after it.
+pub(crate) struct ContainerWorker {
+    shared: Arc<Shared>,
+    output: Output,
+    /// Where the output of the container goes; taken by the step that runs it.
+    pipes: Option<Pipes>,
+    task: Option<JoinHandle<TaskEnd>>,
+    /// How the container ended, until that has been told.
+    job_end: Option<JobEnd>,
+    is_alive: bool,
+    progress: watch::Sender<Option<Progress>>,
+}
+
+impl ContainerWorker {
+    /// Makes everything ready to talk to an engine. That is done in steps.
+    pub(crate) fn start(
+        setup: ContainerSetup,
+        spawn: OutputSettings,
+        logs: &Dir,
+        events: &EventReporter,
+    ) -> io::Result<Self> {
+        let output =
+            |out: PipeReader, err: PipeReader| Output::start((out, err), spawn, logs, events);
+        let (pipes, out, err) = Pipes::new()?;
+        Ok(Self {
+            output: output(out, err)?,
+            pipes: Some(pipes),
+            shared: Arc::new(Shared {
+                setup,
+                events: events.clone(),
+                engine: OnceLock::new(),
+                asked: watch::Sender::default(),
+                pid: watch::Sender::default(),
+                running: watch::Sender::default(),
+                memory: AtomicU64::new(UNKNOWN),
+                system_before: AtomicU64::new(system_oom_kills().unwrap_or_default()),
+                warnings: Mutex::default(),
+            }),
+            task: None,
+            job_end: None,
+            is_alive: true,
+            progress: watch::Sender::new(None),
+        })
+    }
+
+    fn begin_step(&mut self, step: Step) {
+        let shared = Arc::clone(&self.shared);
+        let pipes = matches!(step, Step::Job { .. }).then(|| self.pipes.take()).flatten();
+        self.task = Some(tokio::spawn(async move {
+            match (step, pipes) {
+                (Step::Decode, _) => TaskEnd::of(connect(&shared).await),
+                (Step::Prepare, _) => TaskEnd::of(prepare(&shared).await),
+                (Step::Job { .. }, Some(pipes)) => TaskEnd::Job(job::run(&shared, pipes).await),
+                (Step::Job { .. } | Step::Startup(_) | Step::Shutdown(_), _) => {
+                    let message =
+                        format!("a container knows no such step: {}", step.name(&Hooks::default()));
+                    TaskEnd::of(Err(StepFailure::new(FailureKind::Platform, message)))
+                }
+            }
+        }));
+    }
+
+    async fn step_ended(&mut self) -> StepEnd {
+        if self.job_end.is_none() {
+            let Some(task) = &mut self.task else { return std::future::pending().await };
+            let joined = task.await;
+            self.task = None;
+            match joined {
+                Ok(TaskEnd::Step(end)) => return end,
+                Ok(TaskEnd::Job(end)) => self.job_end = Some(end),
+                Err(error) => return StepEnd::Died(platform(format!("its task ended: {error}"))),
+            }
+            self.is_alive = false;
+        }
+        // This may be dropped here and called again.
+        self.output.drained(LAST_TIME).await;
+        match self.job_end.take() {
+            Some(JobEnd::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
+            Some(JobEnd::Other(end)) => end,
+            None => StepEnd::Died(platform("nobody knows how the container ended".to_owned())),
+        }
+    }
+
+    fn ask(&self, what: Asked) {
+        self.shared.asked.send_if_modified(|asked| {
+            let is_more = *asked < what;
+            *asked = what.max(*asked);
+            is_more
+        });
+    }
+
+    /// Ends the step. A container has had its signal when it was told to stop, so it is killed.
+    async fn force_step(&mut self) -> Force {
+        let is_job = self.pipes.is_none();
+        self.ask(Asked::Kill);
+        let Some(mut task) = self.task.take() else {
+            return if is_job { Force::Killed } else { Force::Aborted };
+        };
+        if !is_job {
+            task.abort();
+            // It says that it was aborted, which is known.
+            let _ = task.await;
+            return Force::Aborted;
+        }
+        self.is_alive = false;
+        if let Ok(Ok(TaskEnd::Job(JobEnd::Ended(_)))) = timeout(KILL_TIME, &mut task).await {
+            return Force::Killed;
+        }
+        task.abort();
+        if self.remove().await { Force::Killed } else { Force::LeftBehind }
+    }
+
+    /// The first process of the container, by its pid on this machine: from its start to its end, and never
+    /// when the engine is on another machine.
+    fn pid(&self) -> watch::Receiver<Option<i32>> {
+        self.shared.pid.subscribe()
+    }
+
+    /// Removes the container, whatever it is doing, and waits for the end of its output.
+    async fn end(mut self) -> Vec<String> {
+        if self.task.is_some() {
+            self.force_step().await;
+        }
+        let was_job = self.pipes.is_none();
+        drop(self.pipes.take());
+        if was_job {
+            self.remove().await;
+        }
+        let missing = self.output.finish().await;
+        let mut warnings = self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = std::mem::take(&mut *warnings);
+        warnings.extend(missing);
+        warnings
+    }
+
+    /// Whether there is no container any more. One that stays is told of.
+    async fn remove(&self) -> bool {
+        let Some(engine) = self.shared.engine.get() else { return true };
+        match timeout(KILL_TIME, engine.remove(&self.shared.name())).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                self.shared.warn(format!("the container may still be there: {error}"));
+                false
+            }
+            Err(_) => {
+                let name = self.shared.name();
+                let message =
+                    format!("the container `{name}` may still be there: it takes too long");
+                self.shared.warn(message);
+                false
+            }
+        }
+    }
+}
+
+impl Worker for ContainerWorker {
+    fn begin(&mut self, step: Step) -> Answer<'_, ()> {
+        self.begin_step(step);
+        Box::pin(ready(()))
+    }
+
+    fn ended(&mut self) -> Answer<'_, StepEnd> {
+        Box::pin(self.step_ended())
+    }
+
+    /// Asks the container to stop. A pull is given up.
+    fn cancel(&mut self) -> Answer<'_, ()> {
+        self.ask(Asked::Stop);
+        Box::pin(ready(()))
+    }
+
+    fn force(&mut self, _urgent: bool) -> Answer<'_, Force> {
+        Box::pin(self.force_step())
+    }
+
+    fn is_alive(&self) -> bool {
+        self.is_alive
+    }
+
+    /// An image has none.
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation::Container(ContainerHandle { running: self.shared.running.subscribe() })
+    }
+
+    fn connector(&self) -> Connector {
+        let connector = ContainerConnector::new(self.pid());
+        let is_published = self.shared.setup.network;
+        Connector::Container(if is_published {
+            connector.with_published_ports()
+        } else {
+            connector
+        })
+    }
+
+    /// The sockets of everything in the container.
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        Some(SocketOwner::Namespace(self.pid()))
+    }
+
+    fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.subscribe()
+    }
+
+    fn memory(&self) -> Option<MemoryMeter> {
+        let shared = Arc::downgrade(&self.shared);
+        Some(Box::new(move || {
+            let shared = shared.upgrade()?;
+            let killed = system_oom_kills().unwrap_or_default();
+            shared.system_before.store(killed, Ordering::Relaxed);
+            let bytes = shared.memory.load(Ordering::Relaxed);
+            (bytes != UNKNOWN).then_some(bytes)
+        }))
+    }
+
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(self.end())
+    }
+}
+
+impl TaskEnd {
+    fn of(result: Result<(), StepFailure>) -> Self {
+        Self::Step(StepEnd::Finished(result.map(|()| Json::null())))
+    }
+}
+
+async fn connect(shared: &Shared) -> Result<(), StepFailure> {
+    let engine = Engine::connect(&shared.setup.engine).await.map_err(|error| failed(&error))?;
+    // Decoding is the first step, and comes once.
+    let _ = shared.engine.set(engine);
+    Ok(())
+}
+
+async fn prepare(shared: &Shared) -> Result<(), StepFailure> {
+    let have_image = async {
+        let engine = shared.engine()?;
+        for warning in engine.remove_leftovers().await {
+            shared.warn(warning);
+        }
+        let setup = &shared.setup;
+        engine.have_image(&setup.image, setup.engine.pull, &shared.events).await
+    };
+    tokio::select! {
+        biased;
+        had = have_image => had.map_err(|error| failed(&error)),
+        () = shared.asked(Asked::Stop) => {
+            Err(StepFailure::new(FailureKind::Cancelled, "the image was not pulled to its end"))
+        }
+    }
+}
+
+fn failed(error: &EngineError) -> StepFailure {
+    StepFailure::new(error.kind(), error.to_string())
+}
+
+fn platform(message: String) -> Death {
+    Death { kind: FailureKind::Platform, message, exit_code: None, signal: None }
+}
+
+/// Ends the container of a run without a supervisor, if it is still there.
+pub(crate) async fn remove_container(run_id: RunId) -> Result<(), String> {
+    let removed = match Engine::connect(&EngineSettings::default()).await {
+        Ok(engine) => engine.remove_of_run(run_id).await,
+        Err(error) => Err(error),
+    };
+    let left = |error| format!("the container of the run may still be there: {error}");
+    removed.map(drop).map_err(left)
+}

@@ -1,0 +1,325 @@
+//! From what an engine says about a container that has ended to what happened, and to the words for it.
+
+use chutes_core::{Escaped, FailureKind, HumanSize, Json};
+use chutes_process::Death;
+
+use super::super::{StepEnd, StepFailure};
+
+/// How much of the end of standard error goes into the message of a failure, in bytes.
+const LAST_WORDS: usize = 2 * 1024;
+
+/// What we have done to end a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The signal with which its image is stopped.
+    StopSignal,
+    /// SIGKILL.
+    Kill,
+}
+
+/// What is known about a container that has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) exit_code: i64,
+    /// The engine says that memory ran out in it.
+    pub(super) oom_killed: bool,
+    /// How many processes of this machine the kernel has killed because memory ran out, shortly before
+    /// it ended.
+    pub(super) system_oom_kills: u64,
+    /// The memory limit in force, in bytes.
+    pub(super) memory_limit: Option<u64>,
+    pub(super) sent: Sent,
+    /// The first of the arguments that the image was given.
+    pub(super) command: Option<String>,
+}
+
+impl Evidence {
+    /// What happened. `stderr` is the end of what it printed there.
+    pub(super) fn end(&self, stderr: &str) -> StepEnd {
+        if self.exit_code == 0 {
+            return StepEnd::Finished(Ok(Json::null()));
+        }
+        let code = self.exit_code;
+        let signal = u32::try_from(code - 128).ok().and_then(signal_name);
+        let (kind, message) = match signal {
+            Some(name) if self.was_ended_by_us(name) => {
+                (FailureKind::Killed, format!("the container was ended by the run ({name})"))
+            }
+            _ if self.oom_killed || (code == 137 && self.system_oom_kills > 0) => self.no_memory(),
+            Some(name) => {
+                let message =
+                    format!("the container ended with exit code {code}: killed by {name}");
+                (kind_of_signal(name), message)
+            }
+            None => (FailureKind::NonzeroReturnCode, self.nonzero(stderr)),
+        };
+        StepEnd::Died(Death {
+            kind,
+            message: with_last_words(message, stderr),
+            exit_code: i32::try_from(code).ok(),
+            signal: signal.map(str::to_owned),
+        })
+    }
+
+    fn was_ended_by_us(&self, signal: &str) -> bool {
+        match self.sent {
+            Sent::Nothing => false,
+            // Images choose the signal with which they are stopped. A crash is one at any time.
+            Sent::StopSignal => {
+                kind_of_signal(signal) != FailureKind::Crashed && signal != "SIGKILL"
+            }
+            Sent::Kill => kind_of_signal(signal) != FailureKind::Crashed,
+        }
+    }
+
+    /// Words for an exit code that is not zero.
+    fn nonzero(&self, stderr: &str) -> String {
+        let code = self.exit_code;
+        if !was_never_begun(stderr) {
+            let hint = hint(code);
+            return format!("the container ended with exit code {code}{hint}");
+        }
+        match &self.command {
+            Some(command) => {
+                format!("the command `{}` of the container cannot be run", Escaped(command))
+            }
+            None => "the command of the image cannot be run".to_owned(),
+        }
+    }
+
+    fn no_memory(&self) -> (FailureKind, String) {
+        match self.memory_limit {
+            Some(limit) if self.oom_killed => {
+                let limit = HumanSize(limit);
+                let message = format!("the container needed more memory than its limit of {limit}");
+                (FailureKind::MemoryLimit, message)
+            }
+            Some(limit) => {
+                let message = format!(
+                    "the container was killed by SIGKILL while the kernel killed processes for their \
+                     memory; its limit is {}",
+                    HumanSize(limit)
+                );
+                (FailureKind::MemoryLimit, message)
+            }
+            None => {
+                let message = "the kernel killed the container because there was no memory left";
+                (FailureKind::OutOfMemory, message.to_owned())
+            }
+        }
+    }
+}
+
+/// A command that could not be started: of the user, in the words of the engine. `None` is any other
+/// refusal.
+pub(super) fn not_started(words: &str) -> Option<StepEnd> {
+    let text = words.to_lowercase();
+    let has = |part: &str| text.contains(part);
+    // An init process that is not there looks like a command that is not there.
+    if has("docker-init") || has("catatonit") {
+        return None;
+    }
+    if has("exec format error") || has("no command specified") || has("no command or entrypoint") {
+        let message = format!("the image cannot be run: {words}");
+        let failure = StepFailure::new(FailureKind::ImageUnavailable, message);
+        return Some(StepEnd::Finished(Err(failure)));
+    }
+    let is_exec = has("exec: ") || has("executable");
+    let is_missing = has("command that was not found")
+        || (is_exec && (has("not found in $path") || has("no such file or directory")));
+    let is_forbidden = is_exec && (has("permission denied") || has("is a directory"));
+    let exit_code = match (is_missing, is_forbidden) {
+        (true, _) => 127,
+        (false, true) => 126,
+        (false, false) => return None,
+    };
+    Some(StepEnd::Died(Death {
+        kind: FailureKind::NonzeroReturnCode,
+        message: format!("the command of the container cannot be run: {words}"),
+        exit_code: Some(exit_code),
+        signal: None,
+    }))
+}
+
+/// Whether the engine's init process says that there is nothing that it could start. Then nobody else has
+/// said anything.
+fn was_never_begun(stderr: &str) -> bool {
+    let words = stderr.trim();
+    let of_catatonit =
+        words.starts_with("ERROR (catatonit:") && words.contains("failed to exec pid1");
+    let of_tini = words.starts_with("[FATAL tini (") && words.contains("] exec ");
+    !words.contains('\n') && (of_catatonit || of_tini)
+}
+
+/// What shells and engines mean by a code.
+fn hint(code: i64) -> &'static str {
+    match code {
+        126 => " (a command cannot be executed)",
+        127 => " (a command was not found)",
+        _ => "",
+    }
+}
+
+/// The end of standard error, in one line behind the message.
+fn with_last_words(message: String, stderr: &str) -> String {
+    let mut start = stderr.len().saturating_sub(LAST_WORDS);
+    while !stderr.is_char_boundary(start) {
+        start += 1;
+    }
+    let lines = stderr[start..].lines().map(|line| line.replace(char::is_control, " "));
+    let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return message;
+    }
+    format!("{message}; the end of its standard error: {}", lines.join(" | ").trim())
+}
+
+fn kind_of_signal(name: &str) -> FailureKind {
+    match name {
+        "SIGABRT" => FailureKind::Aborted,
+        "SIGSEGV" | "SIGBUS" | "SIGILL" | "SIGFPE" | "SIGSYS" | "SIGTRAP" => FailureKind::Crashed,
+        _ => FailureKind::Killed,
+    }
+}
+
+/// The name of a signal that ends a process. Programs use the other codes above 128 for their own
+/// purposes.
+fn signal_name(number: u32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(evidence: &Evidence, kind: FailureKind, message: &str) {
+        let StepEnd::Died(death) = evidence.end("") else { panic!("{evidence:?}") };
+        assert_eq!((death.kind, death.message.as_str()), (kind, message), "{evidence:?}");
+        assert_eq!(death.exit_code.map(i64::from), Some(evidence.exit_code));
+    }
+
+    #[test]
+    fn ends() {
+        use FailureKind::{Aborted, Crashed, Killed, MemoryLimit, NonzeroReturnCode, OutOfMemory};
+        let code = |exit_code| Evidence { exit_code, ..Evidence::default() };
+        let ended = "the container ended with exit code";
+        assert_eq!(code(0).end("noise"), StepEnd::Finished(Ok(Json::null())));
+        check(&code(3), NonzeroReturnCode, &format!("{ended} 3"));
+        check(&code(127), NonzeroReturnCode, &format!("{ended} 127 (a command was not found)"));
+        check(&code(255), NonzeroReturnCode, &format!("{ended} 255"));
+        check(&code(137), Killed, &format!("{ended} 137: killed by SIGKILL"));
+        check(&code(143), Killed, &format!("{ended} 143: killed by SIGTERM"));
+        check(&code(139), Crashed, &format!("{ended} 139: killed by SIGSEGV"));
+        check(&code(134), Aborted, &format!("{ended} 134: killed by SIGABRT"));
+        let by_us = "the container was ended by the run";
+        let sent = |exit_code, sent| Evidence { sent, ..code(exit_code) };
+        check(&sent(143, Sent::StopSignal), Killed, &format!("{by_us} (SIGTERM)"));
+        check(&sent(137, Sent::Kill), Killed, &format!("{by_us} (SIGKILL)"));
+        check(&sent(139, Sent::StopSignal), Crashed, &format!("{ended} 139: killed by SIGSEGV"));
+        check(&sent(137, Sent::StopSignal), Killed, &format!("{ended} 137: killed by SIGKILL"));
+        check(&sent(1, Sent::Kill), NonzeroReturnCode, &format!("{ended} 1"));
+        let oom = Evidence { oom_killed: true, ..code(137) };
+        let no_memory = "the kernel killed the container because there was no memory left";
+        check(&oom, OutOfMemory, no_memory);
+        let limited = Evidence { memory_limit: Some(1024 * 1024), ..oom };
+        let beyond = "the container needed more memory than its limit of 1.0 MB";
+        check(&limited, MemoryLimit, beyond);
+        check(&Evidence { exit_code: 1, ..limited }, MemoryLimit, beyond);
+        check(&Evidence { system_oom_kills: 1, ..code(137) }, OutOfMemory, no_memory);
+        // What the kernel did elsewhere has nothing to do with a program that says what went wrong.
+        check(
+            &Evidence { system_oom_kills: 1, ..code(1) },
+            NonzeroReturnCode,
+            &format!("{ended} 1"),
+        );
+        check(
+            &Evidence { system_oom_kills: 1, ..sent(137, Sent::Kill) },
+            Killed,
+            &format!("{by_us} (SIGKILL)"),
+        );
+    }
+
+    #[test]
+    fn an_init_process_that_cannot_start_the_command() {
+        let evidence = |command: Option<&str>| Evidence {
+            exit_code: 1,
+            command: command.map(str::to_owned),
+            ..Evidence::default()
+        };
+        let check = |command, stderr: &str, expected: &str| {
+            let StepEnd::Died(death) = evidence(command).end(stderr) else { panic!("{stderr}") };
+            assert_eq!((death.kind, death.exit_code), (FailureKind::NonzeroReturnCode, Some(1)));
+            assert!(death.message.starts_with(expected), "{}", death.message);
+        };
+        let catatonit = "ERROR (catatonit:6): failed to exec pid1: No such file or directory\n";
+        let tini = "[FATAL tini (7)] exec /x failed: No such file or directory\n";
+        for words in [catatonit, tini] {
+            check(Some("/x"), words, "the command `/x` of the container cannot be run; the end of");
+            check(None, words, "the command of the image cannot be run; the end of");
+            // A job that says so has begun.
+            check(Some("/x"), &format!("begun\n{words}"), "the container ended with exit code 1;");
+        }
+        check(Some("/x"), "ERROR (catatonit:6): other", "the container ended with exit code 1;");
+        check(Some("/x"), "", "the container ended with exit code 1");
+    }
+
+    #[test]
+    fn last_words_go_into_the_message() {
+        let check = |stderr: &str, expected: &str| {
+            assert_eq!(with_last_words("it failed".to_owned(), stderr), expected);
+        };
+        check("", "it failed");
+        check(" \n\n", "it failed");
+        check("one\n\n\u{1b}two\n", "it failed; the end of its standard error: one |  two");
+        let long = with_last_words(String::new(), &"€".repeat(5_000));
+        assert!(long.len() < LAST_WORDS + 100 && long.ends_with('€'));
+    }
+
+    #[test]
+    fn commands_that_cannot_be_run() {
+        let check = |words: &str, expected: Option<(FailureKind, Option<i32>)>| {
+            let found = not_started(words).map(|end| match end {
+                StepEnd::Died(death) => (death.kind, death.exit_code),
+                StepEnd::Finished(result) => (result.unwrap_err().kind, None),
+            });
+            assert_eq!(found, expected, "{words}");
+        };
+        let user = |code| Some((FailureKind::NonzeroReturnCode, Some(code)));
+        check(
+            "runc: runc create failed: unable to start container process: exec: \"nosuch\": executable \
+             file not found in $PATH: OCI runtime attempted to invoke a command that was not found",
+            user(127),
+        );
+        check("exec: \"/x\": stat /x: no such file or directory", user(127));
+        check("exec: \"/etc\": permission denied: OCI permission denied", user(126));
+        let image = Some((FailureKind::ImageUnavailable, None));
+        check("exec /bin/x: exec format error", image);
+        check("No command specified", image);
+        check("exec: \"docker-init\": executable file not found in $PATH", None);
+        check("crun: opening file `pids.max`: No such file or directory", None);
+        check("permission denied", None);
+    }
+}

@@ -1,0 +1,179 @@
+//! The ports of a container: what an engine is told about them, and what it says when it cannot open one.
+
+use std::collections::HashMap;
+
+use bollard::models::PortBinding;
+use chutes_core::{FailureKind, PortAddress, Protocol};
+
+use super::super::{StepEnd, StepFailure};
+use super::ContainerSetup;
+
+/// Below this number ports take a privilege, which a container does not have.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+
+/// What engines say when they cannot open a port on this machine, in lowercase letters.
+const REFUSALS: [&str; 5] = [
+    "address already in use",
+    "port is already allocated",
+    "cannot assign requested address",
+    "bind: permission denied",
+    "ports are not available",
+];
+
+/// The ports that the container opens.
+pub(super) fn exposed(setup: &ContainerSetup) -> Option<Vec<String>> {
+    published(setup).map(|ports| ports.iter().map(in_container).collect())
+}
+
+/// Where each of them is on this machine.
+pub(super) fn bindings(
+    setup: &ContainerSetup,
+) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
+    let binding = |port: &PortAddress| PortBinding {
+        host_ip: Some(port.address.ip().to_string()),
+        host_port: Some(port.address.port().to_string()),
+    };
+    let entry = |port| (in_container(port), Some(vec![binding(port)]));
+    published(setup).map(|ports| ports.iter().map(entry).collect())
+}
+
+/// Lets the container open small numbers, in its own network, without the privilege that it does not have.
+pub(super) fn sysctls(setup: &ContainerSetup) -> Option<HashMap<String, String>> {
+    let is_small = |port: &PortAddress| port.port.number().get() < FIRST_UNPRIVILEGED;
+    let setting = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
+    setup.ports.iter().any(is_small).then(|| HashMap::from([setting]))
+}
+
+fn published(setup: &ContainerSetup) -> Option<&[PortAddress]> {
+    (setup.network && !setup.ports.is_empty()).then_some(setup.ports.as_slice())
+}
+
+/// `8080/tcp`, as engines call the port 8080 of a container.
+fn in_container(port: &PortAddress) -> String {
+    let protocol = match port.port.protocol() {
+        Protocol::Http | Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    format!("{}/{protocol}", port.port.number())
+}
+
+/// A port that could not be opened, in the words of the engine. `None` is any other refusal.
+pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepEnd> {
+    let ports = published(setup)?;
+    let text = words.to_lowercase();
+    if !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
+        return None;
+    }
+    let by_address = ports.iter().find(|port| names(words, &port.address.to_string()));
+    let by_number = || ports.iter().find(|port| names(words, &format!(":{}", port.address.port())));
+    let message = match by_address.or_else(by_number).or_else(|| only(ports)) {
+        Some(port) => {
+            let (name, address) = (port.port.name(), port.address);
+            format!(
+                "port `{name}` cannot be opened at {address}; choose another number, for instance any that is \
+                 free (`--publish {name}:0`): {words}"
+            )
+        }
+        None => format!("a port of the run cannot be opened: {words}"),
+    };
+    let failure = StepFailure::new(FailureKind::PortUnavailable, message);
+    Some(StepEnd::Finished(Err(failure)))
+}
+
+/// Whether an address is in a text, and not just the beginning of a longer one.
+fn names(text: &str, address: &str) -> bool {
+    let ends = |at: usize| {
+        let after = text.get(at + address.len()..).and_then(|rest| rest.chars().next());
+        !after.is_some_and(|after| after.is_ascii_digit())
+    };
+    text.match_indices(address).any(|(at, _)| ends(at))
+}
+
+fn only(ports: &[PortAddress]) -> Option<&PortAddress> {
+    match ports {
+        [port] => Some(port),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::{ClassProfile, ImageName, Port, RunId, SecretPairs};
+
+    use super::*;
+    use crate::RunDirectory;
+    use chutes_engine::EngineSettings;
+
+    fn setup(network: bool, ports: &[(&'static str, &str)]) -> ContainerSetup {
+        let port = |(name, address): &(&'static str, &str)| PortAddress {
+            port: Port::new(*name, 8080, Protocol::Http).unwrap(),
+            address: address.parse().unwrap(),
+        };
+        ContainerSetup {
+            run_id: RunId::from_bytes([7; 16]),
+            image: ImageName::new("r.test/x").unwrap(),
+            args: Vec::new(),
+            env: SecretPairs::default(),
+            network,
+            ports: ports.iter().map(port).collect(),
+            profile: ClassProfile::LOCAL,
+            artifacts_dir: None,
+            directory: RunDirectory::at("/run".into()),
+            engine: EngineSettings::default(),
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        let two = setup(true, &[("web", "127.0.0.1:8080"), ("api", "127.0.0.1:80")]);
+        let check = |words: &str, expected: Option<&str>| {
+            let found = no_port(words, &two).map(|end| match end {
+                StepEnd::Finished(Err(failure)) => failure,
+                other => panic!("{other:?}"),
+            });
+            let Some(expected) = expected else { return assert_eq!(found, None, "{words}") };
+            let failure = found.unwrap();
+            assert_eq!(failure.kind, FailureKind::PortUnavailable);
+            assert!(failure.message.starts_with(expected), "{}", failure.message);
+            assert!(failure.message.ends_with(words), "{}", failure.message);
+        };
+        let (web, api) = (
+            Some("port `web` cannot be opened at 127.0.0.1:8080; choose another number"),
+            Some("port `api` cannot be opened at 127.0.0.1:80; choose another number"),
+        );
+        check(
+            "driver failed programming external connectivity on endpoint chutes-x (8080): Bind for \
+             127.0.0.1:80 failed: port is already allocated",
+            api,
+        );
+        check(
+            "failed to bind host port for 127.0.0.1:8080:172.17.0.2:80/tcp: address already in use",
+            web,
+        );
+        check(
+            "Error starting userland proxy: listen tcp4 0.0.0.0:8080: bind: address already in use",
+            web,
+        );
+        check("cannot listen on the TCP port: listen tcp4 :80: bind: address already in use", api);
+        check(
+            "rootlessport cannot expose privileged port: listen :80: bind: permission denied",
+            api,
+        );
+        check(
+            "bind: cannot assign requested address",
+            Some("a port of the run cannot be opened: "),
+        );
+        check("listen tcp4 127.0.0.1:808: bind: address already in use", Some("a port of the run"));
+        check("exec: \"/etc\": permission denied", None);
+        check("no space left on device", None);
+        let words = "bind: address already in use";
+        let one = no_port(words, &setup(true, &[("web", "[::1]:8080")])).unwrap();
+        assert!(
+            format!("{one:?}").contains("port `web` cannot be opened at [::1]:8080"),
+            "{one:?}"
+        );
+        // Nothing of the run's was published.
+        assert_eq!(no_port(words, &setup(false, &[("web", "127.0.0.1:1")])), None);
+        assert_eq!(no_port(words, &setup(true, &[])), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! What the engine itself does: it has no image, it is away, and it has containers of others.
+
+use super::*;
+
+#[tokio::test]
+async fn images_that_there_are_not() {
+    for pull in [Pull::Never, Pull::Missing] {
+        let mut case = Case::with("true", |setup| {
+            setup.image = ImageName::new("localhost/no-such-image").unwrap();
+            setup.engine.pull = pull;
+        })
+        .await;
+        let end = case.step(Step::Prepare).await;
+        let left = case.finish(end).await;
+        let StepEnd::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
+        assert_eq!(failure.kind, FailureKind::ImageUnavailable, "{failure:?}");
+        let begin = "the image `localhost/no-such-image:latest` cannot be had: ";
+        assert!(failure.message.starts_with(begin), "{}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn a_pull_that_takes_for_ever_is_given_up() {
+    let registry = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let image = format!("{}/x:1", registry.local_addr().unwrap());
+    for is_cancelled in [true, false] {
+        let mut case = Case::with("true", |setup| {
+            setup.image = ImageName::new(&image).unwrap();
+            setup.engine.pull = Pull::Missing;
+        })
+        .await;
+        case.worker.begin(Step::Prepare).await;
+        // The engine asks for the image, and gets no answer.
+        let _asked = registry.accept().await.unwrap();
+        let end = if is_cancelled {
+            case.worker.cancel().await;
+            case.worker.ended().await
+        } else {
+            assert_eq!(case.worker.force(false).await, Force::Aborted);
+            StepEnd::Finished(Ok(Json::null()))
+        };
+        let left = case.finish(end).await;
+        if let StepEnd::Finished(Err(failure)) = &left.end {
+            assert_eq!(failure.kind, FailureKind::Cancelled);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_engine() {
+    let host = Some("unix:///nonexistent/engine.sock".to_owned());
+    let error = Engine::connect(&EngineSettings { host, pull: Pull::Never }).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Platform);
+    let message = error.to_string();
+    assert!(message.contains("start Docker or Podman, or set DOCKER_HOST"), "{message}");
+    assert!(message.contains("/nonexistent/engine.sock: there is no such socket"), "{message}");
+}
+
+#[tokio::test]
+async fn leftovers_of_the_dead_and_of_nobody_else() {
+    let mut case = Case::new("echo ready; sleep 600").await;
+    case.begin_job().await;
+    case.printed("ready").await;
+    let engine = case.worker.shared.engine().unwrap().clone();
+    let own =
+        chutes_engine::labels(case.worker.shared.setup.run_id)["dev.chutes.supervisor"].clone();
+    let mut dead: Vec<String> = own.split('/').map(str::to_owned).collect();
+    // This process, if it had been started at another time.
+    dead[3] = "1".to_owned();
+    let elsewhere = format!("another-boot/{}/{}/1", dead[1], dead[2]);
+    let (dead, strange) = (dead.join("/"), "who knows".to_owned());
+    let id = uuid::Uuid::now_v7();
+    let name = |what: &str| format!("chutes-test-{what}-{id}");
+    for (what, label) in [("dead", &dead), ("elsewhere", &elsewhere), ("strange", &strange)] {
+        Podman::create(&name(what), &[("dev.chutes.supervisor", label)]);
+    }
+    assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
+    assert!(!engine.remove(&name("dead")).await.unwrap());
+    assert!(engine.remove(&name("elsewhere")).await.unwrap());
+    assert!(engine.remove(&name("strange")).await.unwrap());
+    assert!(case.worker.shared.asked.borrow().eq(&Asked::Nothing) && case.worker.is_alive());
+    let run_id = case.worker.shared.setup.run_id;
+    assert!(engine.remove_of_run(run_id).await.unwrap(), "the container of a living one was gone");
+    assert!(!engine.remove_of_run(run_id).await.unwrap());
+    let end = case.worker.ended().await;
+    let left = case.finish(end).await;
+    assert_eq!(left.death().kind, FailureKind::Killed);
+}
+
+#[tokio::test]
+async fn an_engine_that_comes_back() {
+    let script = "echo ready; while [ ! -e /output/go ]; do sleep 0.05; done; exit 5";
+    let mut case = Case::new(script).await;
+    case.begin_job().await;
+    case.printed("ready").await;
+    case.podman.restart();
+    std::fs::write(case.worker.shared.setup.directory.outputs().join("go"), "").unwrap();
+    let end = case.worker.ended().await;
+    let left = case.finish(end).await;
+    assert_eq!(left.death().exit_code, Some(5), "{:?}", left.death());
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_is_no_fault_of_the_job() {
+    let mut case = Case::new("echo ready; sleep 600").await;
+    case.begin_job().await;
+    case.printed("ready").await;
+    case.podman.stop();
+    assert_eq!(case.worker.force(false).await, Force::LeftBehind);
+    case.podman.serve();
+    let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    assert!(
+        left.warnings.iter().any(|it| it.contains("may still be there")),
+        "{:?}",
+        left.warnings
+    );
+}

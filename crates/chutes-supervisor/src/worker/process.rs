@@ -1,0 +1,337 @@
+//! User code in a process of its own, as its supervisor sees it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use chutes_core::{FailureKind, JobName, Progress};
+use chutes_ports::{Connector, SocketOwner};
+use chutes_process::{Death, Tree};
+use rustix::process::{Pid, Signal};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{self, SignalKind};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
+use super::resources::Resources;
+use super::spawn::{Program, command};
+use super::{
+    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, Worker, WorkerContext,
+};
+use crate::output::Output;
+
+/// How long a process has between SIGTERM and SIGKILL.
+const TERMINATION_TIME: Duration = Duration::from_secs(2);
+
+/// How long a worker may take to end after its last step, and to tell what it still has to tell after
+/// its end.
+const LAST_TIME: Duration = Duration::from_secs(1);
+
+/// How long a new worker may take to read what it has to know of its run, on a machine that is busy.
+const SETUP_TIME: Duration = Duration::from_mins(1);
+
+/// How long the job's own helpers may take to notice that it has ended.
+const HELPER_TIME: Duration = Duration::from_millis(100);
+
+/// A worker process.
+pub(super) struct ProcessWorker {
+    connection: Connection,
+    child: Child,
+    /// Tells of every child that ends, also of those that the job has left to us.
+    children: unix::Signal,
+    resources: Resources,
+    output: Output,
+    progress: watch::Sender<Option<Progress>>,
+    /// The number of the step that was begun last.
+    number: u64,
+    /// Whether it has said that it is ready: before that it runs no user code.
+    ready: bool,
+    /// The hooks that it has reported.
+    hooks: Hooks,
+    /// How it ended, once it has.
+    status: Option<ExitStatus>,
+    /// The signal with which we have ended it.
+    sent: Option<Signal>,
+}
+
+impl ProcessWorker {
+    /// Starts the process. It runs no user code before its limits are in force.
+    ///
+    /// To be called on a thread that lives as long as the worker: the kernel ends the worker with it.
+    pub(super) async fn start(
+        program: &Program,
+        job: &JobName,
+        context: WorkerContext,
+        output: impl FnOnce(io::PipeReader, io::PipeReader) -> io::Result<Output>,
+    ) -> io::Result<Self> {
+        let WorkerContext { setup, env, profile, .. } = context;
+        let (ours, theirs) = UnixStream::pair()?;
+        let ((out, worker_out), (err, worker_err)) = (io::pipe()?, io::pipe()?);
+        let children = unix::signal(SignalKind::child())?;
+        let output = output(out, err)?;
+        let mut tree = Tree::begin(setup.sessions.clone())?;
+        let mut command = command(program, setup.run_id, &env)?;
+        command.stdin(OwnedFd::from(theirs)).stdout(worker_out).stderr(worker_err);
+        let child = Command::from(command).kill_on_drop(true).spawn()?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("the worker ended at once"))?;
+        tree.set_worker(pid)?;
+        let resources = Resources::of(tree, pid, setup.run_id, profile.memory_bytes)?;
+        let mut worker = Self {
+            connection: Connection::new(ours)?,
+            child,
+            children,
+            resources,
+            output,
+            progress: watch::Sender::new(None),
+            number: 0,
+            ready: false,
+            hooks: Hooks::default(),
+            status: None,
+            sent: None,
+        };
+        // The data may be larger than what the socket holds, so the worker has to be up and reading. One
+        // that is gone by now cannot be told anything, and [`Worker::ended`] says so.
+        let setup = Order::Setup(SetupFrame::new(job, setup));
+        if timeout(SETUP_TIME, worker.connection.send(&setup)).await.is_err() {
+            return Err(io::Error::other("it does not take what it has to know of its run"));
+        }
+        Ok(worker)
+    }
+
+    /// A worker that is gone cannot be told anything, and [`Worker::ended`] says so.
+    async fn send(&mut self, order: &Order) {
+        let _ = timeout(LAST_TIME, self.connection.send(order)).await;
+    }
+
+    async fn begin_step(&mut self, step: Step) {
+        self.number += 1;
+        self.send(&Order::Begin { number: self.number, step }).await;
+    }
+
+    async fn cancel_step(&mut self) {
+        self.send(&Order::Cancel).await;
+    }
+
+    async fn step_ended(&mut self) -> StepEnd {
+        loop {
+            tokio::select! {
+                biased;
+                report = self.connection.receive() => match report {
+                    Ok(Some(report)) => {
+                        if let Some(end) = self.hear(report) {
+                            return end;
+                        }
+                    }
+                    // A process that has closed its connection cannot be supervised.
+                    Ok(None) | Err(_) => return self.lost().await,
+                },
+                status = self.child.wait() => {
+                    self.status = status.ok();
+                    // What it said last may still be on its way. Processes that it forked may hold the
+                    // connection open.
+                    return match timeout(LAST_TIME, self.last_words()).await {
+                        Ok(Some(end)) => end,
+                        _ => self.lost().await,
+                    };
+                }
+                _ = self.children.recv() => self.resources.reap(),
+            }
+        }
+    }
+
+    async fn last_words(&mut self) -> Option<StepEnd> {
+        while let Ok(Some(report)) = self.connection.receive().await {
+            let end = self.hear(report);
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    }
+
+    fn hear(&mut self, report: Report) -> Option<StepEnd> {
+        match report {
+            Report::Progress(progress) => {
+                self.progress.send_replace(Some(progress));
+                None
+            }
+            Report::Ended { number, result } if number == self.number => {
+                Some(StepEnd::Finished(result))
+            }
+            Report::Ready { version, .. } if version != VERSION => {
+                let message = format!("supervisor and worker differ: {VERSION} and {version}");
+                Some(StepEnd::Died(platform(message)))
+            }
+            Report::Ready { hooks, .. } => {
+                (self.ready, self.hooks) = (true, hooks);
+                None
+            }
+            Report::Ended { .. } | Report::Aborted { .. } => None,
+        }
+    }
+
+    /// The process is gone, or as good as gone: ends all that is left of it, and finds out why.
+    async fn lost(&mut self) -> StepEnd {
+        if self.status.is_none() {
+            self.wait(LAST_TIME).await;
+        }
+        let ended_itself = self.status.is_some();
+        let oom = self.resources.evidence();
+        self.kill(Duration::ZERO).await;
+        if !ended_itself {
+            let message = "the job's process closed the connection to its supervisor".to_owned();
+            let death = Death { kind: FailureKind::Killed, ..platform(message) };
+            return StepEnd::Died(death);
+        }
+        self.output.drained(LAST_TIME).await;
+        StepEnd::Died(self.death(oom))
+    }
+
+    fn death(&self, oom: super::resources::OomEvidence) -> Death {
+        let last_words = self.output.stderr_tail();
+        let death = match self.status {
+            Some(status) => self.resources.death(status, self.sent, oom, &last_words),
+            None => platform("nobody knows how the job's process ended".to_owned()),
+        };
+        if self.ready { death } else { self.resources.never_started(death) }
+    }
+
+    async fn wait(&mut self, time: Duration) {
+        if let Ok(status) = timeout(time, self.child.wait()).await {
+            self.status = status.ok();
+        }
+    }
+
+    /// Ends the step, or else the process and everything that it has started.
+    async fn force_step(&mut self, urgent: bool) -> Force {
+        if !urgent && self.abort().await {
+            return Force::Aborted;
+        }
+        self.kill(if urgent { Duration::ZERO } else { TERMINATION_TIME }).await;
+        Force::Killed
+    }
+
+    /// Whether the step has ended at an `.await`, or in any other way by now.
+    async fn abort(&mut self) -> bool {
+        let number = self.number;
+        self.send(&Order::Abort { number }).await;
+        let aborted = async {
+            loop {
+                match self.connection.receive().await {
+                    Ok(Some(
+                        Report::Aborted { number: ended } | Report::Ended { number: ended, .. },
+                    )) if ended == number => return true,
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return false,
+                }
+            }
+        };
+        timeout(ABORT_TIME + ABORT_TIME, aborted).await.unwrap_or(false)
+    }
+
+    /// Ends the whole tree, whether the worker still lives or not.
+    async fn kill(&mut self, termination_time: Duration) -> chutes_process::TreeExit {
+        if self.status.is_none() {
+            let is_urgent = termination_time.is_zero();
+            self.sent = Some(if is_urgent { Signal::KILL } else { Signal::TERM });
+        }
+        let (tree, cgroup) = self.resources.tree();
+        // The worker is a child that nobody else waits for, so its end is noticed at the same time.
+        let (ended, ()) = tokio::join!(tree.end(termination_time, cgroup), async {
+            if self.status.is_none() {
+                self.status = self.child.wait().await.ok();
+            }
+        });
+        ended
+    }
+
+    /// Ends the process if it lives, and all that the job has left behind.
+    async fn end(mut self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.resources.warnings().collect();
+        let was_alive = self.status.is_none();
+        if was_alive {
+            self.send(&Order::Finish).await;
+            tokio::select! {
+                status = self.child.wait() => self.status = status.ok(),
+                () = sleep(LAST_TIME) => {}
+            }
+        }
+        let oom = self.resources.evidence();
+        let is_bad_end = was_alive && self.status.is_some_and(|status| !status.success());
+        let (tree, _) = self.resources.tree();
+        // Helpers of the job that notice its end need a moment to end, too.
+        let none_left =
+            self.status.is_some() && matches!(tree.wait_until_empty(HELPER_TIME).await, Ok(true));
+        if !none_left {
+            let left = self.kill(TERMINATION_TIME).await;
+            warnings.extend(left.left_behind());
+            warnings.extend(left.problem);
+        }
+        warnings.extend(self.output.finish().await);
+        if is_bad_end {
+            warnings.push(format!("after the job had ended, {}", self.death(oom).message));
+        }
+        self.resources.release().await;
+        warnings
+    }
+}
+
+impl Worker for ProcessWorker {
+    fn begin(&mut self, step: Step) -> Answer<'_, ()> {
+        Box::pin(self.begin_step(step))
+    }
+
+    fn ended(&mut self) -> Answer<'_, StepEnd> {
+        Box::pin(self.step_ended())
+    }
+
+    fn cancel(&mut self) -> Answer<'_, ()> {
+        Box::pin(self.cancel_step())
+    }
+
+    fn force(&mut self, urgent: bool) -> Answer<'_, Force> {
+        Box::pin(self.force_step(urgent))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.status.is_none()
+    }
+
+    fn hooks(&self) -> Hooks {
+        self.hooks.clone()
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation::Process
+    }
+
+    fn connector(&self) -> Connector {
+        Connector::Here
+    }
+
+    /// The sockets of all processes of the job.
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        let (tree, _) = self.resources.tree();
+        Some(SocketOwner::Processes(Box::new(move || tree.pids())))
+    }
+
+    fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.subscribe()
+    }
+
+    fn memory(&self) -> Option<MemoryMeter> {
+        Some(self.resources.meter())
+    }
+
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(self.end())
+    }
+}
+
+fn platform(message: String) -> Death {
+    Death { kind: FailureKind::Platform, message, exit_code: None, signal: None }
+}

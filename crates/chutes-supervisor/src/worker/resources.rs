@@ -1,0 +1,130 @@
+//! What a worker process has and uses: its tree of processes, its cgroup, its memory.
+
+use std::io;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chutes_core::{FailureKind, RunId};
+use rustix::process::{Pid, Signal};
+
+use chutes_process::{
+    Cgroup, Death, Evidence, MemoryLimit, OomCount, Tree, memory_in_use, system_oom_kills,
+};
+
+/// Everything that belongs to one worker.
+pub(super) struct Resources {
+    tree: Arc<Tree>,
+    cgroup: Option<Arc<Cgroup>>,
+    limit: Option<MemoryLimit>,
+    oom_before: Option<OomCount>,
+    /// What the machine had killed for its memory when it was last asked.
+    system_before: Arc<AtomicU64>,
+}
+
+/// What the kernel has killed for its memory, taken before we kill anything ourselves.
+#[derive(Clone, Copy)]
+pub(super) struct OomEvidence {
+    cgroup: Option<OomCount>,
+    system: u64,
+}
+
+impl Resources {
+    /// Takes a worker in that has not run any user code.
+    pub(super) fn of(
+        tree: Tree,
+        worker: Pid,
+        run_id: RunId,
+        memory_limit: Option<u64>,
+    ) -> io::Result<Self> {
+        let cgroup = Cgroup::create(run_id).and_then(|cgroup| {
+            let added = cgroup.add(worker);
+            added.map(|()| cgroup).map_err(|error| format!("the cgroup takes no process: {error}"))
+        });
+        let limit = memory_limit.map(|bytes| {
+            let cgroup = cgroup.as_ref().map_err(String::as_str);
+            MemoryLimit::set(worker, bytes, cgroup).map_err(io::Error::other)
+        });
+        let cgroup = cgroup.ok();
+        Ok(Self {
+            tree: Arc::new(tree),
+            limit: limit.transpose()?,
+            oom_before: cgroup.as_ref().and_then(Cgroup::oom_count),
+            cgroup: cgroup.map(Arc::new),
+            system_before: Arc::new(AtomicU64::new(system_oom_kills().unwrap_or_default())),
+        })
+    }
+
+    pub(super) fn tree(&self) -> (Arc<Tree>, Option<&Cgroup>) {
+        (Arc::clone(&self.tree), self.cgroup.as_deref())
+    }
+
+    /// Takes the exit status of processes that the job has left to us.
+    pub(super) fn reap(&self) {
+        // What cannot be done now is done at the end of the run.
+        let _ = self.tree.reap_orphans();
+    }
+
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.limit.as_ref().and_then(MemoryLimit::warning).into_iter()
+    }
+
+    /// Tells how much memory is in use.
+    pub(super) fn meter(&self) -> Box<dyn Fn() -> Option<u64> + Send> {
+        let (tree, cgroup) = (Arc::downgrade(&self.tree), self.cgroup.as_ref().map(Arc::downgrade));
+        let system = Arc::clone(&self.system_before);
+        Box::new(move || {
+            system.store(system_oom_kills().unwrap_or_default(), Ordering::Relaxed);
+            let cgroup = cgroup.as_ref().and_then(std::sync::Weak::upgrade);
+            memory_in_use(cgroup.as_deref(), &*tree.upgrade()?)
+        })
+    }
+
+    pub(super) fn evidence(&self) -> OomEvidence {
+        let count = self.cgroup.as_ref().and_then(|cgroup| cgroup.oom_count());
+        let before = self.system_before.load(Ordering::Relaxed);
+        OomEvidence {
+            cgroup: count.zip(self.oom_before).map(|(now, before)| now.since(before)),
+            system: system_oom_kills().unwrap_or_default().saturating_sub(before),
+        }
+    }
+
+    /// Why the worker ended.
+    pub(super) fn death(
+        &self,
+        status: ExitStatus,
+        sent: Option<Signal>,
+        oom: OomEvidence,
+        last_words: &str,
+    ) -> Death {
+        let evidence = Evidence {
+            sent,
+            cgroup: oom.cgroup,
+            system_oom_kills: oom.system,
+            limit: self.limit.as_ref(),
+            last_words,
+        };
+        Death::of(status, &evidence)
+    }
+
+    /// Why a worker ended before it ran any user code. What it takes to start it may be more than the
+    /// memory that it has; everything else is no fault of the job.
+    pub(super) fn never_started(&self, death: Death) -> Death {
+        let (kind, why) = match self.limit {
+            Some(_) => (FailureKind::MemoryLimit, " with its memory limit"),
+            None => (FailureKind::Platform, ""),
+        };
+        Death {
+            kind,
+            message: format!("the worker could not start{why}: {}", death.message),
+            ..death
+        }
+    }
+
+    /// Gives the cgroup back. One that somebody cannot be killed in stays.
+    pub(super) async fn release(self) {
+        if let Some(cgroup) = self.cgroup.and_then(Arc::into_inner) {
+            let _ = cgroup.remove().await;
+        }
+    }
+}
