@@ -58,7 +58,7 @@ async fn names_of_refused_addresses() {
     let error = named.get("http://metadata.test/latest").await.unwrap_err();
     assert!(error.starts_with("GET http://metadata.test/latest: the address"), "{error}");
     assert!(error.ends_with("allow it with `--allow-address`"), "{error}");
-    assert_eq!(named.requests(), ["metadata.test"]);
+    assert_eq!(named.asked(), ["metadata.test"]);
     // Only the other addresses of a name are asked.
     assert!(named.get(&format!("http://mixed.test:{port}/file")).await.is_ok());
     // Also where a redirect leads.
@@ -77,6 +77,6 @@ async fn names_without_an_address() {
             "GET http://{name}/file: the host `{name}` is not known: {why} (after 4 attempts)"
         );
         assert_eq!(error, expected);
-        assert_eq!(named.requests(), [name; 4]);
+        assert_eq!(named.asked(), [name; 4]);
     }
 }
