@@ -7,8 +7,6 @@ mod kept;
 mod multipart;
 mod one_file;
 pub(crate) mod reading;
-#[cfg(test)]
-pub(crate) mod server;
 mod status_url;
 mod target;
 #[cfg(test)]

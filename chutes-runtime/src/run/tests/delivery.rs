@@ -1,19 +1,16 @@
 //! Declared output volumes of whole runs: how they end, and what the next supervisor knows of them.
 
-mod server;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use chutes_core::{
-    EndStatus, ExitCode, FailureKind, HttpUrl, Outcome, OutputVolumes, Phase, RelativePath, Upload,
+    EndStatus, ExitCode, FailureKind, HttpUrl, Outcome, OutputVolumes, Phase, RelativePath,
+    SinkReport, SinkSpec, Upload,
 };
-
-use chutes_core::{SinkReport, SinkSpec};
 use chutes_supervisor::recover::{Found, find};
+use chutes_test_support::servers::upload::{Request, Server, answer, answer_with};
 use chutes_transfer::AddressPolicy;
 
-use self::server::Server;
 use super::super::Run;
 use crate::registry::Registry;
 use crate::{JobContext, JobError, job};
@@ -48,7 +45,7 @@ async fn execute(server: &Server, files: &[&str]) -> Outcome {
 
 #[tokio::test]
 async fn a_run_whose_volumes_have_all_arrived() {
-    let server = Server::start(|line| (200, line.to_owned())).await;
+    let server = Server::start(|request: &Request| answer_with(200, request.line.clone())).await;
     let outcome = execute(&server, &["one.txt"]).await;
     assert_eq!(outcome.status(), EndStatus::Completed, "{outcome:?}");
     let kept = |sink: &SinkReport| -> Vec<(String, String)> {
@@ -65,9 +62,8 @@ async fn a_run_whose_volumes_have_all_arrived() {
 
 #[tokio::test]
 async fn a_run_whose_volumes_have_not_all_arrived() {
-    let server = Server::start(|line| {
-        let is_late = line.contains("/two.txt");
-        if is_late { (403, "too late".to_owned()) } else { (200, String::new()) }
+    let server = Server::start(|request: &Request| {
+        if request.line.contains("/two.txt") { answer_with(403, "too late") } else { answer(200) }
     })
     .await;
     let outcome = execute(&server, &["two.txt", "three.txt"]).await;
@@ -88,12 +84,12 @@ async fn a_run_whose_volumes_have_not_all_arrived() {
 /// The supervisor is killed when the files are there and nobody has heard of it yet.
 #[tokio::test]
 async fn answers_survive_the_supervisor() {
-    let server = Server::start(|line| (200, line.to_owned())).await;
+    let server = Server::start(|request: &Request| answer_with(200, request.line.clone())).await;
     let folder = tempfile::tempdir().unwrap();
     let (path, journal) = (folder.path().join("run"), folder.path().join("run/run.json"));
     let sinks = volumes(&server, &["one.txt"]);
     let outcome = run(&path, sinks.clone()).execute().await.unwrap();
-    let requests = server.requests();
+    let requests = server.requests().len();
     let text = std::fs::read_to_string(&journal).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let end = lines.iter().position(|line| line.contains("\"outcome\":")).unwrap();
@@ -105,7 +101,7 @@ async fn answers_survive_the_supervisor() {
     };
     let recovered = unfinished.finish(Arc::new(())).await;
     assert_eq!(recovered.status(), EndStatus::Completed);
-    assert_eq!(server.requests(), requests, "something was sent again");
+    assert_eq!(server.requests().len(), requests, "something was sent again");
     assert_eq!(recovered.sinks, outcome.sinks);
     assert_eq!(recovered.sinks.iter().map(|sink| sink.responses.len()).sum::<usize>(), 2);
 }

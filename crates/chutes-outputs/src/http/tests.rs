@@ -1,12 +1,12 @@
 //! Whole deliveries to a server on the loopback interface.
 
 use chutes_core::{Ending, FileState, Manifest, OutputFile, RunId, Sha256Digest};
+use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_with};
 use chutes_transfer::TransferError;
 use proptest::prelude::*;
 use url::Url;
 
 use super::one_file::OneFileSink;
-use super::server::{Act, Request, Server, answer, answer_with};
 use super::*;
 use crate::Sink;
 use crate::http::reading::tests::{changed_source, source};

@@ -4,13 +4,13 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use chutes_core::{DeliveryState, HttpUrl, RelativePath, SinkSpec, Upload};
+use chutes_test_support::servers::upload::{Act, Server, answer, answer_with};
 use chutes_transfer::AddressPolicy;
 use zip::ZipArchive;
 
 use super::*;
 
 use crate::delivery::{Delivered, deliver};
-use crate::http::server::{Act, Server, answer, answer_with};
 use crate::open_sinks;
 use crate::test_run::{TestRun, tree};
 

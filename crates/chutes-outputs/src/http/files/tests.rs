@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chutes_core::{DeliveryState, HttpUrl, SinkSpec};
+use chutes_test_support::servers::upload::{Act, Meeting, Request, Server, answer, answer_with};
 
 use super::*;
 use crate::delivery::Delivered;
-use crate::http::server::{Act, Meeting, Request, Server, answer, answer_with};
 use crate::http::tests::run as summary_of;
 use crate::test_run::TestRun;
 

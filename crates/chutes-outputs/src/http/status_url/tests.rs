@@ -1,12 +1,12 @@
 //! The protocol against a server that answers as the platform does.
 
 use chutes_core::{Ending, FileKind, FileState, Json, OutputFile};
+use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_with};
 use chutes_transfer::TransferError;
 use proptest::prelude::{Strategy as _, prop_assert, proptest};
 
 use super::*;
 use crate::http::reading::tests::{changed_source, source};
-use crate::http::server::{Act, Request, Server, answer, answer_with};
 use crate::http::tests::run;
 
 fn listed(file: &SourceFile) -> OutputFile {

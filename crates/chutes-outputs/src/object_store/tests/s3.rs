@@ -1,7 +1,8 @@
 //! Deliveries to servers that speak S3, or refuse to.
 
+use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_with};
+
 use super::*;
-use crate::http::server::{Act, Request, Server, answer, answer_with};
 
 const LISTED_NOTHING: &str = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
 
