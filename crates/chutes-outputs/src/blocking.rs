@@ -19,7 +19,7 @@ impl Abandoned {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// Asked between pieces of work, and before anything is made visible.
+    /// To be called between pieces of work, and before anything is made visible.
     pub(super) fn check(&self) -> Result<(), TransferError> {
         if self.0.load(Ordering::Relaxed) {
             return Err(TransferError::transient("the attempt was dropped"));

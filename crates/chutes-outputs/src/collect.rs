@@ -1,6 +1,6 @@
 //! Collecting files: every regular file below a directory, with its checksum.
 //!
-//! The job may still be there, and it is not trusted: links are never followed, nothing outside of the
+//! Processes of the job may still be alive, and are not trusted: links are never followed, nothing outside of the
 //! directory can be reached, and what is exchanged while it is read is reported. First all folders are
 //! listed (`walk`), then the files are read, several at a time (`checksum`). Both go by file
 //! descriptors, part by part (`open`), so that no path is too long and a name can be any bytes.
@@ -56,7 +56,7 @@ pub struct Collection {
     pub fingerprints: HashMap<OutputPath, Fingerprint>,
 }
 
-/// Takes stock of all entries below a directory. When `stop` becomes true, what is left is listed as not
+/// Lists all entries below a directory, and takes the checksums of files. When `stop` becomes true, what is left is listed as not
 /// collected.
 #[must_use]
 pub fn collect(directory: io::Result<Dir>, stop: &AtomicBool) -> Collection {
@@ -95,9 +95,9 @@ impl Collection {
     }
 }
 
-/// The regular files below a directory, in no particular order, without reading them. This shows
-/// what is there, and proves nothing about what is missing: problems are left to [`collect`]. When `stop` becomes
-/// true, what was found so far is enough.
+/// The regular files below a directory, in no particular order, without reading them. This shows what is
+/// there, and proves nothing about what is missing: problems are left to [`collect`]. When `stop` becomes
+/// true, what was found so far is returned.
 #[must_use]
 pub fn scan(root: &Dir, stop: &AtomicBool) -> Vec<FoundFile> {
     walk::list(root, stop, Bounds::default(), &|_, _| {}).files

@@ -33,7 +33,7 @@ pub type Settled = dyn Fn(usize, &SourceFile, &DeliveryState, &[UploadResponse])
 /// Files that have reached the sink of an index, with what is kept of the answers.
 pub type Arrived = HashMap<(usize, FileKind, OutputPath), Vec<UploadResponse>>;
 
-/// What is to be delivered, and for how long that is tried.
+/// What is to be delivered, and how long it may take.
 pub struct DeliveryJob {
     /// The run.
     pub run: RunSummary,

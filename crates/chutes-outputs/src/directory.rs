@@ -1,6 +1,6 @@
 //! A local directory as a sink: `outputs/…`, `logs/…`, and last of all `manifest.json`.
 //!
-//! Where the manifest is, all files of the run are. When something is missing it is called
+//! Where `manifest.json` is, all files of the run are. When files are missing, the manifest is called
 //! `manifest-incomplete.json`.
 
 mod finish;
@@ -55,7 +55,7 @@ impl DirectorySink {
         Self { name, target, opened: Mutex::default(), moved: Arc::default() }
     }
 
-    /// Opens the directory. What is known of files that came early is kept.
+    /// Opens the directory. What is known of files that were sent early is kept.
     async fn open(&self, run_id: RunId) -> Result<(), TransferError> {
         let target = self.target.clone();
         let fresh = Arc::new(blocking(move |_| target.open(run_id)).await?);

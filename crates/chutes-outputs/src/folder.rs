@@ -47,7 +47,7 @@ pub(super) fn prepare(path: &Path, run_root: &Path) -> Result<Dir, TransferError
     builder.create(&path).map_err(cannot("make"))?;
     refuse(path.canonicalize().ok())?;
     let folder = Dir::open_ambient_dir(&path, ambient_authority()).map_err(cannot("open"))?;
-    // One that cannot be written is one error, and not one for each file.
+    // A directory that cannot be written is one error here, not one for each file.
     let probe = PROBES.fetch_add(1, Ordering::Relaxed);
     let probe: OsString = format!(".chutes-probe-{}-{probe}.part", std::process::id()).into();
     create(&folder, &probe)
@@ -56,7 +56,7 @@ pub(super) fn prepare(path: &Path, run_root: &Path) -> Result<Dir, TransferError
     Ok(folder)
 }
 
-/// The path without links, as far as it exists.
+/// The path with all links resolved, as far as it exists.
 fn without_links(path: &Path) -> Option<PathBuf> {
     path.ancestors().find_map(|ancestor| {
         let rest = path.strip_prefix(ancestor).ok()?;
@@ -151,7 +151,7 @@ pub(super) fn sync(folder: &Dir) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(folder, c".", flags, Mode::empty())?;
     match rustix::fs::fsync(handle) {
-        // Some network file systems cannot, and have written the names already.
+        // Some network file systems do not support it, and have written the names already.
         Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -40,7 +40,7 @@ const PART: u64 = 16 * MIB;
 /// How many objects below the prefix are listed. What is not known to be there is sent.
 const LISTED: usize = 100_000;
 
-/// The name of the checksum of a file among what an object store keeps beside its content.
+/// The name of the checksum in the metadata of an object.
 const CHECKSUM: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256"));
 
 /// A sink for a folder of an object store.

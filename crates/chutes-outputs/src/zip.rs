@@ -1,8 +1,8 @@
 //! Everything as one zip file: `outputs/…`, `logs/…`, `artifacts/…` and `manifest.json`; or the system
 //! output of a spec (`layout`).
 //!
-//! The archive is built on disk while files are sent, and goes out when the sink is finished: only then
-//! its size is known, which a presigned PUT has to announce first. Nothing counts as delivered before.
+//! The archive is built on disk while files are sent, and goes out in `finish`: only then its size is
+//! known, which a presigned PUT has to announce first. Nothing counts as delivered before.
 
 mod archive;
 mod layout;

@@ -13,7 +13,7 @@ use super::VolumeError;
 pub(crate) struct FetchAbort {
     token: CancellationToken,
     flag: Arc<AtomicBool>,
-    /// What it was that ended everything.
+    /// The error that ended everything.
     reason: Arc<OnceLock<VolumeError>>,
 }
 
@@ -65,8 +65,8 @@ impl FetchAbort {
         }
     }
 
-    /// Does work in a thread where it may wait for a disk, and waits for its end in any case, so that
-    /// nothing is left that goes on.
+    /// Does work in a thread where it may block, and waits for its end in any case, so that nothing goes on
+    /// afterwards.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&AtomicBool) -> Result<T, VolumeError> + Send + 'static,

@@ -7,7 +7,7 @@ use chutes_transfer::{TransferCause, TransferError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct VolumeError {
-    /// `DownloadFailed` where the spec is wrong, or what it names; `Platform` where this machine is.
+    /// `DownloadFailed` for an error in the spec or at a server; `Platform` for a fault of this machine.
     pub kind: FailureKind,
     /// A lowercase fragment with the place, the URL (without query and credentials) and the status.
     pub message: String,

@@ -63,7 +63,7 @@ pub async fn fetch(
     result
 }
 
-/// A cache that cannot be used costs time and nothing else.
+/// Without a cache a fetch only takes longer, so one that cannot be opened is a warning.
 async fn open_cache(
     settings: Option<&CacheSettings>,
     abort: &FetchAbort,
@@ -236,7 +236,7 @@ impl Download<'_> {
         Ok(unpacked)
     }
 
-    /// Keeps the cache within its bound. It does not matter to the run whether that can be done.
+    /// Keeps the cache within its bound. If that fails, the run goes on.
     async fn evict(&self, cache: Arc<Cache>) {
         // Also when the fetch was aborted: what was stored before counts.
         let evicted = tokio::task::spawn_blocking(move || cache.evict()).await;
@@ -247,7 +247,7 @@ impl Download<'_> {
     }
 }
 
-/// An error with what it is about.
+/// An error with its subject.
 fn about(what: impl fmt::Display, error: &VolumeError) -> VolumeError {
     VolumeError { kind: error.kind, message: format!("{what}: {}", error.message) }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches a file. It has no place yet.
+    /// Fetches a file that is not in its place yet.
     pub(crate) async fn file(
         &self,
         request: &Request,
@@ -49,7 +49,7 @@ impl Fetcher {
                 progress.finish(known.bytes, true);
                 return Ok(scratch);
             }
-            // What was there a moment ago was removed, or is broken.
+            // What the cache had a moment ago was removed, or is broken.
             (Fetched::Unchanged, _) => self.again(request, &scratch, &mut progress).await?,
         };
         progress.finish(content.bytes, false);
@@ -121,7 +121,7 @@ impl Fetcher {
     async fn known(&self, request: &Request) -> Result<Option<Entry>, VolumeError> {
         let Some(cache) = self.cache.clone() else { return Ok(None) };
         if request.sha256.is_some() || request.cache_key.is_some() {
-            // It would have been found.
+            // The cache was searched for it before.
             return Ok(None);
         }
         let key = key(request);
@@ -133,7 +133,7 @@ impl Fetcher {
             .await
     }
 
-    /// Puts a file into the cache. It does not matter to the run whether that can be done.
+    /// Puts a file into the cache. If that fails, the run goes on.
     async fn keep(
         &self,
         request: &Request,

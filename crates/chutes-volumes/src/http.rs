@@ -43,7 +43,7 @@ pub(crate) struct Request {
     pub(crate) sha256: Option<Sha256Digest>,
     /// The size of the content, where it is known before.
     pub(crate) bytes: Option<u64>,
-    /// What names the content for ever, for instance a commit and a path.
+    /// A name that always means the same content, for instance a commit and a path.
     pub(crate) cache_key: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Client {
         abort: &FetchAbort,
         resolver: &Resolver,
     ) -> Result<Self, VolumeError> {
-        // What is fetched may be plain, whatever else is not.
+        // Volumes may be fetched over plain HTTP where TLS cannot be set up.
         let http = guarded_client(true, resolver);
         let http = http.map_err(|error| VolumeError::platform(error.message))?;
         Ok(Self {

@@ -43,7 +43,7 @@ impl Scratch {
         self.file.try_clone().map_err(|error| failed(&error))
     }
 
-    /// Gives it its place, where it replaces another file, or a link.
+    /// Moves it to its place, where it replaces another file, or a link.
     pub(crate) fn publish(mut self, path: &RelativePath) -> Result<(), VolumeError> {
         fchmod(&self.file, FILE_MODE).map_err(|error| failed(&error.into()))?;
         let above = path.as_str().rsplit_once('/').map(|(above, _)| above);
@@ -57,7 +57,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Takes away its name: it is there as long as it is open.
+    /// Removes its name: the content lives as long as the file is open.
     pub(crate) fn into_nameless(mut self) -> Result<File, VolumeError> {
         self.is_named = false;
         unlinkat(self.inputs.as_fd(), &*self.name, AtFlags::empty())
@@ -111,7 +111,7 @@ pub(super) fn enter(above: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno>
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = retry_on_intr(|| openat(above, name, flags, Mode::empty()))?;
     if is_new {
-        // The mode of a new folder is less than was asked for where the process says so (umask).
+        // The umask of the process may have reduced the mode of a new folder.
         fchmod(&folder, FOLDER_MODE)?;
     }
     Ok(folder)
@@ -121,7 +121,7 @@ fn in_the_way(path: &RelativePath) -> VolumeError {
     VolumeError::download_failed(format!("`{path}` is a folder, and cannot be a file, too"))
 }
 
-/// An error of the disk that the directory of the run is on.
+/// An error of the file system that the directory of the run is on.
 pub(crate) fn failed(error: &io::Error) -> VolumeError {
     VolumeError::platform(format!("cannot write into the directory of the run: {error}"))
 }

@@ -24,12 +24,11 @@ pub struct Settings {
     pub unpack: UnpackLimits,
     /// Where files are kept for later runs. Default that of the user, see [`CacheSettings`].
     pub cache: Option<CacheSettings>,
-    /// Which addresses may be asked. Default all but those of the local link and the like.
+    /// Which addresses requests may go to. Default all but link-local ones and the like.
     pub addresses: AddressPolicy,
     /// Where the Hugging Face Hub is.
     pub hub: HubSettings,
-    /// How often a request is tried again, and how long a server may be silent. Default that of
-    /// deliveries.
+    /// How often a request is made again, and how long a server may be silent. Default that of deliveries.
     pub retry: RetryPolicy,
 }
 

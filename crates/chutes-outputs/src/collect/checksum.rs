@@ -1,4 +1,4 @@
-//! Reading files for their checksums, several files at a time.
+//! Reads files for their checksums, several files at a time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,13 +24,13 @@ const CHUNK: usize = 256 * 1024;
 /// How many files are read at a time, at most: more would only compete for the disk.
 const MAX_THREADS: usize = 4;
 
-/// Files of this size, in bytes, are read before the others: one that is begun last is waited for.
+/// Files of this size, in bytes, are read before the others: a large one that is begun last would be waited for.
 const LARGE: u64 = 64 * 1024 * 1024;
 
-/// Another thread is started for each so many bytes: less is read before it could begin.
+/// Another thread is started for this many bytes: fewer are read before it could begin.
 const PER_THREAD: u64 = 1024 * 1024;
 
-/// Another thread is also started for each so many files, whatever is in them.
+/// Another thread is also started for this many files, whatever their size.
 const FILES_PER_THREAD: usize = 32;
 
 const CHANGED: &str = "it was changed while it was read";
@@ -72,7 +72,7 @@ fn helpers(files: &[FoundFile]) -> usize {
     let by_bytes = usize::try_from(bytes / PER_THREAD).unwrap_or(usize::MAX);
     let wanted = by_bytes.max(files.len() / FILES_PER_THREAD).min(files.len().saturating_sub(1));
     if wanted == 0 {
-        // Asking how many there may be reads files of its own.
+        // Asking for the number of processors reads files of its own.
         return 0;
     }
     let threads = available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);

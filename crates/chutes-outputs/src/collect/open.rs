@@ -1,4 +1,4 @@
-//! Opening what is below a directory: part by part, and never through a link.
+//! Opens what is below a directory: part by part, and never through a link.
 
 use std::fs::File;
 use std::io;
@@ -56,17 +56,17 @@ pub(super) fn file_below(root: &Dir, path: &OutputPath) -> io::Result<(File, Fil
     Ok((file, stat))
 }
 
-/// The stat of what is there now; that of the link if it is one.
+/// The state of what is there now; that of the link if it is one.
 pub(super) fn stat_below(root: &Dir, path: &OutputPath) -> io::Result<FileStat> {
     in_parent(root, path, stat_in)
 }
 
-/// The stat of an entry of an open folder.
+/// The state of an entry of an open folder.
 pub(super) fn stat_in(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileStat> {
     Ok(FileStat::of(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
 }
 
-/// The stat of an open file.
+/// The state of an open file.
 pub(super) fn stat_of(file: &File) -> io::Result<FileStat> {
     Ok(FileStat::of(&fstat(file)?))
 }

@@ -1,4 +1,4 @@
-//! Listing all folders below a directory.
+//! Lists all folders below a directory.
 //!
 //! One file descriptor is open for each folder on the way down, so their number is bounded by the
 //! depth, and what is remembered is bounded by [`Bounds`].
@@ -55,7 +55,7 @@ pub struct FoundFile {
     pub bytes: u64,
     /// When it was last written: nanoseconds since 1970.
     pub modified: i128,
-    /// The number that names it in its file system.
+    /// Its number in its file system.
     pub inode: u64,
 }
 

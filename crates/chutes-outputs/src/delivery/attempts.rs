@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::DeliveryJob;
 use crate::Sending;
 
-/// What a failure says when the limit of the upload phase was reached.
+/// The message of a failure at the deadline.
 pub const TIME_IS_OVER: &str = "the time for delivery was over before this was done";
 
 const STOPPED: &str = "delivery was stopped before this was done";

@@ -38,7 +38,7 @@ impl<'a> OneSink<'a> {
             if self.everything_is_there() {
                 return self.report(None);
             }
-            // It is sent again, and answered again.
+            // Everything is sent again, and answered again.
             self.answers.clear();
         }
         if let Err(error) = self.begin().await {
@@ -84,8 +84,8 @@ impl<'a> OneSink<'a> {
         self.job.attempt(begin).await
     }
 
-    /// Sends all files that are not there, not more at a time than the sink takes. An error is one
-    /// after which the sink must not be completed: what is there now would be replaced by less.
+    /// Sends all files that are not there, not more at a time than the sink takes. After an error the sink
+    /// must not be completed: what is there now would be replaced by less.
     async fn send(&mut self) -> Result<(), TransferError> {
         let at_finish = self.sink.arrives_at_finish();
         let is_missing = |state: &Option<DeliveryState>| match state {

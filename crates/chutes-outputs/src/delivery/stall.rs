@@ -31,7 +31,7 @@ pub async fn send_once(
     sink: &dyn Sink,
     file: &SourceFile,
 ) -> Result<(), TransferError> {
-    // Each attempt counts for itself: what another sends is no sign of life of this one.
+    // Each attempt has a counter of its own: bytes of another attempt are no movement of this one.
     let file = SourceFile { sent: Arc::new(AtomicU64::new(0)), ..file.clone() };
     let moved = || file.sent.load(Ordering::Relaxed);
     watch(policy, Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await

@@ -57,7 +57,7 @@ async fn order_of_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn delays_double_up_to_the_longest_and_then_end() {
-    let sink = Scripted::new().on("a", [Step::Passing; 13]);
+    let sink = Scripted::new().on("a", [Step::Transient; 13]);
     let mut job = job(&["a"]);
     job.policy.delays = job.policy.delays.with_max_delay(10 * SECOND);
     let outcome = deliver_to(&sink, job).await;
@@ -81,7 +81,7 @@ async fn a_wait_that_the_sink_asks_for_is_the_shortest_and_has_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_that_lasts_is_not_tried_again_and_hurts_no_other_file() {
-    let sink = Scripted::new().at_a_time(1).on("a", [Step::Lasting]).on("b", [Step::Panic]);
+    let sink = Scripted::new().at_a_time(1).on("a", [Step::Permanent]).on("b", [Step::Panic]);
     let outcome = deliver_to(&sink, job(&["a", "b", "c"])).await;
     let calls = [(0, "begin"), (0, "a"), (0, "b"), (0, "c"), (0, "finish")];
     let fault = "b: failed: the code of the sink panicked, which is a fault of chutes";
@@ -154,8 +154,10 @@ async fn giving_up_settles_everything_and_calls_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_goes_on_beyond_the_deadline() {
-    let sink =
-        Scripted::new().at_a_time(1).on("a", [Step::Passing; 8]).on("b", [Step::Hang { bytes: 0 }]);
+    let sink = Scripted::new()
+        .at_a_time(1)
+        .on("a", [Step::Transient; 8])
+        .on("b", [Step::Hang { bytes: 0 }]);
     let mut job = job(&["a", "b", "c"]);
     job.deadline = Some(Instant::now() + 3 * SECOND);
     let outcome = deliver_to(&sink, job).await;
@@ -196,7 +198,7 @@ async fn what_a_sink_is_not_meant_to_have_is_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_cannot_begin() {
-    let sink = Scripted::new().without("b").on("begin", [Step::Passing, Step::Lasting]);
+    let sink = Scripted::new().without("b").on("begin", [Step::Transient, Step::Permanent]);
     let outcome = deliver_to(&sink, job(&["a", "b"])).await;
     let settled = ["b: skipped: not for this sink", "a: failed: 403"];
     check(&outcome, &sink, &[(0, "begin"), (500, "begin")], &settled);
@@ -207,7 +209,7 @@ async fn a_sink_that_cannot_begin() {
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_cannot_finish_keeps_what_it_has() {
     let sink =
-        Scripted::new().on("finish", [Step::Passing, Step::Hang { bytes: 0 }, Step::Lasting]);
+        Scripted::new().on("finish", [Step::Transient, Step::Hang { bytes: 0 }, Step::Permanent]);
     let outcome = deliver_to(&sink, job(&["a"])).await;
     let calls = [(0, "begin"), (0, "a"), (0, "finish"), (500, "finish"), (301_500, "finish")];
     check(&outcome, &sink, &calls, &["a: delivered"]);
@@ -217,7 +219,7 @@ async fn a_sink_that_cannot_finish_keeps_what_it_has() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_manifest_has_what_became_of_the_files() {
-    let sink = Scripted::new().on("b", [Step::Lasting]);
+    let sink = Scripted::new().on("b", [Step::Permanent]);
     let outcome = deliver_to(&sink, job(&["a", "b"])).await;
     let seen = sink.last_manifest();
     assert_eq!((seen.undelivered(), seen.logs[0].deliveries.len()), (1, 0));
@@ -249,7 +251,7 @@ mod at_finish {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_delivered_before_the_end() {
-        let sink = Scripted::new().at_a_time(1).at_finish().on("b", [Step::Lasting]);
+        let sink = Scripted::new().at_a_time(1).at_finish().on("b", [Step::Permanent]);
         let outcome = deliver_to(&sink, job(&["a", "b", "c"])).await;
         let calls = [(0, "begin"), (0, "a"), (0, "b"), (0, "c"), (0, "finish")];
         let settled = ["b: failed: 403", "a: delivered", "c: delivered"];
@@ -259,7 +261,7 @@ mod at_finish {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_delivered_when_the_end_fails() {
-        let sink = Scripted::new().at_finish().on("finish", [Step::Lasting]);
+        let sink = Scripted::new().at_finish().on("finish", [Step::Permanent]);
         let outcome = deliver_to(&sink, job(&["a"])).await;
         check(&outcome, &sink, &[(0, "begin"), (0, "a"), (0, "finish")], &["a: failed: 403"]);
         assert!(!outcome.0.reports[0].is_complete());
@@ -285,7 +287,7 @@ mod at_finish {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_there_is_not_replaced_by_less() {
-        let broken = Scripted::new().at_finish().on("a", [Step::Lasting]);
+        let broken = Scripted::new().at_finish().on("a", [Step::Permanent]);
         let (sink, settled) = recovered(broken, &["a"]).await;
         assert!(sink.calls().iter().all(|(_, call)| call != "finish"));
         assert_eq!(settled, ["b: failed: 403"]);

@@ -74,7 +74,7 @@ impl Outgoing {
         let problem = self.watch.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
         let refusal = |error| Refusal { status: StatusCode::default(), body: String::new(), error };
         match (judged, problem) {
-            // A file that cannot be read is the reason of whatever the server says then.
+            // Where the file cannot be read, that is why the server refuses the request.
             (_, Some(problem)) => Err(refusal(problem)),
             (Ok(_), None) if !self.watch.whole.load(Ordering::Acquire) => Err(refusal(
                 TransferError::transient("the server confirmed the file before it had all of it"),
@@ -101,7 +101,7 @@ struct Pieces {
     ready: VecDeque<(Bytes, bool)>,
     /// The piece that is being read meanwhile.
     next: Option<Reading>,
-    /// What comes after the file; `None` when it is among what is ready.
+    /// What comes after the file; `None` when it has been moved to `ready`.
     after: Option<Bytes>,
     file: SourceFile,
     watch: Arc<Watch>,

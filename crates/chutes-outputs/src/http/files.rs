@@ -25,7 +25,7 @@ const CONCURRENCY: usize = 8;
 /// fault, and ComputeHorde promises three attempts at an output volume.
 const ATTEMPTS_AT_400: usize = 3;
 
-/// How many files that are missing are named.
+/// How many missing files are named in a message.
 const NAMED: usize = 5;
 
 /// Sends each declared file to its URLs.
@@ -56,8 +56,8 @@ struct Progress {
 }
 
 impl FilesSink {
-    /// A sink for these output files. `name` is how it is shown. A spec names the addresses, so they
-    /// have to be allowed.
+    /// A sink for these output files. `name` is how it is shown. The URLs come from a spec, so `addresses`
+    /// has to allow them.
     pub(crate) fn new(
         name: String,
         files: &[(RelativePath, Upload)],

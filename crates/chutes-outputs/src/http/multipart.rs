@@ -1,7 +1,7 @@
 //! The form that a file is part of, as `multipart/form-data`.
 //!
-//! Written by ourselves because the order of the parts matters, and because the names are written as
-//! browsers write them, which all servers read.
+//! `reqwest` has forms, too; here the order of the parts is ours, and names are written as browsers write
+//! them, which all servers read.
 
 use std::fmt::Write;
 

@@ -8,7 +8,7 @@ use reqwest::Client;
 use super::{Target, not_the_one, was_written};
 use crate::{RunSummary, Sending, Sink, SourceFile};
 
-/// Sends one output file to the address of an object, or as part of a form.
+/// Sends one output file to the URL of an object, or as part of a form.
 pub(crate) struct OneFileSink {
     file: OutputPath,
     target: Target,

@@ -1,4 +1,4 @@
-//! Reading a collected file for a sink, and checking on the way that it still is what was collected.
+//! Reads a collected file for a sink, and checks that it is still what was collected.
 //!
 //! The last piece is handed out only after the whole file has been compared with its checksum. A sink
 //! that needs the last piece to complete its upload can therefore never complete a wrong one.
@@ -89,8 +89,8 @@ fn changed() -> TransferError {
 }
 
 fn unreadable(error: &io::Error) -> TransferError {
-    // A file that is gone or was replaced stays so. A disk that fails, or a process that has too many
-    // files open, may be better off later.
+    // A file that is gone or was replaced does not come back. A failing disk, or too many open files, may
+    // be transient.
     let is_gone = matches!(
         error.kind(),
         ErrorKind::NotFound

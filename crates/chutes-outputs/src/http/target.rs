@@ -22,8 +22,8 @@ pub(crate) struct Target {
 
 enum Method {
     Put,
-    /// The fields are sent in this order, and the file after them, as the field `file`: S3 takes no
-    /// notice of what comes after the file.
+    /// The fields are sent in this order, and the file after them, as the field `file`: S3 ignores what
+    /// comes after the file.
     Post(Vec<(String, String)>),
 }
 
@@ -79,7 +79,7 @@ impl Target {
         &self.url
     }
 
-    /// Whether nothing is encrypted on the way there.
+    /// Whether the connection is not encrypted.
     pub(crate) fn is_plain(&self) -> bool {
         self.url.scheme() == "http"
     }
@@ -121,7 +121,7 @@ impl Target {
     }
 }
 
-/// S3 says by a redirect that it has the file, if the form asks for it, and otherwise never.
+/// S3 confirms the file by a redirect if the form asks for one, and otherwise never redirects.
 fn confirming_redirect(fields: &[(String, String)]) -> Option<StatusCode> {
     let asks = |name: &str| ["success_action_redirect", "redirect"].contains(&name);
     fields.iter().any(|(name, _)| asks(name)).then_some(StatusCode::SEE_OTHER)

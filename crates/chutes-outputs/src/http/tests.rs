@@ -274,12 +274,12 @@ async fn the_one_file() {
     }
 }
 
-/// A server that repeats all that it was told, as servers do that are written for debugging.
+/// A server that repeats the whole request, as debugging servers do.
 async fn parrot(status: u16, padding: usize) -> Server {
     Server::start(move |request: &Request| {
-        let mut told = vec!["x".repeat(padding), request.line.clone()];
-        told.extend(request.headers.iter().map(|(name, value)| format!("{name}={value}")));
-        answer_with(status, told.join("\n").repeat(200))
+        let mut parts = vec!["x".repeat(padding), request.line.clone()];
+        parts.extend(request.headers.iter().map(|(name, value)| format!("{name}={value}")));
+        answer_with(status, parts.join("\n").repeat(200))
     })
     .await
 }

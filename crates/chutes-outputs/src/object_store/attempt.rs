@@ -1,7 +1,7 @@
 //! One attempt at something with an object store, and what its failure means.
 //!
-//! `object_store` makes one text of everything that went wrong. The requests of an attempt are
-//! therefore watched where they are made: `transport` notes the answer that was a refusal.
+//! `object_store` reports everything that went wrong as one text. So the requests of an attempt are watched
+//! where they are made: `transport` records the answer that was a refusal.
 
 use std::error::Error;
 use std::future::Future;
@@ -15,7 +15,7 @@ tokio::task_local! {
     static ATTEMPT: Arc<Attempt>;
 }
 
-/// How much of an error is shown that no answer explains, in characters.
+/// How many characters are shown of an error that no answer explains.
 const SHOWN: usize = 300;
 
 /// What is known of an attempt.
@@ -60,7 +60,7 @@ impl StoreError {
         !error.is_transient
     }
 
-    /// Nothing, where the store only does not allow it.
+    /// `None` where the error is that the store forbids the action.
     pub(super) fn unless_forbidden<T>(self) -> Result<Option<T>, TransferError> {
         match self {
             Self::Other(error) if !error.is_transient => Ok(None),
@@ -89,11 +89,11 @@ pub(super) async fn attempt<T>(
     })
 }
 
-/// An error that is not that of an answer: an answer that was granted and made no sense, credentials
-/// that cannot be found, or a store without HTTP.
+/// An error without a refusing answer: a granted answer that cannot be parsed, missing credentials, or a
+/// store without HTTP.
 fn unexplained(error: &object_store::Error) -> StoreError {
     use object_store::Error as Kind;
-    // Nothing but the first cause is shown: what is around it repeats addresses.
+    // Only the innermost cause is shown: the errors around it repeat addresses.
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let first = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
     let why = Secrets::default().excerpt(&first, SHOWN, false);

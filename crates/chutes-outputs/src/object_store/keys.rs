@@ -1,7 +1,6 @@
 //! The keys of the files of a run in an object store.
 //!
-//! A key is the path of the file as it is, but for what some store or tool would take for something
-//! else: control characters, bytes that are not UTF-8, `%`, `\`, and a `.` at the end of a part are
+//! A key is the path of the file, except for what some store or tool would interpret: control characters, bytes that are not UTF-8, `%`, `\`, and a `.` at the end of a part are
 //! written as `%` and two hexadecimal digits. So two paths never have the same key.
 
 use std::fmt::Write;

@@ -70,7 +70,7 @@ fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
-/// Gives a builder what the environment says, under names that begin with `$start`.
+/// Configures a builder by the environment, by variables that begin with `$start`.
 macro_rules! configured {
     ($builder:expr, $variables:expr, $start:literal) => {
         $variables

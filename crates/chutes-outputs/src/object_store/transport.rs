@@ -1,5 +1,5 @@
-//! The HTTP transport that we give to `object_store`: without a total time limit, with every byte of a file
-//! counted when it goes out, and with the answers noted that say why something failed.
+//! The HTTP transport of `object_store`: it has no total time limit, counts every byte of a file that goes
+//! out, and records the answers that say why something failed.
 
 use std::io;
 use std::pin::Pin;
@@ -65,7 +65,7 @@ fn is_set(options: &ClientOptions, key: ClientConfigKey) -> bool {
 #[derive(Debug)]
 struct Service {
     client: Client,
-    /// Whether it may do without TLS.
+    /// Whether plain HTTP is allowed.
     is_plain: bool,
 }
 

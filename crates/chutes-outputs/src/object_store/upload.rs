@@ -105,8 +105,7 @@ impl Upload<'_> {
         parts.complete().await
     }
 
-    /// Checks that the store has made one object of the parts. Without the permission to read, its answer
-    /// counts.
+    /// Checks that the store has made one object of the parts. Without the permission to read it is trusted.
     async fn verify(&self) -> Result<(), TransferError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         match attempt(None, self.store.get_opts(self.key, options)).await {
@@ -157,7 +156,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Waits until only so many parts are on their way.
+    /// Waits until at most this many parts are on their way.
     async fn land(&mut self, flying: usize) -> Result<(), TransferError> {
         while self.flying.len() > flying {
             let Some(joined) = self.flying.join_next().await else { break };
@@ -195,8 +194,8 @@ impl Drop for Parts {
     }
 }
 
-/// Clears away what has been stored of an upload. If that fails, the rules of the bucket do it later:
-/// nothing that is complete depends on it.
+/// Clears away what has been stored of an upload. If that fails, the lifecycle rules of the bucket may do it
+/// later: no complete object depends on it.
 async fn clear(mut upload: Box<dyn MultipartUpload>) {
     let _ = timeout(CLEARING_TIME, upload.abort()).await;
 }

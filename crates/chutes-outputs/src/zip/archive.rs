@@ -19,7 +19,7 @@ use crate::SourceFile;
 use crate::blocking::{Abandoned, failed};
 use crate::copying::copy_content;
 
-/// Fast, and most of what can be won.
+/// The fastest level, which saves most of the space that can be saved.
 const LEVEL: i64 = 1;
 
 /// How many samples of a file decide whether it is compressed, and how long they are.
@@ -79,7 +79,7 @@ impl Archive {
         let name = match self.layout.member(file) {
             Member::Whole(name) => name,
             Member::Part(stream, number) => {
-                // It is added with the others of its stream; that it can be is found out now.
+                // It is added later with the other parts of its stream, but it must be readable now.
                 copy_content(file, &mut io::sink(), abandoned)?;
                 self.parts.push((stream, number, file.clone()));
                 self.added.insert(key);
@@ -173,7 +173,7 @@ fn add_manifest(writer: &mut Writer, manifest: &Manifest) -> Result<(), ZipError
 
 fn close(writer: Writer) -> Result<File, ZipError> {
     let mut file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    // Behind the end there may be the rest of a file that was taken back.
+    // After the end there may be the rest of a file that was removed again.
     let end = file.stream_position()?;
     file.set_len(end)?;
     Ok(file)
@@ -201,7 +201,7 @@ fn method(file: &SourceFile) -> Result<CompressionMethod, TransferError> {
     Ok(if is_compressible { CompressionMethod::Deflated } else { CompressionMethod::Stored })
 }
 
-/// The entropy of bytes that occur so often.
+/// The entropy of bytes with these frequencies.
 fn bits_per_byte(counts: &[u32; 256]) -> f64 {
     let total: f64 = counts.iter().copied().map(f64::from).sum();
     let shares = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total);

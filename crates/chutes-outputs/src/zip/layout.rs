@@ -6,7 +6,7 @@ use chutes_core::{FileKind, FileState, LogStream, Manifest, OutputPath};
 
 use crate::{SourceFile, log_part};
 
-/// The kinds of zip files.
+/// What a zip file contains.
 pub(crate) enum Layout {
     /// Everything of a run: `outputs/…`, `logs/…`, `artifacts/…` and `manifest.json`.
     Run,
@@ -24,7 +24,7 @@ pub(crate) enum Layout {
 pub(super) enum Member {
     /// A member of this name.
     Whole(String),
-    /// The part of this number of what the job printed.
+    /// The part of a stream with this number.
     Part(LogStream, u64),
 }
 
@@ -56,7 +56,7 @@ impl Layout {
         }
     }
 
-    /// The names of what the job printed, which give way to its outputs.
+    /// The names of what the job printed: free ones beside its outputs.
     pub(super) fn log_names(&self, manifest: &Manifest) -> [(LogStream, String); 2] {
         let is_in_it = |path: &OutputPath| match self {
             Self::Run => true,
@@ -64,7 +64,7 @@ impl Layout {
         };
         let collected =
             manifest.files.iter().filter(|file| matches!(file.state, FileState::Collected { .. }));
-        // A folder of this name is in the way, too.
+        // A folder of this name takes it, too.
         let first_part = |path: &OutputPath| {
             let shown = path.to_string();
             shown.split('/').next().unwrap_or_default().to_owned()

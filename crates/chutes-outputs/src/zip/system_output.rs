@@ -151,8 +151,8 @@ async fn the_answer_is_written_down_with_the_last_file_and_is_given_back() {
     let server = Server::of(vec![answer_with(200, "first"), answer_with(200, "second")]).await;
     let run = TestRun::new().with("a", "1").with("b", "2").with_log("stdout.log", "x");
     let spec = spec(&server, None, &["b"]);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let seen = told.clone();
+    let settled = Arc::new(Mutex::new(Vec::new()));
+    let seen = settled.clone();
     let mut job = run.job();
     job.settled = Box::new(move |sink, file, state, answers| {
         if *state == DeliveryState::Delivered {
@@ -160,17 +160,17 @@ async fn the_answer_is_written_down_with_the_last_file_and_is_given_back() {
         }
     });
     let first = deliver(&opened(&run, &spec), &job).await;
-    let told = told.lock().unwrap().clone();
-    let counts: Vec<_> = told.iter().map(|(_, answers)| answers.len()).collect();
+    let settled = settled.lock().unwrap().clone();
+    let counts: Vec<_> = settled.iter().map(|(_, answers)| answers.len()).collect();
     assert_eq!(counts, [0, 1]);
     // All records are there: nothing is sent again.
     let mut again = run.job();
-    again.delivered = told.iter().cloned().collect();
+    again.delivered = settled.iter().cloned().collect();
     let second = deliver(&opened(&run, &spec), &again).await;
     assert_eq!((server.requests().len(), &second.reports), (1, &first.reports));
     // The record with the answer is lost: the zip is sent again, and answered again.
     let mut again = run.job();
-    again.delivered = told[..1].iter().cloned().collect();
+    again.delivered = settled[..1].iter().cloned().collect();
     let third = deliver(&opened(&run, &spec), &again).await;
     let bodies: Vec<_> = third.reports[0].responses.iter().map(|it| it.body.as_str()).collect();
     assert_eq!((server.requests().len(), bodies), (2, vec!["second"]));

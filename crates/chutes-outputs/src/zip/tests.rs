@@ -183,11 +183,11 @@ async fn an_earlier_zip_stays_until_the_new_one_is_whole() {
     let sink = to_file(&run, "out.zip");
     let mut summary = run.summary();
     sink.begin(&summary).await.unwrap();
-    // Nobody heard of that, either.
+    // The caller did not hear of that, either.
     sink.begin(&summary).await.unwrap();
     sink.send(&run.files[0]).await.unwrap();
     assert_eq!(std::fs::read(run.beside("out.zip")).unwrap(), b"old");
-    // Nobody heard of the success, so it is sent again.
+    // The caller did not hear of the success, so it is sent again.
     sink.send(&run.files[0]).await.unwrap();
     summary.manifest.logs.clear();
     sink.finish(&summary).await.unwrap();

@@ -17,8 +17,8 @@ pub type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send
 /// Looks up the addresses of a name.
 pub type Lookup = dyn Fn(String) -> Found + Send + Sync;
 
-/// A host without a known address, or the name servers cannot be reached: the system does not tell these
-/// apart.
+/// A host without a known address, or the name servers cannot be reached: the system does not
+/// distinguish the two.
 #[derive(Debug, thiserror::Error)]
 #[error("the host `{name}` is not known: {why}")]
 pub struct UnknownHost {

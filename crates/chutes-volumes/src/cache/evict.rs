@@ -21,7 +21,7 @@ struct Candidate {
 }
 
 impl Cache {
-    /// Removes contents until the others are within the bound, then what named them.
+    /// Removes contents until the others are within the bound, then the keys that led to them.
     pub(crate) fn evict(&self) -> io::Result<()> {
         self.stored.store(0, Ordering::Relaxed);
         let all = self.objects.open(".")?;
@@ -66,7 +66,7 @@ impl Cache {
         Ok(candidates)
     }
 
-    /// Removes what names contents that are not there any more.
+    /// Removes keys of contents that are not there any more.
     fn forget(&self) -> io::Result<()> {
         for name in names(&self.keys)? {
             let Ok(file) = open(&self.keys, &name) else { continue };

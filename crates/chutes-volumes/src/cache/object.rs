@@ -20,7 +20,7 @@ const STEP: u64 = 8 * 1024 * 1024;
 const BUFFER: usize = 256 * 1024;
 
 /// What the file system said of a file when its checksum was taken. A program cannot set the time of
-/// the last change, so that a file that still has it was not written to.
+/// the last change, so a file with the same time was not written to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Fingerprint {
     device: u64,
@@ -128,7 +128,7 @@ impl Cache {
         let mut temporary = self.temporary()?;
         from.rewind()?;
         copy(from, &mut temporary.file, bytes, stop)?;
-        // A name that is there after a failure of the power must not be that of something empty.
+        // After a power failure the name must not lead to an empty file.
         temporary.file.sync_data()?;
         let (first, name) = names(sha256);
         let above = folder(&self.objects, &first)?;
@@ -140,8 +140,8 @@ impl Cache {
         if stored > self.max_bytes / 16 { self.evict() } else { Ok(()) }
     }
 
-    /// Writes down when a file had its checksum. Shortly after it was written that says too little, so
-    /// that it is read once more when it is used for the first time.
+    /// Records when a file had its checksum. Shortly after it was written that is not enough, so it is read
+    /// once more when it is used for the first time.
     fn certify(&self, above: &Dir, name: &str, fingerprint: &Fingerprint) -> io::Result<()> {
         self.write_entry(above, &fingerprint_name(name), fingerprint)
     }
@@ -155,7 +155,7 @@ impl Cache {
     ) -> io::Result<bool> {
         let Object { sha256, bytes, file, is_certain } = object;
         if is_certain {
-            // What the disk cannot read will have to be fetched again, too.
+            // What the disk cannot read has to be fetched again, too.
             match copy(&file, to, bytes, stop) {
                 Err(error) if !is_full(&error) && !stop.load(Ordering::Relaxed) => {
                     self.discard(sha256);
@@ -218,7 +218,7 @@ fn copy_and_check(
                 to.write_all(&buffer[..count])?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A disk that cannot read it does not have it.
+            // Content that the disk cannot read counts as lost.
             Err(_) => return Ok(false),
         }
     }

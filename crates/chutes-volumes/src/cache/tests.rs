@@ -1,4 +1,4 @@
-//! A cache in a directory of its own, used as it should be, and changed behind its back.
+//! A cache in a directory of its own, used as it should be, and changed by other programs.
 
 use std::fs;
 use std::io::Seek;
@@ -150,21 +150,21 @@ fn what_was_changed_is_not_given_out() {
     change(&|_, path| fs::write(path, b"jelly").unwrap(), false);
     change(&|_, path| fs::write(path, b"hell").unwrap(), false);
     change(&|_, path| fs::remove_file(path).unwrap(), false);
-    // Somebody sets the time back after the change.
+    // A program sets the time back after the change.
     let forged = |_: &Fixture, path: PathBuf| {
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(&path, b"jelly").unwrap();
         File::open(&path).unwrap().set_modified(modified).unwrap();
     };
     change(&forged, false);
-    // Somebody copies the cache to another disk: nothing is certain any more, but all is right.
+    // The cache is copied to another disk: nothing is certain any more, but all is right.
     let copied = |_: &Fixture, path: PathBuf| {
         fs::remove_file(&path).unwrap();
         fs::write(&path, b"hello").unwrap();
     };
     change(&copied, true);
     change(&|_, path| fs::remove_file(path.with_extension("json")).unwrap(), true);
-    // A link leads to something that is none of ours.
+    // A link leads to something that is not ours.
     let linked = |fixture: &Fixture, path: PathBuf| {
         fs::write(fixture.path("elsewhere"), b"hello").unwrap();
         fs::remove_file(&path).unwrap();

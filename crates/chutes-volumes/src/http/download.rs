@@ -22,7 +22,7 @@ const RANGE_NOT_SATISFIABLE: TransferCause =
 pub(crate) struct Content {
     pub(crate) sha256: Sha256Digest,
     pub(crate) bytes: u64,
-    /// What the server calls this state of the content.
+    /// The tag that the server gives this state of the content.
     pub(crate) etag: Option<String>,
 }
 
@@ -119,7 +119,7 @@ impl Download<'_, '_> {
         }
         self.begin(&answer).await?;
         let received = self.receive(&mut answer).await;
-        // What has come is kept, whatever happened then.
+        // What was received is kept, even if the answer broke off.
         self.partial.settle().await?;
         received?;
         self.complete(&answer).await
@@ -130,7 +130,7 @@ impl Download<'_, '_> {
         let position = self.partial.position();
         match (&self.validator, &self.known) {
             (Some(validator), _) if position > 0 => {
-                // A number makes no invalid header.
+                // A number is always a valid header.
                 if let Ok(range) = HeaderValue::try_from(format!("bytes={position}-")) {
                     headers.insert(RANGE, range);
                     headers.insert(IF_RANGE, validator.value());

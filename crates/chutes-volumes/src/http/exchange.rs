@@ -48,8 +48,8 @@ impl Answer {
 }
 
 impl Client {
-    /// Asks for the content of a URL, wherever it redirects to. Beside an answer with the content,
-    /// there may be one that says that it has not changed.
+    /// Requests the content of a URL, and follows redirects. The answer has the content, or says that it has
+    /// not changed.
     pub(super) async fn ask(
         &self,
         request: &Request,
@@ -84,7 +84,7 @@ impl Client {
                 url = next;
                 continue;
             }
-            // A refusal is read, too, for the words of the server.
+            // The body of a refusal is read, too, for its message.
             let judged = self.abort.unless(exchange.judge(Ok(answered))).await?;
             let response = judged.map_err(refused)?;
             return Ok(Answer { response, exchange, what: format!("GET {}", shown(&url)) });
@@ -118,7 +118,7 @@ fn redirect(from: &Url, answer: &Response) -> Result<Option<Url>, VolumeError> {
     let Some(location) = answer.headers().get(LOCATION) else {
         return wrong("without saying where to");
     };
-    // Servers write more into it than they should: what is not ASCII is taken as UTF-8.
+    // Some servers do not encode it: what is not ASCII is taken as UTF-8.
     let location = String::from_utf8_lossy(location.as_bytes());
     let Ok(next) = from.join(&location) else {
         return wrong("to something that is not a URL");

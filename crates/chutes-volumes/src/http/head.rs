@@ -26,8 +26,8 @@ pub(super) fn strong_etag(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""))
 }
 
-/// Refuses content that would have to be decoded: its size and its checksum would be those of
-/// something else.
+/// Refuses content that would have to be decoded: its size and its checksum would be those of the encoded
+/// bytes.
 pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), String> {
     let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     match headers.get_all(CONTENT_ENCODING).iter().find(|value| !is_plain(value)) {

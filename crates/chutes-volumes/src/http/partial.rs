@@ -50,7 +50,7 @@ impl Partial {
         if self.piece.len() >= PIECE { self.write().await } else { Ok(()) }
     }
 
-    /// Hands the piece to another thread, when that has done with the one before.
+    /// Hands the piece to another thread, when that has written the one before.
     async fn write(&mut self) -> Result<(), VolumeError> {
         let mut written = self.written().await?;
         let piece = std::mem::take(&mut self.piece);
@@ -62,7 +62,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Waits until everything is written. Nothing goes on in another thread then.
+    /// Waits until everything is written. Afterwards no other thread writes.
     pub(super) async fn settle(&mut self) -> Result<(), VolumeError> {
         if !self.piece.is_empty() {
             self.write().await?;

@@ -32,7 +32,7 @@ pub(super) struct TreeEntry {
     pub(super) path: String,
     #[serde(default)]
     size: Option<u64>,
-    /// Of large files, in whose place Git has only this.
+    /// For large files: Git stores only this pointer.
     #[serde(default)]
     lfs: Option<LargeFile>,
 }

@@ -47,7 +47,7 @@ impl Hub {
         list(&client(), repository, &self.settings()).await
     }
 
-    /// Listing fails as the fault of the user, and the message has these in it.
+    /// Listing fails with `DownloadFailed`, and the message has these in it.
     async fn check_refused(&self, repository: &HubRepository, expected: &[&str]) {
         let error = self.list(repository).await.unwrap_err();
         assert_eq!(error.kind, FailureKind::DownloadFailed, "{error}");
@@ -215,7 +215,7 @@ async fn hostile_lists() {
         let more_names = names.into_iter().map(str::to_owned).collect();
         let hub = Hub::start(Behaviour { more_names, page_size: 2, ..Behaviour::default() });
         hub.check_refused(&repository("ada/model"), &["the model `ada/model`", expected]).await;
-        // Nor when nobody wants the file.
+        // Nor when the patterns leave the file out.
         let allow_patterns = vec!["README.md".to_owned()];
         let chosen = HubRepository { allow_patterns, ..repository("ada/model") };
         hub.check_refused(&chosen, &[expected]).await;

@@ -1,4 +1,4 @@
-//! How much comes out of an archive, against what may.
+//! How much comes out of an archive, and how much may.
 
 use chutes_core::HumanSize;
 
@@ -6,7 +6,7 @@ use super::UnpackLimits;
 use super::member::Member;
 use crate::VolumeError;
 
-/// A few small files of one letter are no attack.
+/// Below this size the ratio is not checked: a few small files of one letter are no attack.
 const HARMLESS_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Counts what is announced, then what comes out.

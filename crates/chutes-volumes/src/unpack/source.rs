@@ -28,7 +28,7 @@ pub(super) const fn directory_bytes(limits: &UnpackLimits) -> u64 {
     limits.entries.saturating_mul(1024).saturating_add(1024 * 1024)
 }
 
-/// An archive to be read, in any order. To go to a place beyond its end is to be at its end.
+/// An archive to be read, in any order. A seek beyond its end goes to its end.
 pub(super) struct Source<'a> {
     file: Arc<File>,
     stop: &'a AtomicBool,
@@ -115,14 +115,14 @@ impl Seek for Source<'_> {
             SeekFrom::End(offset) => self.length.checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
-        // The machine refuses what is out of range, which would look like its own fault.
+        // The system would refuse what is out of range, which would look like a fault of this machine.
         let position = position.ok_or_else(|| io::Error::other("a record is out of range"))?;
         self.position = position.min(self.length);
         Ok(self.position)
     }
 }
 
-/// A file from a place on.
+/// A file from a position on.
 struct At<'a> {
     file: &'a File,
     position: u64,

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use self::archive::{Raw, by_crate, zip};
 use super::*;
 
-/// A directory to unpack into, with a neighbour that nobody may touch.
+/// A directory to unpack into, with a neighbour that must not be touched.
 struct Place {
     folder: TempDir,
 }
@@ -85,7 +85,7 @@ fn file(content: &[u8]) -> File {
     file
 }
 
-/// The archive is refused as the fault of the user, with a message that has this in it.
+/// The archive is refused with `DownloadFailed`, and the message has this in it.
 fn check_refused(zip: &[u8], limits: &UnpackLimits, expected: &str) {
     let error = Place::new().unpack_within(zip, limits).unwrap_err();
     assert_eq!(error.kind, FailureKind::DownloadFailed, "{error}");

@@ -20,8 +20,8 @@ use crate::{RunSummary, Sending, Sink, SourceFile};
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Done,
-    Passing,
-    Lasting,
+    Transient,
+    Permanent,
     Panic,
     /// An error that asks for this many seconds.
     RetryAfter(u64),
@@ -121,8 +121,8 @@ impl Scripted {
         let count = |bytes| file.into_iter().for_each(|file| file.count(bytes));
         match step.unwrap_or(Step::Done) {
             Step::Done => Ok(()),
-            Step::Passing => Err(TransferError::transient("503")),
-            Step::Lasting => Err(TransferError::permanent("403")),
+            Step::Transient => Err(TransferError::transient("503")),
+            Step::Permanent => Err(TransferError::permanent("403")),
             Step::Panic => panic!("as the script says"),
             Step::RetryAfter(seconds) => {
                 let retry_after = Some(Duration::from_secs(seconds));

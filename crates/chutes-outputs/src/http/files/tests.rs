@@ -167,9 +167,9 @@ async fn a_bad_request_may_be_transient_twice() {
         let server = Server::of(answers.iter().copied().map(answer).collect()).await;
         let delivered = TestRun::new().with("a", "x").deliver_to(sink(&[put(&server, "a")])).await;
         assert_eq!((states(&delivered), server.requests().len()), (vec![expected], requests));
-        let lasting = format!("400 Bad Request (after {requests} attempts)");
+        let expected = format!("400 Bad Request (after {requests} attempts)");
         if let DeliveryState::Failed { reason } = &delivered.states[0][0] {
-            assert!(answers[requests - 1] != 400 || reason.ends_with(&lasting), "{reason}");
+            assert!(answers[requests - 1] != 400 || reason.ends_with(&expected), "{reason}");
         }
     }
 }
@@ -255,8 +255,8 @@ async fn answers_are_written_down_with_the_file_and_given_back_by_the_next_super
     let server = Server::start(|request: &Request| answer_with(200, request.line.clone())).await;
     let files = [put(&server, "a"), put(&server, "b")];
     let run = TestRun::new().with("a", "x").with("b", "y").with("c", "z");
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let seen = told.clone();
+    let settled = Arc::new(Mutex::new(Vec::new()));
+    let seen = settled.clone();
     let mut job = run.job();
     job.settled = Box::new(move |_, file, state, answers| {
         seen.lock().unwrap().push((file.clone(), state.clone(), answers.to_vec()));
@@ -264,7 +264,7 @@ async fn answers_are_written_down_with_the_file_and_given_back_by_the_next_super
     let sinks: [Arc<dyn Sink>; 1] = [Arc::new(sink(&files))];
     let first = crate::delivery::deliver(&sinks, &job).await;
     let mut again = run.job();
-    for (file, state, answers) in told.lock().unwrap().drain(..) {
+    for (file, state, answers) in settled.lock().unwrap().drain(..) {
         assert_eq!(answers.len(), usize::from(state == DeliveryState::Delivered), "{file:?}");
         if state == DeliveryState::Delivered && file.path == "a" {
             again.delivered.insert((0, file.kind, file.path), answers);
@@ -322,5 +322,5 @@ async fn addresses_that_a_spec_may_not_name() {
     let delivered = run.deliver_to(sink).await;
     assert_eq!(states(&delivered), ["failed"]);
     assert!(!format!("{delivered:?}").contains("secret"));
-    assert_eq!(own.requests().len(), 1, "nobody is asked");
+    assert_eq!(own.requests().len(), 1, "no other server is asked");
 }

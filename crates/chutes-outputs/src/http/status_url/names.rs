@@ -1,6 +1,6 @@
 //! The names of files at the platform, which has one namespace for outputs and logs.
 //!
-//! An output has its path as its name, always. The original puts the log at `_chute.log`, where it
+//! An output always has its path as its name. The SDK of the platform puts the log at `_chute.log`, where it
 //! replaces an output of that name; here the log gives way and is called `_chute-1.log` then. Standard
 //! error is `_chute.stderr.log`. Names depend on nothing but the manifest, so that a run that is
 //! recovered finds the same ones. Artifacts have none: the platform has no place for them.

@@ -58,11 +58,11 @@ async fn the_whole_protocol() {
     sink.send(&log).await.unwrap();
     sink.finish(&run).await.unwrap();
 
-    let [told, first, second, done] = server.requests().try_into().unwrap();
-    assert_eq!(told.line, "POST /jobs/1?token=very-secret HTTP/1.1");
-    assert_eq!(told.header("content-type"), Some("application/json"));
+    let [outcome, first, second, done] = server.requests().try_into().unwrap();
+    assert_eq!(outcome.line, "POST /jobs/1?token=very-secret HTTP/1.1");
+    assert_eq!(outcome.header("content-type"), Some("application/json"));
     let expected = r#"{"status":"complete","result":{"result":[1]},"output_filenames":["a/b\".json","_chute.log"]}"#;
-    assert_eq!(String::from_utf8(told.body).unwrap(), expected);
+    assert_eq!(String::from_utf8(outcome.body).unwrap(), expected);
     let expected = "PUT /jobs/1/upload?token=of-a%2Fb%22%2Ejson HTTP/1.1";
     check_upload(&first, expected, "b%22.json", "application/json", "{}", "a/b\".json");
     let expected = "PUT /jobs/1/upload?token=of-%5Fchute%2Elog HTTP/1.1";
@@ -160,10 +160,10 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let messages = runtime.block_on(async {
-            let told = format!("{token} is wrong").repeat(1_000);
+            let text = format!("{token} is wrong").repeat(1_000);
             let upload = format!(r#"{{"output_storage_urls":{{"a":"/upload?token={token}-2"}}}}"#);
-            let first = if begins { answer_with(200, upload) } else { answer_with(status, told.clone()) };
-            let server = Server::of(vec![first, answer_with(status, told)]).await;
+            let first = if begins { answer_with(200, upload) } else { answer_with(status, text.clone()) };
+            let server = Server::of(vec![first, answer_with(status, text)]).await;
             let mut url = server.url.clone();
             url.set_query(Some(&format!("token={token}")));
             let sink = StatusUrlSink::new(url).unwrap();

@@ -1,4 +1,4 @@
-//! Names of servers: those that stand for refused addresses, and those that nobody knows.
+//! Names of servers: those that resolve to refused addresses, and unknown ones.
 
 use std::io;
 use std::net::SocketAddr;
