@@ -1,14 +1,14 @@
-//! What became of files at the sinks of a run.
+//! Deliveries of files to the sinks of a run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What became of one file at one sink.
+/// The delivery of one file to one sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// The sink, as it is shown: without credentials and query.
     pub sink: String,
-    /// What became of the file there.
+    /// The state of the delivery.
     #[serde(flatten)]
     pub state: DeliveryState,
 }
@@ -57,7 +57,7 @@ impl DeliveryState {
     }
 }
 
-/// What became of all files of a run at one sink.
+/// The deliveries of all files of a run to one sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SinkReport {
     /// The sink, as it is shown: without credentials and query.

@@ -1,4 +1,4 @@
-//! What a run tells while it goes on.
+//! The events of a run while it goes on.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::{
     StreamingEndpoint, Target,
 };
 
-/// Something that happened in a run, with its place in the order of things.
+/// An event of a run, with its number and time.
 ///
 /// In JSON one flat object: `seq`, `at`, `event` (the name of what happened) and its fields. A run's
 /// events are written one per line by `run --events`.
@@ -96,7 +96,7 @@ pub enum RunEvent {
     Phase {
         /// Which.
         phase: Phase,
-        /// How long it may take; `None` is as long as it likes.
+        /// How long it may take; `None` is without limit.
         #[serde(rename = "limit_seconds", with = "crate::seconds::optional")]
         #[schemars(with = "Option<f64>")]
         limit: Option<Duration>,
@@ -123,7 +123,7 @@ pub enum RunEvent {
         /// Whether it is in place.
         done: bool,
     },
-    /// The job told how far it has come. Not every report is passed on, but the newest always is.
+    /// The job reported its progress. Not every report is passed on, but the newest always is.
     Progress(Progress),
     /// The job printed a line.
     Log {
@@ -174,12 +174,12 @@ pub enum RunEvent {
     },
     /// The SSH server listens.
     Ssh(SshEndpoint),
-    /// The job offers SSH, but nobody can log in to this run.
+    /// The job offers SSH, but this run has no key that could log in.
     SshClosed {
         /// Why: a lowercase fragment.
         reason: String,
     },
-    /// Somebody has logged in by SSH.
+    /// A client has logged in by SSH.
     SshLogin {
         /// From where.
         #[schemars(with = "String")]
@@ -189,7 +189,7 @@ pub enum RunEvent {
         /// The fingerprint of the key.
         key: String,
     },
-    /// Somebody was not let in by SSH, or did not speak it.
+    /// A client was refused by the SSH server, or did not speak SSH.
     SshRefused {
         /// From where.
         #[schemars(with = "String")]
@@ -197,9 +197,9 @@ pub enum RunEvent {
         /// Why: a lowercase fragment.
         reason: String,
     },
-    /// Somebody who had logged in by SSH is gone.
+    /// A client that had logged in by SSH is gone.
     SshLogout {
-        /// From where they had come.
+        /// The address of the client.
         #[schemars(with = "String")]
         peer: SocketAddr,
     },
@@ -218,8 +218,8 @@ pub enum RunEvent {
     },
 }
 
-/// Whether a file was written by the job into its output directory, is what it printed, or is returned
-/// with its result.
+/// Whether a file is an output of the job, a log of what it printed, or an artifact, which is returned with its
+/// result.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -249,7 +249,7 @@ impl FileKind {
     }
 }
 
-/// One of the two streams that a process prints to.
+/// One of the two output streams of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
@@ -270,7 +270,7 @@ impl LogStream {
     }
 }
 
-/// How far a job says that it has come.
+/// The progress that a job reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Progress {

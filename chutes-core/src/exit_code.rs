@@ -42,7 +42,7 @@ impl ExitCode {
     }
 }
 
-/// The one place that decides which end gives which code.
+/// This decides which ending has which code.
 impl From<&Ending> for ExitCode {
     fn from(ending: &Ending) -> Self {
         match ending {

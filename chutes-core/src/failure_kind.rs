@@ -1,4 +1,4 @@
-//! The kinds of failure: what a program can tell apart.
+//! The kinds of failure that programs can distinguish.
 
 macro_rules! failure_kinds {
     ($( $(#[$comment:meta])* $variant:ident = $name:literal, )*) => {

@@ -1,4 +1,4 @@
-//! What a job has given back, beside the files that went elsewhere.
+//! The files and texts that are returned with the result of a job.
 
 mod record;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ContainerPath, RelativePath, rule};
 
-/// What a job has given back with its result: what it wrote, small files, and what servers answered.
+/// What is returned with the result of a job: the text that it printed, small files, and the answers of servers.
 ///
 /// In JSON `stdout`, `stderr`, `artifacts` (paths and base64), `upload_results` (files and texts, each of which
 /// is JSON again: `{"headers": {…}, "body": "…"}`), and `artifacts_left_out`, when there are any.
@@ -30,10 +30,10 @@ use crate::{ContainerPath, RelativePath, rule};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobResult {
-    /// What it wrote to its standard output, as far as it was kept.
+    /// The text that it wrote to its standard output, as far as it was kept.
     #[serde(default)]
     pub stdout: String,
-    /// What it wrote to its standard error, as far as it was kept.
+    /// The text that it wrote to its standard error, as far as it was kept.
     #[serde(default)]
     pub stderr: String,
     /// Small files, each at its path as the job sees it.
@@ -43,7 +43,7 @@ pub struct JobResult {
     /// Artifacts that are not here. They are in the directory of the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts_left_out: Vec<LeftOutArtifact>,
-    /// What servers answered, by the path of the file below `/output`, or `system_output`.
+    /// The answers of servers, by the path of the file below `/output`, or `system_output`.
     #[serde(default, with = "record::uploads")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub upload_results: BTreeMap<String, UploadResult>,

@@ -31,7 +31,7 @@ pub struct Limits {
     #[serde(with = "crate::seconds")]
     #[schemars(with = "f64")]
     pub streaming_start: Duration,
-    /// Between telling the job to stop and stopping it by force. Default 30 seconds.
+    /// Between asking the job to stop and stopping it by force. Default 30 seconds.
     #[serde(with = "crate::seconds")]
     #[schemars(with = "f64")]
     pub grace: Duration,

@@ -1,11 +1,11 @@
-//! What became of the output files of a run.
+//! The manifest: the state of each output file of a run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Delivery, FileKind, OutputPath, RunId, Sha256Digest};
 
-/// What became of one file.
+/// The state of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
     /// The file was read and its checksum taken; it stays in the run directory.
@@ -86,7 +86,7 @@ impl OutputFile {
     }
 }
 
-/// What became of all files of a run, sorted by path: the content of `manifest.json`.
+/// The state of all files of a run, sorted by path: the content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// The run.

@@ -62,7 +62,7 @@ impl Failure {
     }
 }
 
-/// How a run ended. Every end but `completed` has a failure.
+/// How a run ended. Every ending but `completed` has a failure.
 ///
 /// ```
 /// use chutes_core::{EndStatus, Ending, Failure, FailureKind};

@@ -1,4 +1,4 @@
-//! Where a run opens a port, if not where the job declares it.
+//! Publishing: a port that a run opens under another number than the declared one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ pub enum PublishedPort {
 }
 
 impl Publish {
-    /// Whether this is the port that it is about.
+    /// Whether it publishes this port.
     #[must_use]
     pub fn is_for(&self, port: &Port) -> bool {
         match &self.port {

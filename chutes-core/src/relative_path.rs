@@ -1,4 +1,4 @@
-//! A path below a directory that somebody else chose: of a volume, an output, a member of an archive.
+//! A path below a directory that comes from outside: of a volume, an output, a member of an archive.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Where the files of a run go, as it is asked for on the command line or in JSON.
+//! Sinks: where the files of a run go, as the command line and JSON have it.
 //!
 //! URLs, form fields and headers may hold signatures and passwords: whatever shows a sink shows it
 //! without them. Only the JSON form is complete, and belongs into private files.
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use self::url::{HttpUrl, StoreUrl};
 use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 
-/// A place that the files of a run are delivered to.
+/// A sink: where the files of a run are delivered to.
 ///
 /// | text | place |
 /// |---|---|
@@ -51,7 +51,7 @@ use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 #[derive(Clone, PartialEq, Eq)]
 pub struct SinkSpec(SinkKind);
 
-/// The kinds of places, see [`SinkSpec`].
+/// The kinds of sinks, see [`SinkSpec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkKind {
     /// A local directory.
@@ -172,7 +172,7 @@ pub enum UploadMethod {
     },
 }
 
-/// Names with values that nobody may see: `Debug` shows the names only.
+/// Names with secret values: `Debug` shows the names only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretPairs(Vec<(String, String)>);
 

@@ -38,7 +38,7 @@ pub struct JobSpec {
     pub work: Work,
     /// The class of machine that it is for; `None` is whatever machine there is.
     pub executor_class: Option<ExecutorClass>,
-    /// Who the run is accounted to, for instance `SN123.1.0`: at most 100 characters.
+    /// The account of the run, for instance `SN123.1.0`: at most 100 characters.
     pub namespace: Option<String>,
     /// The limits of this run.
     pub limits: Limits,
@@ -48,13 +48,13 @@ pub struct JobSpec {
     pub env: SecretPairs,
     /// Where the job puts small files that are returned with the result; `None` when it returns none.
     pub artifacts_dir: Option<ContainerPath>,
-    /// What is there before the job begins, below `/volume`.
+    /// The inputs, which are below `/volume` before the job begins.
     pub input_volumes: InputVolumes,
     /// Where files below `/output` go when the job has ended.
     pub output_volumes: OutputVolumes,
     /// The ports that are opened under another number than the declared one.
     pub publish: Vec<Publish>,
-    /// Who may log in while it runs, if somebody may.
+    /// Which clients may log in while it runs; `None` is none.
     pub ssh: Option<SshAccess>,
     /// Whether the job serves requests while it runs, and to whom.
     pub streaming: Option<Streaming>,
@@ -89,18 +89,18 @@ pub enum Work {
 /// Serving requests while the job runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Streaming {
-    /// The certificate (PEM) that clients must show; `None` when anybody may connect.
+    /// The certificate (PEM) that clients must show; `None` when every client may connect.
     pub client_certificate: Option<String>,
     /// The port that serves; `None` is the only HTTP port of a job, or port 8000 of an image.
     pub port: Option<PortName>,
 }
 
-/// Who may log in by SSH while a run goes on.
+/// Which clients may log in by SSH while a run goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SshAccess {
     /// Public keys, each as a line of an `authorized_keys` file without options.
     pub public_keys: Vec<String>,
-    /// Whether the run goes on, within its limit, while somebody is logged in.
+    /// Whether the run goes on, within its limit, while a client is logged in.
     pub keep_alive: bool,
 }
 
@@ -154,7 +154,7 @@ impl JobSpec {
 
     /// The same spec for a journal or a report: URLs as they are shown, `…` for tokens and for the
     /// values of variables, headers and form fields, and the size of inline volumes for their contents.
-    /// It has the form of a spec, and tells what was asked for, but it cannot be run again. The data of a
+    /// It has the form of a spec, and shows what was asked for, but it cannot be run again. The data of a
     /// job, and the arguments of an image, stay as they are.
     ///
     /// ```

@@ -24,7 +24,7 @@ pub use self::machine::{IllegalTransition, Route, StatusMachine};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The run exists; nobody has looked at it.
+    /// The run exists; it has not been checked.
     Sent,
     /// A supervisor has it.
     Received,
@@ -46,7 +46,7 @@ pub enum Status {
     Failed,
     /// End: a phase reached its time limit.
     TimedOut,
-    /// End: somebody asked the run to stop, and it had not finished by then.
+    /// End: the run was asked to stop, and had not finished by then.
     Cancelled,
     /// End: the platform failed, not the job.
     HordeFailed,

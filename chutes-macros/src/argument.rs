@@ -7,7 +7,8 @@ use chutes_rules::suggest;
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 
 use crate::diagnostics::{Diagnostics, Problem};
-use crate::literal::{self, Piece};
+use crate::literal;
+use crate::piece::{self, Piece};
 
 /// One row of the table of arguments.
 pub(crate) struct Known {
@@ -19,9 +20,9 @@ pub(crate) struct Known {
     pub(crate) listed: bool,
 }
 
-/// What has arguments, an attribute or a port, and which.
+/// The owner of arguments, an attribute or a port, and its table of them.
 pub(crate) struct Grammar {
-    /// What it is in messages, for instance "the `job` attribute".
+    /// The owner in messages, for instance "the `job` attribute".
     pub(crate) owner: &'static str,
     /// Its arguments.
     pub(crate) known: &'static [Known],
@@ -35,7 +36,7 @@ pub(crate) struct Argument {
     pub(crate) value: TokenStream,
 }
 
-/// The arguments together, each name at most once, and what is wrong between them.
+/// All arguments, each name at most once, with the problems between them.
 pub(crate) struct Arguments {
     list: Vec<Result<Argument, Problem>>,
 }
@@ -43,11 +44,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Reads the tokens between the parentheses of an attribute.
     pub(crate) fn read(tokens: TokenStream, grammar: &Grammar) -> Self {
-        let pieces = literal::split_at_commas(literal::ungroup(tokens)).into_iter();
+        let pieces = piece::split_at_commas(literal::ungroup(tokens)).into_iter();
         Self::of(pieces.flat_map(|piece| split_at_missing_commas(piece, grammar)), grammar)
     }
 
-    /// Reads what stands between commas, missing ones included.
+    /// Reads the pieces between commas.
     pub(crate) fn of(
         pieces: impl IntoIterator<Item = Result<Piece, Problem>>,
         grammar: &Grammar,
@@ -108,7 +109,7 @@ pub(crate) fn split_at_missing_commas(
     pieces
 }
 
-/// What follows the name of an argument.
+/// The tokens after the name of an argument.
 enum Value {
     Missing,
     Given(TokenStream),

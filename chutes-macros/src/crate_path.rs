@@ -11,25 +11,21 @@ use crate::literal;
 
 /// The crate that exports the attribute.
 #[derive(Clone, Copy)]
-pub(crate) enum Door {
+pub(crate) enum HostCrate {
     /// `chutes`.
     Facade,
     /// `chutes-runtime`.
     Runtime,
 }
 
-impl Door {
-    fn path(self) -> TokenStream {
+impl HostCrate {
+    /// Its path, which expansions name unless the attribute has another one.
+    pub(crate) fn path(self) -> TokenStream {
         match self {
             Self::Facade => quote!(::chutes),
             Self::Runtime => quote!(::chutes_runtime),
         }
     }
-}
-
-/// The path of chutes when the attribute does not say otherwise.
-pub(crate) fn default(door: Door) -> TokenStream {
-    door.path()
 }
 
 /// The value of `crate = …`. A relative path would mean something else in each module, so only

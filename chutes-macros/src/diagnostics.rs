@@ -5,25 +5,26 @@ use quote::ToTokens;
 
 use crate::literal::ungroup;
 
-/// One mistake: a message at a place, perhaps with notes and one help.
+/// One mistake: a message at some tokens, perhaps with notes and one help.
 ///
 /// The texts are lowercase fragments without a final period.
 pub(crate) struct Problem {
-    place: TokenStream,
+    tokens: TokenStream,
+    /// Where to report a problem without tokens.
     fallback: Span,
     text: String,
 }
 
 impl Problem {
-    /// A problem with these tokens. What `macro_rules!` has substituted is shown where it came from.
-    pub(crate) fn new(place: impl ToTokens, message: impl Into<String>) -> Self {
-        let place = ungroup(place.into_token_stream());
-        Self { place, fallback: Span::call_site(), text: message.into() }
+    /// A problem with these tokens. Tokens that `macro_rules!` has substituted are shown where they came from.
+    pub(crate) fn new(tokens: impl ToTokens, message: impl Into<String>) -> Self {
+        let tokens = ungroup(tokens.into_token_stream());
+        Self { tokens, fallback: Span::call_site(), text: message.into() }
     }
 
     /// A problem at a span, for places that are not tokens of their own.
     pub(crate) fn at(span: Span, message: impl Into<String>) -> Self {
-        Self { place: TokenStream::new(), fallback: span, text: message.into() }
+        Self { tokens: TokenStream::new(), fallback: span, text: message.into() }
     }
 
     /// Adds the rule, or other context.
@@ -54,10 +55,10 @@ impl Problem {
     }
 
     fn into_error(self) -> syn::Error {
-        if self.place.is_empty() {
+        if self.tokens.is_empty() {
             syn::Error::new(self.fallback, self.text)
         } else {
-            syn::Error::new_spanned(self.place, self.text)
+            syn::Error::new_spanned(self.tokens, self.text)
         }
     }
 }
@@ -80,7 +81,7 @@ impl Diagnostics {
         result.map_err(|problem| self.add(problem)).ok()
     }
 
-    /// Whether there is nothing to complain about.
+    /// Whether there is no problem.
     pub(crate) fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }

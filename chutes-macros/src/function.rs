@@ -32,8 +32,8 @@ impl Function {
     }
 }
 
-/// The item as it was, then its registration, or else everything that is wrong with it and with the
-/// arguments of its attribute.
+/// The item as it was, then its registration, or else all problems of the item and of the arguments of its
+/// attribute.
 pub(crate) fn attach(
     item: TokenStream,
     attribute: &str,
@@ -57,7 +57,7 @@ pub(crate) fn attach(
     [allowance, item, appended].into_iter().collect()
 }
 
-/// A job must be an `async fn`, also when it has nothing to wait for.
+/// A job must be an `async fn` even when it awaits nothing, so the lint about that is allowed.
 fn lint_allowance(item: &TokenStream) -> TokenStream {
     if literal::mentions(item.clone(), "await") {
         TokenStream::new()

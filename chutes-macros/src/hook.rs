@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Lit;
 
 use crate::argument::{Argument, Arguments, Grammar, Known};
-use crate::crate_path::{self, Door};
+use crate::crate_path::{self, HostCrate};
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::function::{self, Function, Shape};
 use crate::literal;
@@ -64,17 +64,17 @@ impl HookKind {
     }
 }
 
-/// The attribute: the function as it was, then its registration or all that is wrong.
+/// The attribute: the function as it was, then its registration or all problems.
 pub(crate) fn hook(
     arguments: TokenStream,
     item: TokenStream,
     kind: HookKind,
-    door: Door,
+    host: HostCrate,
 ) -> TokenStream {
     let mut problems = Diagnostics::default();
     let grammar = kind.grammar();
     let mut priority = DEFAULT_PRIORITY;
-    let mut krate = crate_path::default(door);
+    let mut krate = host.path();
     Arguments::read(arguments, &grammar).report(&mut problems, |argument, problems| {
         if argument.key == "priority" {
             priority = problems.keep(read_priority(&argument)).unwrap_or(priority);
@@ -145,7 +145,7 @@ fn run(kind: HookKind, function: &Function) -> TokenStream {
         HookKind::Startup => quote_spanned!(place=> __chutes::startup),
         HookKind::Shutdown => quote_spanned!(place=> __chutes::shutdown),
     };
-    // A function may be named like the parameter of a closure; this name is no other's.
+    // The function may have the name of the closure's parameter; this name cannot collide.
     let given = Ident::new("__context", Span::mixed_site());
     if let Some(context) = parameters.first() {
         quote_spanned! {place=>

@@ -9,7 +9,7 @@ use proc_macro2::TokenStream;
 use syn::Lit;
 
 use crate::argument::{Argument, Arguments, Grammar, Known};
-use crate::crate_path::{self, Door};
+use crate::crate_path::{self, HostCrate};
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::function::{self, Shape};
 use crate::literal;
@@ -29,9 +29,9 @@ const GRAMMAR: Grammar = Grammar {
 
 const SHAPE: Shape = Shape {
     noun: "job",
-    note: "a job has the shape `async fn name(ctx: JobContext, input: T) -> Result<O, E>`",
+    note: "a job has the shape `async fn name(ctx: JobContext, data: T) -> Result<R, E>`",
     parameters: (1, 2),
-    too_many: "put what the job needs into one input struct",
+    too_many: "put what the job needs into one struct as its data",
     returns: "Result<(), JobError>",
 };
 
@@ -52,11 +52,11 @@ pub(crate) struct JobAttribute {
 impl JobAttribute {
     /// Reads and checks the tokens between the parentheses. A value that is wrong is reported and
     /// replaced by its default.
-    pub(crate) fn read(tokens: TokenStream, door: Door, problems: &mut Diagnostics) -> Self {
+    pub(crate) fn read(tokens: TokenStream, host: HostCrate, problems: &mut Diagnostics) -> Self {
         let arguments = Arguments::read(tokens, &GRAMMAR);
         // Ports are checked against `ssh`, wherever it stands.
         let ssh = arguments.get("ssh").is_some_and(|argument| flag(argument).unwrap_or(false));
-        let krate = crate_path::default(door);
+        let krate = host.path();
         let mut attribute = Self { ports: Vec::new(), timeout: None, upload: true, ssh, krate };
         arguments.report(problems, |argument, problems| attribute.set(&argument, problems));
         attribute
@@ -87,10 +87,10 @@ fn flag(argument: &Argument) -> Result<bool, Problem> {
     }
 }
 
-/// The attribute: the function as it was, then its registration or all that is wrong.
-pub(crate) fn job(arguments: TokenStream, item: TokenStream, door: Door) -> TokenStream {
+/// The attribute: the function as it was, then its registration or all problems.
+pub(crate) fn job(arguments: TokenStream, item: TokenStream, host: HostCrate) -> TokenStream {
     let mut problems = Diagnostics::default();
-    let attribute = JobAttribute::read(arguments, door, &mut problems);
+    let attribute = JobAttribute::read(arguments, host, &mut problems);
     function::attach(item, ATTRIBUTE, &SHAPE, problems, |function| {
         expand::registration(&attribute, function)
     })

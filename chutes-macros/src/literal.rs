@@ -1,47 +1,8 @@
-//! Values as written in attributes: pieces between commas, and literals in them.
+//! Tokens as written in attributes: groups, literals, words.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Lit, LitInt};
-
-use crate::diagnostics::Problem;
-
-/// What stands between two commas.
-pub(crate) struct Piece {
-    /// Perhaps nothing.
-    pub(crate) tokens: TokenStream,
-    /// The comma that ends it, or the end of the list.
-    pub(crate) end: Span,
-}
-
-impl Piece {
-    /// A problem with the whole piece, also when there is nothing in it.
-    pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
-        if self.tokens.is_empty() {
-            Problem::at(self.end, message)
-        } else {
-            Problem::new(&self.tokens, message)
-        }
-    }
-}
-
-/// Splits tokens at their top-level commas. A trailing comma does not make an empty last piece.
-pub(crate) fn split_at_commas(tokens: TokenStream) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut current = TokenStream::new();
-    for token in tokens {
-        match token {
-            TokenTree::Punct(comma) if comma.as_char() == ',' => {
-                pieces.push(Piece { tokens: std::mem::take(&mut current), end: comma.span() });
-            }
-            token => current.extend([token]),
-        }
-    }
-    if !current.is_empty() {
-        pieces.push(Piece { tokens: current, end: Span::call_site() });
-    }
-    pieces
-}
 
 /// Takes away the invisible groups that `macro_rules!` puts around what it substitutes.
 pub(crate) fn ungroup(tokens: TokenStream) -> TokenStream {

@@ -11,7 +11,7 @@ mod validation;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::LitStr;
 
-use crate::crate_path::Door;
+use crate::crate_path::HostCrate;
 use crate::hook::HookKind;
 
 /// An attribute, as seen from the crate `chutes`.
@@ -26,14 +26,19 @@ use Attribute::{Job, OnShutdown, OnStartup};
 
 impl Attribute {
     fn expand(self, arguments: TokenStream, item: TokenStream) -> TokenStream {
-        self.expand_from(Door::Facade, arguments, item)
+        self.expand_from(HostCrate::Facade, arguments, item)
     }
 
-    fn expand_from(self, door: Door, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    fn expand_from(
+        self,
+        host: HostCrate,
+        arguments: TokenStream,
+        item: TokenStream,
+    ) -> TokenStream {
         match self {
-            Job => crate::job::job(arguments, item, door),
-            OnStartup => crate::hook::hook(arguments, item, HookKind::Startup, door),
-            OnShutdown => crate::hook::hook(arguments, item, HookKind::Shutdown, door),
+            Job => crate::job::job(arguments, item, host),
+            OnStartup => crate::hook::hook(arguments, item, HookKind::Startup, host),
+            OnShutdown => crate::hook::hook(arguments, item, HookKind::Shutdown, host),
         }
     }
 }

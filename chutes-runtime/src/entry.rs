@@ -48,12 +48,12 @@ impl HookParameter for JobContext {
     }
 }
 
-/// A type that can be the input of a job.
+/// A type that can be the data of a job.
 ///
 /// Every type that implements `serde::Deserialize` without borrowing, and is `Send` and `'static`.
 ///
 /// ```
-/// fn check<T: chutes_runtime::JobInput>() {}
+/// fn check<T: chutes_runtime::JobData>() {}
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Settings {
@@ -63,34 +63,34 @@ impl HookParameter for JobContext {
 /// check::<Vec<f64>>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the input of a job",
-    label = "this type does not implement `JobInput`",
-    note = "every type that implements `serde::DeserializeOwned` and is `Send` implements `JobInput`"
+    message = "`{Self}` cannot be the data of a job",
+    label = "this type does not implement `JobData`",
+    note = "every type that implements `serde::DeserializeOwned` and is `Send` implements `JobData`"
 )]
-pub trait JobInput: DeserializeOwned + Send + 'static {}
+pub trait JobData: DeserializeOwned + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned + Send + 'static> JobInput for T {}
+impl<T: DeserializeOwned + Send + 'static> JobData for T {}
 
-/// A type that can be the output of a job.
+/// A type that can be the result of a job.
 ///
 /// Every type that implements `serde::Serialize`, and is `Send` and `'static`.
 ///
 /// ```
-/// fn check<O: chutes_runtime::JobOutput>() {}
+/// fn check<O: chutes_runtime::JobResultValue>() {}
 ///
 /// check::<()>();
 /// check::<Option<std::path::PathBuf>>();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the output of a job",
-    label = "this type does not implement `JobOutput`",
-    note = "every type that implements `serde::Serialize` and is `Send` implements `JobOutput`"
+    message = "`{Self}` cannot be the result of a job",
+    label = "this type does not implement `JobResultValue`",
+    note = "every type that implements `serde::Serialize` and is `Send` implements `JobResultValue`"
 )]
-pub trait JobOutput: Serialize + Send + 'static {}
+pub trait JobResultValue: Serialize + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + Send + 'static> JobOutput for T {}
+impl<T: Serialize + Send + 'static> JobResultValue for T {}
 
 /// A type that can be the error of a job.
 ///
@@ -128,21 +128,21 @@ impl<E: Into<JobError> + Send + 'static> JobFailure for E {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a job cannot return `{Self}`",
-    label = "expected `Result<T, E>`",
-    note = "a job returns `Result<T, E>` where `T: JobOutput` and `E: Into<JobError>`"
+    label = "expected `Result<R, E>`",
+    note = "a job returns `Result<R, E>` where `R: JobResultValue` and `E: Into<JobError>`"
 )]
 pub trait JobReturn: Send + 'static {
     /// The type of the value.
-    type Output: JobOutput;
+    type Value: JobResultValue;
 
     /// The result, with its error converted.
-    fn into_result(self) -> Result<Self::Output, JobError>;
+    fn into_result(self) -> Result<Self::Value, JobError>;
 }
 
-impl<O: JobOutput, E: JobFailure> JobReturn for Result<O, E> {
-    type Output = O;
+impl<R: JobResultValue, E: JobFailure> JobReturn for Result<R, E> {
+    type Value = R;
 
-    fn into_result(self) -> Result<O, JobError> {
+    fn into_result(self) -> Result<R, JobError> {
         self.map_err(JobFailure::into_job_error)
     }
 }
@@ -190,7 +190,7 @@ impl<E: JobFailure> ShutdownReturn for Result<(), E> {
 pub fn prepare<C, T, R, F>(json: &Json, job: fn(C, T) -> F) -> Result<PreparedJob, DataError>
 where
     C: ContextParameter + 'static,
-    T: JobInput,
+    T: JobData,
     R: JobReturn,
     F: Future<Output = R> + Send + 'static,
 {

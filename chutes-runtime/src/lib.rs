@@ -70,7 +70,7 @@ pub use crate::command_line::cli;
 pub use crate::command_line::main;
 pub use crate::context::JobContext;
 pub use crate::data::DataError;
-pub use crate::entry::{JobFailure, JobInput, JobOutput, JobReturn};
+pub use crate::entry::{JobData, JobFailure, JobResultValue, JobReturn};
 pub use crate::error::JobError;
 pub use crate::port::{RunPort, UnknownPort};
 pub use crate::registry::{InvalidJobReason, Job, Registry, RegistryError, UnknownJob};

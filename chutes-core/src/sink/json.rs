@@ -1,7 +1,7 @@
 //! The JSON form of a sink: complete, with its secrets.
 //!
-//! It is read by hand: the messages of a derived reader repeat values, which may be secret, and tell
-//! one mistake at a time.
+//! It is read by hand: the messages of a derived reader repeat values, which may be secret, and report one
+//! mistake at a time.
 
 mod declared;
 

@@ -1,4 +1,4 @@
-//! From what was asked for, in whatever form, to a checked sink. Each rule of [`SinkSpec`] is here.
+//! From the parts of a sink, in whatever form they came, to a checked one. Each rule of [`SinkSpec`] is here.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::url::{self, HttpUrl, StoreUrl};
 use super::{SinkKind, SinkSpec, SinkSpecError, Upload, ZipTarget};
 use crate::{Escaped, OutputPath, suggest};
 
-/// What was asked for. All but the URL may be missing.
+/// The parts of a sink. All but the URL may be missing.
 #[derive(Default)]
 pub(super) struct SinkParts {
     pub(super) url: String,
@@ -22,9 +22,9 @@ pub(super) enum Method {
     Post,
 }
 
-/// What a URL, or a path, stands for.
+/// The kind of target that a URL or a path means.
 enum Place {
-    /// Whether it is a folder is known for a `file:` URL; the name of a path tells it.
+    /// Whether it is a folder is known for a `file:` URL; for a path the name decides.
     Path {
         path: PathBuf,
         is_zip: bool,

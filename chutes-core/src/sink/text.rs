@@ -6,7 +6,7 @@ use super::parts::SinkParts;
 use super::{SinkKind, SinkSpec, SinkSpecError, ZipTarget, json, url};
 use crate::OutputPath;
 
-/// What the command line takes, see [`SinkSpec`].
+/// Reads the form of the command line, see [`SinkSpec`].
 impl FromStr for SinkSpec {
     type Err = SinkSpecError;
 

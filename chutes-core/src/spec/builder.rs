@@ -152,7 +152,7 @@ impl JobSpecBuilder {
         self
     }
 
-    /// Sets who the run is accounted to.
+    /// Sets the account of the run.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
         self
@@ -222,13 +222,13 @@ impl JobSpecBuilder {
         self
     }
 
-    /// Says who may log in while it runs. Default nobody.
+    /// Sets which clients may log in while it runs. Default none.
     pub fn ssh(mut self, access: SshAccess) -> Self {
         self.ssh = Some(access);
         self
     }
 
-    /// Says that the job serves requests while it runs.
+    /// Lets the job serve requests while it runs.
     pub fn streaming(mut self, streaming: Streaming) -> Self {
         self.streaming = Some(streaming);
         self

@@ -164,7 +164,7 @@ pub(super) fn inputs(inputs: &[(String, MountedVolume)], problems: &mut Problems
     for (at, input) in inputs {
         let Some(path) = &input.path else { continue };
         let is_file = matches!(input.volume, InputVolume::File { .. });
-        // Of two that are in each other's way, the later one is told. Directories may share a place.
+        // Of two volumes that exclude each other, the later one is reported. Directories may share a path.
         let other = in_use.file_above(path).or_else(|| in_use.below(path).filter(|_| is_file));
         if let Some(other) = other {
             let other = Escaped(other);

@@ -57,8 +57,8 @@ impl JobSpec {
     }
 }
 
-/// Reads what has been written down. It is checked like any other spec, but what a run may ask for (the
-/// length of its limits, its class) is not judged again: a run that has begun must stay readable.
+/// Reads a spec of a journal. It is checked like any other, except for what a run may ask for (the length of its
+/// limits, its class): a run that has begun must stay readable.
 impl<'de> Deserialize<'de> for JobSpec {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(from)?;

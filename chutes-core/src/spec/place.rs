@@ -1,4 +1,4 @@
-//! Places below `/volume` and `/output`, as they are written in a spec.
+//! Paths below `/volume` and `/output`, as a spec has them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -33,7 +33,7 @@ pub(crate) fn relative(path: &str) -> Result<RelativePath, String> {
     RelativePath::new(path).map_err(|error| error.to_string())
 }
 
-/// The same with those of one place behind each other, in the order in which the places first came.
+/// Groups the values of one path, in the order in which the paths first come.
 pub(super) fn grouped<T, P: Hash + Eq>(mut all: Vec<T>, place: impl Fn(&T) -> P) -> Vec<T> {
     let mut order = HashMap::new();
     for volume in &all {
@@ -44,8 +44,8 @@ pub(super) fn grouped<T, P: Hash + Eq>(mut all: Vec<T>, place: impl Fn(&T) -> P)
     all
 }
 
-/// Paths that are in use, and whether there is a file. It finds what is in the way without comparing each
-/// path with each other.
+/// Paths that are in use, and whether each is a file. It finds a conflict without comparing each path with
+/// each other.
 #[derive(Default)]
 pub(super) struct InUse<'a>(BTreeMap<&'a str, bool>);
 

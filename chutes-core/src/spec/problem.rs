@@ -1,11 +1,11 @@
-//! What is wrong with a spec, and where.
+//! The problems of a spec, each with its path.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why something is not a spec: all that is wrong with it, without secrets.
+/// All problems of a spec, without secrets.
 ///
 /// ```
 /// use chutes_core::JobSpec;
@@ -20,7 +20,7 @@ pub struct SpecErrors {
     pub problems: Vec<SpecProblem>,
 }
 
-/// One thing that is wrong with a spec.
+/// One problem of a spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpecProblem {
     /// Where it stands in the JSON form, for instance `$.input_volumes["/volume/x"].url`; `$` is the

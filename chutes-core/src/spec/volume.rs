@@ -1,4 +1,4 @@
-//! Volumes: what is there before a job begins, and where its files go.
+//! Volumes: the inputs of a job, and where its outputs go.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::place;
 use crate::{HttpUrl, RelativePath, Sha256Digest, SinkSpec, SinkSpecError, Upload};
 
-/// A text that nobody may see: `Debug` does not show it.
+/// A secret text: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(String);
 
@@ -32,11 +32,11 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// The inputs of a run, by place. Those of one place are put there one over the other, in this order.
+/// The inputs of a run. Those of one path are put there one over the other, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputVolumes(Vec<MountedVolume>);
 
-/// An input and its place.
+/// An input and its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountedVolume {
     /// Its path below `/volume`; `None` is that directory itself.
@@ -45,21 +45,21 @@ pub struct MountedVolume {
     pub volume: InputVolume,
 }
 
-/// What is put into a place below `/volume`.
+/// An input that is put at a path below `/volume`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputVolume {
     /// The members of a zip file that is part of the spec.
     Inline(InlineZip),
     /// One file from a URL.
     File {
-        /// Where from.
+        /// The URL.
         url: HttpUrl,
         /// What its content must be.
         sha256: Option<Sha256Digest>,
     },
     /// The members of a zip file from a URL.
     Zip {
-        /// Where from.
+        /// The URL.
         url: HttpUrl,
         /// What the content of the zip file must be.
         sha256: Option<Sha256Digest>,
@@ -111,7 +111,7 @@ impl InputVolume {
     }
 }
 
-/// A zip file in base64, as it came: whether it is one is found out when it is unpacked.
+/// A zip file in base64. That it is one is checked when it is unpacked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InlineZip(String);
 

@@ -1,4 +1,4 @@
-//! The status of one run, and the ways that it may go.
+//! The status of one run, and its legal changes.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a job or a hook may look like.
+//! The shapes that a job or a hook may have.
 
 use chutes_rules::rule;
 use quote::ToTokens;
@@ -10,15 +10,15 @@ use super::item::{self, Item};
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::{doc, literal};
 
-/// How messages speak of a kind of function, and what it may look like.
+/// A kind of function: its words in messages, and the signature that it may have.
 pub(crate) struct Shape {
     /// The noun before the name, for instance `job`.
     pub(crate) noun: &'static str,
-    /// What it must look like, for a note.
+    /// The signature that it must have, for a note.
     pub(crate) note: &'static str,
     /// The fewest and the most parameters.
     pub(crate) parameters: (usize, usize),
-    /// What to do with parameters that are too many.
+    /// What the user can do when there are too many parameters.
     pub(crate) too_many: &'static str,
     /// A return type, for help.
     pub(crate) returns: &'static str,
@@ -52,7 +52,7 @@ pub(super) fn check(
     Some(Function { ident, parameters, returns: returns?, summary })
 }
 
-/// A function with the words for it.
+/// A function with its words in messages.
 struct Named<'a> {
     shape: &'a Shape,
     name: String,
@@ -67,7 +67,7 @@ impl Named<'_> {
         format!("{} `{}` must {what}", self.shape.noun, self.name)
     }
 
-    /// The same attribute once more would register the function once more.
+    /// A second attribute of the same name would register the function twice.
     fn check_attributes(&self, list: &[Attribute], attribute: &str, problems: &mut Diagnostics) {
         let is_same = |other: &&Attribute| {
             other.path().segments.last().is_some_and(|segment| segment.ident == attribute)
@@ -124,22 +124,22 @@ impl Named<'_> {
             problems.add(problem.note(self.shape.note));
         }
         let mut types = Vec::new();
-        for (at, input) in signature.inputs.iter().enumerate() {
-            match input {
+        for (at, parameter) in signature.inputs.iter().enumerate() {
+            match parameter {
                 FnArg::Receiver(receiver) => {
                     let help = format!("move the {} out of the `impl` block", self.shape.noun);
                     problems.add(Problem::new(receiver, self.cannot("take `self`")).help(help));
                     return types;
                 }
-                FnArg::Typed(parameter) => {
-                    self.check_parameter(&parameter.attrs, &parameter.ty, at, problems);
-                    types.push((*parameter.ty).clone());
+                FnArg::Typed(named) => {
+                    self.check_parameter(&named.attrs, &named.ty, at, problems);
+                    types.push((*named.ty).clone());
                 }
             }
             if at == most {
                 let message =
                     format!("{} `{}` takes too many parameters", self.shape.noun, self.name);
-                let problem = Problem::new(input, message).note(self.shape.note);
+                let problem = Problem::new(parameter, message).note(self.shape.note);
                 problems.add(problem.help(self.shape.too_many));
                 break;
             }
@@ -162,7 +162,7 @@ impl Named<'_> {
         if mentions_impl(ty) {
             problems.add(self.generic(ty));
         } else if at == 1 && matches!(ty, Type::Reference(_)) {
-            let problem = Problem::new(ty, self.cannot("borrow its input"));
+            let problem = Problem::new(ty, self.cannot("borrow its data"));
             problems.add(problem.help("take an owned type, for example `String` for `&str`"));
         }
     }
@@ -176,7 +176,7 @@ impl Named<'_> {
                 None
             }
             ReturnType::Type(_, returned) if mentions_impl(returned) => {
-                // `fn name() -> impl Future` is already told to be an `async fn`.
+                // That `fn name() -> impl Future` must be an `async fn` is reported already.
                 if signature.asyncness.is_some() {
                     problems.add(self.generic(returned));
                 }

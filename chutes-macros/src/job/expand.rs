@@ -48,7 +48,7 @@ pub(super) fn registration(attribute: &JobAttribute, function: &Function) -> Tok
 fn prepare(function: &Function) -> TokenStream {
     let Function { ident, parameters, returns, .. } = function;
     let place = Span::call_site().located_at(ident.span());
-    // A function may be named like the parameter of a closure; this name is no other's.
+    // The function may have the name of the closure's parameter; this name cannot collide.
     let json = Ident::new("__data", Span::mixed_site());
     match parameters.as_slice() {
         [context, data, ..] => quote_spanned! {place=>

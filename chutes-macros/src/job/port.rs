@@ -7,7 +7,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::Lit;
 
 use crate::diagnostics::{Diagnostics, Problem};
-use crate::literal::{self, Piece};
+use crate::literal;
+use crate::piece::{self, Piece};
 
 /// Reads the list. Wrong ports are reported and left out.
 pub(super) fn read_list(value: &TokenStream, ssh: bool, problems: &mut Diagnostics) -> Vec<Port> {
@@ -18,13 +19,13 @@ pub(super) fn read_list(value: &TokenStream, ssh: bool, problems: &mut Diagnosti
         return Vec::new();
     };
     let mut seen = Seen { ssh, ..Seen::default() };
-    literal::split_at_commas(list.stream())
+    piece::split_at_commas(list.stream())
         .into_iter()
         .filter_map(|element| read(&element, &mut seen, problems))
         .collect()
 }
 
-/// Numbers and names of the ports so far, those of half-wrong ports included.
+/// The numbers and names of the ports so far, also of ports that have a problem elsewhere.
 #[derive(Default)]
 struct Seen {
     ssh: bool,
@@ -86,7 +87,7 @@ impl Seen {
     }
 }
 
-/// Whether this is `name = value`, which a name and a number are not.
+/// Whether this has the form `name = value`, unlike the name and the number of a port.
 fn is_named(tokens: &TokenStream) -> bool {
     let mut tokens = literal::ungroup(tokens.clone()).into_iter();
     matches!(
@@ -95,7 +96,7 @@ fn is_named(tokens: &TokenStream) -> bool {
     )
 }
 
-/// One port as written: `protocol(name, number)`, perhaps with arguments behind the number.
+/// One port as written: `protocol(name, number)`, perhaps with arguments after the number.
 struct Written {
     protocol: proc_macro2::Ident,
     name: TokenStream,
@@ -122,7 +123,7 @@ impl Written {
         if arguments.delimiter() != Delimiter::Parenthesis {
             return Err(not_a_port());
         }
-        let mut pieces = literal::split_at_commas(arguments.stream()).into_iter();
+        let mut pieces = piece::split_at_commas(arguments.stream()).into_iter();
         let (Some(name), Some(number)) = (pieces.next(), pieces.next()) else {
             return Err(not_a_port());
         };
@@ -130,7 +131,7 @@ impl Written {
         if !(is_value(&name) && is_value(&number)) {
             return Err(not_a_port());
         }
-        // A comma may be missing behind the number.
+        // A comma may be missing after the number.
         let mut parts = [number].into_iter().chain(pieces).flat_map(ready::split);
         let number = parts.next().ok_or_else(not_a_port)??.tokens;
         Ok(Self { protocol, name: name.tokens, number, others: parts.collect() })

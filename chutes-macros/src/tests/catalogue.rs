@@ -17,7 +17,7 @@ const READY_PATH: &str =
     "= note: a readiness path begins with `/`, then visible ASCII characters without `#`";
 const TIMEOUT_RANGE: &str = "= note: a timeout is between 30 and 86_400 seconds (24 hours)";
 const A_JOB: &str =
-    "= note: a job has the shape `async fn name(ctx: JobContext, input: T) -> Result<O, E>`";
+    "= note: a job has the shape `async fn name(ctx: JobContext, data: T) -> Result<R, E>`";
 const A_STARTUP_HOOK: &str =
     "= note: a startup hook has the shape `async fn name(ctx: JobContext) -> Result<S, E>`";
 const A_SHUTDOWN_HOOK: &str =
@@ -44,7 +44,7 @@ const JOB_ARGUMENTS: &str = "= help: the arguments are `ports`, `timeout`, `uplo
 const WRITE_ARGUMENT: &str = "= help: write an argument as `name = value`";
 const RETURN_RESULT: &str = "= help: add a return type, for example `-> Result<(), JobError>`";
 const LEAVE_IMPL: &str = "= help: move the job out of the `impl` block";
-const ONE_INPUT: &str = "= help: put what the job needs into one input struct";
+const ONE_STRUCT: &str = "= help: put what the job needs into one struct as its data";
 const ON_ASYNC_FN: &str = "= help: apply it to an `async fn`";
 
 /// Checks all problems of one use of an attribute: each is its message and the lines below it.

@@ -5,7 +5,7 @@ use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
 
 use super::{Job, OnStartup, errors, tokens};
-use crate::crate_path::Door;
+use crate::crate_path::HostCrate;
 use crate::diagnostics::Diagnostics;
 use crate::job::JobAttribute;
 
@@ -16,7 +16,7 @@ fn fragment(text: &str) -> Group {
 
 fn read(arguments: TokenStream) -> (JobAttribute, Vec<String>) {
     let mut problems = Diagnostics::default();
-    let attribute = JobAttribute::read(arguments, Door::Facade, &mut problems);
+    let attribute = JobAttribute::read(arguments, HostCrate::Facade, &mut problems);
     (attribute, problems.messages().into_iter().map(str::to_owned).collect())
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 
 use super::{Attribute, Job, OnShutdown, OnStartup, tokens};
-use crate::crate_path::Door;
+use crate::crate_path::HostCrate;
 
 const CASES: [(Attribute, &str, &str); 4] = [
     (
@@ -18,9 +18,9 @@ const CASES: [(Attribute, &str, &str); 4] = [
 ];
 
 /// What the attribute adds to the user's item.
-fn added(attribute: Attribute, door: Door, arguments: &str, item: &str) -> Vec<TokenTree> {
+fn added(attribute: Attribute, host: HostCrate, arguments: &str, item: &str) -> Vec<TokenTree> {
     let item = tokens(item);
-    let mut expansion = attribute.expand_from(door, tokens(arguments), item.clone()).into_iter();
+    let mut expansion = attribute.expand_from(host, tokens(arguments), item.clone()).into_iter();
     let lint_allowance: TokenStream = expansion.by_ref().take(2).collect();
     assert_eq!(lint_allowance.to_string(), "# [allow (clippy :: unused_async)]");
     let kept: TokenStream = expansion.by_ref().take(item.clone().into_iter().count()).collect();
@@ -52,9 +52,9 @@ fn idents(row: &[TokenTree]) -> impl Iterator<Item = &Ident> {
 #[test]
 fn custom_path_leaves_no_trace_of_the_default_one() {
     for (attribute, arguments, item) in CASES {
-        for door in [Door::Facade, Door::Runtime] {
+        for host in [HostCrate::Facade, HostCrate::Runtime] {
             let arguments = format!("{arguments}{}crate = ::renamed", separator(arguments));
-            let row = added(attribute, door, &arguments, item);
+            let row = added(attribute, host, &arguments, item);
             let banned = idents(&row).map(Ident::to_string);
             let banned = banned.filter(|ident| ident.contains("chutes") && ident != "__chutes");
             assert_eq!(banned.collect::<Vec<_>>(), [""; 0], "{attribute:?}");
@@ -70,8 +70,9 @@ fn separator(arguments: &str) -> &str {
 #[test]
 fn paths_begin_at_the_private_module() {
     for (attribute, arguments, item) in CASES {
-        for (door, root) in [(Door::Facade, "chutes"), (Door::Runtime, "chutes_runtime")] {
-            let row = added(attribute, door, arguments, item);
+        for (host, root) in [(HostCrate::Facade, "chutes"), (HostCrate::Runtime, "chutes_runtime")]
+        {
+            let row = added(attribute, host, arguments, item);
             let absolute: Vec<String> = path_starts(&row).map(Ident::to_string).collect();
             let (first, rest) = absolute.split_first().unwrap();
             assert_eq!(first, root, "{attribute:?}");
@@ -124,7 +125,7 @@ fn bare_names_are_keywords_the_users_or_ours() {
         "_",
     ];
     for (attribute, arguments, item) in CASES {
-        let row = added(attribute, Door::Facade, arguments, item);
+        let row = added(attribute, HostCrate::Facade, arguments, item);
         for (at, token) in row.iter().enumerate() {
             let TokenTree::Ident(ident) = token else { continue };
             let in_path = at >= 2 && is_colons(&row, at - 2);

@@ -6,7 +6,7 @@ use chutes_rules::{Port, Ports, Protocol, TimeLimit};
 use serde::Deserialize;
 
 use super::{Job, errors, tokens};
-use crate::crate_path::Door;
+use crate::crate_path::HostCrate;
 use crate::diagnostics::Diagnostics;
 use crate::job::JobAttribute;
 
@@ -97,7 +97,7 @@ impl Declaration {
             },
         };
         let mut problems = Diagnostics::default();
-        let attribute = JobAttribute::read(tokens(&arguments), Door::Facade, &mut problems);
+        let attribute = JobAttribute::read(tokens(&arguments), HostCrate::Facade, &mut problems);
         (problems.messages().into_iter().map(str::to_owned).collect(), Some(attribute))
     }
 }

@@ -1,4 +1,4 @@
-//! Between requests and specs.
+//! Conversions between requests and specs.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const PATHS: &[(&str, &str)] = &[
     ("$.streaming.client_certificate", "$.streaming_details.public_key"),
 ];
 
-/// Between telling a job to stop and stopping it by force: the API has no limit for it.
+/// Between asking a job to stop and stopping it by force: the API has no limit for it.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The start limit is the default one. What only the ComputeHorde service needs is left out. Whether the class
@@ -94,8 +94,8 @@ impl JobRequest {
     /// # Errors
     ///
     /// With all that the form cannot say, at the paths of our own form: a job, network, ports, SSH,
-    /// resources, a checksum, no execution limit or one with a fraction of a second, streaming to anybody
-    /// or from a port of another name.
+    /// resources, a checksum, no execution limit or one with a fraction of a second, streaming to every
+    /// client, or from a port of another name.
     pub fn from_spec(spec: &JobSpec) -> Result<Self, SpecErrors> {
         let mut problems = Problems::default();
         let request = request(spec, &mut problems);
@@ -103,7 +103,7 @@ impl JobRequest {
     }
 }
 
-/// What is told about a part that there is no word for.
+/// The problem of a part that the form has no field for.
 const NOT_THERE: &str = "the ComputeHorde form has nothing like it";
 
 fn request(spec: &JobSpec, problems: &mut Problems) -> Option<JobRequest> {

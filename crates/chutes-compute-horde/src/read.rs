@@ -65,7 +65,7 @@ const UPLOADS: [(&str, &[&str]); 5] = [
 ];
 
 impl JobRequest {
-    /// Reads the body of a request, and tells everything that is wrong with its parts.
+    /// Reads the body of a request, and reports everything that is wrong with its parts.
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
         let mut problems = Problems::default();
         let fields = Located::root(text)?.object(&KEYS, &mut problems);

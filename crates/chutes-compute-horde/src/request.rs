@@ -33,7 +33,7 @@ pub struct JobRequest {
     pub executor_class: Option<ExecutorClass>,
     /// The image.
     pub docker_image: ImageName,
-    /// Who it is accounted to.
+    /// The account of the job.
     pub job_namespace: Option<String>,
     /// The arguments after the entry point of the image.
     pub args: Vec<String>,
@@ -59,11 +59,11 @@ pub struct JobRequest {
     pub volumes: Option<Vec<MountedVolume>>,
     /// Where outputs go; `None` when there is no such key.
     pub uploads: Option<Vec<OutputUpload>>,
-    /// A word of the caller's own, to find the job by.
+    /// A label that the caller chose.
     pub tag: Option<String>,
 }
 
-/// Who may talk to a job that streams.
+/// The client of a job that streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamingDetails {
     /// The certificate (PEM) of the client, in spite of the name.

@@ -143,7 +143,7 @@ fn python_value(value: &Value, to: &mut String) {
     }
 }
 
-/// Python writes the shortest digits as well, but has its own idea of when to write an exponent.
+/// Python writes the shortest digits as well, but has its own rule for when to write an exponent.
 fn python_number(number: &serde_json::Number) -> String {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         return number.to_string();

@@ -43,7 +43,7 @@ impl fmt::Display for DurationError {
 impl std::error::Error for DurationError {}
 
 /// Reads a duration in whole seconds: numbers with the units `d`, `h`, `m` and `s`, from large to
-/// small, each at most once, white space between them as you like.
+/// small, each at most once, with any white space between them.
 ///
 /// ```
 /// use chutes_rules::{DurationError, parse_duration};

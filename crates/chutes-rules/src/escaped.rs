@@ -1,4 +1,4 @@
-//! How text from outside is shown in messages.
+//! Text from outside in messages.
 
 use std::fmt::{self, Write};
 

@@ -15,8 +15,7 @@ pub use self::number::{PortNumber, PortNumberError};
 pub use self::protocol::{Protocol, UnknownProtocol};
 pub use self::readiness::{ReadinessPath, ReadinessPathError};
 
-/// One port of a job: name, number, protocol, and for HTTP perhaps the path at which it says that it
-/// serves.
+/// One port of a job: name, number, protocol, and for HTTP perhaps its readiness path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Port {
     name: PortName,
@@ -60,7 +59,7 @@ impl Port {
         Ok(Self { name, number, protocol, ready: None })
     }
 
-    /// Sets the path at which the job says that the port serves. It means something for HTTP only: a port
+    /// Sets the path at which the job answers when the port is ready. It has a meaning for HTTP only: a port
     /// of another protocol stays as it is. [`with_ready`](Self::with_ready) refuses one.
     ///
     /// ```
@@ -78,7 +77,7 @@ impl Port {
         self
     }
 
-    /// Checks a path at which the job says that the port serves, and that the port speaks HTTP.
+    /// Sets and checks the path at which the job answers when the port is ready; the port must be an HTTP port.
     ///
     /// ```
     /// use chutes_rules::{Port, Protocol};
@@ -120,7 +119,7 @@ impl Port {
         self.protocol
     }
 
-    /// The path at which the job says that the port serves; `None` when it does as soon as it is open.
+    /// The path at which the job answers when the port is ready; `None` when it is ready as soon as it is open.
     #[must_use]
     pub fn ready(&self) -> Option<&ReadinessPath> {
         self.ready.as_ref()

@@ -134,7 +134,7 @@ pub const fn is_job_name(name: &str) -> bool {
     true
 }
 
-/// The longest component of a path that somebody else chose, in bytes: what file systems can hold.
+/// The longest component of a path that comes from outside, in bytes: what file systems can hold.
 pub const MAX_COMPONENT_BYTES: usize = 255;
 
 /// What is wrong with a path that is to be relative and in its one canonical spelling, after its name;

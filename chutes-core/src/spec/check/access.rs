@@ -1,4 +1,4 @@
-//! The rules of how a run is reached: its ports, where they are opened, SSH, streaming.
+//! The rules of access to a run: its ports, their published numbers, SSH, streaming.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,12 +12,12 @@ use crate::{
 /// How many ports are compared with a name that none of them has: a spec may have very many of both.
 const MOST_LIKELY: usize = 100;
 
-/// What was asked for, each port with its place.
+/// The access that a spec asks for, each port with its path.
 #[derive(Clone, Copy)]
 pub(in crate::spec) struct Access<'a> {
     /// Whether the ports are all that there are: those of a job are declared by itself.
     pub(in crate::spec) is_image: bool,
-    /// `None` for a port with a problem that has been told already.
+    /// `None` for a port whose problem has been reported already.
     pub(in crate::spec) ports: &'a [(String, Option<Port>)],
     pub(in crate::spec) publish: &'a [(String, Publish)],
     pub(in crate::spec) ssh: Option<&'a SshAccess>,
@@ -121,7 +121,7 @@ impl Access<'_> {
     }
 }
 
-/// The ports of an image, the SSH port last, to be found by number and by name.
+/// The ports of an image, the SSH port last, with an index by number and by name.
 struct Declared {
     ports: Vec<Port>,
     numbers: HashMap<PublishedPort, PortNumber>,
@@ -171,7 +171,7 @@ fn public_keys(ssh: &SshAccess, problems: &mut Problems) {
     }
 }
 
-/// The place of what two ports have in common.
+/// The path of the field that two ports have in common.
 fn key_of(conflict: &PortConflict, at: &str) -> String {
     member(at, if matches!(conflict, PortConflict::Number { .. }) { "port" } else { "name" })
 }

@@ -1,4 +1,4 @@
-//! How a run is reached: its ports, where they are opened, SSH, streaming.
+//! Access to a run: its ports, their published numbers, SSH, streaming.
 
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     (Protocol::Udp.as_str(), Protocol::Udp),
 ];
 
-/// The ports of an image, each with its place; `None` for one with a problem.
+/// The ports of an image, each with its path; `None` for one with a problem.
 pub(super) fn ports(value: Located, problems: &mut Problems) -> Vec<(String, Option<Port>)> {
     let path = value.path.clone();
     let Some(list) = value.list(problems) else { return vec![(path, None)] };
@@ -79,7 +79,7 @@ fn ready(
     })
 }
 
-/// Where ports are opened, each with its place.
+/// The published ports, each with its path.
 pub(super) fn publish(value: Located, problems: &mut Problems) -> Vec<(String, Publish)> {
     let list = value.list(problems).unwrap_or_default();
     let read = |at: Located| Some((at.path.clone(), at.parsed(problems, str::parse)?));

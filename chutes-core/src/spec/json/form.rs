@@ -163,7 +163,7 @@ struct SshForm<'a> {
     /// Who may log in: lines of an `authorized_keys` file without options.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_keys: Option<&'a [String]>,
-    /// Whether the run goes on, within its limit, while somebody is logged in. Default no.
+    /// Whether the run goes on, within its limit, while a client is logged in. Default no.
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_alive: Option<bool>,
 }

@@ -64,7 +64,7 @@ pub(super) fn outputs(value: Located, problems: &mut Problems) -> Vec<(String, O
     outputs
 }
 
-/// Each place with its value. A list has several values in one place.
+/// Each path with its value. A list has several values at one path.
 fn in_places(value: Located, problems: &mut Problems) -> Vec<(String, Located)> {
     let mut all = Vec::new();
     for (place, at) in value.members(problems).unwrap_or_default() {

@@ -151,7 +151,7 @@ fn published_ports_of_a_job() {
     check_text(&job(&json!(["web:9", "8080:9"]), false), &taken);
 }
 
-/// What a port with a mistake is called is not known, so nothing is said of who names it.
+/// The name of a port with a mistake is not known, so references to it are not reported.
 #[test]
 fn one_mistake_is_told_once() {
     let ports = json!([{ "name": "Web", "port": 80, "proto": "http" }]);
@@ -210,7 +210,7 @@ fn a_private_key_is_refused_and_not_repeated() {
         );
         assert!(!message.contains("b3Blb"), "{message}");
     }
-    // Nothing checks a spec that is put together by hand; still nobody is shown the key.
+    // Nothing checks a spec that is put together by hand; still the key is not shown.
     let alone = JobSpec::job(JobName::new("train").unwrap(), Json::null());
     let shown = JobSpec { ssh: Some(access), ..alone }.without_secrets();
     assert!(!shown.ssh.unwrap().public_keys.iter().any(|key| rule::has_private_key(key)));

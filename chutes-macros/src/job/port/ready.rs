@@ -6,7 +6,8 @@ use syn::Lit;
 
 use crate::argument::{self, Arguments, Grammar, Known};
 use crate::diagnostics::{Diagnostics, Problem};
-use crate::literal::{self, Piece};
+use crate::literal;
+use crate::piece::Piece;
 
 const NAME: &str = "ready";
 
@@ -14,15 +15,15 @@ const KNOWN: &[Known] = &[Known { name: NAME, example: "ready = \"/health\"", li
 
 const HTTP: Grammar = Grammar { owner: "an `http` port", known: KNOWN };
 
-/// Of a protocol that there is not.
+/// For a port of an unknown protocol.
 const OTHER: Grammar = Grammar { owner: "a port", known: KNOWN };
 
-/// Takes apart what has no comma between it.
+/// Splits arguments that have no comma between them.
 pub(super) fn split(piece: Piece) -> Vec<Result<Piece, Problem>> {
     argument::split_at_missing_commas(piece, &HTTP)
 }
 
-/// Reads what stands behind the number.
+/// Reads the arguments after the number.
 pub(super) fn read(
     others: Vec<Result<Piece, Problem>>,
     protocol: Option<Protocol>,

@@ -71,7 +71,7 @@ fn parameters() {
     );
     for parameters in ["ctx: JobContext, a: A, b: B", "ctx: JobContext, a: A, b: B, c: C"] {
         let item = format!("async fn train({parameters}) -> Result<(), E> {{ Ok(()) }}");
-        check_item(&item, &[&["job `train` takes too many parameters", A_JOB, ONE_INPUT]]);
+        check_item(&item, &[&["job `train` takes too many parameters", A_JOB, ONE_STRUCT]]);
     }
     for (attribute, noun, shape) in [
         (OnStartup, "startup hook", A_STARTUP_HOOK),

@@ -28,7 +28,7 @@ fn several_modifiers_and_types_at_once() {
             &["job `train` cannot be an `unsafe fn`"],
             &["job `train` cannot be an `extern fn`"],
             &["job `train` cannot be generic", KNOWN_TYPES],
-            &["job `train` takes too many parameters", A_JOB, ONE_INPUT],
+            &["job `train` takes too many parameters", A_JOB, ONE_STRUCT],
             &["job `train` must return a `Result`", RETURN_RESULT],
             &["job `train` cannot have a `where` clause"],
             &["job `train` must have a body"],
@@ -79,7 +79,7 @@ fn parameters_in_source_order() {
         "async fn train(ctx: JobContext, a: impl A, b: B) -> Result<(), E> { Ok(()) }",
         &[
             &["job `train` cannot be generic", KNOWN_TYPES],
-            &["job `train` takes too many parameters", A_JOB, ONE_INPUT],
+            &["job `train` takes too many parameters", A_JOB, ONE_STRUCT],
         ],
     );
 }

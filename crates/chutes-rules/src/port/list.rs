@@ -81,7 +81,7 @@ impl<'a> IntoIterator for &'a Ports {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortsError(
-    /// What they have in common.
+    /// The conflict.
     pub PortConflict,
 );
 

@@ -1,11 +1,11 @@
-//! What a port speaks.
+//! The protocol of a port.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::Escaped;
 
-/// What a port speaks.
+/// The protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// HTTP over TCP; a service may put its gateway in front of it.

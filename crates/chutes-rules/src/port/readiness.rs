@@ -1,4 +1,4 @@
-//! The path at which a job says that a port serves.
+//! The path at which a job answers when a port is ready.
 
 use std::borrow::Cow;
 use std::fmt;
