@@ -81,7 +81,7 @@ fn open(
 }
 
 fn upstream(address: SocketAddr) -> Upstream {
-    let port = Port::of_image("web", 80, Protocol::Http).unwrap();
+    let port = Port::for_image("web", 80, Protocol::Http).unwrap();
     Upstream { connector: Connector::Here, port: PortAddress { port, address } }
 }
 

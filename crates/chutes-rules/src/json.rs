@@ -141,7 +141,7 @@ impl TryFrom<PortForm> for Port {
     type Error = PortError;
 
     fn try_from(form: PortForm) -> Result<Self, PortError> {
-        let port = Self::of_image(String::from(form.name), form.port.get().into(), form.proto)?;
+        let port = Self::for_image(String::from(form.name), form.port.get().into(), form.proto)?;
         match form.ready {
             Some(path) => port.with_ready(String::from(path)),
             None => Ok(port),

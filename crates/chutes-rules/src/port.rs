@@ -46,16 +46,16 @@ impl Port {
     /// The same port of an image, which may listen on any number from 1 to 65535.
     ///
     /// ```
-    /// let web = chutes_rules::Port::of_image("web", 80, chutes_rules::Protocol::Http)?;
+    /// let web = chutes_rules::Port::for_image("web", 80, chutes_rules::Protocol::Http)?;
     /// assert_eq!(web.number().get(), 80);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn of_image(
+    pub fn for_image(
         name: impl Into<Cow<'static, str>>,
         number: u64,
         protocol: Protocol,
     ) -> Result<Self, PortError> {
-        let (name, number) = (PortName::new(name)?, PortNumber::of_image(number)?);
+        let (name, number) = (PortName::new(name)?, PortNumber::for_image(number)?);
         Ok(Self { name, number, protocol, ready: None })
     }
 

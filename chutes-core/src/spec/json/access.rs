@@ -37,7 +37,7 @@ fn port(at: Located, problems: &mut Problems) -> Option<Port> {
     let number = number.and_then(|number| port_number(number, problems));
     let protocol = fields.one_of("proto", &PROTOCOLS, problems);
     let port = |protocol: Protocol| {
-        Port::of_image(name?.as_str().to_owned(), number?.get().into(), protocol).ok()
+        Port::for_image(name?.as_str().to_owned(), number?.get().into(), protocol).ok()
     };
     if !fields.has("ready") {
         return port(protocol?);
@@ -58,7 +58,7 @@ fn port_name(at: Located, problems: &mut Problems) -> Option<PortName> {
 
 fn port_number(at: Located, problems: &mut Problems) -> Option<PortNumber> {
     let path = at.path.clone();
-    let number = PortNumber::of_image(at.count(problems)?);
+    let number = PortNumber::for_image(at.count(problems)?);
     let number = number.map_err(|error| format!("{error}: a port is from 1 to 65535"));
     problems.check(&path, number)
 }

@@ -243,7 +243,7 @@ fn the_port_that_streams() {
 #[test]
 fn the_builder_refuses_it_too() {
     let alpine = || JobSpec::builder(ImageName::new("alpine").unwrap());
-    let port = |name: &'static str, number| Port::of_image(name, number, Protocol::Tcp).unwrap();
+    let port = |name: &'static str, number| Port::for_image(name, number, Protocol::Tcp).unwrap();
     let streaming = |port| Streaming { client_certificate: None, port: Some(port) };
     let keys = |key: &str| SshAccess { public_keys: vec![key.to_owned()], keep_alive: false };
     for (builder, path) in [
@@ -265,8 +265,8 @@ fn the_builder_refuses_it_too() {
 #[test]
 fn a_record_is_not_judged() {
     let ports = vec![
-        Port::of_image("ssh", 2202, Protocol::Tcp).unwrap(),
-        Port::of_image("ssh", 2202, Protocol::Udp).unwrap(),
+        Port::for_image("ssh", 2202, Protocol::Tcp).unwrap(),
+        Port::for_image("ssh", 2202, Protocol::Udp).unwrap(),
     ];
     let mut spec = JobSpec::image(ImageName::new("alpine").unwrap(), Vec::new());
     if let Work::Image { ports: all, .. } = &mut spec.work {

@@ -122,7 +122,7 @@ fn ports() -> impl Strategy<Value = Vec<Port>> {
         (0_u64..1_000, prop::sample::select(Protocol::ALL.to_vec()), option::of("/[!-\"a-z]*"));
     vec(port, 0..4).prop_map(|ports| {
         let port = |(index, (number, protocol, ready)): (u64, (u64, Protocol, Option<String>))| {
-            let port = Port::of_image(format!("p{index}"), index * 1_000 + number + 1, protocol);
+            let port = Port::for_image(format!("p{index}"), index * 1_000 + number + 1, protocol);
             match ready {
                 Some(path) => port.unwrap().ready_at(ReadinessPath::new(path).unwrap()),
                 None => port.unwrap(),

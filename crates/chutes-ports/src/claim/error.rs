@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn words_for_the_kernel() {
         let check = |errno, address: &str, expected: &str| {
-            let port = Port::of_image("web", 80, Protocol::Tcp).unwrap();
+            let port = Port::for_image("web", 80, Protocol::Tcp).unwrap();
             let address = address.parse().unwrap();
             let error = ClaimError::unavailable(&port, address, errno);
             let begin = format!("port `web` cannot be opened at {address}: ");

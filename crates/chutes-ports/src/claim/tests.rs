@@ -15,7 +15,7 @@ const HOST: &str = "127.0.0.7";
 
 fn declared(ports: &[(&'static str, u16, Protocol)], ssh: bool) -> Ports {
     let port = |&(name, number, protocol): &(&'static str, u16, Protocol)| {
-        Port::of_image(name, number.into(), protocol).unwrap()
+        Port::for_image(name, number.into(), protocol).unwrap()
     };
     Ports::new(ports.iter().map(port).collect(), ssh).unwrap()
 }
@@ -256,7 +256,7 @@ fn only_tcp_is_relayed() {
 #[test]
 fn environment() {
     let at = |name, number, protocol, real: u16| PortAddress {
-        port: Port::of_image(name, number, protocol).unwrap(),
+        port: Port::for_image(name, number, protocol).unwrap(),
         address: SocketAddr::new(HOST.parse().unwrap(), real),
     };
     let ports = [
@@ -275,7 +275,7 @@ fn environment() {
 prop_compose! {
     fn a_port()(name in "[a-c]", number in 1u16..6, udp: bool) -> Port {
         let protocol = if udp { Protocol::Udp } else { Protocol::Http };
-        Port::of_image(name, number.into(), protocol).unwrap()
+        Port::for_image(name, number.into(), protocol).unwrap()
     }
 }
 

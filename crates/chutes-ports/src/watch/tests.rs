@@ -35,7 +35,7 @@ impl Drop for Job {
 }
 
 fn port(name: &'static str, protocol: Protocol, address: SocketAddr) -> PortAddress {
-    PortAddress { port: Port::of_image(name, 8080, protocol).unwrap(), address }
+    PortAddress { port: Port::for_image(name, 8080, protocol).unwrap(), address }
 }
 
 fn local() -> (TcpListener, UdpSocket) {
@@ -103,7 +103,7 @@ async fn a_port_at_a_wrong_place() {
         let at = tcp.local_addr().unwrap();
         let address = SocketAddr::new(real.ip(), if real.port() == 0 { at.port() } else { 9 });
         let number = if declared == "same" { at.port() } else { 8080 };
-        let port = Port::of_image("web", number.into(), Protocol::Http).unwrap();
+        let port = Port::for_image("web", number.into(), Protocol::Http).unwrap();
         let ports = [PortAddress { port, address }];
         let job = Job::with(tcp, udp);
         let mut seen = Seen::new(&ports);

@@ -20,7 +20,7 @@ fn check(text: &str, expected: Result<Port, &str>) {
 
 #[test]
 fn form() {
-    let web = || Port::of_image("web", 80, Protocol::Http).unwrap();
+    let web = || Port::for_image("web", 80, Protocol::Http).unwrap();
     check(r#"{"name":"web","port":80,"proto":"http"}"#, Ok(web()));
     check(
         r#"{"name":"web","port":80,"proto":"http","ready":"/health?full=1"}"#,

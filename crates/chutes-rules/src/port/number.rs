@@ -28,7 +28,7 @@ impl PortNumber {
     }
 
     /// Checks the number of a port of an image: 1 to 65535.
-    pub const fn of_image(number: u64) -> Result<Self, PortNumberError> {
+    pub const fn for_image(number: u64) -> Result<Self, PortNumberError> {
         if number == 0 || number > u16::MAX as u64 {
             return Err(PortNumberError { number });
         }
@@ -53,7 +53,7 @@ impl TryFrom<u64> for PortNumber {
     type Error = PortNumberError;
 
     fn try_from(number: u64) -> Result<Self, PortNumberError> {
-        Self::of_image(number)
+        Self::for_image(number)
     }
 }
 

@@ -92,7 +92,7 @@ fn of_image(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {
     if let Some(declared) = ports.into_iter().find(is_it) {
         return Ok(declared);
     }
-    let port = Port::of_image("streaming", PORT_OF_IMAGES.into(), Protocol::Http);
+    let port = Port::for_image("streaming", PORT_OF_IMAGES.into(), Protocol::Http);
     let port = port.map_err(|error| invalid(error.to_string()))?;
     Ok(PortAddress { port, address: (Ipv4Addr::LOCALHOST, PORT_OF_IMAGES).into() })
 }

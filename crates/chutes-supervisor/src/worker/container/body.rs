@@ -298,7 +298,7 @@ mod tests {
 
     fn with_ports(network: bool) -> ContainerSetup {
         let at = |name, number, protocol, address: &str| PortAddress {
-            port: Port::of_image(name, number, protocol).unwrap(),
+            port: Port::for_image(name, number, protocol).unwrap(),
             address: address.parse().unwrap(),
         };
         let ports = vec![

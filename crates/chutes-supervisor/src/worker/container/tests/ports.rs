@@ -14,10 +14,10 @@ const SERVE: &str = "echo hello >/output/x; echo ready; exec busybox httpd -f -p
 
 /// A port of the image with a small number, each at a number that is free.
 fn claims(relayed: bool) -> Claims {
-    let web = Port::of_image("web", 80, Protocol::Http).unwrap();
+    let web = Port::for_image("web", 80, Protocol::Http).unwrap();
     let mut ports = vec![web.ready_at(ReadinessPath::new("/x").unwrap())];
     if !relayed {
-        ports.push(Port::of_image("udp", 53, Protocol::Udp).unwrap());
+        ports.push(Port::for_image("udp", 53, Protocol::Udp).unwrap());
     }
     let publish: Vec<Publish> =
         ports.iter().map(|port| format!("{}:0", port.name()).parse().unwrap()).collect();
