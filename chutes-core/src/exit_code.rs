@@ -56,7 +56,7 @@ impl From<&Ending> for ExitCode {
             },
             Ending::TimedOut(_) => Self::TIMED_OUT,
             Ending::Cancelled(_) => Self::CANCELLED,
-            Ending::HordeFailed(_) => Self::PLATFORM_FAULT,
+            Ending::PlatformFailed(_) => Self::PLATFORM_FAULT,
         }
     }
 }

@@ -88,7 +88,7 @@ pub enum Ending {
     /// Somebody asked the run to stop, and it had not finished by then.
     Cancelled(Failure),
     /// The platform failed, not the job.
-    HordeFailed(Failure),
+    PlatformFailed(Failure),
 }
 
 impl Ending {
@@ -101,7 +101,7 @@ impl Ending {
             Self::Failed(_) => EndStatus::Failed,
             Self::TimedOut(_) => EndStatus::TimedOut,
             Self::Cancelled(_) => EndStatus::Cancelled,
-            Self::HordeFailed(_) => EndStatus::HordeFailed,
+            Self::PlatformFailed(_) => EndStatus::PlatformFailed,
         }
     }
 
@@ -114,7 +114,7 @@ impl Ending {
             | Self::Failed(failure)
             | Self::TimedOut(failure)
             | Self::Cancelled(failure)
-            | Self::HordeFailed(failure) => Some(failure),
+            | Self::PlatformFailed(failure) => Some(failure),
         }
     }
 }
@@ -235,7 +235,7 @@ mod record {
                 (EndStatus::Failed, Some(failure)) => Self::Failed(failure),
                 (EndStatus::TimedOut, Some(failure)) => Self::TimedOut(failure),
                 (EndStatus::Cancelled, Some(failure)) => Self::Cancelled(failure),
-                (EndStatus::HordeFailed, Some(failure)) => Self::HordeFailed(failure),
+                (EndStatus::PlatformFailed, Some(failure)) => Self::PlatformFailed(failure),
                 (EndStatus::Completed, Some(_)) => {
                     return Err("a completed run has no failure".into());
                 }

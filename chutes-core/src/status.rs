@@ -3,7 +3,7 @@
 //! ```text
 //! sent -> received -> accepted -> executor_ready -> [volumes_ready] -> [streaming_ready]
 //!      -> execution_done -> completed
-//! any of these -> failed | timed_out | cancelled | horde_failed
+//! any of these -> failed | timed_out | cancelled | platform_failed
 //! any before executor_ready -> rejected
 //! ```
 
@@ -48,8 +48,9 @@ pub enum Status {
     TimedOut,
     /// End: the run was asked to stop, and had not finished by then.
     Cancelled,
-    /// End: the platform failed, not the job.
-    HordeFailed,
+    /// End: the platform failed, not the job. Version 0.1.0 wrote `horde_failed`.
+    #[serde(alias = "horde_failed")]
+    PlatformFailed,
 }
 
 impl Status {
@@ -67,7 +68,7 @@ impl Status {
         Self::Failed,
         Self::TimedOut,
         Self::Cancelled,
-        Self::HordeFailed,
+        Self::PlatformFailed,
     ];
 
     /// The name in JSON, for instance `executor_ready`.
@@ -94,7 +95,7 @@ impl Status {
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
-            Self::HordeFailed => "horde_failed",
+            Self::PlatformFailed => "platform_failed",
         }
     }
 
@@ -114,7 +115,7 @@ impl Status {
             Self::Failed => "Failed",
             Self::TimedOut => "Timed Out",
             Self::Cancelled => "Cancelled",
-            Self::HordeFailed => "Horde Failed",
+            Self::PlatformFailed => "Platform Failed",
         }
     }
 
@@ -136,7 +137,7 @@ impl Status {
             Self::Failed => Some(EndStatus::Failed),
             Self::TimedOut => Some(EndStatus::TimedOut),
             Self::Cancelled => Some(EndStatus::Cancelled),
-            Self::HordeFailed => Some(EndStatus::HordeFailed),
+            Self::PlatformFailed => Some(EndStatus::PlatformFailed),
             _ => None,
         }
     }
@@ -208,7 +209,7 @@ impl Status {
     #[must_use]
     pub fn may_become(self, next: Self, route: Route) -> bool {
         match next {
-            Self::Failed | Self::TimedOut | Self::Cancelled | Self::HordeFailed => {
+            Self::Failed | Self::TimedOut | Self::Cancelled | Self::PlatformFailed => {
                 self.is_in_progress()
             }
             Self::Rejected => matches!(self, Self::Sent | Self::Received | Self::Accepted),
@@ -235,14 +236,15 @@ pub enum EndStatus {
     Failed,
     TimedOut,
     Cancelled,
-    HordeFailed,
+    #[serde(alias = "horde_failed")]
+    PlatformFailed,
 }
 
 /// ```
 /// use chutes_core::{EndStatus, Status};
 ///
 /// assert_eq!(Status::from(EndStatus::Cancelled), Status::Cancelled);
-/// assert_eq!(EndStatus::HordeFailed.to_string(), "horde_failed");
+/// assert_eq!(EndStatus::PlatformFailed.to_string(), "platform_failed");
 /// ```
 impl From<EndStatus> for Status {
     fn from(end: EndStatus) -> Self {
@@ -252,7 +254,7 @@ impl From<EndStatus> for Status {
             EndStatus::Failed => Self::Failed,
             EndStatus::TimedOut => Self::TimedOut,
             EndStatus::Cancelled => Self::Cancelled,
-            EndStatus::HordeFailed => Self::HordeFailed,
+            EndStatus::PlatformFailed => Self::PlatformFailed,
         }
     }
 }

@@ -159,7 +159,7 @@ fn check(before: &[String], recovered: &Finished, outcome: &Outcome) {
         assert_eq!(collected(outcome), OUTPUTS, "{case}");
     } else {
         assert_eq!(recovered.code, Some(4), "{case}");
-        assert_eq!(outcome.status().to_string(), "horde_failed", "{case}");
+        assert_eq!(outcome.status().to_string(), "platform_failed", "{case}");
         assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::SupervisorLost, "{case}");
         assert_eq!(outcome.result, None, "{case}");
     }

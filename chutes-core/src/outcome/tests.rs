@@ -49,6 +49,23 @@ fn json_form() {
     assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
 }
 
+/// Journals of version 0.1.0 have another name for it.
+#[test]
+fn the_former_name_of_a_failure_of_the_platform_is_read() {
+    let outcome = outcome(Ending::PlatformFailed(failure(FailureKind::Platform)));
+    let text = serde_json::to_string(&outcome).unwrap();
+    assert!(text.contains(r#""status":"platform_failed""#), "{text}");
+    let former = text.replace("platform_failed", "horde_failed");
+    assert_eq!(serde_json::from_str::<Outcome>(&former).unwrap(), outcome);
+    let ending = serde_json::to_string(&outcome.ending).unwrap();
+    let former = ending.replace("platform_failed", "horde_failed");
+    assert_ne!(former, ending);
+    assert_eq!(serde_json::from_str::<Ending>(&former).unwrap(), outcome.ending);
+    let status = serde_json::from_str::<crate::Status>(r#""horde_failed""#).unwrap();
+    assert_eq!(status, crate::Status::PlatformFailed);
+    assert_eq!(serde_json::to_string(&status).unwrap(), r#""platform_failed""#);
+}
+
 fn endpoints() -> Endpoints {
     let web = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
     let at = |port, address: &str| PortAddress { port, address: address.parse().unwrap() };
@@ -129,7 +146,7 @@ fn exit_codes() {
         (Ending::Failed(failure(FailureKind::Panic)), 1),
         (Ending::Rejected(failure(FailureKind::InvalidData)), 2),
         (Ending::Failed(failure(FailureKind::OutputsIncomplete)), 3),
-        (Ending::HordeFailed(failure(FailureKind::Platform)), 4),
+        (Ending::PlatformFailed(failure(FailureKind::Platform)), 4),
         (Ending::TimedOut(failure(FailureKind::TimeLimit)), 124),
         (Ending::Cancelled(failure(FailureKind::Cancelled)), 130),
     ] {

@@ -26,7 +26,7 @@ fn questions() {
     for status in Status::ALL {
         let is_end = matches!(
             status.as_str(),
-            "completed" | "rejected" | "failed" | "timed_out" | "cancelled" | "horde_failed"
+            "completed" | "rejected" | "failed" | "timed_out" | "cancelled" | "platform_failed"
         );
         assert_eq!(status.is_in_progress(), !is_end, "{status}");
         assert_eq!(status.is_failed(), is_end && status != Status::Completed, "{status}");

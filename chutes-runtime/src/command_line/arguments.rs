@@ -42,7 +42,7 @@ pub(super) enum Command {
     ///
     /// A run whose supervisor was ended (SIGKILL, a power cut) has no outcome. This ends what is left
     /// of its processes, collects its outputs, delivers them, and writes its one outcome: that of the
-    /// job if it had ended, else `horde_failed`. A run that has its outcome keeps it; what could not
+    /// job if it had ended, else `platform_failed`. A run that has its outcome keeps it; what could not
     /// be delivered is delivered now. Doing it again changes nothing.
     Recover(Recover),
     /// Print a completion script for a shell

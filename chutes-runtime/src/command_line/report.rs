@@ -186,7 +186,7 @@ fn headline(outcome: &Outcome, message: &str) -> String {
         EndStatus::Rejected => format!("{what} was not started: {message}"),
         EndStatus::Failed => format!("{what} failed: {message}"),
         EndStatus::TimedOut => format!("{what} ran out of time: {message}"),
-        EndStatus::HordeFailed => format!("the platform failed, not the job: {message}"),
+        EndStatus::PlatformFailed => format!("the platform failed, not the job: {message}"),
         EndStatus::Cancelled | EndStatus::Completed => message.to_owned(),
     }
 }

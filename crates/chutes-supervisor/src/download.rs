@@ -49,7 +49,7 @@ impl Downloads {
 pub(super) fn of_kind(kind: FailureKind, message: String) -> Ending {
     let failure = Failure::new(kind, message).in_phase(Phase::Download);
     match kind {
-        FailureKind::Platform => Ending::HordeFailed(failure),
+        FailureKind::Platform => Ending::PlatformFailed(failure),
         _ => Ending::Failed(failure),
     }
 }

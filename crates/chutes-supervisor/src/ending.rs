@@ -27,7 +27,7 @@ pub(super) fn of_step(
             let ending = match failure.kind {
                 // Nothing was started.
                 FailureKind::InvalidData => Ending::Rejected(failure),
-                FailureKind::Platform => Ending::HordeFailed(failure),
+                FailureKind::Platform => Ending::PlatformFailed(failure),
                 _ => Ending::Failed(failure),
             };
             (Err(ending), None)
@@ -35,7 +35,7 @@ pub(super) fn of_step(
         Ended::Alone(StepEnd::Died(death)) => {
             let failure = died(death).in_phase(phase);
             let ending = match failure.kind {
-                FailureKind::Platform => Ending::HordeFailed(failure),
+                FailureKind::Platform => Ending::PlatformFailed(failure),
                 _ => Ending::Failed(failure),
             };
             (Err(ending), None)

@@ -242,5 +242,5 @@ fn mark_unwritten(outcome: &mut Outcome, what: &str, error: &io::Error) {
     let causes = outcome.ending.failure().map(|failure| failure.message.clone());
     let mut failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Upload);
     failure.causes.extend(causes);
-    outcome.ending = Ending::HordeFailed(failure);
+    outcome.ending = Ending::PlatformFailed(failure);
 }

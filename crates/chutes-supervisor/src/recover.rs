@@ -206,7 +206,7 @@ fn execution(
         _ => {
             let message =
                 "the supervisor of the run was ended before it wrote down how the job ended";
-            horde_failed(Failure::new(FailureKind::SupervisorLost, message))
+            platform_failed(Failure::new(FailureKind::SupervisorLost, message))
         }
     };
     let Execution { ending, result } = &execution;
@@ -225,9 +225,9 @@ fn after_damage(known: Option<(Ending, Option<Json>)>) -> Execution {
         Some(earlier) => format!("before that, {}", earlier.message),
         None => "before that, the job had returned its result".to_owned(),
     }));
-    Execution { result: result.flatten(), ..horde_failed(failure) }
+    Execution { result: result.flatten(), ..platform_failed(failure) }
 }
 
-fn horde_failed(failure: Failure) -> Execution {
-    Execution { ending: Ending::HordeFailed(failure.in_phase(Phase::Execute)), result: None }
+fn platform_failed(failure: Failure) -> Execution {
+    Execution { ending: Ending::PlatformFailed(failure.in_phase(Phase::Execute)), result: None }
 }

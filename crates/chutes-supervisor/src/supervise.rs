@@ -71,13 +71,13 @@ pub(crate) async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>)
 fn not_started(error: &std::io::Error) -> Execution {
     let message = format!("cannot start the worker: {error}");
     let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
-    Execution { ending: Ending::HordeFailed(failure), result: None }
+    Execution { ending: Ending::PlatformFailed(failure), result: None }
 }
 
 /// Nothing was started.
 fn rejected(failure: Failure) -> Execution {
     let ending = match failure.kind {
-        FailureKind::Platform => Ending::HordeFailed(failure),
+        FailureKind::Platform => Ending::PlatformFailed(failure),
         _ => Ending::Rejected(failure),
     };
     Execution { ending, result: None }

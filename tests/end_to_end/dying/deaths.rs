@@ -177,7 +177,7 @@ fn worker_that_cannot_start() {
     let finished = finish(sandbox.wrapped(&wrapper, &arguments));
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(4), "{finished:#?}");
-    assert_eq!(outcome.status(), EndStatus::HordeFailed);
+    assert_eq!(outcome.status(), EndStatus::PlatformFailed);
     let failure = outcome.ending.failure().unwrap();
     assert_eq!((failure.kind, failure.phase), (FailureKind::Platform, Some(Phase::Start)));
     assert!(failure.message.starts_with("cannot start the worker: "), "{failure:?}");

@@ -177,7 +177,7 @@ fn kills_its_supervisor() {
 fn recovered(finished: &Finished) -> Outcome {
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(4), "{finished:#?}");
-    assert_eq!(outcome.status(), EndStatus::HordeFailed);
+    assert_eq!(outcome.status(), EndStatus::PlatformFailed);
     assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::SupervisorLost);
     assert_eq!(chutes_test_support::record::collected(&outcome), ["partial.txt"]);
     outcome

@@ -72,7 +72,7 @@ fn no_engine() {
     let socket = format!("unix://{}", stage.sandbox.path("none.sock").display());
     command.env("DOCKER_HOST", &socket);
     let ended = stage.ended(finish(command));
-    let message = ended.check(4, "horde_failed", FailureKind::Platform, &["none.sock"]);
+    let message = ended.check(4, "platform_failed", FailureKind::Platform, &["none.sock"]);
     assert!(message.contains("DOCKER_HOST") || ended.finished.stderr.contains("DOCKER_HOST"));
 }
 

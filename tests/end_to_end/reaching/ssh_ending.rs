@@ -119,7 +119,7 @@ fn supervisor_is_killed() {
     let recovered = finish(sandbox.command(&["recover", "run", "--json"]));
     assert_eq!(recovered.code, Some(4), "{recovered:#?}");
     let outcome = recovered.outcome();
-    assert_eq!(outcome.status(), EndStatus::HordeFailed);
+    assert_eq!(outcome.status(), EndStatus::PlatformFailed);
     assert_nothing_left(&sandbox, &outcome);
     drop(TcpListener::bind(endpoint.address).unwrap());
     for session in sessions {

@@ -41,7 +41,7 @@ fn a_folder() {
         (name, outcome.status().to_string())
     });
     let expected =
-        [("e-completed", "completed"), ("f-lost", "horde_failed"), ("g-whole", "completed")];
+        [("e-completed", "completed"), ("f-lost", "platform_failed"), ("g-whole", "completed")];
     let expected = expected.map(|(name, status)| (name.to_owned(), status.to_owned()));
     assert_eq!(outcomes.collect::<Vec<_>>(), expected, "{recovered:#?}");
     for part in
@@ -130,7 +130,8 @@ fn killed_while_stopping() {
 fn help() {
     let sandbox = new_sandbox();
     let help = sandbox.run("recover --help");
-    for part in ["horde_failed", "Doing it again changes nothing", "Exit codes:", "[default: runs]"]
+    for part in
+        ["platform_failed", "Doing it again changes nothing", "Exit codes:", "[default: runs]"]
     {
         assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
     }

@@ -71,7 +71,7 @@ fn of_a_run_that_is_being_recovered() {
     check_in_progress(&sandbox);
     first.signal(Signal::CONT);
     let first = first.finish();
-    assert_eq!(first.outcome().status().to_string(), "horde_failed");
+    assert_eq!(first.outcome().status().to_string(), "platform_failed");
     recover(&sandbox, "run");
 }
 
@@ -98,7 +98,7 @@ fn two_at_once() {
 /// A run that was left in the directory of a new one is finished, and the new one is refused.
 #[test]
 fn a_new_run_in_its_directory() {
-    for (last, status) in [(4, "horde_failed"), (8, "completed")] {
+    for (last, status) in [(4, "platform_failed"), (8, "completed")] {
         let sandbox = new_sandbox();
         assert!(crashes(&sandbox, &RUN, STOP, last));
         wait_for_worker(&sandbox);

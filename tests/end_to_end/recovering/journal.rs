@@ -115,7 +115,7 @@ fn check_damaged(whole: &Whole, journal: &[u8], from: usize) {
     let root = whole.with(journal);
     let (recovered, outcome) = whole.recover();
     assert_eq!(recovered.code, Some(4), "{recovered:#?}");
-    assert_eq!(outcome.status().to_string(), "horde_failed");
+    assert_eq!(outcome.status().to_string(), "platform_failed");
     let failure = outcome.ending.failure().unwrap();
     assert_eq!(failure.kind, FailureKind::Platform);
     assert!(failure.message.contains("run.json.damaged"), "{}", failure.message);

@@ -271,7 +271,7 @@ fn directory_of_the_run_is_gone() {
     let finished = sandbox.run("run removes_its_directory --json");
     let outcome = finished.printed_outcome();
     assert_eq!(finished.code, Some(4), "{finished:#?}");
-    assert_eq!(outcome.status().to_string(), "horde_failed");
+    assert_eq!(outcome.status().to_string(), "platform_failed");
     assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::Platform);
     let errors = finished.errors();
     let expected = "error: the platform failed, not the job: cannot write the manifest of the run";

@@ -53,7 +53,7 @@ async fn a_run_that_delivers_nothing() {
             panic!("{upload}")
         };
         let outcome = run.finish(Arc::new(())).await;
-        assert_eq!(outcome.status(), EndStatus::HordeFailed);
+        assert_eq!(outcome.status(), EndStatus::PlatformFailed);
         assert_eq!(outcome.outputs.len(), 1);
         assert_eq!(sink.join("outputs/word.txt").exists(), upload);
     }

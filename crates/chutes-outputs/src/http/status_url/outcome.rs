@@ -27,7 +27,7 @@ impl<'a> OutcomeMessage<'a> {
             Ending::Rejected(_)
             | Ending::Failed(_)
             | Ending::TimedOut(_)
-            | Ending::HordeFailed(_) => "error",
+            | Ending::PlatformFailed(_) => "error",
         };
         let detail = run.ending.failure().map(|failure| secrets.hide_in_lines(&detail(failure)));
         Self { status, result: result(run.result.as_ref()), detail, output_filenames: names }
@@ -97,7 +97,7 @@ mod tests {
         let mut failure = Failure::new(FailureKind::JobError, "no very-secret");
         failure.causes = vec!["the disk".into(), "is full".into()];
         let detail = r#""result":null,"detail":"no ***\ncaused by: the disk\ncaused by: is full""#;
-        for ending in [Ending::Failed, Ending::TimedOut, Ending::Rejected, Ending::HordeFailed] {
+        for ending in [Ending::Failed, Ending::TimedOut, Ending::Rejected, Ending::PlatformFailed] {
             check(ending(failure.clone()), None, &format!(r#""status":"error",{detail}"#));
         }
         check(Ending::Cancelled(failure), None, &format!(r#""status":"cancelled",{detail}"#));
