@@ -9,7 +9,6 @@ use chutes_transfer::AddressPolicy;
 use zip::ZipArchive;
 
 use super::*;
-
 use crate::delivery::{Delivered, deliver};
 use crate::open_sinks;
 use crate::test_run::{TestRun, tree};

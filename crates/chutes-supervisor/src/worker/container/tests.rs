@@ -1,7 +1,6 @@
 //! Containers against a real engine: Podman, started for each test, on storage that all tests share.
 
 mod engine;
-mod podman;
 mod ports;
 
 use std::path::Path;
@@ -14,10 +13,10 @@ use chutes_core::{
     RunEvent, RunId, SecretPairs,
 };
 use chutes_engine::Pull;
+use chutes_test_support::containers::{IMAGE, Podman, USER_IMAGE};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use self::podman::{IMAGE, Podman, USER_IMAGE};
 use super::*;
 use crate::logs::LogCap;
 use crate::observer::Observer;
