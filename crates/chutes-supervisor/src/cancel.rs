@@ -8,7 +8,7 @@ pub enum Urgency {
     /// Not at all.
     #[default]
     None,
-    /// The job is told and has its grace.
+    /// The context of the job is cancelled, and the job has its grace.
     Graceful,
     /// Now: no grace, no shutdown hooks. Outputs are still collected.
     Now,
@@ -42,39 +42,33 @@ impl Default for CancelHandle {
 }
 
 impl CancelHandle {
+    /// A handle that belongs to no run yet.
     #[must_use]
-    /// Asks a run that is not there yet.
     pub fn new() -> Self {
         Self { sender: watch::Sender::new(Urgency::None) }
     }
 
-    /// Asks the run to stop: the job is told and has its grace (default 30 seconds). Asking again
+    /// Asks the run to stop this urgently. Less urgently than before changes nothing.
+    pub fn ask(&self, urgency: Urgency) {
+        self.raise(|before| before.max(urgency));
+    }
+
+    /// Asks the run to stop: the context of the job is cancelled, and the job has its grace (default 30 seconds). Asking again
     /// changes nothing.
     pub fn cancel(&self) {
-        self.raise(|urgency| urgency.max(Urgency::Graceful));
+        self.ask(Urgency::Graceful);
     }
 
     /// Asks more urgently each time, as repeated Ctrl-C does: first with grace, then without, then
     /// without waiting for the outputs to be collected.
     ///
     /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use chutes_runtime::{EndStatus, JobContext, JobError, Registry, Run};
-    /// #[chutes_runtime::job]
-    /// async fn does_not_listen(_ctx: JobContext) -> Result<(), JobError> {
-    ///     std::future::pending().await
-    /// }
+    /// use chutes_supervisor::{CancelHandle, Urgency};
     ///
-    /// # let folder = tempfile::tempdir()?;
-    /// # let directory = folder.path().join("run");
-    /// let run = Run::new(Registry::collect()?.get("does_not_listen")?.clone(), directory);
-    /// let cancel = run.cancel_handle();
-    /// let running = tokio::spawn(run.execute());
+    /// let cancel = CancelHandle::new();
     /// cancel.cancel_harder();
     /// cancel.cancel_harder();
-    /// assert_eq!(running.await??.status(), EndStatus::Cancelled);
-    /// # Ok(()) }
+    /// assert_eq!(cancel.urgency(), Urgency::Now);
     /// ```
     pub fn cancel_harder(&self) {
         self.raise(|urgency| match urgency {
@@ -91,8 +85,8 @@ impl CancelHandle {
         });
     }
 
-    #[must_use]
     /// How urgently the run is asked to stop.
+    #[must_use]
     pub fn urgency(&self) -> Urgency {
         *self.sender.borrow()
     }

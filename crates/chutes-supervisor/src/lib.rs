@@ -59,6 +59,7 @@ mod lifecycle;
 mod live;
 mod observer;
 mod supervise;
+mod supervised;
 mod supervisor;
 #[cfg(test)]
 mod testing;
@@ -71,4 +72,5 @@ pub use self::download::{VolumeSettings, volume_settings};
 pub use self::error::RunError;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
+pub use self::supervised::{ExtensionTooLong, Follower, LostSupervisor, Supervised};
 pub use self::supervisor::{CreatedRun, Supervisor};

@@ -109,6 +109,15 @@ impl Lifecycle {
         self.emit(RunEvent::Phase { phase, limit });
     }
 
+    /// Sets a longer limit of the phase that runs.
+    pub(crate) fn extend_phase(&mut self, longer: Duration) {
+        if let Some((phase, limit, _)) = &mut self.running {
+            *limit = Some(longer);
+            let event = RunEvent::Phase { phase: *phase, limit: *limit };
+            self.emit(event);
+        }
+    }
+
     /// Whether this phase runs.
     pub(crate) fn is_in_phase(&self, phase: Phase) -> bool {
         self.running.is_some_and(|(running, ..)| running == phase)

@@ -98,6 +98,8 @@ struct Steps {
     downloads: Downloads,
     /// Why no worker could take the attempt, if that is so.
     refused: Option<Failure>,
+    /// A longer limit of the execute phase, once there is one.
+    extension: watch::Receiver<Option<Duration>>,
 }
 
 /// Refuses what no worker could take.
@@ -134,6 +136,7 @@ impl Steps {
             directory: directory.clone(),
             downloads: attempt.downloads(),
             refused,
+            extension: attempt.extension.subscribe(),
         }
     }
 
@@ -309,17 +312,26 @@ impl Steps {
         let step = Step::Job { time_left: self.time_left(open.streams()) };
         let running = supervision.run(worker, step, announce);
         tokio::pin!(running);
-        let ended = tokio::select! {
-            biased;
-            ended = &mut running => ended,
-            () = open.ready() => {
-                if let Some(endpoint) = open.serve() {
-                    lifecycle.advance(Status::StreamingReady);
-                    lifecycle.reachable(endpoint);
+        let mut extension = self.extension.clone();
+        let mut is_ready = !open.streams();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = &mut running => break ended,
+                () = open.ready(), if !is_ready => {
+                    is_ready = true;
+                    if let Some(endpoint) = open.serve() {
+                        lifecycle.advance(Status::StreamingReady);
+                        lifecycle.reachable(endpoint);
+                    }
+                    lifecycle.begin_phase(Phase::Execute, self.limits.execute);
+                    terms.send_replace(Terms::of(Phase::Execute, self.limits.execute));
                 }
-                lifecycle.begin_phase(Phase::Execute, self.limits.execute);
-                terms.send_replace(Terms::of(Phase::Execute, self.limits.execute));
-                running.await
+                limit = longer(&mut extension), if is_ready => {
+                    if terms.send_if_modified(|terms| terms.extend(limit)) {
+                        lifecycle.extend_phase(limit);
+                    }
+                }
             }
         };
         let was_ready = supervision.terms().phase == Phase::Execute;
@@ -351,6 +363,18 @@ impl Steps {
         let newest = progress.borrow().clone();
         if let Some(progress) = newest {
             self.events.emit(RunEvent::Progress(progress));
+        }
+    }
+}
+
+/// Waits for a longer limit, perhaps for ever.
+async fn longer(extension: &mut watch::Receiver<Option<Duration>>) -> Duration {
+    loop {
+        if extension.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if let Some(limit) = *extension.borrow_and_update() {
+            return limit;
         }
     }
 }

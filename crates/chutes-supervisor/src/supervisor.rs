@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chutes_core::{
     ClassProfile, ContainerPath, JobContract, JobSpec, Json, Outcome, Publish, RunId, SinkSpec,
@@ -11,6 +12,8 @@ use chutes_core::{
 };
 use chutes_outputs::{Sink, check_local};
 use chutes_transfer::AddressPolicy;
+
+use tokio::sync::watch;
 
 use crate::access::{self, AccessSettings};
 use crate::cancel::CancelHandle;
@@ -44,6 +47,8 @@ pub struct Supervisor {
     pub(crate) cancel: CancelHandle,
     volume_settings: Option<VolumeSettings>,
     classes: &'static [ClassProfile],
+    /// A longer limit of the execute phase, once there is one.
+    pub(crate) extension: watch::Sender<Option<Duration>>,
 }
 
 impl Supervisor {
@@ -66,6 +71,7 @@ impl Supervisor {
             cancel: CancelHandle::new(),
             volume_settings: None,
             classes: &[],
+            extension: watch::Sender::new(None),
         }
     }
 

@@ -70,6 +70,15 @@ impl Terms {
         Self { phase, begin: Instant::now(), limit }
     }
 
+    /// Sets a longer limit. Returns whether it is one.
+    pub(crate) fn extend(&mut self, limit: Duration) -> bool {
+        let is_longer = self.limit.is_some_and(|present| present < limit);
+        if is_longer {
+            self.limit = Some(limit);
+        }
+        is_longer
+    }
+
     /// When the limit is reached; `None` if there is none, or if it is out of sight.
     fn deadline(&self) -> Option<Instant> {
         self.limit.and_then(|limit| self.begin.checked_add(limit))

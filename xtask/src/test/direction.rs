@@ -37,32 +37,30 @@ const ALLOWED: &[Edges] = &[
             "chutes-ports",
             "chutes-process",
             "chutes-ssh",
+            "chutes-transfer",
             "chutes-volumes",
         ],
     ),
     ("chutes-console", &["chutes-core", "chutes-supervisor"]),
     ("chutes-runtime", &["chutes-console", "chutes-core", "chutes-macros", "chutes-supervisor"]),
     ("chutes", &["chutes-macros", "chutes-runtime"]),
-    ("chutes-cli", &["chutes-console", "chutes-core", "chutes-supervisor"]),
+    ("chutes-cli", &["chutes-compute-horde", "chutes-console", "chutes-core", "chutes-supervisor"]),
     (SUPPORT, &["chutes-core"]),
     ("xtask", &[]),
 ];
 
 /// Edges that the map does not have, and that go when the supervisor is a crate of its own.
 const LEFT_OVER: &[Edges] = &[
-    ("chutes-macros", &["chutes-core"]),
     (
         "chutes-runtime",
         &[
             "chutes-compute-horde",
             "chutes-engine",
-            "chutes-front",
             "chutes-outputs",
             "chutes-ports",
             "chutes-process",
             "chutes-ssh",
             "chutes-transfer",
-            "chutes-volumes",
         ],
     ),
     ("chutes-cli", &["chutes-runtime"]),
