@@ -62,6 +62,7 @@ mod phase;
 mod publish;
 mod relative_path;
 mod reporter;
+mod request;
 mod run_id;
 mod seconds;
 mod sink;
@@ -90,6 +91,10 @@ pub use crate::phase::{Phase, PhaseReport};
 pub use crate::publish::{Publish, PublishError, PublishedPort};
 pub use crate::relative_path::{RelativePath, RelativePathError};
 pub use crate::reporter::EventReporter;
+pub use crate::request::{
+    AddressRange, AddressRangeError, Attempt, AttemptError, LabelName, LabelNameError, TraceParent,
+    TraceParentError,
+};
 pub use crate::run_id::{RunId, RunIdError};
 pub use crate::sink::{
     HttpUrl, SecretPairs, SinkKind, SinkSpec, SinkSpecError, StoreUrl, Upload, UploadMethod,
