@@ -92,8 +92,9 @@ pub use crate::publish::{Publish, PublishError, PublishedPort};
 pub use crate::relative_path::{RelativePath, RelativePathError};
 pub use crate::reporter::EventReporter;
 pub use crate::request::{
-    AddressRange, AddressRangeError, Attempt, AttemptError, LabelName, LabelNameError, TraceParent,
-    TraceParentError,
+    AccessRequest, AddressRange, AddressRangeError, Attempt, AttemptError, CacheRequest,
+    EngineRequest, LabelName, LabelNameError, PullPolicy, RunRequest, RunRequestError, TraceParent,
+    TraceParentError, UnknownPullPolicy,
 };
 pub use crate::run_id::{RunId, RunIdError};
 pub use crate::sink::{

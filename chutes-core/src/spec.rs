@@ -9,7 +9,7 @@ mod problem;
 mod resources;
 mod secrets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod volume;
 
 use std::fmt;

@@ -2,7 +2,7 @@
 
 mod access;
 mod documented;
-mod random;
+pub(crate) mod random;
 mod schema;
 mod volumes;
 

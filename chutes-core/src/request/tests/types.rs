@@ -38,6 +38,8 @@ fn names_of_labels() {
     for name in ["", "-a", "a-", ".", "a b", "a/b", "é", "a\n", &too_long] {
         check::<LabelName>(name, false);
     }
+    let labels = full().labels;
+    assert_eq!(labels.get("team").map(String::as_str), Some("vision"));
 }
 
 #[test]
@@ -90,5 +92,44 @@ fn ranges_of_addresses() {
         ["", "x", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3.4/+8", "10.0.0.1/8", "1.2.3/8"]
     {
         check::<AddressRange>(wrong, false);
+    }
+}
+
+#[test]
+fn pull_policies() {
+    for policy in PullPolicy::ALL {
+        check::<PullPolicy>(policy.as_str(), true);
+    }
+    for wrong in ["", "Always", "if_not_present"] {
+        check::<PullPolicy>(wrong, false);
+    }
+}
+
+#[test]
+fn public_hosts() {
+    let check = |text: &str, is_right| {
+        assert_eq!(AccessRequest::is_public_host(text), is_right, "{text}");
+    };
+    for text in ["localhost", "gpu-7.lab.test", "192.0.2.7", "2001:db8::1"] {
+        check(text, true);
+    }
+    for text in ["", "-o", "a b", "a..b", "$(x)", "[::1]", "a/b", "host:22", &"a".repeat(64)] {
+        check(text, false);
+    }
+}
+
+#[test]
+fn addresses_of_engines_are_shown_without_passwords() {
+    for (host, shown) in [
+        ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
+        ("/run/x.sock", "/run/x.sock"),
+        ("tcp://h:2375", "tcp://h:2375"),
+        ("tcp://u:secret@h:1", "…"),
+        ("tcp://h:1?token=secret", "…"),
+        ("http://h:1#secret", "…"),
+    ] {
+        let engine = EngineRequest { host: Some(host.to_owned()), pull: PullPolicy::Missing };
+        let expected = format!("EngineRequest {{ host: Some({shown:?}), pull: Missing }}");
+        assert_eq!(format!("{engine:?}"), expected);
     }
 }

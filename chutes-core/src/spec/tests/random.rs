@@ -164,7 +164,7 @@ fn reached(work: &Work, said: &[Said]) -> (Vec<Publish>, Option<PortName>) {
 }
 
 /// A good spec, through the rules of all specs.
-pub(super) fn spec() -> impl Strategy<Value = JobSpec> {
+pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
     let inputs = (
         vec((option::of(word()), folder()), 0..5),
         btree_map(word(), file(), 0..3),
@@ -211,7 +211,7 @@ pub(super) fn spec() -> impl Strategy<Value = JobSpec> {
 }
 
 /// Known keys with whatever values.
-pub(super) fn hostile() -> impl Strategy<Value = Value> {
+pub(crate) fn hostile() -> impl Strategy<Value = Value> {
     let keys = KEYS.iter().copied().chain(["volumes", "uploads", "x"]);
     let key = prop::sample::select(keys.collect::<Vec<_>>());
     vec((key, value()), 0..6).prop_map(|fields| {
