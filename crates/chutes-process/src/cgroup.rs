@@ -2,11 +2,11 @@
 //! the memory of all of them together.
 //!
 //! Version 2 does both. Where the controllers are still those of version 1, version 2 ends processes and
-//! version 1 limits memory. A machine without a writable cgroup is nothing unusual, so nothing here fails
-//! a run: it says why there is none, for the one who asked for a limit.
+//! version 1 limits memory. A machine without a writable cgroup is nothing unusual, so a missing cgroup
+//! never fails a run: the reason is returned, for a warning to the user that set a limit.
 
 mod memory;
-mod places;
+mod paths;
 
 #[cfg(test)]
 mod tests;
@@ -24,20 +24,21 @@ use super::procfs::pid;
 
 use self::memory::MemoryController;
 pub use self::memory::OomCount;
-use self::places::Places;
+use self::paths::CgroupPaths;
 
-/// How often it is tried to remove a cgroup whose last process has only just ended.
+/// The number of attempts to remove a cgroup whose last process has only just ended.
 const REMOVE_ATTEMPTS: usize = 40;
 
 const REMOVE_PAUSE: Duration = Duration::from_millis(25);
 
-/// How often processes are killed one by one, where the kernel cannot kill a whole cgroup.
+/// The number of rounds in which processes are killed one by one, where the kernel cannot kill a whole
+/// cgroup.
 const KILL_ROUNDS: usize = 100;
 
 /// Jobs may make cgroups of their own; more than this many levels of them are left where they are.
 const MAX_DEPTH: usize = 16;
 
-/// The cgroup of one run. It is removed when it is dropped, if nobody is left in it.
+/// The cgroup of one run. It is removed when it is dropped, if no process is left in it.
 #[derive(Debug)]
 pub struct Cgroup {
     /// The directories of the cgroup, one for each hierarchy that it is in.
@@ -52,7 +53,7 @@ impl Cgroup {
     ///
     /// Why there is none: a fragment for a warning.
     pub fn create(run_id: RunId) -> Result<Self, String> {
-        let places = Places::of_this_process().map_err(|error| error.to_string())?;
+        let paths = CgroupPaths::of_this_process().map_err(|error| error.to_string())?;
         let mut reasons = Vec::new();
         let mut make = |parent: Option<&Path>| {
             let directory = parent?.join(name(run_id));
@@ -66,9 +67,9 @@ impl Cgroup {
                 }
             }
         };
-        places.share_controllers();
-        let unified = make(places.unified.as_deref());
-        let version_1 = make(places.memory.as_deref());
+        paths.share_controllers();
+        let unified = make(paths.unified.as_deref());
+        let version_1 = make(paths.memory.as_deref());
         let memory = MemoryController::find(unified.as_deref(), version_1.as_deref());
         let directories: Vec<_> = unified.into_iter().chain(version_1).collect();
         if !directories.is_empty() {
@@ -80,22 +81,24 @@ impl Cgroup {
         Err(reasons.join("; "))
     }
 
-    /// The cgroup that a dead run left behind, if there is one beside those that would be made now.
-    pub(super) fn of_dead_run(run_id: RunId) -> Option<Self> {
-        let places = Places::of_this_process().ok()?;
+    /// The cgroup that a dead run left behind, if there is one below the cgroup of this process.
+    pub(super) fn find_existing(run_id: RunId) -> Option<Self> {
+        let paths = CgroupPaths::of_this_process().ok()?;
         let existing = |parent: Option<&Path>| {
             parent.map(|parent| parent.join(name(run_id))).filter(|directory| directory.is_dir())
         };
-        let unified = existing(places.unified.as_deref());
-        let version_1 = existing(places.memory.as_deref());
+        let unified = existing(paths.unified.as_deref());
+        let version_1 = existing(paths.memory.as_deref());
         let memory = MemoryController::find(unified.as_deref(), version_1.as_deref());
         let directories: Vec<_> = unified.into_iter().chain(version_1).collect();
         (!directories.is_empty()).then_some(Self { directories, memory })
     }
 
-    /// Puts a process, with all of its threads, into the cgroup. What it starts later is in it, too.
+    /// Puts a process, with all of its threads, into the cgroup. Processes that it starts later are in it,
+    /// too.
     ///
-    /// Either it is in all hierarchies, or there is an error and the cgroup is of no use.
+    /// When this returns an error, the process may be in some of the hierarchies only, and the cgroup is of
+    /// no use.
     pub fn add(&self, pid: Pid) -> io::Result<()> {
         let text = pid.as_raw_pid().to_string();
         self.directories.iter().try_for_each(|one| write(&one.join("cgroup.procs"), &text))
@@ -113,19 +116,19 @@ impl Cgroup {
         memory.limit(bytes).map_err(|error| format!("the cgroup takes no memory limit: {error}"))
     }
 
-    /// The memory that the processes cannot do without, in bytes, if it is counted.
+    /// The memory in use without droppable file caches, in bytes, if the kernel counts it.
     #[must_use]
     pub fn memory_in_use(&self) -> Option<u64> {
         self.memory.as_ref()?.in_use()
     }
 
-    /// What the kernel has done so far because memory ran out, if it is counted.
+    /// What the kernel has done so far because memory ran out, if the kernel counts it.
     #[must_use]
     pub fn oom_count(&self) -> Option<OomCount> {
         self.memory.as_ref()?.oom_count()
     }
 
-    /// Kills everybody in it. Those who are killed may take a while to be gone.
+    /// Kills all processes in it. A killed process may take a while to be gone.
     pub fn kill_all(&self) {
         let at_once = self
             .directories
@@ -136,7 +139,7 @@ impl Cgroup {
         }
     }
 
-    /// Kernels before 5.14 cannot kill a cgroup, but who is frozen cannot fork away.
+    /// For kernels before 5.14, which cannot kill a cgroup. A frozen process cannot escape by forking.
     fn kill_one_by_one(&self) {
         self.freeze(true);
         let mut killed = HashSet::new();
@@ -156,12 +159,12 @@ impl Cgroup {
     fn freeze(&self, frozen: bool) {
         let text = if frozen { "1" } else { "0" };
         for directory in &self.directories {
-            // Only version 2 has this file. Killing works without it, but not against all.
+            // Only version 2 has this file. Without it, processes that fork fast enough may escape.
             let _ = write(&directory.join("cgroup.freeze"), text);
         }
     }
 
-    /// `SessionMembers` in it, and in the cgroups that the job has made in it.
+    /// The processes in it, and in the cgroups that the job has made in it.
     pub(super) fn pids(&self) -> Vec<Pid> {
         let mut pids = HashSet::new();
         for directory in &self.directories {
@@ -170,7 +173,7 @@ impl Cgroup {
                 pids.extend(text.lines().filter_map(|line| pid(line.parse().ok()?)));
             }
         }
-        // Zero stands for processes outside of this PID namespace.
+        // Zero stands for a process outside of this PID namespace.
         pids.into_iter().filter(|pid| pid.as_raw_pid() > 1).collect()
     }
 
@@ -211,7 +214,7 @@ pub(super) fn name(run_id: RunId) -> String {
     format!("chutes-{run_id}")
 }
 
-/// The cgroup and those within it, each before those within itself.
+/// The directory of a cgroup and those of all cgroups below it, each before its own subdirectories.
 fn with_subdirectories(directory: &Path) -> Vec<PathBuf> {
     let mut found = vec![(directory.to_owned(), 0)];
     let mut next = 0;

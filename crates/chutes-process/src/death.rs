@@ -1,5 +1,5 @@
-//! Why the worker's process ended without having said how the job ended: from its exit status, and from
-//! what else is known, to the words for it.
+//! Why the worker's process ended without having reported how the job ended: a failure kind and a message,
+//! found from its exit status and from other evidence.
 
 #[cfg(test)]
 mod tests;
@@ -17,16 +17,17 @@ use super::signal;
 /// What Rust prints before it aborts a process that has used up its stack.
 const STACK_OVERFLOW: &str = "has overflowed its stack";
 
-/// What is printed when there is no memory: by Rust before it aborts, and by C++ before it does.
+/// What Rust and C++ print before they abort a process that cannot allocate memory, as two parts of one
+/// line.
 const NO_MEMORY: [(&str, &str); 2] =
     [("memory allocation of ", " bytes failed"), ("std::bad_alloc", "")];
 
-/// What is known besides the exit status. All of it may be missing.
+/// What is known besides the exit status. Each field may be missing.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence<'a> {
-    /// The last signal that the run itself has sent to the worker to end it.
+    /// The last signal that the run itself has sent to end the worker.
     pub sent: Option<Signal>,
-    /// What the kernel counted for the cgroup while the worker ran; `None` if it does not count.
+    /// What the kernel counted for the cgroup while the worker ran; `None` if the kernel does not count.
     pub cgroup: Option<OomCount>,
     /// How many processes of the machine the kernel has killed because memory ran out, shortly before
     /// the worker ended; see [`system_oom_kills`].
@@ -40,13 +41,13 @@ pub struct Evidence<'a> {
 /// How the worker's process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
-    /// What kind of failure that is.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// What happened, for people: a lowercase fragment.
+    /// What happened, for users: a lowercase fragment.
     pub message: String,
-    /// The code with which it ended by itself.
+    /// The exit code, if the process exited by itself.
     pub exit_code: Option<i32>,
-    /// The name of the signal that ended it.
+    /// The name of the signal, if one ended the process.
     pub signal: Option<String>,
 }
 
@@ -80,20 +81,21 @@ fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
     if number == Signal::ABORT.as_raw() {
         return aborted(evidence);
     }
-    if let Some(reason) = crash(number) {
+    if let Some(reason) = crash_reason(number) {
         let message = format!("the job's process was killed by {name} ({reason})");
         return (FailureKind::Crashed, message);
     }
     (FailureKind::Killed, format!("the job's process was killed from outside by {name}"))
 }
 
-/// Whether the kernel killed the process for its memory. It does so with a SIGKILL like any other.
+/// Whether the kernel killed the process because memory ran out. The kernel uses an ordinary SIGKILL, so
+/// only its counters tell this apart from other kills.
 fn out_of_memory(evidence: &Evidence<'_>) -> Option<(FailureKind, String)> {
     match (evidence.cgroup, evidence.limit) {
         (Some(count), Some(limit @ MemoryLimit::Cgroup { .. }))
             if count.kills > 0 && count.at_limit > 0 =>
         {
-            Some(beyond(limit))
+            Some(limit_exceeded(limit))
         }
         (Some(count), _) if count.kills > 0 => {
             let message = "the kernel killed the job's process because there was no memory left";
@@ -104,17 +106,17 @@ fn out_of_memory(evidence: &Evidence<'_>) -> Option<(FailureKind, String)> {
                            because the machine had no memory left";
             Some((FailureKind::OutOfMemory, message.to_owned()))
         }
-        // Where the kernel counts for the cgroup, what it did to others is of no interest.
+        // Where the kernel counts for the cgroup, kills elsewhere on the machine are not evidence.
         _ => None,
     }
 }
 
-fn beyond(limit: &MemoryLimit) -> (FailureKind, String) {
+fn limit_exceeded(limit: &MemoryLimit) -> (FailureKind, String) {
     let bytes = HumanSize(limit.bytes());
     (FailureKind::MemoryLimit, format!("the job needed more memory than its limit of {bytes}"))
 }
 
-/// An abort, told apart by what was printed before it.
+/// Classifies an abort by what was printed before it.
 fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
     if evidence.last_words.contains(STACK_OVERFLOW) {
         let message = "the job used up its stack: a function calls itself without end, or a thread needs \
@@ -123,7 +125,7 @@ fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
     }
     let no_memory = has_no_memory(evidence.last_words);
     match evidence.limit {
-        Some(limit @ MemoryLimit::AddressSpace { .. }) if no_memory => beyond(limit),
+        Some(limit @ MemoryLimit::AddressSpace { .. }) if no_memory => limit_exceeded(limit),
         _ if no_memory => {
             let message =
                 "the job's process aborted because it could not allocate memory (SIGABRT)";
@@ -141,8 +143,9 @@ fn has_no_memory(text: &str) -> bool {
     })
 }
 
-/// What a signal says that is raised by the code that runs.
-fn crash(number: i32) -> Option<&'static str> {
+/// Why the process crashed, for a signal that the processor or the kernel raises because of the code that
+/// runs.
+fn crash_reason(number: i32) -> Option<&'static str> {
     Some(match Signal::from_named_raw(number)? {
         Signal::SEGV => "invalid memory reference",
         Signal::BUS => "memory that is not there, for instance behind the end of a mapped file",
@@ -155,8 +158,8 @@ fn crash(number: i32) -> Option<&'static str> {
 }
 
 /// How many processes the kernel has killed because memory ran out, on the whole machine since it was
-/// started; `None` where it does not say. To be asked now and then while the worker runs: the shorter the
-/// time between two answers, the less a change has to do with anybody else.
+/// started; `None` where the kernel does not report it. The caller reads it now and then while the worker
+/// runs: the shorter the time between two reads, the less likely a change comes from other processes.
 #[must_use]
 pub fn system_oom_kills() -> Option<u64> {
     oom_kills(&std::fs::read_to_string("/proc/vmstat").ok()?)

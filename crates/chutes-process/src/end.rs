@@ -1,8 +1,9 @@
-//! Ending many processes that do not want to end: asked, then frozen so that none can fork away, then
-//! killed, until none is left.
+//! Ending many processes that may resist: first SIGTERM, then SIGSTOP so that none can escape by forking,
+//! then SIGKILL, until none is left.
 //!
-//! All of it happens on the thread that asks. Processes that multiply may have used up what the machine
-//! has of threads, so ending them must not need one. The time is real time, as processes know no other.
+//! All of it happens on the calling thread. Processes that multiply may have used up the threads of the
+//! machine, so ending them must not need a new one. Deadlines are in real time, because processes do not
+//! follow a paused test clock.
 
 #[cfg(test)]
 mod tests;
@@ -22,35 +23,35 @@ use super::cgroup::Cgroup;
 use super::procfs::{Identity, Process, Table};
 use super::signal::{send, send_to_groups};
 
-/// How long killed processes may take to be gone. A large one takes seconds to give its memory back.
+/// How long killed processes may take to be gone. A large process takes seconds to give its memory back.
 const KILL_TIME: Duration = Duration::from_secs(30);
 
-/// How often it is looked for new processes while known ones are waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The interval at which the table is read again for new processes while known ones are waited for.
+const RESCAN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often at most it is looked for new processes before those that are known are killed anyway.
+/// The largest number of scans for new processes before the known ones are killed anyway.
 const FREEZE_ROUNDS: usize = 200;
 
-/// How long it may take until a process has done what it was told.
-const SHORT: Duration = Duration::from_millis(1);
+/// A short pause in which a signal takes effect.
+const SIGNAL_PAUSE: Duration = Duration::from_millis(1);
 
-/// How many processes are named in a message.
+/// The largest number of processes that are named in a message.
 const SHOWN_NAMES: usize = 5;
 
-/// Which of all processes are meant.
+/// The set of processes to end.
 pub(super) trait Members {
-    /// Those that live.
+    /// The members that are alive.
     fn living(&self, table: &Table) -> Vec<Process>;
 
-    /// Those that have ended and wait for us to take their exit status. One that ends and leaves a
-    /// successor may never be seen alive, but it is seen here.
+    /// The members that have ended and whose exit status this process has to take. A member that ends and
+    /// leaves a successor may never be seen alive, but it is seen here.
     fn ended(&self, table: &Table) -> Vec<Process>;
 
-    /// Takes the exit status of one that has ended. Tells whether a signal has ended it.
+    /// Takes the exit status of a member that has ended. Returns whether a signal has ended it.
     fn reap(&self, ended: &Process) -> bool;
 }
 
-/// One look at the members.
+/// The members at one moment.
 struct Snapshot {
     table: Table,
     living: Vec<Process>,
@@ -64,43 +65,44 @@ impl Snapshot {
         Ok(Self { table, living, ended })
     }
 
-    /// Whether nothing was seen. The table is not read in one instant, so somebody may have been missed;
-    /// that there is nobody is certain when it is quiet twice in a row. For who was missed has either
-    /// ended by then, and is among the ended, or is still alive.
+    /// Whether no member was seen. The table is not read in one instant, so a member may have been missed.
+    /// That there is none is certain after two quiet snapshots in a row: by the second one, a missed member
+    /// has either ended, and is among the ended, or is still alive.
     fn is_quiet(&self) -> bool {
         self.living.is_empty() && self.ended.is_empty()
     }
 
-    /// Sends a signal to the groups of these, and of those that have ended: their successors are in them.
+    /// Sends a signal to the process groups of these members and of those that have ended, in which their
+    /// successors are.
     fn signal_groups(&self, living: &[Process], signal: Signal) {
         send_to_groups(living.iter().chain(&self.ended), &self.living, &self.table, signal);
     }
 
-    /// Waits until something may have changed, but not much longer than until the deadline.
+    /// Waits until a member may have changed its state, but not much longer than until the deadline.
     async fn wait(&self, deadline: Instant) {
         if let Some(first) = self.living.first() {
-            wait_for(first, deadline.min(Instant::now() + LOOK_AGAIN)).await;
+            wait_for(first, deadline.min(Instant::now() + RESCAN_INTERVAL)).await;
         }
         if !self.is_quiet() {
-            // Somebody may be listed a little longer than alive.
-            sleep(SHORT).await;
+            // A process may be listed a little longer than it is alive.
+            sleep(SIGNAL_PAUSE).await;
         }
     }
 }
 
-/// What became of the processes that were to end.
+/// How a tree of processes was ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreeExit {
-    /// How many had to be ended, besides the worker.
+    /// The number of processes that had to be ended, without the worker.
     pub count: usize,
-    /// The names of a few of them, without repetitions.
+    /// The names of a few of them, each once.
     pub names: Vec<String>,
-    /// Why some may still be there, if that is so.
+    /// Why some may still be there, if they are.
     pub problem: Option<String>,
 }
 
 impl TreeExit {
-    /// What to tell people about processes that were there after the worker had ended by itself.
+    /// A warning about processes that were there after the worker had ended by itself.
     #[must_use]
     pub fn left_behind(&self) -> Option<String> {
         let what = match self.count {
@@ -112,8 +114,8 @@ impl TreeExit {
     }
 }
 
-/// Ends all members. With a grace they are asked first (SIGTERM); after it, or without one, they are
-/// killed, and with them everybody in the cgroup.
+/// Ends all members. With a grace they first get SIGTERM; after it, or without one, they are killed, and
+/// with them all processes in the cgroup.
 pub(super) async fn end(
     members: &impl Members,
     worker: Option<Identity>,
@@ -121,33 +123,34 @@ pub(super) async fn end(
     cgroup: Option<&Cgroup>,
 ) -> TreeExit {
     let mut end = Termination::new(members);
-    let none_left = !grace.is_zero() && matches!(end.ask(Instant::now() + grace).await, Ok(true));
+    let none_left =
+        !grace.is_zero() && matches!(end.terminate(Instant::now() + grace).await, Ok(true));
     let problem = if none_left { None } else { end.kill(cgroup).await };
     end.report(worker, problem)
 }
 
-/// Waits until there are no members, without doing anything about it. Tells whether there are none.
+/// Waits until there are no members, without signalling them. Returns whether there are none.
 pub(super) async fn wait_until_none(members: &impl Members, at_most: Duration) -> io::Result<bool> {
     Termination::new(members).watch(Instant::now() + at_most, |_, _| {}).await
 }
 
 struct Termination<'a, M> {
     members: &'a M,
-    /// Those that were ended by a signal, or were sent one that ends them, with their names.
-    reached: HashMap<Identity, String>,
-    /// Those that do not let themselves be signalled, for instance because they belong to root.
+    /// The members that a signal has ended, or that were sent a signal that ends them, with their names.
+    signalled: HashMap<Identity, String>,
+    /// The members that this process may not signal, for instance because they belong to root.
     refused: HashSet<Identity>,
 }
 
 impl<'a, M: Members> Termination<'a, M> {
     fn new(members: &'a M) -> Self {
-        Self { members, reached: HashMap::new(), refused: HashSet::new() }
+        Self { members, signalled: HashMap::new(), refused: HashSet::new() }
     }
 
     fn reap(&mut self, snapshot: &Snapshot) {
         for process in &snapshot.ended {
             if self.members.reap(process) {
-                self.reached.entry(process.identity).or_insert_with(|| process.name.clone());
+                self.signalled.entry(process.identity).or_insert_with(|| process.name.clone());
             }
         }
     }
@@ -155,7 +158,7 @@ impl<'a, M: Members> Termination<'a, M> {
     fn signal(&mut self, process: &Process, signal: Signal) {
         match send(process, signal) {
             Ok(()) => {
-                self.reached.entry(process.identity).or_insert_with(|| process.name.clone());
+                self.signalled.entry(process.identity).or_insert_with(|| process.name.clone());
             }
             Err(Errno::SRCH) => {}
             Err(_) => {
@@ -164,7 +167,7 @@ impl<'a, M: Members> Termination<'a, M> {
         }
     }
 
-    /// Looks again and again, and tells whether nobody is left by the deadline.
+    /// Takes snapshots until no member is left or the deadline has passed. Returns whether none is left.
     async fn watch(
         &mut self,
         deadline: Instant,
@@ -186,20 +189,21 @@ impl<'a, M: Members> Termination<'a, M> {
         }
     }
 
-    /// Asks everybody to end, and tells whether all have by the deadline.
-    async fn ask(&mut self, deadline: Instant) -> io::Result<bool> {
-        let mut asked = HashSet::new();
+    /// Sends SIGTERM to all members. Returns whether all have ended by the deadline.
+    async fn terminate(&mut self, deadline: Instant) -> io::Result<bool> {
+        let mut sent_to = HashSet::new();
         self.watch(deadline, |end, snapshot| {
-            for process in snapshot.living.iter().filter(|process| asked.insert(process.identity)) {
+            for process in snapshot.living.iter().filter(|process| sent_to.insert(process.identity))
+            {
                 end.signal(process, Signal::TERM);
-                // One that is stopped hears of it only when it goes on.
+                // A stopped process handles the signal only after it is continued.
                 let _ = send(process, Signal::CONT);
             }
         })
         .await
     }
 
-    /// Kills until nobody is left. Tells what is wrong if somebody is.
+    /// Kills until no member is left. Returns the problem if one is.
     async fn kill(&mut self, cgroup: Option<&Cgroup>) -> Option<String> {
         let deadline = Instant::now() + KILL_TIME;
         let mut killed = HashSet::new();
@@ -219,7 +223,7 @@ impl<'a, M: Members> Termination<'a, M> {
                     still_there(&snapshot.living, "killed, but not gone")
                 }
                 Err(error) => {
-                    sleep(LOOK_AGAIN).await;
+                    sleep(RESCAN_INTERVAL).await;
                     format!("the processes of the job cannot be listed: {error}")
                 }
             };
@@ -234,16 +238,17 @@ impl<'a, M: Members> Termination<'a, M> {
             && snapshot.living.iter().all(|one| self.refused.contains(&one.identity))
     }
 
-    /// The cgroup does not tell whom it kills, so those who are there are noted before.
+    /// The kernel does not report which processes of the cgroup it kills, so the members are recorded
+    /// before.
     fn kill_cgroup(&mut self, cgroup: &Cgroup) {
         if let Ok(snapshot) = Snapshot::now(self.members) {
             let named = snapshot.living.into_iter().map(|process| (process.identity, process.name));
-            self.reached.extend(named);
+            self.signalled.extend(named);
         }
         cgroup.kill_all();
     }
 
-    /// Freezes, then kills. Returns what was seen before the kill.
+    /// Freezes the members, then kills them. Returns the snapshot from before the kill.
     async fn kill_once(&mut self, killed: &mut HashSet<Identity>) -> io::Result<Snapshot> {
         let snapshot = self.freeze(killed).await?;
         snapshot.signal_groups(&snapshot.living, Signal::KILL);
@@ -255,7 +260,7 @@ impl<'a, M: Members> Termination<'a, M> {
         Ok(snapshot)
     }
 
-    /// Stops everybody, until nobody runs and nobody is new: only who runs can fork.
+    /// Stops all members until none runs and none is new: only a running process can fork.
     async fn freeze(&mut self, killed: &HashSet<Identity>) -> io::Result<Snapshot> {
         let mut stopped = HashSet::new();
         let mut round = 0;
@@ -275,7 +280,7 @@ impl<'a, M: Members> Termination<'a, M> {
             snapshot.signal_groups(&running, Signal::STOP);
             let mut any_new = !snapshot.ended.is_empty();
             for process in running {
-                // Anew each time: somebody may have continued it.
+                // In every round: another process may have continued it.
                 if send(&process, Signal::STOP).is_err_and(|error| error != Errno::SRCH) {
                     self.refused.insert(process.identity);
                 }
@@ -283,14 +288,14 @@ impl<'a, M: Members> Termination<'a, M> {
             }
             self.reap(&snapshot);
             if !any_new {
-                sleep(SHORT).await;
+                sleep(SIGNAL_PAUSE).await;
             }
         }
     }
 
     fn report(self, worker: Option<Identity>, problem: Option<String>) -> TreeExit {
         let mut ended: Vec<_> =
-            self.reached.into_iter().filter(|(identity, _)| Some(*identity) != worker).collect();
+            self.signalled.into_iter().filter(|(identity, _)| Some(*identity) != worker).collect();
         ended.sort_by_key(|(identity, _)| identity.pid.as_raw_pid());
         let count = ended.len();
         TreeExit { count, names: few(ended.into_iter().map(|(_, name)| name)), problem }
@@ -317,12 +322,12 @@ fn few(names: impl Iterator<Item = String>) -> Vec<String> {
     few
 }
 
-/// Waits for the end of one process. It does not matter for which: all have to end.
+/// Waits for the end of one process. Any member will do, as all have to end.
 async fn wait_for(process: &Process, deadline: Instant) {
     let descriptor = pidfd_open(process.pid(), PidfdFlags::empty()).map_err(io::Error::from);
-    match descriptor.and_then(watched) {
+    match descriptor.and_then(async_pidfd) {
         Ok(descriptor) => {
-            // Whether it has ended or the time is over, the caller looks again.
+            // In both cases, an ended process or a timeout, the caller takes a new snapshot.
             let _ = timeout_at(deadline, descriptor.readable()).await;
         }
         Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
@@ -330,11 +335,11 @@ async fn wait_for(process: &Process, deadline: Instant) {
     }
 }
 
-/// A descriptor of a process is readable when the process has ended.
+/// Registers a pidfd, which is readable when its process has ended, with the runtime.
 #[expect(
     deprecated,
     reason = "what replaces it is unsafe, and it is sound for a descriptor we own"
 )]
-fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+fn async_pidfd(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE)
 }

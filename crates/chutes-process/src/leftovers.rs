@@ -1,7 +1,7 @@
-//! What a run left behind whose supervisor was itself killed.
+//! Ending the processes that a run has left behind because its supervisor was killed.
 //!
-//! The worker dies with its supervisor, but what it has started may live on. It is known by the run id in
-//! the environment that it was started with, or by the cgroup of the run.
+//! The worker dies with its supervisor, but processes that it has started may live on. They are recognised
+//! by the run id in the environment that they were started with, or by the cgroup of the run.
 
 #[cfg(test)]
 mod tests;
@@ -20,20 +20,19 @@ use super::procfs::{Process, Table};
 /// The variable with the run id that every process of a run is started with.
 pub const RUN_ID_VARIABLE: &str = "CHUTES_RUN_ID";
 
-/// How long leftovers have to end after they were asked to.
+/// How long leftover processes have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Ends all processes of a run whose supervisor is dead, and removes its cgroup. The caller has made sure
-/// that it is dead.
+/// that the supervisor is dead.
 ///
-/// This process, its ancestors, and what it has started itself are spared, whatever their environment
-/// says.
+/// This process, its ancestors and its descendants are never ended, whatever their environment contains.
 pub async fn kill_leftovers(run_id: RunId) -> TreeExit {
     let leftovers = Leftovers::of(run_id);
-    let cgroup = Cgroup::of_dead_run(run_id).filter(|cgroup| !leftovers.spares_any(cgroup));
+    let cgroup = Cgroup::find_existing(run_id).filter(|cgroup| !leftovers.excludes_any(cgroup));
     let ended = end::end(&leftovers, None, GRACE, cgroup.as_ref()).await;
     if let Some(cgroup) = cgroup {
-        // Somebody who could not be killed is told of in `ended`.
+        // A process that could not be killed is reported in `ended`.
         let _ = cgroup.remove().await;
     }
     ended
@@ -57,24 +56,25 @@ impl Leftovers {
         let read = |file: &str| -> io::Result<Vec<u8>> {
             std::fs::read(format!("/proc/{}/{file}", pid.as_raw_pid()))
         };
-        // What cannot be read belongs to somebody else, or is gone.
+        // A process that cannot be read belongs to another user, or is gone.
         read("environ").is_ok_and(|text| has_variable(&text, &self.variable))
             || read("cgroup").is_ok_and(|text| is_in_cgroup(&text, &self.cgroup))
     }
 
-    /// Whoever would be killed although it must not be: this process itself was started by the run.
-    fn spared(&self, table: &Table) -> HashSet<i32> {
-        let mut spared = table.with_ancestors(self.own);
+    /// The processes that must not be ended although they may match: this process may itself have been
+    /// started by the run.
+    fn excluded(&self, table: &Table) -> HashSet<i32> {
+        let mut excluded = table.with_ancestors(self.own);
         let started = table.descendants(self.own, &HashSet::new());
-        spared.extend(started.iter().map(|process| process.pid().as_raw_pid()));
-        spared
+        excluded.extend(started.iter().map(|process| process.pid().as_raw_pid()));
+        excluded
     }
 
-    fn spares_any(&self, cgroup: &Cgroup) -> bool {
+    fn excludes_any(&self, cgroup: &Cgroup) -> bool {
         match Table::read() {
             Ok(table) => {
-                let spared = self.spared(&table);
-                cgroup.pids().iter().any(|pid| spared.contains(&pid.as_raw_pid()))
+                let excluded = self.excluded(&table);
+                cgroup.pids().iter().any(|pid| excluded.contains(&pid.as_raw_pid()))
             }
             Err(_) => true,
         }
@@ -83,19 +83,20 @@ impl Leftovers {
 
 impl Members for Leftovers {
     fn living(&self, table: &Table) -> Vec<Process> {
-        let spared = self.spared(table);
+        let excluded = self.excluded(table);
         let mut found: Vec<Process> = Vec::new();
         let mut seen = HashSet::new();
         let candidates = table.all().iter().filter(|process| !process.has_ended());
-        for process in candidates.filter(|process| !spared.contains(&process.pid().as_raw_pid())) {
+        for process in candidates.filter(|process| !excluded.contains(&process.pid().as_raw_pid()))
+        {
             if seen.contains(&process.identity) || !self.matches(process.pid()) {
                 continue;
             }
-            // What it has started may have cleared its environment.
+            // Its descendants may have cleared their environment.
             let below = table.descendants(process.pid(), &HashSet::new());
             for process in std::iter::once(process.clone()).chain(below) {
-                let is_spared = spared.contains(&process.pid().as_raw_pid());
-                if !is_spared && !process.has_ended() && seen.insert(process.identity) {
+                let is_excluded = excluded.contains(&process.pid().as_raw_pid());
+                if !is_excluded && !process.has_ended() && seen.insert(process.identity) {
                     found.push(process);
                 }
             }
@@ -103,7 +104,7 @@ impl Members for Leftovers {
         found
     }
 
-    /// They are not our children; others take their exit status.
+    /// They are not children of this process; their parents take their exit status.
     fn ended(&self, _: &Table) -> Vec<Process> {
         Vec::new()
     }

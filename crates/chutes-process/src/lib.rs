@@ -1,17 +1,17 @@
-//! A tree of processes, controlled from outside: which there are, how they are ended, how much memory
-//! they may use, and why the worker's own process ended.
+//! Control of a tree of processes from outside: lists them, ends them, limits and counts their memory, and
+//! finds out why the worker's own process ended.
 //!
-//! This is an internal component of chutes, without a promise of stability. It is not about jobs, runs
-//! or statuses, and it does not capture what processes print. A supervisor process owns exactly one run:
-//! what descends from it and was not there before belongs to the job.
+//! This is an internal component of chutes, without a promise of stability. It does not know jobs or
+//! statuses, and it does not capture what processes print. A supervisor process owns exactly one run: every
+//! descendant that was not there before belongs to the job.
 //!
-//! - [`Tree`]: every descendant of the supervisor, however it daemonised itself.
+//! - [`Tree`]: all descendants of the supervisor, also those that have daemonised themselves.
 //! - [`Sessions`]: processes that the supervisor has started for SSH sessions, which are not the job's.
 //! - [`Cgroup`]: the cgroup of a run, where one can be made.
 //! - [`MemoryLimit`]: a limit that is in force, by cgroup or by address space.
-//! - [`Death`]: from an exit status and evidence to what happened.
-//! - [`kill_leftovers`]: what a supervisor left behind that was itself killed.
-//! - [`die_with_supervisor`]: what the worker does to itself, first thing.
+//! - [`Death`]: how the worker's process ended, found from its exit status and other evidence.
+//! - [`kill_leftovers`]: ends the processes that a killed supervisor has left behind.
+//! - [`die_with_supervisor`]: ties a worker to the life of its supervisor.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -21,7 +21,7 @@
 //! use chutes_process::{Sessions, Tree};
 //!
 //! let tree = Tree::begin(Sessions::default())?;
-//! // The shell ends at once, and leaves a process behind that belongs to nothing but the tree.
+//! // The shell ends at once, and leaves a process behind.
 //! Command::new("sh").args(["-c", "sleep 1000 &"]).status()?;
 //! assert_eq!(tree.pids()?.len(), 1);
 //! let exit = tree.end(Duration::from_secs(1), None).await;
@@ -34,7 +34,6 @@
 //! whole process. The official runner, `cargo nextest run`, gives each test a process of its own; under
 //! `cargo test` the tests of this crate take turns.
 
-mod again;
 mod cgroup;
 mod death;
 mod end;
@@ -42,6 +41,7 @@ mod leftovers;
 mod memory;
 mod procfs;
 mod reap;
+mod reexec;
 mod sessions;
 mod signal;
 mod tree;
@@ -50,13 +50,13 @@ mod worker_side;
 #[cfg(test)]
 mod testing;
 
-pub use self::again::{PRIVATE_VARIABLES, this_program};
 pub use self::cgroup::{Cgroup, OomCount};
 pub use self::death::{Death, Evidence, system_oom_kills};
 pub use self::end::TreeExit;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub use self::memory::{MemoryLimit, memory_in_use};
 pub use self::procfs::{Process, pids};
+pub use self::reexec::{PRIVATE_VARIABLES, this_program};
 pub use self::sessions::Sessions;
 pub use self::signal::name as signal_name;
 pub use self::tree::Tree;

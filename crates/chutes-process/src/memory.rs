@@ -14,13 +14,14 @@ use super::tree::Tree;
 /// A memory limit that is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
-    /// For all processes of the run together, counted by the kernel; who goes beyond it is killed.
+    /// For all processes of the run together, counted by the kernel, which kills a process when the limit
+    /// is exceeded.
     Cgroup {
         /// The limit.
         bytes: u64,
     },
-    /// For the address space of each process by itself, which is usually larger than what it uses; who
-    /// goes beyond it gets no more memory, which most programs answer by aborting.
+    /// For the address space of each process by itself, which is usually larger than the memory it uses. An
+    /// allocation beyond it fails, and most programs then abort.
     AddressSpace {
         /// The limit.
         bytes: u64,
@@ -40,8 +41,8 @@ pub struct MemoryLimitError {
 }
 
 impl MemoryLimit {
-    /// Limits the memory of a worker that has not run any user code yet. It has to be in the cgroup
-    /// already; without one, the reason goes into the answer.
+    /// Limits the memory of a worker that has not run any user code yet. The worker has to be in the cgroup
+    /// already. When there is no cgroup, the given reason is kept in the returned limit.
     pub fn set(
         worker: Pid,
         bytes: u64,
@@ -49,7 +50,7 @@ impl MemoryLimit {
     ) -> Result<Self, MemoryLimitError> {
         let limited = cgroup.map_err(str::to_owned).and_then(|cgroup| cgroup.limit_memory(bytes));
         let Err(because) = limited else { return Ok(Self::Cgroup { bytes }) };
-        // The worker has inherited our own limit, and may not have more than that.
+        // The worker has inherited the limit of this process, and may not have a higher one.
         let bytes = getrlimit(Resource::As).maximum.map_or(bytes, |most| most.min(bytes));
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         match prlimit(Some(worker), Resource::As, limit) {
@@ -66,7 +67,7 @@ impl MemoryLimit {
         }
     }
 
-    /// What to tell the one who asked for the limit, when it is not quite what was asked for.
+    /// A warning for the user when the limit in force is not quite the one that was asked for.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {
@@ -81,7 +82,7 @@ impl MemoryLimit {
 }
 
 /// The memory that a run uses, in bytes: as the cgroup counts it, or else the sum over all processes, in
-/// which what they share is counted several times.
+/// which shared memory is counted several times.
 pub fn memory_in_use(cgroup: Option<&Cgroup>, tree: &Tree) -> Option<u64> {
     if let Some(bytes) = cgroup.and_then(Cgroup::memory_in_use) {
         return Some(bytes);

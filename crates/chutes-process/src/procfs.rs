@@ -1,4 +1,4 @@
-//! What `/proc` says about processes. A process may vanish at any moment, and it chooses its own name.
+//! Reading processes from `/proc`. A process may vanish at any moment, and it chooses its own name.
 
 #[cfg(test)]
 mod tests;
@@ -9,20 +9,20 @@ use std::io::{self, Read};
 
 use rustix::process::Pid;
 
-/// How often processes are read again whose parent has ended while the table was read. They would be
-/// taken for strangers.
-const SECOND_LOOKS: usize = 4;
+/// How often processes are read again whose parent has ended while the table was read. Without this they
+/// would not be recognised as descendants.
+const REREAD_ROUNDS: usize = 4;
 
 /// More bytes than there are in `/proc/PID/stat`: about 350, and the name, which the kernel writes with up
 /// to four for each of its 15 or, for its own threads, 63.
 const USUAL_STAT: usize = 1024;
 
-/// A pid from a number, if it is one. (`Pid::from_raw` must not be asked about negative numbers.)
+/// A pid from a number, if it is one. (`Pid::from_raw` must not be called with a negative number.)
 pub(super) fn pid(number: i32) -> Option<Pid> {
     if number > 0 { Pid::from_raw(number) } else { None }
 }
 
-/// One process for all time: a pid is given away again, but not with the same start time.
+/// Identifies one process for ever: a pid is reused, but not with the same start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) pid: Pid,
@@ -38,7 +38,7 @@ impl Identity {
     }
 }
 
-/// What a process is doing.
+/// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Activity {
     /// It runs or waits.
@@ -60,7 +60,7 @@ pub struct Process {
     /// Zero for a process whose session is outside of this PID namespace.
     pub session: i32,
     pub(super) activity: Activity,
-    /// The name that the process has given itself, fit to be shown.
+    /// The name that the process has given itself, with control characters escaped.
     pub name: String,
 }
 
@@ -109,32 +109,32 @@ impl Process {
         self.activity == Activity::Stopped
     }
 
+    /// Whether it has ended, so that only its exit status is left.
     #[must_use]
-    /// Whether it has ended, and only its exit status is left.
     pub fn has_ended(&self) -> bool {
         self.activity == Activity::Ended
     }
 }
 
-/// Reads `/proc/PID/stat` with as few system calls as it takes. The kernel says of such a file that it is
-/// empty, so the standard library would begin with a few bytes and ask again and again.
+/// Reads `/proc/PID/stat` with as few system calls as possible. The kernel reports a size of zero for such
+/// a file, so the standard library would begin with a small buffer and read many times.
 fn read_stat(pid: Pid) -> io::Result<Vec<u8>> {
     let mut stat = Vec::with_capacity(USUAL_STAT);
     let file = File::open(format!("/proc/{}/stat", pid.as_raw_pid()))?;
-    // With a limit the size of the file is not asked for.
+    // With a limit the standard library does not query the size of the file.
     file.take(u64::MAX).read_to_end(&mut stat)?;
     Ok(stat)
 }
 
-/// Whether a file of `/proc/PID` could not be read because the process has ended. One that belongs to
-/// somebody else is as good as gone: it cannot be looked at, and not be signalled either.
+/// Whether a file of `/proc/PID` could not be read because the process has ended. A process of another user
+/// counts as gone: it can neither be read nor signalled.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     let no_such_process = error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error());
     no_such_process
         || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
-/// The numbers of all processes that can be seen.
+/// The pids of all processes that are visible in `/proc`.
 pub fn pids() -> io::Result<Vec<Pid>> {
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
@@ -144,25 +144,25 @@ pub fn pids() -> io::Result<Vec<Pid>> {
     Ok(pids)
 }
 
-/// All processes that can be seen, in one look.
+/// All processes that are visible in `/proc`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     processes: Vec<Process>,
 }
 
 impl Table {
-    /// Reads the table. An error is never "there is nobody": whoever asks must not take processes for
-    /// ended that were not looked at.
+    /// Reads the table. An error is never reported as an empty table: the caller must not take a process
+    /// for ended that was not read.
     pub(super) fn read() -> io::Result<Self> {
-        // All names first: the list must not grow by those that come while it is worked through, or
-        // processes that multiply keep it from ever being complete.
+        // The directory is listed completely first: if processes that start meanwhile were added, processes
+        // that multiply could keep the list from ever being complete.
         let pids = pids()?;
         let mut processes = Vec::with_capacity(pids.len());
         for pid in pids {
             processes.extend(Process::read(pid)?);
         }
         let mut table = Self { processes };
-        for _ in 0..SECOND_LOOKS {
+        for _ in 0..REREAD_ROUNDS {
             let pids = table.without_parent();
             if pids.is_empty() {
                 break;
@@ -175,31 +175,31 @@ impl Table {
         Ok(table)
     }
 
-    /// Those whose parent is not in the table.
+    /// The processes whose parent is not in the table.
     fn without_parent(&self) -> HashSet<Pid> {
         let pids: HashSet<i32> = self.processes.iter().map(|p| p.pid().as_raw_pid()).collect();
-        let lost = self.processes.iter().filter(|p| p.parent != 0 && !pids.contains(&p.parent));
-        lost.map(Process::pid).collect()
+        let orphaned = self.processes.iter().filter(|p| p.parent != 0 && !pids.contains(&p.parent));
+        orphaned.map(Process::pid).collect()
     }
 
     pub(super) fn all(&self) -> &[Process] {
         &self.processes
     }
 
-    /// Everything that descends from `root`, without `root` itself, and without those that are spared
-    /// and what descends from them. Ended ones are in it.
-    pub(super) fn descendants(&self, root: Pid, spared: &HashSet<Identity>) -> Vec<Process> {
+    /// All descendants of `root`, without `root` itself, and without the excluded processes and their
+    /// descendants. Processes that have ended are included.
+    pub(super) fn descendants(&self, root: Pid, excluded: &HashSet<Identity>) -> Vec<Process> {
         let mut children: HashMap<i32, Vec<&Process>> = HashMap::new();
         for process in &self.processes {
             children.entry(process.parent).or_default().push(process);
         }
-        // Taken out of the map when they are looked at, so that a table that contradicts itself, with
-        // processes that descend from each other, comes to an end.
-        let mut open = children.remove(&root.as_raw_pid()).unwrap_or_default();
+        // Children are removed from the map when they are visited, so that the loop also ends for an
+        // inconsistent table in which processes descend from each other.
+        let mut pending = children.remove(&root.as_raw_pid()).unwrap_or_default();
         let mut found = Vec::new();
-        while let Some(process) = open.pop() {
-            if process.pid() != root && !spared.contains(&process.identity) {
-                open.extend(children.remove(&process.pid().as_raw_pid()).unwrap_or_default());
+        while let Some(process) = pending.pop() {
+            if process.pid() != root && !excluded.contains(&process.identity) {
+                pending.extend(children.remove(&process.pid().as_raw_pid()).unwrap_or_default());
                 found.push(process.clone());
             }
         }
@@ -211,11 +211,11 @@ impl Table {
     pub(super) fn with_ancestors(&self, pid: Pid) -> HashSet<i32> {
         let parents: HashMap<i32, i32> =
             self.processes.iter().map(|p| (p.pid().as_raw_pid(), p.parent)).collect();
-        let mut line = HashSet::new();
+        let mut ancestors = HashSet::new();
         let mut next = Some(pid.as_raw_pid());
-        while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
+        while let Some(pid) = next.filter(|pid| ancestors.insert(*pid)) {
             next = parents.get(&pid).copied();
         }
-        line
+        ancestors
     }
 }

@@ -4,7 +4,8 @@ use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use super::procfs::Process;
 
-/// Takes the exit status of a child that has ended. Its pid is still its own: only we can give it free.
+/// Takes the exit status of a child that has ended. Until then its pid cannot be reused: only its parent,
+/// this process, can release it.
 pub(crate) fn take_status(ended: &Process) -> Option<WaitIdStatus> {
     waitid(WaitId::Pid(ended.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok().flatten()
 }

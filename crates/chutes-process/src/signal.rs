@@ -1,4 +1,4 @@
-//! Signals: sent to exactly the process that was meant, and named.
+//! Sending a signal to exactly one process or its group, and the names of signals.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,17 +14,17 @@ use super::procfs::{Process, Table, pid};
 const FIRST_REAL_TIME: i32 = 34;
 const LAST_REAL_TIME: i32 = 64;
 
-/// Sends a signal to this process, never to one that was given its pid since.
+/// Sends a signal to this process, never to a later one that has the same pid.
 ///
 /// # Errors
 ///
-/// [`Errno::SRCH`] when it is gone.
+/// [`Errno::SRCH`] when the process is gone.
 pub(super) fn send(process: &Process, signal: Signal) -> Result<(), Errno> {
     match pidfd_open(process.pid(), PidfdFlags::empty()) {
-        // What the descriptor stands for cannot change any more, so looking now is enough.
+        // The descriptor refers to one process for ever, so one check after opening it is enough.
         Ok(descriptor) if is_still(process) => pidfd_send_signal(descriptor, signal),
         Ok(_) | Err(Errno::SRCH) => Err(Errno::SRCH),
-        // No descriptor to be had: an old kernel, a filter of system calls, or too many open files.
+        // No descriptor is available: an old kernel, a filter of system calls, or too many open files.
         Err(_) if is_still(process) => kill_process(process.pid(), signal),
         Err(_) => Err(Errno::SRCH),
     }
@@ -37,9 +37,9 @@ fn is_still(process: &Process) -> bool {
     }
 }
 
-/// Sends a signal to the process groups of some members. The kernel does not let a process of a group
-/// escape by forking meanwhile, while it may escape [`send`]. A group in which anybody lives who is no
-/// member gets nothing.
+/// Sends a signal to the process groups of some members. Unlike with [`send`], a process cannot escape by
+/// forking meanwhile: the kernel signals a group as a whole. A group that has a living process which is no
+/// member gets no signal.
 pub(super) fn send_to_groups<'a>(
     some: impl Iterator<Item = &'a Process>,
     members: &[Process],
@@ -54,7 +54,8 @@ pub(super) fn send_to_groups<'a>(
     }
     for group in groups.into_iter().filter(|group| *group > 1) {
         if let Some(group) = pid(group) {
-            // Each process is also sent the signal by itself, which tells whether it can be reached.
+            // The result is not needed: each process is also signalled by itself, and that reports an
+            // error.
             let _ = kill_process_group(group, signal);
         }
     }

@@ -1,4 +1,5 @@
-//! What the tests of this module share: shell scripts as real processes, and turns.
+//! What the tests of this crate share: shell scripts as real processes, and a lock against tests in
+//! parallel.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -8,22 +9,22 @@ use chutes_core::RunId;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Held by every test that starts processes: the tree of one would be that of all.
-pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+/// A lock that every test that starts processes holds: the descendants of one test would be those of all.
+pub(crate) async fn exclusive() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
 }
 
-/// A run that nobody else has, also when these tests run twice at the same time.
-pub(crate) fn run_of(byte: u8) -> RunId {
+/// An id that no other run has, also when these tests run twice at the same time.
+pub(crate) fn unique_run_id(byte: u8) -> RunId {
     let mut bytes = [byte; 16];
     bytes[..4].copy_from_slice(&std::process::id().to_be_bytes());
     RunId::from_bytes(bytes)
 }
 
 /// A shell script in a process group of its own. Its standard input, also its descriptor 3, stays open
-/// until `input` is dropped: what reads from it waits. (Standard input of what a shell starts in the
-/// background is empty.)
+/// until `input` is dropped: a process that reads from it waits. (The standard input of a background
+/// process of a shell is empty.)
 pub(crate) struct Shell {
     pub child: Child,
     pub input: Option<ChildStdin>,
@@ -52,7 +53,7 @@ impl Shell {
         Pid::from_child(&self.child)
     }
 
-    /// The next line that it prints, or that anybody prints whom it started.
+    /// The next line that it or one of its descendants prints.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
@@ -73,7 +74,7 @@ impl Shell {
     }
 }
 
-/// Waits, without taking its exit status, until a child or an orphan that came to us is in a state.
+/// Waits, without taking its exit status, until a child or an adopted orphan is in a state.
 pub(crate) fn wait_for(pid: Pid, state: WaitIdOptions) {
     waitid(WaitId::Pid(pid), state | WaitIdOptions::NOWAIT).unwrap().unwrap();
 }

@@ -23,21 +23,23 @@ use super::sessions::Sessions;
 #[derive(Clone, Debug)]
 pub struct Tree {
     supervisor: Pid,
-    /// The worker, for whose end somebody else waits.
+    /// The worker; its exit status is taken elsewhere.
     worker: Option<Identity>,
-    /// Descendants from before: when a shell script ends with `exec`, what it has started in the
-    /// background are children of the supervisor, but none of the job's.
+    /// Descendants that were there before: when a shell script ends with `exec`, its background processes
+    /// are children of the supervisor, but do not belong to the job.
     before: HashSet<Identity>,
-    /// Children of the supervisor that are none of the job's either, and for whose end somebody else waits.
+    /// Children of the supervisor that do not belong to the job either; their exit status is taken
+    /// elsewhere.
     sessions: Sessions,
 }
 
 impl Tree {
-    /// Takes in all orphans from now on. To be called before the worker is started.
+    /// Makes this process the parent of all orphans from now on. The caller does this before it starts the
+    /// worker.
     ///
-    /// What descends from a process of a session is not of the tree for as long as that process lives. What
-    /// it leaves behind comes to the supervisor like all orphans, and is taken for something that the job has
-    /// left: it is ended with it.
+    /// A descendant of a session's process is not in the tree for as long as that process lives. A
+    /// descendant that outlives it becomes a child of the supervisor like all orphans, is counted among the
+    /// processes that the job has left behind, and is ended with them.
     pub fn begin(sessions: Sessions) -> io::Result<Self> {
         let supervisor = getpid();
         set_child_subreaper(Some(supervisor))?;
@@ -50,43 +52,43 @@ impl Tree {
         Ok(Self { supervisor, worker: None, before, sessions })
     }
 
-    /// Says which process the worker is. Its exit status is never taken here, and it is not counted
-    /// among those that the job left behind.
+    /// Sets which process the worker is. Its exit status is never taken here, and it is not counted among
+    /// the processes that the job has left behind.
     pub fn set_worker(&mut self, pid: Pid) -> io::Result<()> {
         self.worker = Process::read(pid)?.map(|process| process.identity);
         Ok(())
     }
 
-    /// The pids of all processes of the tree that live, the worker among them.
+    /// The pids of all living processes of the tree, the worker among them.
     pub fn pids(&self) -> io::Result<Vec<Pid>> {
         Ok(self.living(&Table::read()?).iter().map(Process::pid).collect())
     }
 
-    /// Takes the exit statuses of orphans that have ended, which nobody else does. A supervisor calls it
-    /// whenever a child has ended (SIGCHLD): in a long run they would use up all pids.
+    /// Takes the exit statuses of orphans that have ended, and returns how many. A supervisor calls it
+    /// whenever a child has ended (SIGCHLD), because in a long run unreaped orphans would use up all pids.
     pub fn reap_orphans(&self) -> io::Result<usize> {
         let ended = self.ended(&Table::read()?);
         Ok(ended.iter().filter(|process| take_status(process).is_some()).count())
     }
 
-    /// Waits until nobody of the tree is left. Tells whether that is so. Helpers of a worker that has just
-    /// ended need a moment to notice, and are not left behind.
+    /// Waits until no process of the tree is left, and returns whether that is so. Child processes of a
+    /// worker that has just ended need a moment to notice it, and do not count as left behind.
     pub async fn wait_until_empty(&self, at_most: Duration) -> io::Result<bool> {
         Ok(has_no_child() || end::wait_until_none(self, at_most).await?)
     }
 
-    /// Who is none of the job's. To be asked after the table was read: a process of a session that is in the
-    /// table is then known here, also one that had only just been started.
-    fn spared(&self) -> HashSet<Identity> {
-        let mut spared = self.sessions.identities();
-        spared.extend(&self.before);
-        spared
+    /// The processes that do not belong to the job. Must be called after the table was read: every process
+    /// of a session that is in the table is then included, also one that had only just been started.
+    fn outside_job(&self) -> HashSet<Identity> {
+        let mut outside_job = self.sessions.identities();
+        outside_job.extend(&self.before);
+        outside_job
     }
 
-    /// Ends the whole tree, the worker too: asks everybody to end (SIGTERM), and kills, after `grace`,
-    /// who is still there, and everybody in the cgroup. Without grace it kills at once.
+    /// Ends the whole tree, the worker too: sends SIGTERM, and kills the processes that are still there
+    /// after `grace`, and all processes in the cgroup. Without grace it kills at once.
     ///
-    /// Ended processes other than the worker are reaped; somebody has to wait for the worker.
+    /// Ended processes other than the worker are reaped; the caller has to wait for the worker.
     pub async fn end(&self, grace: Duration, cgroup: Option<&Cgroup>) -> TreeExit {
         end::end(self, self.worker, grace, cgroup).await
     }
@@ -94,18 +96,18 @@ impl Tree {
 
 impl Members for Tree {
     fn living(&self, table: &Table) -> Vec<Process> {
-        let mut living = table.descendants(self.supervisor, &self.spared());
+        let mut living = table.descendants(self.supervisor, &self.outside_job());
         living.retain(|process| !process.has_ended());
         living
     }
 
     fn ended(&self, table: &Table) -> Vec<Process> {
-        let spared = self.spared();
+        let outside_job = self.outside_job();
         let is_orphan = |process: &&Process| {
             process.has_ended()
                 && process.parent == self.supervisor.as_raw_pid()
                 && Some(process.identity) != self.worker
-                && !spared.contains(&process.identity)
+                && !outside_job.contains(&process.identity)
         };
         table.all().iter().filter(is_orphan).cloned().collect()
     }
@@ -115,9 +117,9 @@ impl Members for Tree {
     }
 }
 
-/// Whether this process has no child, which means for a subreaper that nothing descends from it: who
-/// loses its parent becomes its child in the same instant. The kernel answers for one instant, so this
-/// is certain, and unlike a look at the table it costs the same on a machine with many processes.
+/// Whether this process has no child, which means for a subreaper that it has no descendants: a process
+/// that loses its parent becomes its child in the same instant. The kernel answers atomically, so this is
+/// certain, and unlike reading the table it costs the same on a machine with many processes.
 fn has_no_child() -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     matches!(waitid(WaitId::All, options), Err(Errno::CHILD))

@@ -1,8 +1,8 @@
-//! What the worker does to itself, before anything else.
+//! Ties the worker to its supervisor; a worker does this before anything else.
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-/// A worker that cannot be tied to its supervisor.
+/// Why a worker cannot be tied to its supervisor.
 #[derive(Debug, thiserror::Error)]
 pub enum OrphanedWorker {
     /// The supervisor has already ended, or this is not its child.
@@ -16,13 +16,13 @@ pub enum OrphanedWorker {
     Refused(#[from] rustix::io::Errno),
 }
 
-/// Has the kernel kill this process when its supervisor ends, in whatever way.
+/// Has the kernel kill this process when its supervisor ends for whatever reason.
 ///
-/// The kernel means the *thread* that started the worker. So a supervisor has to start its worker from a
-/// thread that lives as long as itself, such as its main thread.
+/// To the kernel, the parent is the *thread* that started the worker. So a supervisor has to start its
+/// worker from a thread that lives as long as itself, such as its main thread.
 pub fn die_with_supervisor(supervisor: Pid) -> Result<(), OrphanedWorker> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended before the kernel was told.
+    // The supervisor may have ended before the call above.
     if getppid() == Some(supervisor) {
         Ok(())
     } else {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_of_its_parent() {
+    fn only_the_parent_is_accepted() {
         let parent = getppid().unwrap();
         die_with_supervisor(parent).unwrap();
         assert_eq!(rustix::process::parent_process_death_signal().unwrap(), Some(Signal::KILL));

@@ -15,7 +15,7 @@ pub struct OomCount {
 }
 
 impl OomCount {
-    /// What has been added since.
+    /// The difference from an earlier count.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -32,14 +32,15 @@ pub(super) struct MemoryController {
     files: &'static Files,
 }
 
-/// The names of what both versions have.
+/// The names of the files that differ between the versions.
 #[derive(Debug)]
 struct Files {
     limit: &'static str,
     in_use: &'static str,
     /// The file with `oom_kill N`.
     kills: &'static str,
-    /// The line of `memory.stat` with file contents that are kept only as long as there is room.
+    /// The line of `memory.stat` that counts cached file contents which the kernel drops when memory is
+    /// short.
     droppable: &'static str,
 }
 
@@ -58,7 +59,7 @@ const VERSION_2: Files = Files {
 };
 
 impl MemoryController {
-    /// The controller is in one of the two versions, or not there.
+    /// Finds the controller in version 2 or version 1; `None` if neither has it.
     pub(super) fn find(unified: Option<&Path>, version_1: Option<&Path>) -> Option<Self> {
         let has = |directory: Option<&Path>, files: &'static Files| {
             let directory = directory.filter(|one| one.join(files.limit).exists())?.to_owned();
@@ -104,7 +105,7 @@ impl MemoryController {
         Some(OomCount { kills, at_limit })
     }
 
-    /// Version 1 has a counter for it, too, but new kernels do not count any more.
+    /// Version 1 has a counter for this, too, but new kernels no longer update it.
     fn was_at_limit(&self) -> Option<bool> {
         let number = |file: &str| self.read(file)?.trim().parse::<u64>().ok();
         Some(number("memory.max_usage_in_bytes")? >= number(self.files.limit)?)
@@ -158,7 +159,7 @@ mod tests {
         );
         memory.limit(4096).unwrap();
         let written = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-        // A file of a cgroup takes each write by itself; this one keeps what is behind it.
+        // A file of a cgroup takes each write as a whole; an ordinary file keeps the bytes behind it.
         assert_eq!(written("memory.max"), "4096");
         assert_eq!(written("memory.swap.max"), "0ax");
         assert_eq!(memory.in_use(), Some(3800));

@@ -1,10 +1,10 @@
-//! Where no cgroup can be made, these tests only hold that there is a reason.
+//! Tests of cgroups. Where no cgroup can be made, they check only that a reason is given.
 
 use super::*;
-use crate::testing::{Shell, alone, run_of};
+use crate::testing::{Shell, exclusive, unique_run_id};
 
 fn create(byte: u8) -> Option<(RunId, Cgroup)> {
-    let run_id = run_of(byte);
+    let run_id = unique_run_id(byte);
     match Cgroup::create(run_id) {
         Ok(cgroup) => Some((run_id, cgroup)),
         Err(reason) => {
@@ -15,14 +15,14 @@ fn create(byte: u8) -> Option<(RunId, Cgroup)> {
     }
 }
 
-/// Processes that start a process each all the time, and never end by themselves.
+/// Four processes, each of which starts new processes without end and ignores SIGTERM.
 const BOMB: &str = "trap '' TERM; for chain in 1 2 3 4; do \
                     (trap '' TERM; while :; do setsid sh -c 'trap \"\" TERM; exec sleep 20' & \
                     sleep 0.02; done) & done; echo ready; wait";
 
 #[tokio::test]
-async fn everybody_in_it_is_killed() {
-    let _turn = alone().await;
+async fn all_processes_in_it_are_killed() {
+    let _turn = exclusive().await;
     let Some((_, cgroup)) = create(0xc1) else { return };
     let mut shell = Shell::start(&format!("read go; {BOMB}"));
     cgroup.add(shell.pid()).unwrap();
@@ -37,8 +37,8 @@ async fn everybody_in_it_is_killed() {
 }
 
 #[tokio::test]
-async fn everybody_in_it_is_killed_by_an_old_kernel() {
-    let _turn = alone().await;
+async fn all_processes_in_it_are_killed_by_an_old_kernel() {
+    let _turn = exclusive().await;
     let Some((_, cgroup)) = create(0xc2) else { return };
     let mut shell = Shell::start(&format!("read go; {BOMB}"));
     cgroup.add(shell.pid()).unwrap();
@@ -50,23 +50,23 @@ async fn everybody_in_it_is_killed_by_an_old_kernel() {
 }
 
 #[tokio::test]
-async fn one_that_is_not_empty_stays() {
-    let _turn = alone().await;
+async fn a_cgroup_that_is_not_empty_stays() {
+    let _turn = exclusive().await;
     let Some((run_id, cgroup)) = create(0xc3) else { return };
     let mut shell = Shell::start("echo ready; read never");
     cgroup.add(shell.pid()).unwrap();
     drop(cgroup);
-    assert!(Cgroup::of_dead_run(run_id).unwrap().remove().await.is_err());
-    assert!(shell.child.try_wait().unwrap().is_none(), "removing has killed somebody");
+    assert!(Cgroup::find_existing(run_id).unwrap().remove().await.is_err());
+    assert!(shell.child.try_wait().unwrap().is_none(), "removing has killed the process");
     shell.input.take();
     shell.wait();
-    Cgroup::of_dead_run(run_id).unwrap().remove().await.unwrap();
-    assert!(Cgroup::of_dead_run(run_id).is_none());
+    Cgroup::find_existing(run_id).unwrap().remove().await.unwrap();
+    assert!(Cgroup::find_existing(run_id).is_none());
 }
 
 #[tokio::test]
 async fn cgroups_that_the_job_has_made_in_it_are_removed() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let Some((_, cgroup)) = create(0xc4) else { return };
     let directory = cgroup.directories[0].clone();
     std::fs::create_dir_all(directory.join("a/b")).unwrap();
@@ -77,7 +77,7 @@ async fn cgroups_that_the_job_has_made_in_it_are_removed() {
 
 #[tokio::test]
 async fn memory_is_counted() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let Some((_, cgroup)) = create(0xc5) else { return };
     if cgroup.memory.is_none() {
         let reason = cgroup.limit_memory(1).unwrap_err();
@@ -90,7 +90,7 @@ async fn memory_is_counted() {
         Shell::start("read go; head -c 60000000 /dev/zero | (tail; echo) & sleep 0; read never");
     cgroup.add(shell.pid()).unwrap();
     std::io::Write::write_all(shell.input.as_mut().unwrap(), b"go\n").unwrap();
-    // Its memory is all there when its first byte is printed.
+    // All of the memory is allocated when the first byte is printed.
     let mut first = [0];
     shell.read_exact(&mut first);
     assert!(cgroup.memory_in_use().unwrap() > before + 50_000_000);

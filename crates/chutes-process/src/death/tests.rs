@@ -1,7 +1,7 @@
 use super::*;
 
-/// A process that a signal has ended, as the kernel tells it.
-fn by(signal: Signal) -> ExitStatus {
+/// The status of a process that a signal has ended, as the kernel reports it.
+fn ended_by(signal: Signal) -> ExitStatus {
     ExitStatus::from_raw(signal.as_raw())
 }
 
@@ -47,7 +47,7 @@ fn crashes() {
         let message = format!("the job's process was killed by {message}");
         let evidence =
             Evidence { system_oom_kills: 1, last_words: STACK_OVERFLOW, ..counted(1, 1) };
-        check(by(signal), &evidence, FailureKind::Crashed, &message);
+        check(ended_by(signal), &evidence, FailureKind::Crashed, &message);
         // A core dump changes nothing.
         let dumped = ExitStatus::from_raw(signal.as_raw() | 0x80);
         check(dumped, &evidence, FailureKind::Crashed, &message);
@@ -57,43 +57,43 @@ fn crashes() {
 #[test]
 fn kills() {
     let nothing = Evidence::default();
-    check(by(Signal::KILL), &nothing, FailureKind::Killed, OUTSIDE);
+    check(ended_by(Signal::KILL), &nothing, FailureKind::Killed, OUTSIDE);
     let message = "the job's process was killed from outside by SIGTERM";
-    check(by(Signal::TERM), &counted(1, 1), FailureKind::Killed, message);
+    check(ended_by(Signal::TERM), &counted(1, 1), FailureKind::Killed, message);
     let message = "the job's process was killed from outside by SIGRTMIN+1";
     check(ExitStatus::from_raw(35), &nothing, FailureKind::Killed, message);
 
     let sent = Evidence { sent: Some(Signal::KILL), system_oom_kills: 3, ..counted(1, 1) };
     let message = "the job's process was ended by the run (SIGKILL)";
-    check(by(Signal::KILL), &sent, FailureKind::Killed, message);
-    // What the run has sent is not what ended it.
+    check(ended_by(Signal::KILL), &sent, FailureKind::Killed, message);
+    // The signal that the run has sent is not the one that ended it.
     check(
-        by(Signal::KILL),
+        ended_by(Signal::KILL),
         &Evidence { sent: Some(Signal::TERM), ..nothing },
         FailureKind::Killed,
         OUTSIDE,
     );
     let sent = Evidence { sent: Some(Signal::TERM), ..counted(1, 0) };
-    check(by(Signal::KILL), &sent, FailureKind::OutOfMemory, NO_MEMORY_LEFT);
+    check(ended_by(Signal::KILL), &sent, FailureKind::OutOfMemory, NO_MEMORY_LEFT);
 }
 
 #[test]
 fn memory() {
     let limit = MemoryLimit::Cgroup { bytes: 512_000_000 };
     let limited = |kills, at_limit| Evidence { limit: Some(&limit), ..counted(kills, at_limit) };
-    check(by(Signal::KILL), &limited(1, 1), FailureKind::MemoryLimit, LIMIT);
+    check(ended_by(Signal::KILL), &limited(1, 1), FailureKind::MemoryLimit, LIMIT);
     // The machine had no memory left although the run was below its limit.
-    check(by(Signal::KILL), &limited(1, 0), FailureKind::OutOfMemory, NO_MEMORY_LEFT);
-    check(by(Signal::KILL), &counted(1, 1), FailureKind::OutOfMemory, NO_MEMORY_LEFT);
-    // It was at its limit, but what was killed for it was not this.
-    check(by(Signal::KILL), &limited(0, 5), FailureKind::Killed, OUTSIDE);
+    check(ended_by(Signal::KILL), &limited(1, 0), FailureKind::OutOfMemory, NO_MEMORY_LEFT);
+    check(ended_by(Signal::KILL), &counted(1, 1), FailureKind::OutOfMemory, NO_MEMORY_LEFT);
+    // The cgroup was at its limit, but the kernel killed no process for it.
+    check(ended_by(Signal::KILL), &limited(0, 5), FailureKind::Killed, OUTSIDE);
 
     let elsewhere = Evidence { system_oom_kills: 1, ..Evidence::default() };
     let message = "the job's process was killed by SIGKILL while the kernel killed processes because the \
                    machine had no memory left";
-    check(by(Signal::KILL), &elsewhere, FailureKind::OutOfMemory, message);
+    check(ended_by(Signal::KILL), &elsewhere, FailureKind::OutOfMemory, message);
     let not_ours = Evidence { system_oom_kills: 1, ..counted(0, 0) };
-    check(by(Signal::KILL), &not_ours, FailureKind::Killed, OUTSIDE);
+    check(ended_by(Signal::KILL), &not_ours, FailureKind::Killed, OUTSIDE);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn aborts() {
     let space = MemoryLimit::AddressSpace { bytes: 512_000_000, because: "no cgroup".into() };
     let check = |last_words: &str, limit, kind, message: &str| {
         let evidence = Evidence { limit, last_words, ..Evidence::default() };
-        check(by(Signal::ABORT), &evidence, kind, message);
+        check(ended_by(Signal::ABORT), &evidence, kind, message);
     };
     check("", None, FailureKind::Aborted, PLAIN);
     check("memory allocation of\n4096 bytes failed", Some(&space), FailureKind::Aborted, PLAIN);

@@ -1,7 +1,7 @@
 use rustix::process::Pid;
 
 use super::*;
-use crate::testing::{Shell, alone, exists};
+use crate::testing::{Shell, exclusive, exists};
 
 /// Members that are always the same.
 struct Fixed(Vec<Process>);
@@ -25,8 +25,8 @@ fn process(pid: Pid) -> Process {
 }
 
 #[tokio::test]
-async fn who_refuses_is_told_of_and_not_waited_for() {
-    let _turn = alone().await;
+async fn a_process_that_refuses_signals_is_reported_and_not_awaited() {
+    let _turn = exclusive().await;
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");
     let members = Fixed(vec![process(shell.pid())]);
@@ -42,9 +42,9 @@ async fn who_refuses_is_told_of_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_a_signal_that_is_for_a_group() {
-    let _turn = alone().await;
-    // The process that it starts is in its group, but no member.
+async fn a_group_signal_reaches_members_only() {
+    let _turn = exclusive().await;
+    // The process that the shell starts is in its group, but is no member.
     let mut shell = Shell::start("sh -c 'trap \"exit 4\" TERM; echo $$; read never <&3' & wait $!");
     let other = shell.pid_line();
     let table = Table::read().unwrap();
@@ -54,20 +54,20 @@ async fn nobody_else_gets_a_signal_that_is_for_a_group() {
     let members = [process(shell.pid()), process(other)];
     send_to_groups(members[..1].iter(), &members, &table, Signal::KILL);
     assert_eq!(shell.wait().code(), None);
-    // Nobody is left who could print.
+    // No process is left that could print.
     assert_eq!(shell.line(), "");
 }
 
 #[tokio::test]
-async fn a_pid_that_belongs_to_somebody_else_gets_no_signal() {
-    let _turn = alone().await;
+async fn a_reused_pid_gets_no_signal() {
+    let _turn = exclusive().await;
     let mut earlier = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    let of_earlier = process(Pid::from_child(&earlier));
+    let earlier_process = process(Pid::from_child(&earlier));
     earlier.kill().unwrap();
     earlier.wait().unwrap();
-    assert_eq!(send(&of_earlier, Signal::KILL), Err(Errno::SRCH));
+    assert_eq!(send(&earlier_process, Signal::KILL), Err(Errno::SRCH));
 
-    // The earlier process, had it had the pid of the later one.
+    // The earlier process, as if it had had the pid of the later one.
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");
     let later = process(shell.pid());
@@ -78,7 +78,7 @@ async fn a_pid_that_belongs_to_somebody_else_gets_no_signal() {
 }
 
 #[test]
-fn what_is_said() {
+fn message_about_processes_left_behind() {
     fn check(count: usize, names: &[&str], expected: Option<&str>) {
         let names = few(names.iter().map(|name| (*name).to_owned()));
         let ended = TreeExit { count, names, problem: None };

@@ -2,11 +2,11 @@ use proptest::prelude::*;
 use rustix::process::set_child_subreaper;
 
 use super::*;
-use crate::testing::{Shell, alone, exists, run_of};
+use crate::testing::{Shell, exclusive, exists, unique_run_id};
 
-/// A process that has nothing to do with this one any more, as after the end of its supervisor.
+/// A process that does not descend from this one any more, as after the end of its supervisor.
 fn orphan(run_id: RunId, start: &str, script: &str) -> (Shell, Pid) {
-    // A test of the tree may have been in this process before.
+    // An earlier test of the tree may have made this process a subreaper.
     set_child_subreaper(None).unwrap();
     let script = format!("{start} sh -c '{script}' &");
     let mut shell = Shell::start_with(&script, &[(RUN_ID_VARIABLE, &run_id.to_string())]);
@@ -18,37 +18,40 @@ fn orphan(run_id: RunId, start: &str, script: &str) -> (Shell, Pid) {
 const WAITS: &str = "echo $$; read never <&3";
 
 #[tokio::test]
-async fn those_of_the_run_are_asked_to_end_and_others_are_left_alone() {
-    let _turn = alone().await;
-    let (mut ours, _) =
-        orphan(run_of(0xd1), "setsid", "trap \"echo asked; exit\" TERM; echo $$; read never <&3");
-    let (mut other, other_pid) = orphan(run_of(0xd2), "setsid", WAITS);
-    let ended = kill_leftovers(run_of(0xd1)).await;
+async fn processes_of_the_run_are_terminated_and_others_are_not() {
+    let _turn = exclusive().await;
+    let (mut ours, _) = orphan(
+        unique_run_id(0xd1),
+        "setsid",
+        "trap \"echo terminated; exit\" TERM; echo $$; read never <&3",
+    );
+    let (mut other, other_pid) = orphan(unique_run_id(0xd2), "setsid", WAITS);
+    let ended = kill_leftovers(unique_run_id(0xd1)).await;
     assert_eq!(ended, TreeExit { count: 1, names: vec!["sh".into()], problem: None });
-    assert_eq!(ours.line(), "asked");
+    assert_eq!(ours.line(), "terminated");
     assert!(exists(other_pid));
     other.input.take();
     assert_eq!(other.line(), "");
-    assert_eq!(kill_leftovers(run_of(0xd2)).await, TreeExit::default());
+    assert_eq!(kill_leftovers(unique_run_id(0xd2)).await, TreeExit::default());
 }
 
 #[tokio::test]
-async fn who_does_not_listen_is_killed_with_all_that_it_has_started() {
-    let _turn = alone().await;
+async fn a_process_that_ignores_sigterm_is_killed_with_its_descendants() {
+    let _turn = exclusive().await;
     let script =
         "trap \"\" TERM; echo $$; env -i sh -c \"trap \\\"\\\" TERM; echo ready; read never <&3\"";
-    let (mut shell, _) = orphan(run_of(0xd3), "setsid", script);
+    let (mut shell, _) = orphan(unique_run_id(0xd3), "setsid", script);
     assert_eq!(shell.line(), "ready");
-    let ended = kill_leftovers(run_of(0xd3)).await;
+    let ended = kill_leftovers(unique_run_id(0xd3)).await;
     assert_eq!((ended.count, ended.problem), (2, None));
-    // Nobody is left who could print.
+    // No process is left that could print.
     assert_eq!(shell.line(), "");
 }
 
 #[tokio::test]
-async fn what_this_process_has_started_is_spared() {
-    let _turn = alone().await;
-    let run_id = run_of(0xd4);
+async fn descendants_of_this_process_are_not_ended() {
+    let _turn = exclusive().await;
+    let run_id = unique_run_id(0xd4);
     let mut own = Shell::start_with(
         "echo ready; read line; echo alive",
         &[(RUN_ID_VARIABLE, &run_id.to_string())],
@@ -61,9 +64,9 @@ async fn what_this_process_has_started_is_spared() {
 }
 
 #[tokio::test]
-async fn who_hides_its_environment_is_found_by_its_cgroup() {
-    let _turn = alone().await;
-    let run_id = run_of(0xd5);
+async fn a_process_with_a_cleared_environment_is_found_by_its_cgroup() {
+    let _turn = exclusive().await;
+    let run_id = unique_run_id(0xd5);
     let cgroup = match Cgroup::create(run_id) {
         Ok(cgroup) => cgroup,
         Err(reason) => return assert!(!reason.is_empty(), "there is no cgroup without a reason"),
@@ -75,7 +78,7 @@ async fn who_hides_its_environment_is_found_by_its_cgroup() {
     drop(cgroup);
     assert_eq!(kill_leftovers(run_id).await.count, 1);
     assert_eq!(shell.line(), "");
-    assert!(Cgroup::of_dead_run(run_id).is_none());
+    assert!(Cgroup::find_existing(run_id).is_none());
 }
 
 #[test]

@@ -2,17 +2,18 @@ use std::io::Write;
 
 use super::*;
 use crate::Sessions;
-use crate::testing::{Shell, alone, run_of};
+use crate::testing::{Shell, exclusive, unique_run_id};
 
 /// Waits for a line, then holds 200 MB of memory until its input ends.
-const HUNGRY: &str = "echo ready; read go; if head -c 200000000 /dev/zero | tail; then echo; echo fed; \
-                      read end; else echo; echo hungry; fi 2>/dev/null";
+const ALLOCATE: &str = "echo ready; read go; if head -c 200000000 /dev/zero | tail; then echo; \
+                        echo allocated; read end; else echo; echo refused; fi 2>/dev/null";
 
-fn feed(shell: &mut Shell) {
+fn start_allocation(shell: &mut Shell) {
     shell.input.as_mut().unwrap().write_all(b"go\n").unwrap();
 }
 
-/// The last line; before it come 200 MB without a line break, if they were not refused.
+/// The last line, `allocated` or `refused`; before it come 200 MB without a line break, if they were not
+/// refused.
 fn verdict(shell: &mut Shell) -> String {
     shell.line();
     shell.line()
@@ -20,14 +21,14 @@ fn verdict(shell: &mut Shell) -> String {
 
 #[tokio::test]
 async fn a_limit_of_the_address_space() {
-    let _turn = alone().await;
-    for (bytes, expected) in [(100_000_000, "hungry"), (2_000_000_000, "fed")] {
-        let mut shell = Shell::start(HUNGRY);
+    let _turn = exclusive().await;
+    for (bytes, expected) in [(100_000_000, "refused"), (2_000_000_000, "allocated")] {
+        let mut shell = Shell::start(ALLOCATE);
         assert_eq!(shell.line(), "ready");
         let limit = MemoryLimit::set(shell.pid(), bytes, Err("no cgroup today")).unwrap();
         let because = "no cgroup today".to_owned();
         assert_eq!(limit, MemoryLimit::AddressSpace { bytes, because });
-        feed(&mut shell);
+        start_allocation(&mut shell);
         assert_eq!(verdict(&mut shell), expected);
         shell.input.take();
         shell.wait();
@@ -36,12 +37,12 @@ async fn a_limit_of_the_address_space() {
 
 #[tokio::test]
 async fn a_limit_of_a_cgroup() {
-    let _turn = alone().await;
-    let cgroup = match Cgroup::create(run_of(0xa1)) {
+    let _turn = exclusive().await;
+    let cgroup = match Cgroup::create(unique_run_id(0xa1)) {
         Ok(cgroup) => cgroup,
         Err(reason) => return assert!(!reason.is_empty(), "there is no cgroup without a reason"),
     };
-    let mut shell = Shell::start(HUNGRY);
+    let mut shell = Shell::start(ALLOCATE);
     assert_eq!(shell.line(), "ready");
     cgroup.add(shell.pid()).unwrap();
     let before = cgroup.oom_count();
@@ -51,8 +52,8 @@ async fn a_limit_of_a_cgroup() {
             return assert_eq!(because, "the cgroup has no memory controller");
         }
     }
-    feed(&mut shell);
-    assert_eq!(verdict(&mut shell), "hungry");
+    start_allocation(&mut shell);
+    assert_eq!(verdict(&mut shell), "refused");
     let count = cgroup.oom_count().unwrap().since(before.unwrap());
     assert!(count.kills >= 1 && count.at_limit >= 1, "{count:?}");
     shell.wait();
@@ -61,7 +62,7 @@ async fn a_limit_of_a_cgroup() {
 
 #[tokio::test]
 async fn memory_of_all_processes_together() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let tree = Tree::begin(Sessions::default()).unwrap();
     assert_eq!(memory_in_use(None, &tree), Some(0));
     let mut shell = Shell::start("echo ready; read never");

@@ -55,7 +55,7 @@ fn hostile_names() {
 }
 
 #[test]
-fn what_is_no_stat() {
+fn invalid_stats() {
     for text in [
         "",
         "7 (a",
@@ -76,33 +76,33 @@ fn what_is_no_stat() {
 
 #[test]
 fn descent() {
-    fn check(table: &[(i32, i32)], spared: &[i32], expected: &[i32]) {
+    fn check(table: &[(i32, i32)], excluded: &[i32], expected: &[i32]) {
         let processes: Vec<_> = table.iter().map(|(pid, parent)| process(*pid, *parent)).collect();
-        let spared = processes
+        let excluded = processes
             .iter()
-            .filter(|process| spared.contains(&process.pid().as_raw_pid()))
+            .filter(|process| excluded.contains(&process.pid().as_raw_pid()))
             .map(|process| process.identity)
             .collect();
-        let found = Table { processes }.descendants(pid(10), &spared);
+        let found = Table { processes }.descendants(pid(10), &excluded);
         let found: Vec<i32> = found.iter().map(|process| process.pid().as_raw_pid()).collect();
         assert_eq!(found, expected, "{table:?}");
     }
     check(&[(1, 0), (10, 1), (11, 1)], &[], &[]);
     check(&[(10, 1), (11, 10), (12, 11), (13, 1)], &[], &[11, 12]);
-    // Pids have started again from small ones.
+    // Pids have wrapped around.
     check(&[(3, 12), (10, 1), (12, 10)], &[], &[3, 12]);
     check(&[(10, 1), (11, 10), (12, 11), (13, 10)], &[11], &[13]);
-    // A table that contradicts itself.
+    // An inconsistent table.
     check(&[(10, 11), (11, 10), (12, 13), (13, 12)], &[], &[11]);
     check(&[(10, 10), (11, 10)], &[], &[11]);
 }
 
 #[test]
-fn those_whose_parent_is_missing() {
+fn processes_whose_parent_is_missing() {
     fn check(table: &[(i32, i32)], expected: &[i32]) {
         let processes = table.iter().map(|(pid, parent)| process(*pid, *parent)).collect();
-        let lost = Table { processes }.without_parent();
-        assert_eq!(lost, expected.iter().map(|number| pid(*number)).collect(), "{table:?}");
+        let orphaned = Table { processes }.without_parent();
+        assert_eq!(orphaned, expected.iter().map(|number| pid(*number)).collect(), "{table:?}");
     }
     check(&[(1, 0), (2, 0), (10, 1)], &[]);
     check(&[(1, 0), (10, 9), (11, 10), (12, 9)], &[10, 12]);
@@ -112,16 +112,16 @@ fn those_whose_parent_is_missing() {
 fn this_process_has_ancestors_and_is_alive() {
     let own = rustix::process::getpid();
     let table = Table::read().unwrap();
-    let line = table.with_ancestors(own);
+    let ancestors = table.with_ancestors(own);
     let parent = std::os::unix::process::parent_id().cast_signed();
-    assert!(line.contains(&own.as_raw_pid()) && line.contains(&parent));
+    assert!(ancestors.contains(&own.as_raw_pid()) && ancestors.contains(&parent));
     let read = Process::read(own).unwrap().unwrap();
     assert_eq!((read.parent, read.activity), (parent, Activity::Alive));
 }
 
 proptest! {
     #[test]
-    fn no_bytes_panic(bytes: Vec<u8>) {
+    fn any_bytes_are_parsed_without_panic(bytes: Vec<u8>) {
         let _ = Process::parse(&bytes);
     }
 
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn any_table_comes_to_an_end(pairs in proptest::collection::vec((1i32..30, 0i32..30), 0..60)) {
+    fn the_search_ends_for_any_table(pairs in proptest::collection::vec((1i32..30, 0i32..30), 0..60)) {
         let processes: Vec<_> = pairs.iter().map(|(pid, parent)| process(*pid, *parent)).collect();
         let table = Table { processes };
         let found = table.descendants(pid(10), &HashSet::new());

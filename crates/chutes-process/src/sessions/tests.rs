@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, WaitIdOptions};
 
 use super::*;
 use crate::Tree;
-use crate::testing::{Shell, alone, exists, wait_for};
+use crate::testing::{Shell, exclusive, exists, wait_for};
 
 /// Long enough never to be reached on a machine that works.
 const LONG: Duration = Duration::from_mins(1);
@@ -19,7 +19,7 @@ fn session(sessions: &Sessions, script: &str) -> Shell {
     sessions.spawn(start).unwrap()
 }
 
-/// A tree with a worker that waits, and a session.
+/// A tree with a waiting worker, and a session.
 fn tree_and_session(script: &str) -> (Tree, Shell, Sessions, Shell) {
     let sessions = Sessions::default();
     let mut tree = Tree::begin(sessions.clone()).unwrap();
@@ -35,7 +35,7 @@ fn forget(sessions: &Sessions, pid: Pid) {
 
 #[tokio::test]
 async fn a_session_is_no_process_of_the_job() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let script = "sh -c 'echo $$; read never <&3' & echo ready; read never";
     let (tree, mut worker, sessions, mut shell) = tree_and_session(script);
     let lines = [shell.line(), shell.line()];
@@ -46,7 +46,7 @@ async fn a_session_is_no_process_of_the_job() {
     assert_eq!(ended, TreeExit::default());
     assert_eq!(worker.wait().signal(), Some(Signal::TERM.as_raw()));
     assert!(tree.wait_until_empty(LONG).await.unwrap());
-    // The session did not notice any of it.
+    // The session was not affected.
     assert!(!Process::read(shell.pid()).unwrap().unwrap().has_ended());
     let ended = sessions.end_all(LONG).await;
     assert_eq!((ended.count, ended.problem), (2, None));
@@ -54,8 +54,8 @@ async fn a_session_is_no_process_of_the_job() {
 }
 
 #[tokio::test]
-async fn its_exit_status_is_left_to_whoever_waits_for_it() {
-    let _turn = alone().await;
+async fn its_exit_status_is_left_to_its_starter() {
+    let _turn = exclusive().await;
     let (tree, mut worker, sessions, mut shell) = tree_and_session("exit 9");
     let pid = shell.pid();
     wait_for(pid, WaitIdOptions::EXITED);
@@ -70,8 +70,8 @@ async fn its_exit_status_is_left_to_whoever_waits_for_it() {
 }
 
 #[tokio::test]
-async fn who_is_forgotten_counts_like_any_other() {
-    let _turn = alone().await;
+async fn a_forgotten_process_counts_like_any_other() {
+    let _turn = exclusive().await;
     let (tree, mut worker, sessions, mut shell) = tree_and_session("echo ready; read never");
     assert_eq!(shell.line(), "ready");
     forget(&sessions, shell.pid());
@@ -86,7 +86,7 @@ async fn who_is_forgotten_counts_like_any_other() {
 
 #[tokio::test]
 async fn what_a_session_leaves_behind_is_ended_with_the_job() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let script = "setsid sh -c 'echo $$; read never <&3' &";
     let (tree, mut worker, sessions, mut shell) = tree_and_session(script);
     let daemon = shell.pid_line();
@@ -101,13 +101,14 @@ async fn what_a_session_leaves_behind_is_ended_with_the_job() {
 }
 
 #[tokio::test]
-async fn who_outlives_its_parent_is_still_ended() {
-    let _turn = alone().await;
+async fn a_process_that_outlives_its_parent_is_still_ended() {
+    let _turn = exclusive().await;
     let script = "trap 'exit 0' TERM; sh -c 'trap \"\" TERM; echo $$; read never <&3' & \
                   while true; do read never; done";
     let (tree, mut worker, sessions, mut shell) = tree_and_session(script);
     let stubborn = shell.pid_line();
-    // The shell ends when it is asked; what it has started does not, and comes to us.
+    // The shell ends on SIGTERM; the process that it has started does not, and becomes a child of this
+    // process.
     let ended = sessions.end_all(Duration::from_secs(1)).await;
     assert_eq!((ended.count, ended.problem), (2, None));
     assert!(!exists(stubborn), "its exit status was not taken");
@@ -118,8 +119,8 @@ async fn who_outlives_its_parent_is_still_ended() {
 }
 
 #[tokio::test]
-async fn without_grace_nobody_is_asked() {
-    let _turn = alone().await;
+async fn without_grace_there_is_no_sigterm() {
+    let _turn = exclusive().await;
     let sessions = Sessions::default();
     let mut shell = session(&sessions, "trap 'exit 7' TERM; echo ready; read never");
     assert_eq!(shell.line(), "ready");
@@ -128,7 +129,7 @@ async fn without_grace_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_is_not_known() {
+async fn a_process_that_cannot_be_started_is_not_recorded() {
     let sessions = Sessions::default();
     let refused = || Err::<((), Option<u32>), _>(io::Error::other("no"));
     assert_eq!(sessions.spawn(refused).unwrap_err().to_string(), "no");
@@ -137,10 +138,10 @@ async fn what_cannot_be_started_is_not_known() {
     assert_eq!(sessions.identities().len(), 0);
 }
 
-/// However many sessions start and end while orphans are reaped, nobody loses an exit status.
+/// However many sessions start and end while orphans are reaped, no exit status is lost.
 #[tokio::test]
 async fn reaping_and_starting_at_the_same_time() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let sessions = Sessions::default();
     let tree = Tree::begin(sessions.clone()).unwrap();
     let starting = std::thread::spawn(move || {

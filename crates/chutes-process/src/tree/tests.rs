@@ -4,12 +4,12 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::*;
-use crate::testing::{Shell, alone, exists, run_of, wait_for};
+use crate::testing::{Shell, exclusive, exists, unique_run_id, wait_for};
 
 /// Long enough never to be reached on a machine that works.
 const LONG: Duration = Duration::from_mins(1);
 
-/// Starts a process that leaves its parent, session and group, prints its pid, and waits.
+/// A script that starts a process which leaves its parent, session and group, prints its pid, and waits.
 const DAEMON: &str = "setsid sh -c 'echo $$; read never <&3' &";
 
 fn tree_of(script: &str) -> (Tree, Shell) {
@@ -24,8 +24,8 @@ fn assert_empty(tree: &Tree) {
 }
 
 #[tokio::test]
-async fn a_daemon_does_not_get_away() {
-    let _turn = alone().await;
+async fn a_daemon_stays_in_the_tree() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of(DAEMON);
     let daemon = shell.pid_line();
     assert!(shell.wait().success());
@@ -40,7 +40,7 @@ async fn a_daemon_does_not_get_away() {
 
 #[tokio::test]
 async fn an_orphan_is_a_child() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of(DAEMON);
     let daemon = shell.pid_line();
     assert!(!has_no_child());
@@ -52,8 +52,8 @@ async fn an_orphan_is_a_child() {
 }
 
 #[tokio::test]
-async fn nothing_left_is_nothing_said() {
-    let _turn = alone().await;
+async fn an_empty_tree_has_no_message() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of("exit 3");
     assert_eq!(shell.wait().code(), Some(3));
     for grace in [LONG, Duration::ZERO] {
@@ -63,8 +63,8 @@ async fn nothing_left_is_nothing_said() {
 }
 
 #[tokio::test]
-async fn the_worker_is_asked_and_keeps_its_exit_status() {
-    let _turn = alone().await;
+async fn the_worker_gets_sigterm_and_keeps_its_exit_status() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of("trap 'exit 7' TERM; echo ready; read never");
     assert_eq!(shell.line(), "ready");
     assert_eq!(tree.end(LONG, None).await, TreeExit::default());
@@ -72,8 +72,8 @@ async fn the_worker_is_asked_and_keeps_its_exit_status() {
 }
 
 #[tokio::test]
-async fn who_does_not_listen_is_killed() {
-    let _turn = alone().await;
+async fn a_process_that_ignores_sigterm_is_killed() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of("trap '' TERM; echo ready; read never");
     assert_eq!(shell.line(), "ready");
     let begin = Instant::now();
@@ -83,8 +83,8 @@ async fn who_does_not_listen_is_killed() {
 }
 
 #[tokio::test]
-async fn without_grace_nobody_is_asked() {
-    let _turn = alone().await;
+async fn without_grace_there_is_no_sigterm() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of("trap 'exit 7' TERM; echo ready; read never");
     assert_eq!(shell.line(), "ready");
     tree.end(Duration::ZERO, None).await;
@@ -92,8 +92,8 @@ async fn without_grace_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn who_is_stopped_hears_that_it_is_to_end() {
-    let _turn = alone().await;
+async fn a_stopped_process_gets_sigterm() {
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of("trap 'exit 7' TERM; kill -STOP $$; read never");
     wait_for(shell.pid(), WaitIdOptions::STOPPED);
     assert_eq!(tree.end(LONG, None).await, TreeExit::default());
@@ -101,8 +101,8 @@ async fn who_is_stopped_hears_that_it_is_to_end() {
 }
 
 #[tokio::test]
-async fn who_was_there_before_is_spared() {
-    let _turn = alone().await;
+async fn earlier_descendants_are_not_ended() {
+    let _turn = exclusive().await;
     let mut before = Shell::start("echo ready; read line; echo still here");
     assert_eq!(before.line(), "ready");
     let (tree, mut shell) = tree_of(DAEMON);
@@ -115,8 +115,8 @@ async fn who_was_there_before_is_spared() {
 }
 
 #[tokio::test]
-async fn a_name_hides_nobody() {
-    let _turn = alone().await;
+async fn a_name_hides_no_process() {
+    let _turn = exclusive().await;
     let script = "(printf ') Z 1\\n(' > /proc/self/comm; exec 4<&3; sh -c 'printf \") R 0 (\" > /proc/$$/comm; \
          echo $$; read never <&3') & wait";
     let (tree, mut shell) = tree_of(script);
@@ -130,7 +130,7 @@ async fn a_name_hides_nobody() {
 
 #[tokio::test]
 async fn orphans_are_reaped_and_the_worker_is_not() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of(DAEMON);
     let daemon = shell.pid_line();
     wait_for(shell.pid(), WaitIdOptions::EXITED);
@@ -144,7 +144,7 @@ async fn orphans_are_reaped_and_the_worker_is_not() {
 
 #[tokio::test]
 async fn helpers_that_end_by_themselves_are_not_left_behind() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let (tree, mut shell) = tree_of(DAEMON);
     shell.pid_line();
     shell.wait();
@@ -154,9 +154,9 @@ async fn helpers_that_end_by_themselves_are_not_left_behind() {
     assert_eq!(tree.end(LONG, None).await, TreeExit::default());
 }
 
-/// Several processes that all the time start a successor and end themselves, so that whoever is found is
-/// already gone. They come to an end by themselves, but only after many seconds. (The shell starts anew now
-/// and then because functions may not call themselves for ever.)
+/// Several processes that keep starting a successor and exiting, so that a process that is found is already
+/// gone. The chains end by themselves, but only after many seconds. (The shell is replaced now and then
+/// because the depth of function calls is limited.)
 fn chains(count: u32, start: &str) -> String {
     let hop = "trap \"\" TERM; n=$1; \
                hop() { n=$((n - 1)); [ $n -gt 0 ] || exit; \
@@ -186,21 +186,21 @@ async fn check_bomb(script: &str, cgroup: Option<&Cgroup>) {
 }
 
 #[tokio::test]
-async fn processes_that_fork_away() {
-    let _turn = alone().await;
+async fn processes_that_fork_without_end() {
+    let _turn = exclusive().await;
     check_bomb(&chains(8, "hop"), None).await;
 }
 
 #[tokio::test]
-async fn processes_that_fork_away_into_groups_of_their_own() {
-    let _turn = alone().await;
+async fn processes_that_fork_into_groups_of_their_own() {
+    let _turn = exclusive().await;
     check_bomb(&chains(4, HOP_WITH_SETSID), None).await;
 }
 
 #[tokio::test]
-async fn processes_that_fork_away_in_a_cgroup() {
-    let _turn = alone().await;
-    let cgroup = match Cgroup::create(run_of(0xe1)) {
+async fn processes_that_fork_in_a_cgroup() {
+    let _turn = exclusive().await;
+    let cgroup = match Cgroup::create(unique_run_id(0xe1)) {
         Ok(cgroup) => cgroup,
         Err(reason) => return assert!(!reason.is_empty(), "there is no cgroup without a reason"),
     };
@@ -210,7 +210,7 @@ async fn processes_that_fork_away_in_a_cgroup() {
 
 #[tokio::test]
 async fn processes_that_multiply() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let script = "trap '' TERM; echo ready; bomb() { [ $1 -gt 0 ] || exec sleep 1000; \
                   bomb $(($1 - 1)) & bomb $(($1 - 1)) & wait; }; bomb 8";
     check_bomb(script, None).await;
@@ -218,7 +218,7 @@ async fn processes_that_multiply() {
 
 #[tokio::test]
 async fn a_tree_without_worker_counts_all() {
-    let _turn = alone().await;
+    let _turn = exclusive().await;
     let tree = Tree::begin(Sessions::default()).unwrap();
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");

@@ -1,29 +1,29 @@
-//! Where this process is in the cgroup hierarchies, as directories.
+//! The directories of the cgroups that this process is in.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The directories of the cgroups of this process that are of use.
+/// The directories of the cgroups of this process in the hierarchies that are used here.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Places {
+pub(super) struct CgroupPaths {
     /// In version 2.
     pub(super) unified: Option<PathBuf>,
     /// In the `memory` hierarchy of version 1.
     pub(super) memory: Option<PathBuf>,
 }
 
-impl Places {
+impl CgroupPaths {
     pub(super) fn of_this_process() -> io::Result<Self> {
         let cgroups = std::fs::read_to_string("/proc/self/cgroup")?;
         let mounts = std::fs::read("/proc/self/mountinfo")?;
-        Ok(Self::of(&cgroups, &mounts))
+        Ok(Self::parse(&cgroups, &mounts))
     }
 
-    /// From the texts of `/proc/PID/cgroup` and `/proc/PID/mountinfo`.
-    fn of(cgroups: &str, mounts: &[u8]) -> Self {
-        let mut places = Self::default();
+    /// Reads the texts of `/proc/PID/cgroup` and `/proc/PID/mountinfo`.
+    fn parse(cgroups: &str, mounts: &[u8]) -> Self {
+        let mut paths = Self::default();
         let mounts: Vec<Mount> =
             mounts.split(|byte| *byte == b'\n').filter_map(Mount::parse).collect();
         for line in cgroups.lines() {
@@ -33,18 +33,19 @@ impl Places {
             else {
                 continue;
             };
-            let find = |kind: &Kind| mounts.iter().rev().find_map(|mount| mount.place(kind, path));
+            let find =
+                |kind: &Kind| mounts.iter().rev().find_map(|mount| mount.directory(kind, path));
             if number == "0" && controllers.is_empty() {
-                places.unified = find(&Kind::Unified);
+                paths.unified = find(&Kind::Unified);
             } else if controllers.split(',').any(|controller| controller == "memory") {
-                places.memory = find(&Kind::Memory);
+                paths.memory = find(&Kind::Memory);
             }
         }
-        places
+        paths
     }
 
-    /// Lets cgroups below ours have the memory controller of version 2. The kernel refuses it in most
-    /// cases because this process is in the cgroup itself; then it has to be so already.
+    /// Enables the memory controller of version 2 for cgroups below ours. The kernel refuses this in most
+    /// cases because this process is in the cgroup itself; the controller then has to be enabled already.
     pub(super) fn share_controllers(&self) {
         if let Some(unified) = &self.unified {
             let _ = super::write(&unified.join("cgroup.subtree_control"), "+memory");
@@ -62,7 +63,7 @@ enum Kind {
 #[derive(Debug)]
 struct Mount {
     kind: Kind,
-    /// Which cgroup is seen at the mount point.
+    /// The path of the cgroup that is visible at the mount point.
     root: PathBuf,
     point: PathBuf,
 }
@@ -83,8 +84,8 @@ impl Mount {
         Some(Self { kind, root: unescaped(fields.get(3)?), point: unescaped(fields.get(4)?) })
     }
 
-    /// The directory of a cgroup, if it can be seen through this mount.
-    fn place(&self, kind: &Kind, cgroup: &str) -> Option<PathBuf> {
+    /// The directory of a cgroup, if it is visible through this mount.
+    fn directory(&self, kind: &Kind, cgroup: &str) -> Option<PathBuf> {
         if self.kind != *kind {
             return None;
         }
@@ -121,12 +122,12 @@ mod tests {
 
     fn check(cgroups: &str, mounts: &str, unified: Option<&str>, memory: Option<&str>) {
         let expected =
-            Places { unified: unified.map(PathBuf::from), memory: memory.map(PathBuf::from) };
-        assert_eq!(Places::of(cgroups, mounts.as_bytes()), expected, "{cgroups}");
+            CgroupPaths { unified: unified.map(PathBuf::from), memory: memory.map(PathBuf::from) };
+        assert_eq!(CgroupPaths::parse(cgroups, mounts.as_bytes()), expected, "{cgroups}");
     }
 
     #[test]
-    fn places() {
+    fn paths() {
         const UNIFIED: &str =
             "30 20 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         check(
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_version_1() {
+    fn paths_in_version_1() {
         const MOUNTS: &str = "\
             32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
             35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
@@ -172,9 +173,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(cgroups in "[0-9a-z:/,.\n]{0,60}", mounts: Vec<u8>, tail in "[ -~\n]{0,80}") {
+        fn any_text_is_parsed(cgroups in "[0-9a-z:/,.\n]{0,60}", mounts: Vec<u8>, tail in "[ -~\n]{0,80}") {
             let mounts = [mounts, tail.into_bytes()].concat();
-            let _ = Places::of(&cgroups, &mounts);
+            let _ = CgroupPaths::parse(&cgroups, &mounts);
         }
 
         #[test]
@@ -184,8 +185,8 @@ mod tests {
                 .map(|b| if b.is_ascii_lowercase() { char::from(b).to_string() } else { format!("\\{b:03o}") })
                 .collect();
             let mounts = format!("1 2 0:3 / /{escaped} rw - cgroup2 none rw\n");
-            let places = Places::of("0::/run\n", mounts.as_bytes());
-            prop_assert_eq!(places.unified, Some(Path::new("/").join(name).join("run")));
+            let paths = CgroupPaths::parse("0::/run\n", mounts.as_bytes());
+            prop_assert_eq!(paths.unified, Some(Path::new("/").join(name).join("run")));
         }
     }
 }

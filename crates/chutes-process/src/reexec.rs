@@ -1,14 +1,14 @@
-//! This very program once more: as the worker, or as the SFTP server of a session.
+//! Starting the binary of this process again: as the worker, or as the SFTP server of a session.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The variables of the supervisor that nothing may see that runs for users: they may hold credentials of
-/// sinks.
+/// The variables of the supervisor that are removed from the environment of user code: they may hold
+/// credentials of sinks.
 pub const PRIVATE_VARIABLES: [&str; 2] = ["CHUTES_OUTPUT", "CHUTES_STATUS_URL"];
 
-/// The same binary again, whatever has become of its file.
+/// A command that starts the same binary, even when its file was replaced or removed.
 pub fn this_program() -> io::Result<Command> {
     let binary =
         if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
