@@ -1,4 +1,4 @@
-//! Where a container engine may be reached.
+//! The addresses at which a container engine may be reached.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The places to try, best first: the one that was asked for and no other, else the usual sockets of Docker
+/// The addresses to try, best first: only the chosen one if there is one, else the usual sockets of Docker
 /// and of Podman.
 pub(super) fn candidates(
     host: Option<&str>,
@@ -44,14 +44,15 @@ pub(super) fn candidates(
         return vec![host];
     }
     let (runtime, home) = (variable("XDG_RUNTIME_DIR"), variable("HOME"));
-    let below = |folder: &Option<String>, path| folder.as_ref().map(|it| format!("{it}/{path}"));
+    let in_folder =
+        |folder: &Option<String>, path| folder.as_ref().map(|it| format!("{it}/{path}"));
     [
         Some("/var/run/docker.sock".to_owned()),
-        below(&runtime, "podman/podman.sock"),
+        in_folder(&runtime, "podman/podman.sock"),
         Some("/run/podman/podman.sock".to_owned()),
-        below(&runtime, "docker.sock"),
-        below(&home, ".docker/run/docker.sock"),
-        below(&home, ".docker/desktop/docker.sock"),
+        in_folder(&runtime, "docker.sock"),
+        in_folder(&home, ".docker/run/docker.sock"),
+        in_folder(&home, ".docker/desktop/docker.sock"),
     ]
     .into_iter()
     .flatten()
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_one_engine_never_gets_another() {
+    fn a_chosen_engine_is_the_only_candidate() {
         let docker_host = |name: &str| (name == "DOCKER_HOST").then(|| "tcp://b:2".to_owned());
         assert_eq!(candidates(Some("unix:///a"), docker_host), ["unix:///a"]);
         assert_eq!(candidates(None, docker_host), ["tcp://b:2"]);
@@ -83,13 +84,13 @@ mod tests {
 
     #[test]
     fn usual_sockets() {
-        let of_user = |name: &str| match name {
+        let user_variables = |name: &str| match name {
             "XDG_RUNTIME_DIR" => Some("/run/user/7".to_owned()),
             "HOME" => Some("/home/ada".to_owned()),
             _ => None,
         };
         assert_eq!(
-            candidates(None, of_user),
+            candidates(None, user_variables),
             [
                 "unix:///var/run/docker.sock",
                 "unix:///run/user/7/podman/podman.sock",
@@ -99,9 +100,9 @@ mod tests {
                 "unix:///home/ada/.docker/desktop/docker.sock",
             ]
         );
-        let nothing = |_: &str| None;
+        let no_variables = |_: &str| None;
         assert_eq!(
-            candidates(None, nothing),
+            candidates(None, no_variables),
             ["unix:///var/run/docker.sock", "unix:///run/podman/podman.sock"]
         );
     }

@@ -1,25 +1,29 @@
-//! Answers of engines that the library does not understand.
+//! Reading answers of engines that the library rejects.
 //!
-//! Podman has states of its own for a container, one of which (`stopped`) is to be seen for a moment at every
-//! end. The library knows Docker's, and refuses the whole answer because of it.
+//! Podman has states of its own for a container, one of which (`stopped`) appears for a moment whenever a
+//! container ends. The library knows only the states of Docker, and rejects the whole answer because of one
+//! it does not know.
 
 use bollard::errors::Error;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The answer, without states that only the engine knows: nothing here depends on their names.
-pub(super) fn understood<T: DeserializeOwned>(answer: Result<T, Error>) -> Result<T, Error> {
+/// Parses a rejected answer again with the names of states removed. No caller depends on these names.
+pub(super) fn accept_unknown_states<T: DeserializeOwned>(
+    answer: Result<T, Error>,
+) -> Result<T, Error> {
     let Err(Error::JsonDataError { contents, .. }) = &answer else { return answer };
     let Ok(mut value) = serde_json::from_str::<Value>(contents) else { return answer };
     match &mut value {
-        Value::Array(containers) => containers.iter_mut().for_each(forget_state),
-        container => forget_state(container),
+        Value::Array(containers) => containers.iter_mut().for_each(clear_state),
+        container => clear_state(container),
     }
     serde_json::from_value(value).map_or(answer, Ok)
 }
 
-/// A list has the state as a word, and the description of one container has it among other things.
-fn forget_state(container: &mut Value) {
+/// Removes the state of one container: a string in a list, a field of an object in the description of one
+/// container.
+fn clear_state(container: &mut Value) {
     let state = match container.get_mut("State") {
         Some(Value::Object(about)) => about.get_mut("Status"),
         state => state,
@@ -35,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    /// What the library makes of this text.
+    /// The result of the library for this text.
     fn answer<T: DeserializeOwned>(contents: &str) -> Result<T, Error> {
         serde_json::from_str(contents).map_err(|error| Error::JsonDataError {
             message: error.to_string(),
@@ -45,12 +49,14 @@ mod tests {
     }
 
     #[test]
-    fn state_of_one_that_just_ended() {
+    fn state_of_a_container_that_has_just_ended() {
         let contents =
             r#"{"Id": "a", "State": {"Status": "stopped", "Running": false, "ExitCode": 3}}"#;
         assert!(answer::<ContainerInspectResponse>(contents).is_err());
-        let state =
-            understood(answer::<ContainerInspectResponse>(contents)).unwrap().state.unwrap();
+        let state = accept_unknown_states(answer::<ContainerInspectResponse>(contents))
+            .unwrap()
+            .state
+            .unwrap();
         assert_eq!((state.running, state.exit_code), (Some(false), Some(3)));
     }
 
@@ -58,15 +64,16 @@ mod tests {
     fn state_in_a_list() {
         let contents = r#"[{"Id": "a", "State": "running"}, {"Id": "b", "State": "stopped"}]"#;
         assert!(answer::<Vec<ContainerSummary>>(contents).is_err());
-        let listed = understood(answer::<Vec<ContainerSummary>>(contents)).unwrap();
+        let listed = accept_unknown_states(answer::<Vec<ContainerSummary>>(contents)).unwrap();
         let ids: Vec<_> = listed.into_iter().filter_map(|container| container.id).collect();
         assert_eq!(ids, ["a", "b"]);
     }
 
     #[test]
-    fn other_mistakes_stay() {
-        let check =
-            |contents| assert!(understood(answer::<Vec<ContainerSummary>>(contents)).is_err());
+    fn other_errors_stay() {
+        let check = |contents| {
+            assert!(accept_unknown_states(answer::<Vec<ContainerSummary>>(contents)).is_err());
+        };
         for contents in
             ["", "[", "{}", "null", "3", r#"[{"Id": 3}]"#, r#"[{"State": ["stopped"]}]"#]
         {

@@ -1,12 +1,12 @@
-//! What goes wrong with a container engine, and whose fault it is.
+//! Errors of a container engine, and the kind of failure that each one is.
 
 use bollard::errors::Error;
 use chutes_core::FailureKind;
 
-/// The longest text of an engine that is passed on, in characters.
-const LONGEST_WORDS: usize = 1_000;
+/// The longest message of an engine that is passed on, in characters.
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
-/// What went wrong with an engine.
+/// An error of a container engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No engine answers.
@@ -14,15 +14,15 @@ pub enum EngineError {
         "no container engine can be reached: start Docker or Podman, or set DOCKER_HOST (tried {tried})"
     )]
     Unreachable {
-        /// Where, and what happened there.
+        /// The addresses that were tried, with the error at each.
         tried: String,
     },
-    /// The image cannot be had.
+    /// The image is not available.
     #[error("the image `{image}` cannot be had: {reason}")]
     NoImage {
         /// Its name.
         image: String,
-        /// Why, in the words of the engine.
+        /// The reason, as the engine reports it.
         reason: String,
     },
     /// A request failed.
@@ -30,25 +30,25 @@ pub enum EngineError {
     Failed {
         /// The engine.
         address: String,
-        /// What it was asked to do.
+        /// The action that failed.
         action: &'static str,
-        /// What it said. Not a source of this error: it is part of the message.
+        /// The error of the request, which is part of the message.
         #[source]
         source: Box<Error>,
     },
-    /// A container is still there.
+    /// A container is still there although it was removed.
     #[error("the container `{name}` was removed and is still there")]
     Stays {
         /// Its name.
         name: String,
     },
-    /// What was asked for cannot be said to an engine.
+    /// The request cannot be expressed in the API of an engine.
     #[error("{0}")]
     Unsayable(String),
 }
 
 impl EngineError {
-    /// Whose fault it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
@@ -58,7 +58,7 @@ impl EngineError {
     }
 }
 
-/// The status code with which an engine refused a request.
+/// The status code with which an engine refused a request, if it did.
 #[must_use]
 pub fn status_code(error: &Error) -> Option<u16> {
     match error {
@@ -67,7 +67,7 @@ pub fn status_code(error: &Error) -> Option<u16> {
     }
 }
 
-/// What happened, in the words of whoever knows it best: the engine, or else the innermost cause. One line.
+/// The message of the engine, or else of the innermost cause, on one line.
 #[must_use]
 pub fn words(error: &Error) -> String {
     let text = match error {
@@ -89,10 +89,10 @@ pub fn words(error: &Error) -> String {
     one_line(&text)
 }
 
-/// A text on one line, without anything that a terminal would take for a command, and not for ever.
+/// A text on one line, without control characters, and cut off at [`MAX_MESSAGE_CHARS`] characters.
 fn one_line(text: &str) -> String {
     let visible = |character: char| if character.is_control() { ' ' } else { character };
-    let text: String = text.chars().map(visible).take(LONGEST_WORDS).collect();
+    let text: String = text.chars().map(visible).take(MAX_MESSAGE_CHARS).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_the_words_of_the_engine() {
+    fn messages_of_the_engine() {
         let check = |error: &Error, expected: &str| assert_eq!(words(error), expected);
         let refused = |message: &str| Error::DockerResponseServerError {
             status_code: 500,
@@ -112,6 +112,6 @@ mod tests {
         check(&Error::DockerStreamError { error: "denied".to_owned() }, "denied");
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         check(&Error::IOError { err: broken }, "broken pipe");
-        assert_eq!(words(&refused(&"x".repeat(5_000))).len(), LONGEST_WORDS);
+        assert_eq!(words(&refused(&"x".repeat(5_000))).len(), MAX_MESSAGE_CHARS);
     }
 }

@@ -1,4 +1,4 @@
-//! Having the image of a run: it is there, or it is pulled.
+//! Making the image of a run available: it is there, or it is pulled.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::{Engine, EngineError, Pull, status_code, words};
 /// The shortest time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What an engine says of a network, or of a registry, that does not work just now. Such an image may well
-/// be there.
-const TROUBLE: [&str; 14] = [
+/// Parts of messages of an engine about a network or a registry that does not work at the moment. Such an
+/// image may well exist.
+const TRANSIENT: [&str; 14] = [
     "connection refused",
     "connection reset",
     "dial tcp",
@@ -34,7 +34,7 @@ const TROUBLE: [&str; 14] = [
     "no space left",
 ];
 
-/// What an engine says of an image that it cannot have, however often it tries.
+/// Parts of messages of an engine about an image that no further attempt could make available.
 const UNAVAILABLE: [&str; 15] = [
     "manifest unknown",
     "manifest for",
@@ -54,7 +54,8 @@ const UNAVAILABLE: [&str; 15] = [
 ];
 
 impl Engine {
-    /// Makes sure that the image is there, and pulls it where that is wanted. It is safe to drop this.
+    /// Makes sure that the image is there, and pulls it if `pull` allows that. The future may be dropped at
+    /// any time.
     pub async fn have_image(
         &self,
         image: &ImageName,
@@ -77,7 +78,7 @@ impl Engine {
                 self.failed("pull the image", error)
             });
         }
-        // An engine that breaks off says nothing.
+        // An engine that stops in the middle of a pull reports no error.
         if self.has_image(&name).await? {
             Ok(())
         } else {
@@ -97,28 +98,29 @@ impl Engine {
         let options = CreateImageOptionsBuilder::new().from_image(name).build();
         let mut stream = self.docker.create_image(Some(options), None, None);
         let mut layers = Layers::default();
-        let mut report = Report { name, events, last: None };
+        let mut report = ProgressReporter { name, events, last: None };
         while let Some(info) = stream.try_next().await? {
-            layers.hear(info);
-            report.tell(&layers, false);
+            layers.update(info);
+            report.emit(&layers, false);
         }
-        report.tell(&layers, true);
+        report.emit(&layers, true);
         Ok(())
     }
 }
 
-/// Whether the image cannot be had, rather than the engine or the network being at fault.
+/// Whether the image is unavailable, rather than the engine or the network being at fault.
 fn is_unavailable(name: &str, error: &Error) -> bool {
     let text = words(error).to_lowercase();
-    if TROUBLE.iter().any(|trouble| text.contains(trouble)) {
-        // What is built on a machine is called so by Podman; there is no registry of this name.
+    if TRANSIENT.iter().any(|reason| text.contains(reason)) {
+        // Podman gives this prefix to images that were built on the machine; there is no registry of this
+        // name.
         return name.starts_with("localhost/");
     }
     matches!(status_code(error), Some(400 | 401 | 403 | 404))
         || UNAVAILABLE.iter().any(|reason| text.contains(reason))
 }
 
-/// How far each layer of an image has come.
+/// The progress of each layer of an image.
 #[derive(Default)]
 struct Layers {
     layers: HashMap<String, Layer>,
@@ -131,12 +133,13 @@ struct Layer {
 }
 
 impl Layers {
-    fn hear(&mut self, info: CreateImageInfo) {
+    fn update(&mut self, info: CreateImageInfo) {
         let (Some(id), Some(status)) = (info.id, info.status) else { return };
         let detail = info.progress_detail.unwrap_or_default();
         let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
         let (current, total) = (number(detail.current), number(detail.total));
-        // The message on the tag of the image has an id, too, and layers tell of being unpacked.
+        // The message about the tag of the image has an id, too, and layers also report how far they are
+        // unpacked.
         match status.as_str() {
             "Pulling fs layer" | "Waiting" => {
                 self.layers.entry(id).or_default();
@@ -160,21 +163,21 @@ impl Layers {
         self.layers.values().map(|layer| layer.bytes).sum()
     }
 
-    /// `None` as long as it is not known of each layer, and of each layer that there is.
+    /// The size of all layers; `None` until it is known for every layer.
     fn total(&self) -> Option<u64> {
         if self.layers.is_empty() { None } else { self.layers.values().map(|it| it.total).sum() }
     }
 }
 
-struct Report<'a> {
+struct ProgressReporter<'a> {
     name: &'a str,
     events: &'a EventReporter,
     last: Option<Instant>,
 }
 
-impl Report<'_> {
-    /// Tells how far it has come, if it is time, or the last time.
-    fn tell(&mut self, layers: &Layers, is_last: bool) {
+impl ProgressReporter<'_> {
+    /// Reports the progress, if enough time has passed since the last report or this is the final one.
+    fn emit(&mut self, layers: &Layers, is_last: bool) {
         let now = Instant::now();
         if is_last || self.last.is_none_or(|last| now - last >= REPORT_INTERVAL) {
             self.last = Some(now);
@@ -192,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whose_fault() {
+    fn unavailable_images_and_transient_errors() {
         let check = |name: &str, text: &str, expected: bool| {
             let error = Error::DockerStreamError { error: text.to_owned() };
             assert_eq!(is_unavailable(name, &error), expected, "{text}");
@@ -231,7 +234,7 @@ mod tests {
                 current: Some(current),
                 total: Some(total),
             });
-            layers.hear(CreateImageInfo {
+            layers.update(CreateImageInfo {
                 id: Some(id.to_owned()),
                 status: Some(status.to_owned()),
                 progress_detail: detail,

@@ -1,6 +1,6 @@
-//! Containers that nobody looks after any more.
+//! Containers whose supervisor is dead.
 //!
-//! A container outlives the supervisor that has started it. It is known by its labels: the run that it
+//! A container outlives the supervisor that has started it. It is recognised by its labels: the run that it
 //! belongs to, and the process that supervises it.
 
 use std::collections::HashMap;
@@ -9,18 +9,18 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use chutes_core::RunId;
 
-use super::answer::understood;
+use super::answer::accept_unknown_states;
 use super::supervisor::Supervisor;
 use super::{Engine, EngineError};
 
-/// The label with the run.
+/// The label with the run id.
 pub(super) const RUN_ID: &str = "dev.chutes.run-id";
 
-/// The label with the process that supervises it.
+/// The label with the process that supervises the container.
 pub(super) const SUPERVISOR: &str = "dev.chutes.supervisor";
 
 impl Engine {
-    /// Removes the containers whose supervisor is known to be dead, never those of living ones or of
+    /// Removes the containers whose supervisor is known to be dead, never those of a living one or of
     /// another machine. Returns warnings.
     pub async fn remove_leftovers(&self) -> Vec<String> {
         let listed = match self.with_label(SUPERVISOR.to_owned()).await {
@@ -29,7 +29,7 @@ impl Engine {
         };
         let Ok(here) = Supervisor::this() else { return Vec::new() };
         let mut warnings = Vec::new();
-        for id in listed.into_iter().filter_map(|container| dead(container, &here)) {
+        for id in listed.into_iter().filter_map(|container| id_if_dead(container, &here)) {
             if let Err(error) = self.remove(&id).await {
                 warnings.push(format!("a leftover container stays: {error}"));
             }
@@ -37,7 +37,7 @@ impl Engine {
         warnings
     }
 
-    /// Removes the container of a run whose supervisor is dead. `false` when there is none.
+    /// Removes the container of a run whose supervisor is dead. Returns `false` when there is none.
     pub async fn remove_of_run(&self, run_id: RunId) -> Result<bool, EngineError> {
         let mut was_there = false;
         for container in self.with_label(format!("{RUN_ID}={run_id}")).await? {
@@ -52,12 +52,12 @@ impl Engine {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed = self.docker.list_containers(Some(options)).await;
-        understood(listed).map_err(|error| self.failed("list containers", error))
+        accept_unknown_states(listed).map_err(|error| self.failed("list containers", error))
     }
 }
 
-/// The id of a container whose supervisor is known to be dead.
-fn dead(container: ContainerSummary, here: &Supervisor) -> Option<String> {
+/// The id of the container, if its supervisor is known to be dead.
+fn id_if_dead(container: ContainerSummary, here: &Supervisor) -> Option<String> {
     let supervisor = Supervisor::parse(container.labels?.get(SUPERVISOR)?)?;
     if supervisor.is_dead(here) { container.id } else { None }
 }

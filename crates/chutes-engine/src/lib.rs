@@ -1,8 +1,8 @@
 //! The container engine: Docker or Podman, through the Docker API.
 //!
 //! This is an internal component of chutes, without a promise of stability. An [`Engine`] is a connection
-//! that has been tried: it pulls images, and it finds the containers that dead supervisors have left behind.
-//! It does not know what a run does with its container, nor what the container may do.
+//! to an engine that has answered: it pulls images, and it finds the containers that dead supervisors have
+//! left behind. It does not know what a run does with its container, nor what the container may do.
 //!
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
@@ -37,23 +37,24 @@ use self::address::{Address, candidates};
 pub use self::error::{EngineError, status_code, words};
 use self::supervisor::Supervisor;
 
-/// The version of the API that all engines of the last years speak, Podman at its best. Asking an engine which
-/// versions it has takes Podman a second.
+/// A version of the API that all engines of the last years support, and that Podman supports best.
+/// Negotiating a version would take Podman a second.
 const OLD_API: &ClientVersion = &ClientVersion { major_version: 1, minor_version: 41 };
 
-/// How long an engine may take to say who it is.
+/// How long an engine may take to answer the first request.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// How long an engine may take to begin its answer to a request, in seconds.
 const ANSWER_SECONDS: u64 = 120;
 
-/// How long an engine may take to remove a container that it has said it would remove.
+/// How long an engine may take to remove a container after it has accepted the request.
 const REMOVE_TIME: Duration = Duration::from_secs(10);
 
-/// Which engine, and when it pulls.
+/// Which engine to use, and when it pulls an image.
 #[derive(Clone, Debug, Default)]
 pub struct EngineSettings {
-    /// Its address; `None` is `DOCKER_HOST`, else the first of the usual sockets that answers.
+    /// The address of the engine; `None` is `DOCKER_HOST`, else the first of the usual sockets that
+    /// answers.
     pub host: Option<String>,
     /// When images are pulled.
     pub pull: Pull,
@@ -72,7 +73,7 @@ pub enum Pull {
 }
 
 impl Pull {
-    /// The names of all, as [`FromStr`] reads them.
+    /// The names of all values, as [`FromStr`] reads them.
     pub const NAMES: [&str; 3] = ["missing", "always", "never"];
 }
 
@@ -90,12 +91,12 @@ impl FromStr for Pull {
     }
 }
 
-/// A word that does not say when an image is pulled.
+/// The error for a text that is no [`Pull`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an image is pulled when it is `missing`, `always` or `never`")]
 pub struct UnknownPull;
 
-/// A connection to an engine, whose version is known.
+/// A connection to an engine, with a negotiated API version.
 #[derive(Clone, Debug)]
 pub struct Engine {
     docker: Docker,
@@ -103,7 +104,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Finds the engine. Sockets that do not answer are passed over.
+    /// Connects to the engine. Sockets that do not answer are skipped.
     pub async fn connect(settings: &EngineSettings) -> Result<Self, EngineError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut tried = Vec::new();
@@ -123,61 +124,62 @@ impl Engine {
             Address::Tcp(url) => Docker::connect_with_http(url, ANSWER_SECONDS, OLD_API),
         };
         let docker = docker.map_err(|error| words(&error))?;
-        let known = async {
+        let negotiated = async {
             match docker.ping().await {
-                // A Docker that is newer than this version says so.
+                // A Docker that no longer supports this version answers with 400.
                 Err(error) if status_code(&error) == Some(400) => docker.negotiate_version().await,
                 answer => answer.map(|_| docker),
             }
         };
-        let known = timeout(CONNECT_TIME, known).await.map_err(|_| "it does not answer")?;
-        let docker = known.map_err(|error| words(&error))?;
+        let negotiated =
+            timeout(CONNECT_TIME, negotiated).await.map_err(|_| "it does not answer")?;
+        let docker = negotiated.map_err(|error| words(&error))?;
         Ok(Self { docker, address })
     }
 
-    /// The requests that it takes.
+    /// The client of the library, for requests to the engine.
     #[must_use]
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
 
-    /// Where it is: `unix://` and a path, or a URL.
+    /// The address of the engine: `unix://` and a path, or a URL.
     #[must_use]
     pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Whether its containers run on this machine, as far as is known.
+    /// Whether the containers of the engine run on this machine, as far as is known.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.address, Address::Socket(_))
     }
 
-    /// Whether it is Podman. It takes a second to answer that.
+    /// Whether the engine is Podman. Podman takes a second to answer this.
     pub async fn is_podman(&self) -> bool {
         let version = self.docker.version().await.ok();
         let components = version.and_then(|version| version.components).unwrap_or_default();
         components.iter().any(|component| component.name.contains("Podman"))
     }
 
-    /// An error of a request, with what it was for.
+    /// An error of a request, with the action that it was for.
     #[must_use]
     pub fn failed(&self, action: &'static str, source: bollard::errors::Error) -> EngineError {
         EngineError::Failed { address: self.address.to_string(), action, source: Box::new(source) }
     }
 
-    /// What it says about a container.
+    /// Describes a container.
     pub async fn inspect(
         &self,
         name: &str,
     ) -> Result<ContainerInspectResponse, bollard::errors::Error> {
-        answer::understood(
+        answer::accept_unknown_states(
             self.docker.inspect_container(name, None::<InspectContainerOptions>).await,
         )
     }
 
-    /// Removes a container, whatever it is doing, with its anonymous volumes, and makes sure that it is
-    /// gone. `false` when there was none.
+    /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
+    /// Returns `false` when there was none.
     pub async fn remove(&self, name: &str) -> Result<bool, EngineError> {
         let failed = |error| self.failed("remove a container", error);
         let until = Instant::now() + REMOVE_TIME;
@@ -196,7 +198,7 @@ impl Engine {
                     (Ok(()), Ok(_)) => EngineError::Stays { name: name.to_owned() },
                 });
             }
-            // It may be on its way, and there is nothing that tells when it is gone.
+            // The engine may still be removing it, and has no event for its end.
             sleep(Duration::from_millis(100)).await;
         }
     }
@@ -212,7 +214,7 @@ pub fn name(run_id: RunId) -> String {
 #[must_use]
 pub fn labels(run_id: RunId) -> HashMap<String, String> {
     let mut labels = HashMap::from([(leftovers::RUN_ID.to_owned(), run_id.to_string())]);
-    // Without it nobody takes the container for a leftover; `recover` finds it by the run id.
+    // A container without this label is never taken for a leftover; `recover` finds it by the run id.
     if let Ok(supervisor) = Supervisor::this() {
         labels.insert(leftovers::SUPERVISOR.to_owned(), supervisor.to_string());
     }

@@ -1,5 +1,5 @@
-//! Who a container belongs to, in a label: a process for all time, not only for as long as its pid is its
-//! own.
+//! The supervisor of a container, as a label identifies it: one process for ever, although its pid may be
+//! reused.
 
 use std::fmt;
 use std::io;
@@ -28,7 +28,7 @@ impl Supervisor {
         Ok(Self { boot, namespace, pid, started })
     }
 
-    /// Reads a label. Anything that is not quite one is none: nobody knows whose it is.
+    /// Reads a label. `None` for any text that is not exactly one.
     pub(super) fn parse(label: &str) -> Option<Self> {
         let mut parts = label.split('/');
         let mut next = || parts.next().filter(|part| !part.is_empty());
@@ -38,15 +38,15 @@ impl Supervisor {
         is_complete.then_some(Self { boot, namespace, pid, started })
     }
 
-    /// Whether it is known to be dead. Of processes on another machine, of another boot, and in another
-    /// namespace nothing is known.
+    /// Whether the supervisor is known to be dead. This is never known of a process on another machine, of
+    /// another boot, or in another PID namespace.
     pub(super) fn is_dead(&self, here: &Self) -> bool {
         if self.boot != here.boot || self.namespace != here.namespace {
             return false;
         }
         match started(self.pid) {
             Ok(Some(started)) => started != self.started,
-            // It may be hidden from us because it belongs to somebody else.
+            // The process may be hidden because it belongs to another user.
             Ok(None) => Pid::from_raw(self.pid)
                 .is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)),
             Err(_) => false,
@@ -60,7 +60,7 @@ impl fmt::Display for Supervisor {
     }
 }
 
-/// When a process was started; `None` if there is none.
+/// The start time of a process; `None` if there is no such process.
 fn started(pid: i32) -> io::Result<Option<u64>> {
     match std::fs::read(format!("/proc/{pid}/stat")) {
         Ok(stat) => start_time(&stat).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
@@ -69,7 +69,7 @@ fn started(pid: i32) -> io::Result<Option<u64>> {
     }
 }
 
-/// Reads the text of `/proc/PID/stat`: `pid (name) state ...`. The name may hold anything.
+/// Reads the text of `/proc/PID/stat`: `pid (name) state ...`. The name may contain any bytes.
 fn start_time(stat: &[u8]) -> Option<u64> {
     let close = stat.iter().rposition(|byte| *byte == b')')?;
     str::from_utf8(stat.get(close + 1..)?).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_is_only_who_is_known_to_be_dead() {
+    fn only_a_supervisor_known_to_be_dead_is_dead() {
         let this = Supervisor::this().unwrap();
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let gone = i32::try_from(child.id()).unwrap();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn names_do_not_confuse() {
+    fn process_names_with_parentheses() {
         let stat = b"7 (a) b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 1234 20";
         assert_eq!(start_time(stat), Some(1234));
         assert_eq!(start_time(b"7 (a"), None);
