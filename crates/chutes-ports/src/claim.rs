@@ -1,6 +1,6 @@
-//! The ports of a run, held from before anything is started until the job opens them.
+//! The ports of a run, held from before the start of the worker until the job opens them.
 //!
-//! What can go wrong with a port goes wrong at once, and not after an hour of downloads.
+//! A port that cannot be opened is thus reported at once, and not after an hour of downloads.
 
 mod error;
 mod hold;
@@ -18,10 +18,10 @@ pub use self::error::ClaimError;
 use self::hold::Reservation;
 use super::sockets::Transport;
 
-/// How often another free number is looked for when the one found is reserved for another run.
-const TRIES: usize = 16;
+/// The largest number of attempts to find a free number that is not reserved for another run.
+const MAX_ATTEMPTS: usize = 16;
 
-/// The ports of a run. Their numbers belong to it for as long as this is not dropped, also after
+/// The ports of a run. Their numbers belong to the run until this is dropped, also after
 /// [`Claims::release`]: no other run takes them for free.
 #[derive(Debug)]
 pub struct Claims {
@@ -33,22 +33,24 @@ pub struct Claims {
 #[derive(Debug)]
 struct Held {
     at: PortAddress,
-    /// Bound, and for SSH listening. `None` once it was given away.
+    /// Bound, and for SSH listening. `None` once it was released or handed over.
     socket: Option<OwnedFd>,
-    /// `None` where the system has no such thing.
+    /// `None` where the system does not support reservations.
     _reservation: Option<Reservation>,
 }
 
 impl Claims {
-    /// Binds every port once to see that it is free, and holds the sockets. Nobody can connect to them, but
-    /// to that of SSH, which listens from now on.
+    /// Binds every port once to see that it is free, and holds the sockets. No client can connect to them,
+    /// except to the SSH port, which listens from now on.
     ///
-    /// Where an engine publishes the ports of a container, [`Self::release`] them before it starts it.
+    /// Where an engine publishes the ports of a container, the caller has to [`Self::release`] them before
+    /// the engine starts the container.
     pub fn take(declared: &Ports, host: IpAddr, publish: &[Publish]) -> Result<Self, ClaimError> {
         let numbers = numbers(declared, publish)?;
         let has_ssh = declared.ssh();
         let last = numbers.len().checked_sub(1);
-        // Any free number must be none that is asked for by another port, so those come first.
+        // Fixed numbers are bound first, so that an arbitrary free number is never one that another port
+        // needs.
         let mut order: Vec<usize> = (0..numbers.len()).collect();
         order.sort_by_key(|index| numbers[*index].1 == 0);
         let mut held: Vec<Option<Held>> = numbers.iter().map(|_| None).collect();
@@ -60,7 +62,7 @@ impl Claims {
         Ok(Self { held: held.into_iter().flatten().collect(), has_ssh })
     }
 
-    /// The same for a container without a network: connections are relayed into it, and nothing else can be.
+    /// The same for a container without a network: only TCP connections can be relayed into it.
     pub fn take_for_relay(
         declared: &Ports,
         host: IpAddr,
@@ -85,13 +87,14 @@ impl Claims {
         job.iter().map(|held| held.at.clone()).collect()
     }
 
-    /// Lets go of the ports that the job opens now. The SSH listener stays.
+    /// Closes the sockets of the ports that the job opens now. The SSH listener stays.
     pub fn release(&mut self) {
         let end = self.job_ports_end();
         self.held.iter_mut().take(end).for_each(|held| held.socket = None);
     }
 
-    /// The ports of the job, listening: for a [`Relay`](super::Relay), instead of [`Self::release`].
+    /// Listeners at the ports of the job, for a [`Relay`](super::Relay); used in place of
+    /// [`Self::release`].
     pub fn take_listeners(&mut self) -> Result<Vec<(TcpListener, PortAddress)>, ClaimError> {
         let end = self.job_ports_end();
         let mut listeners = Vec::with_capacity(end);
@@ -106,7 +109,7 @@ impl Claims {
         Ok(listeners)
     }
 
-    /// The SSH listener, if there is one and nobody has taken it before. It listens, and does not block.
+    /// The SSH listener, if there is one and it was not taken before. It listens, and does not block.
     pub fn take_ssh(&mut self) -> Option<TcpListener> {
         let held = self.held.last_mut().filter(|_| self.has_ssh)?;
         held.socket.take().map(TcpListener::from)
@@ -118,23 +121,23 @@ impl Claims {
 }
 
 impl Held {
-    fn take(port: &Port, asked: SocketAddr, listens: bool) -> Result<Self, ClaimError> {
-        Self::take_with(port, asked, listens, &mut Reservation::make)
+    fn take(port: &Port, requested: SocketAddr, listens: bool) -> Result<Self, ClaimError> {
+        Self::take_with(port, requested, listens, &mut Reservation::make)
     }
 
     fn take_with(
         port: &Port,
-        asked: SocketAddr,
+        requested: SocketAddr,
         listens: bool,
         reserve: &mut dyn FnMut(SocketAddr, Transport) -> io::Result<Reservation>,
     ) -> Result<Self, ClaimError> {
         let transport = Transport::of(port.protocol());
-        // Those that are reserved are held meanwhile, so that each try finds another one.
+        // Sockets at reserved numbers are held meanwhile, so that each attempt finds another number.
         let mut rejected = Vec::new();
-        for _ in 0..TRIES {
-            let bound = hold::bind(asked, transport, listens);
+        for _ in 0..MAX_ATTEMPTS {
+            let bound = hold::bind(requested, transport, listens);
             let (socket, address) =
-                bound.map_err(|errno| ClaimError::unavailable(port, asked, errno))?;
+                bound.map_err(|errno| ClaimError::unavailable(port, requested, errno))?;
             match reserve(address, transport) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => rejected.push(socket),
                 reserved => {
@@ -142,15 +145,15 @@ impl Held {
                     return Ok(Self { at, socket: Some(socket), _reservation: reserved.ok() });
                 }
             }
-            if asked.port() != 0 {
+            if requested.port() != 0 {
                 break;
             }
         }
-        Err(ClaimError::reserved(port, asked))
+        Err(ClaimError::reserved(port, requested))
     }
 }
 
-/// The number under which each port is opened; 0 is any that is free.
+/// The number at which each port is opened; 0 is any that is free.
 fn numbers<'a>(
     declared: &'a Ports,
     publish: &[Publish],
@@ -175,11 +178,12 @@ fn numbers<'a>(
     Ok(numbers)
 }
 
-/// Environment variables that tell the job its ports: `CHUTES_PORT_TCP_8080=18080`, by the declared numbers.
+/// Environment variables that give the job its ports: `CHUTES_PORT_TCP_8080=18080`, by the declared
+/// numbers.
 #[must_use]
 pub fn variables(ports: &[PortAddress]) -> Vec<(String, String)> {
     let variable = |at: &PortAddress| {
-        let transport = Transport::of(at.port.protocol()).in_capitals();
+        let transport = Transport::of(at.port.protocol()).upper_case();
         let name = format!("CHUTES_PORT_{transport}_{}", at.port.number());
         (name, at.address.port().to_string())
     };

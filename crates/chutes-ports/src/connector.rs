@@ -1,4 +1,4 @@
-//! How the supervisor reaches what the job serves.
+//! Connections of the supervisor to the ports of the job.
 
 mod container;
 #[cfg(test)]
@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 pub use self::container::ContainerConnector;
 
-/// How long it may take until a connection is there. All of them stay on one machine.
+/// How long a connection may take to be established. All of them stay on one machine.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// How the supervisor reaches what the job serves.
+/// Connections of the supervisor to the ports of the job.
 #[derive(Clone, Debug)]
 pub enum Connector {
     /// The job runs on this machine, like the supervisor.
@@ -35,7 +35,7 @@ impl Connector {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         match self {
-            Self::Here => connect(within_reach(port.address)).await,
+            Self::Here => connect(loopback_if_unspecified(port.address)).await,
             Self::Container(container) => container.connect(port).await,
         }
     }
@@ -66,8 +66,8 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Who listens on all addresses is on the loopback interface, too.
-fn within_reach(address: SocketAddr) -> SocketAddr {
+/// A server that listens on all addresses is reached by the loopback interface.
+fn loopback_if_unspecified(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -76,7 +76,7 @@ fn within_reach(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Where something on the loopback interface may listen: first where most do.
+/// The addresses of the loopback interface, the more usual one first.
 fn loopback(number: u16) -> [SocketAddr; 2] {
     [(Ipv4Addr::LOCALHOST, number).into(), (Ipv6Addr::LOCALHOST, number).into()]
 }

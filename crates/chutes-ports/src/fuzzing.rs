@@ -1,20 +1,20 @@
-//! What reads bytes from outside, for the fuzz targets of chutes only.
+//! The parsers of bytes from outside, for the fuzz targets of chutes only.
 
 use crate::{probe, sockets};
 
-/// What a job may answer, for a fuzz target: only a status that it says counts.
+/// Parses an answer of a job: a final status must be in the text.
 pub fn answer(answer: &[u8]) {
     if let probe::Status::Final(code) = probe::status(answer) {
-        let says_it = answer.windows(3).any(|three| three == code.to_string().as_bytes());
-        assert!((200..600).contains(&code) && says_it, "{code}");
+        let is_in_text = answer.windows(3).any(|three| three == code.to_string().as_bytes());
+        assert!((200..600).contains(&code) && is_in_text, "{code}");
     }
 }
 
-/// A table of sockets, for a fuzz target: none is without a number.
+/// Parses a table of sockets: every socket that is found must have a number.
 pub fn sockets(table: &[u8]) {
     for transport in [sockets::Transport::Tcp, sockets::Transport::Udp] {
         let mut sockets = Vec::new();
-        // Bytes in memory can always be read.
+        // Reading from memory never fails.
         let _ = sockets::read_table(table, transport, &mut sockets);
         assert!(sockets.iter().all(|socket| socket.local.port() != 0));
     }

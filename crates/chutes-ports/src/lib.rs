@@ -1,20 +1,20 @@
-//! The ports of a run: how the supervisor holds, watches and reaches them.
+//! The ports of a run: holds them for the job, watches the sockets of the job, and connects to them.
 //!
 //! This is an internal component of chutes, without a promise of stability. It does not know what a job is,
-//! nor what is served at a port.
+//! nor which protocol above TCP or UDP is spoken at a port.
 //!
-//! - [`Claims`]: the ports are free, and stay so until the job opens them.
-//! - [`PortWatch`]: which ports the job has opened, and which it should have declared.
-//! - [`Connector`]: connections to what the job serves, on this machine or inside of its container.
-//! - [`Relay`]: connections from this machine are handed on into a container that has no network.
-//! - [`get_status`]: one request to the job.
+//! - [`Claims`]: makes sure that the ports are free, and holds them until the job opens them.
+//! - [`PortWatch`]: reports which ports the job has opened, and which of them it has not declared.
+//! - [`Connector`]: connects to ports of the job, on this machine or inside of its container.
+//! - [`Relay`]: relays connections from this machine into a container that has no network.
+//! - [`get_status`]: sends one HTTP request to the job.
 //!
 //! ```
 //! use chutes_core::{Port, Ports, Protocol};
 //! use chutes_ports::Claims;
 //!
 //! let ports = Ports::new(vec![Port::new("web", 8080, Protocol::Http)?], false)?;
-//! // Under any number that is free, and for this machine alone.
+//! // At any free number of the loopback interface.
 //! let claims = Claims::take(&ports, [127, 0, 0, 1].into(), &["web:0".parse()?])?;
 //! let address = claims.job_ports()[0].address;
 //! assert!(std::net::TcpListener::bind(address).is_err(), "it is held for the job");

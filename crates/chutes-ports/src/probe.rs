@@ -1,7 +1,7 @@
-//! One HTTP request to the job, to see whether it serves.
+//! One HTTP request to the job, to find out whether it is ready.
 //!
-//! By hand, because nothing of the answer is of interest but its first line, and because what answers is
-//! user code: however it answers, it costs little, and soon.
+//! The answer is parsed by hand, because only its first line is needed, and because it comes from user
+//! code: whatever it contains, the cost and the time of a probe are bounded.
 
 use std::io;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use tokio::time::timeout;
 
 use super::connector::Connector;
 
-/// How long the job may take to answer, the connection included.
+/// How long the job may take to answer, with the time to connect.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-/// How much of the answer is read at most, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// The largest head of an answer, in bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// One GET request to the job; the status code.
-pub async fn get_status(reach: &Connector, port: &PortAddress, path: &str) -> io::Result<u16> {
+/// Sends one GET request to the job, and returns the status code.
+pub async fn get_status(connector: &Connector, port: &PortAddress, path: &str) -> io::Result<u16> {
     if !rule::is_readiness_path(path) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no path of a request"));
     }
     let name = port.port.name();
-    timeout(ANSWER_TIME, exchange(reach, port, path)).await.unwrap_or_else(|_| {
+    timeout(ANSWER_TIME, exchange(connector, port, path)).await.unwrap_or_else(|_| {
         let message =
             format!("port `{name}` has not answered within {} seconds", ANSWER_TIME.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, message))
     })
 }
 
-async fn exchange(reach: &Connector, port: &PortAddress, path: &str) -> io::Result<u16> {
-    let mut stream = reach.connect(port).await?;
-    // Frameworks that check for whom a request is know this name.
+async fn exchange(connector: &Connector, port: &PortAddress, path: &str) -> io::Result<u16> {
+    let mut stream = connector.connect(port).await?;
+    // Frameworks that check the `Host` header accept this name.
     let host = format!("localhost:{}", port.address.port());
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: chutes\r\naccept: */*\r\n\
@@ -41,37 +41,38 @@ async fn exchange(reach: &Connector, port: &PortAddress, path: &str) -> io::Resu
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    let mut head = stream.take(LONGEST_HEAD as u64);
+    let mut head = stream.take(MAX_HEAD_BYTES as u64);
     loop {
         match status(&answer) {
             Status::Final(status) => return Ok(status),
-            Status::None => return Err(strange("what it answers is not HTTP/1.1")),
-            Status::Incomplete if answer.len() >= LONGEST_HEAD => {
-                return Err(strange("the head of its answer is too long"));
+            Status::None => return Err(invalid_answer("what it answers is not HTTP/1.1")),
+            Status::Incomplete if answer.len() >= MAX_HEAD_BYTES => {
+                return Err(invalid_answer("the head of its answer is too long"));
             }
             Status::Incomplete => {}
         }
         if head.read_buf(&mut answer).await? == 0 {
-            return Err(strange("it has closed the connection without an answer"));
+            return Err(invalid_answer("it has closed the connection without an answer"));
         }
     }
 }
 
-fn strange(message: &str) -> io::Error {
+fn invalid_answer(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// What the beginning of an answer says.
+/// The status of an answer, as far as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Final(u16),
-    /// There has to be more.
+    /// More bytes are needed.
     Incomplete,
-    /// It will never be one.
+    /// The bytes are no HTTP answer.
     None,
 }
 
-/// Answers such as `103 Early Hints` come before the one that counts, and are passed over.
+/// Reads the status. Informational answers such as `103 Early Hints` precede the final one, and are
+/// skipped.
 pub(crate) fn status(answer: &[u8]) -> Status {
     let mut rest = answer;
     loop {
@@ -79,7 +80,7 @@ pub(crate) fn status(answer: &[u8]) -> Status {
             return if may_begin(rest) { Status::Incomplete } else { Status::None };
         };
         match status_code(&rest[..end]) {
-            // After this one the connection speaks another protocol.
+            // After this status the connection is used for another protocol.
             Some(101) | None => return Status::None,
             Some(100..200) => {}
             Some(code) => return Status::Final(code),
@@ -91,7 +92,7 @@ pub(crate) fn status(answer: &[u8]) -> Status {
     }
 }
 
-/// Whether a first line may begin like this.
+/// Whether the bytes may be the beginning of a status line.
 fn may_begin(line: &[u8]) -> bool {
     let begin = b"HTTP/1.";
     let length = line.len().min(begin.len());
@@ -128,7 +129,7 @@ mod tests {
         for beginning in ["", "HT", "HTTP/1.", "HTTP/1.1 20"] {
             check(beginning, Status::Incomplete);
         }
-        for strange in [
+        for invalid_answer in [
             "\n",
             "X",
             "SSH-2.0-x",
@@ -143,34 +144,34 @@ mod tests {
             "http/1.1 200 OK\r\n",
             "HTTP/1.1 €\r\n",
         ] {
-            check(strange, Status::None);
+            check(invalid_answer, Status::None);
         }
     }
 
-    /// What is said about a server that answers like this, and what it was asked.
-    async fn ask(answer: Vec<u8>) -> (io::Result<u16>, String) {
+    /// The result of a probe of a server that gives this answer, and the request that it received.
+    async fn probe(answer: Vec<u8>) -> (io::Result<u16>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let port = PortAddress { port: Port::new("web", 8080, Protocol::Http).unwrap(), address };
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = Vec::new();
-            while !asked.ends_with(b"\r\n\r\n") {
-                stream.read_buf(&mut asked).await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
             }
-            // It may hang up in the middle.
+            // The client may close the connection in the middle.
             let _ = stream.write_all(&answer).await;
-            String::from_utf8(asked).unwrap()
+            String::from_utf8(request).unwrap()
         };
         tokio::join!(get_status(&Connector::Here, &port, "/health?x=1"), serve)
     }
 
     #[tokio::test]
     async fn one_request() {
-        let (status, asked) = ask(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
+        let (status, request) = probe(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
         assert_eq!(status.unwrap(), 204);
-        assert!(asked.starts_with("GET /health?x=1 HTTP/1.1\r\nhost: localhost:"), "{asked}");
-        assert!(asked.contains("connection: close\r\n"), "{asked}");
+        assert!(request.starts_with("GET /health?x=1 HTTP/1.1\r\nhost: localhost:"), "{request}");
+        assert!(request.contains("connection: close\r\n"), "{request}");
         let hints = b"HTTP/1.1 103 Early Hints\r\nx: y\r\n".repeat(1_000);
         for (answer, expected) in [
             (Vec::new(), "without an answer"),
@@ -178,14 +179,14 @@ mod tests {
             (b"hello\n".to_vec(), "not HTTP/1.1"),
             (hints, "too long"),
         ] {
-            let (status, _) = ask(answer).await;
+            let (status, _) = probe(answer).await;
             let message = status.unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }
 
     #[tokio::test]
-    async fn nothing_but_a_path_gets_into_a_request() {
+    async fn only_a_path_gets_into_a_request() {
         let address = "127.0.0.1:1".parse().unwrap();
         let port = PortAddress { port: Port::new("web", 8080, Protocol::Http).unwrap(), address };
         for path in ["", "x", "/a b", "/a\r\nx: y"] {
@@ -195,32 +196,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_is_not_waited_for() {
+    async fn a_server_without_an_answer_is_not_awaited() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let port = PortAddress { port: Port::new("web", 8080, Protocol::Http).unwrap(), address };
-        let (asking, (stream, _)) = {
-            let asking =
+        let (probing, (stream, _)) = {
+            let probing =
                 tokio::spawn(async move { get_status(&Connector::Here, &port, "/").await });
-            (asking, listener.accept().await.unwrap())
+            (probing, listener.accept().await.unwrap())
         };
         tokio::time::pause();
-        let error = asking.await.unwrap().unwrap_err();
+        let error = probing.await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "port `web` has not answered within 5 seconds");
         drop(stream);
     }
 
     proptest! {
         #[test]
-        fn no_answer_panics(bytes: Vec<u8>, text in "HTTP/1.1 [0-9]{0,3}[ -~\r\n]{0,40}") {
+        fn any_answer_is_parsed(bytes: Vec<u8>, text in "HTTP/1.1 [0-9]{0,3}[ -~\r\n]{0,40}") {
             let _ = (status(&bytes), status(text.as_bytes()));
         }
 
         #[test]
-        fn a_200_is_only_where_it_says_so(line in "[ -~]{0,40}") {
+        fn a_status_of_200_is_in_the_text(line in "[ -~]{0,40}") {
             let is_200 = status(format!("{line}\r\n").as_bytes()) == Status::Final(200);
-            let says_so = line.starts_with("HTTP/1.1 200") || line.starts_with("HTTP/1.0 200");
-            prop_assert!(says_so || !is_200);
+            let has_200 = line.starts_with("HTTP/1.1 200") || line.starts_with("HTTP/1.0 200");
+            prop_assert!(has_200 || !is_200);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Connections passed on into a container that has no network: accepted here, and connected again from within
-//! its own loopback interface.
+//! Relays connections into a container that has no network: accepts them on this machine, and connects to
+//! the loopback interface of the container.
 
 #[cfg(test)]
 mod tests;
@@ -20,37 +20,37 @@ use tokio::time::sleep;
 
 use super::connector::Connector;
 
-/// How many connections there may be at a time, over all ports. More have to wait.
-const MOST_CONNECTIONS: usize = 512;
+/// The largest number of connections at a time, over all ports. Further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 512;
 
-/// How long nothing is accepted after it has failed, for instance because too many files are open.
+/// The pause after a failed accept, for instance because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Passes connections on until it is stopped or dropped.
+/// Relays connections until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Relay {
     tasks: JoinSet<Infallible>,
 }
 
 impl Relay {
-    /// Accepts on the listeners, which must not block, from now on.
+    /// Accepts connections on the listeners, which must not block, from now on.
     pub fn start(
         listeners: Vec<(StdListener, PortAddress)>,
-        reach: &Connector,
+        connector: &Connector,
     ) -> io::Result<Self> {
-        Self::with_at_most(MOST_CONNECTIONS, listeners, reach)
+        Self::with_at_most(MAX_CONNECTIONS, listeners, connector)
     }
 
     fn with_at_most(
         connections: usize,
         listeners: Vec<(StdListener, PortAddress)>,
-        reach: &Connector,
+        connector: &Connector,
     ) -> io::Result<Self> {
-        let places = Arc::new(Semaphore::new(connections));
+        let permits = Arc::new(Semaphore::new(connections));
         let mut tasks = JoinSet::new();
         for (listener, port) in listeners {
             let listener = TcpListener::from_std(listener)?;
-            tasks.spawn(accept(listener, port, reach.clone(), Arc::clone(&places)));
+            tasks.spawn(accept(listener, port, connector.clone(), Arc::clone(&permits)));
         }
         Ok(Self { tasks })
     }
@@ -64,10 +64,10 @@ impl Relay {
 async fn accept(
     listener: TcpListener,
     port: PortAddress,
-    reach: Connector,
-    places: Arc<Semaphore>,
+    connector: Connector,
+    permits: Arc<Semaphore>,
 ) -> Infallible {
-    // They end with this.
+    // The connections end when this task ends.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -75,22 +75,22 @@ async fn accept(
             sleep(PAUSE).await;
             continue;
         };
-        // Nobody closes the places.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return pending().await };
-        let (port, reach) = (port.clone(), reach.clone());
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return pending().await };
+        let (port, connector) = (port.clone(), connector.clone());
         connections.spawn(async move {
-            pass_on(client, &port, &reach).await;
-            drop(place);
+            relay(client, &port, &connector).await;
+            drop(permit);
         });
     }
 }
 
-/// Copies both ways until both sides have said all, however long one of them is silent.
-async fn pass_on(mut client: TcpStream, port: &PortAddress, reach: &Connector) {
-    let mut job = match reach.connect(port).await {
+/// Copies in both directions until both sides have closed, however long one of them is silent.
+async fn relay(mut client: TcpStream, port: &PortAddress, connector: &Connector) {
+    let mut job = match connector.connect(port).await {
         Ok(job) => job,
         Err(error) => {
-            // Nobody serves there, or not yet. The client is told so by a reset, as if nobody listened.
+            // No server listens there, or not yet. The client gets a reset, as if the port were closed.
             tracing::debug!(port = %port.port.name(), %error, "a connection was not passed on");
             let _ = client.set_zero_linger();
             return;
@@ -99,6 +99,6 @@ async fn pass_on(mut client: TcpStream, port: &PortAddress, reach: &Connector) {
     for stream in [&client, &job] {
         let _ = stream.set_nodelay(true);
     }
-    // An error on one side is a reset, which both are told by the end of the connection.
+    // On an error, which is a reset of one side, both connections are closed.
     let _ = copy_bidirectional(&mut client, &mut job).await;
 }

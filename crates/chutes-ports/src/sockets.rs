@@ -1,5 +1,5 @@
-//! What `/proc` says about sockets: which there are, and whose they are. All of it may be gone a moment
-//! later.
+//! Reading from `/proc` which sockets there are, and which process has each of them. Both may change at any
+//! moment.
 
 #[cfg(test)]
 mod tests;
@@ -16,25 +16,25 @@ use rustix::process::Pid;
 
 use chutes_process::{Process, pids};
 
-/// How much of one table is read, in bytes: more than 100,000 sockets.
-const MOST_OF_A_TABLE: u64 = 16 * 1024 * 1024;
+/// The largest part of one table that is read, in bytes: more than 100,000 sockets.
+const MAX_TABLE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How many descriptors of one process are looked at.
-const MOST_DESCRIPTORS: usize = 65_536;
+/// The largest number of descriptors of one process that are read.
+const MAX_DESCRIPTORS: usize = 65_536;
 
-/// How many processes are looked at for the one that has a port.
-const MOST_PROCESSES: usize = 4_096;
+/// The largest number of processes that are searched for the one that has a port.
+const MAX_PROCESSES: usize = 4_096;
 
-/// The numbers that the kernel gives out, where it does not say.
+/// The usual range of ephemeral ports, where the kernel does not report it.
 const USUAL_EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 /// The state of a TCP socket that accepts connections.
 const LISTEN: u8 = 0x0a;
 
-/// The state of a UDP socket that is connected to nobody.
+/// The state of a UDP socket that is not connected to a peer.
 const UNCONNECTED: u8 = 0x07;
 
-/// Below IP, what HTTP speaks is TCP.
+/// The transport protocol of a port; that of HTTP is TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Transport {
     Tcp,
@@ -49,8 +49,8 @@ impl Transport {
         }
     }
 
-    /// As in the names of environment variables.
-    pub(super) const fn in_capitals(self) -> &'static str {
+    /// The name in upper case, as in names of environment variables.
+    pub(super) const fn upper_case(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
@@ -58,31 +58,31 @@ impl Transport {
     }
 }
 
-/// A socket that takes what anybody sends to it.
+/// A socket that accepts data from any peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Socket {
     pub(super) transport: Transport,
     pub(super) local: SocketAddr,
-    /// By which it is found among the descriptors of a process.
+    /// The inode by which it is found among the descriptors of a process.
     pub(super) inode: u64,
 }
 
 impl Socket {
-    /// Reads a line of `/proc/net/tcp` and its like; `None` if it is none, or of a socket that takes nothing
-    /// from strangers.
+    /// Reads a line of `/proc/net/tcp` or a similar table; `None` if the line has no socket, or one that
+    /// accepts nothing from other peers.
     fn parse(line: &str, transport: Transport) -> Option<Self> {
         let fields: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
         let local = address(fields.get(1)?)?;
         let state = u8::from_str_radix(fields.get(3)?, 16).ok()?;
-        let takes_from_all = match transport {
+        let is_open = match transport {
             Transport::Tcp => state == LISTEN,
             Transport::Udp => state == UNCONNECTED,
         };
         let inode = fields.get(9)?.parse().ok()?;
-        (takes_from_all && local.port() != 0).then_some(Self { transport, local, inode })
+        (is_open && local.port() != 0).then_some(Self { transport, local, inode })
     }
 
-    /// Whether what is sent to this address comes to it.
+    /// Whether the socket receives what is sent to this address.
     pub(super) fn serves(&self, address: SocketAddr) -> bool {
         let (own, other) = (self.local.ip(), address.ip());
         let is_for_all = own.is_unspecified() && (own.is_ipv6() || other.is_ipv4());
@@ -90,7 +90,7 @@ impl Socket {
     }
 }
 
-/// Reads `0100007F:1F90`: the address in words of the machine, and the number.
+/// Reads `0100007F:1F90`: the address in 32-bit words of native byte order, and the number.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -105,8 +105,8 @@ fn address(text: &str) -> Option<SocketAddr> {
         8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
         32 => {
             let mut bytes = [0; 16];
-            for (index, place) in bytes.chunks_exact_mut(4).enumerate() {
-                place.copy_from_slice(&word(index * 8)?);
+            for (index, slot) in bytes.chunks_exact_mut(4).enumerate() {
+                slot.copy_from_slice(&word(index * 8)?);
             }
             Ipv6Addr::from(bytes).to_canonical()
         }
@@ -139,17 +139,17 @@ pub(crate) fn read_table(
     transport: Transport,
     to: &mut Vec<Socket>,
 ) -> io::Result<()> {
-    for line in BufReader::new(table.take(MOST_OF_A_TABLE)).split(b'\n') {
-        // The headline is no socket, and neither is what was cut off.
+    for line in BufReader::new(table.take(MAX_TABLE_BYTES)).split(b'\n') {
+        // The header line is no socket, and neither is a line that was cut off.
         to.extend(str::from_utf8(&line?).ok().and_then(|line| Socket::parse(line, transport)));
     }
     Ok(())
 }
 
-/// The inodes of the sockets that a process has open; none if it is gone, or may not be looked at.
-pub(super) fn inodes_of(pid: Pid) -> impl Iterator<Item = u64> {
+/// The inodes of the sockets that a process has open; none if it is gone, or may not be inspected.
+pub(super) fn socket_inodes(pid: Pid) -> impl Iterator<Item = u64> {
     let entries = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_pid()));
-    let entries = entries.into_iter().flatten().flatten().take(MOST_DESCRIPTORS);
+    let entries = entries.into_iter().flatten().flatten().take(MAX_DESCRIPTORS);
     entries.filter_map(|entry| inode(std::fs::read_link(entry.path()).ok()?.to_str()?))
 }
 
@@ -158,31 +158,31 @@ fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The program that has an address open, in words, if it is one that may be looked at.
+/// A description of the program that has an address open, if this process may inspect it.
 pub(super) fn program_at(address: SocketAddr, transport: Transport) -> Option<String> {
     let sockets = open_sockets(Path::new("/proc/net")).ok()?;
-    let in_the_way = |socket: &&Socket| {
+    let conflicts = |socket: &&Socket| {
         let (own, other) = (socket.local.ip(), address.ip());
-        let touches = own == other || own.is_unspecified() || other.is_unspecified();
-        socket.transport == transport && socket.local.port() == address.port() && touches
+        let overlaps = own == other || own.is_unspecified() || other.is_unspecified();
+        socket.transport == transport && socket.local.port() == address.port() && overlaps
     };
-    let inodes: Vec<u64> = sockets.iter().filter(in_the_way).map(|socket| socket.inode).collect();
+    let inodes: Vec<u64> = sockets.iter().filter(conflicts).map(|socket| socket.inode).collect();
     if inodes.is_empty() {
         return None;
     }
-    let mut pids = pids().ok()?.into_iter().take(MOST_PROCESSES);
-    let pid = pids.find(|pid| inodes_of(*pid).any(|inode| inodes.contains(&inode)))?;
+    let mut pids = pids().ok()?.into_iter().take(MAX_PROCESSES);
+    let pid = pids.find(|pid| socket_inodes(*pid).any(|inode| inodes.contains(&inode)))?;
     let process = Process::read(pid).ok()??;
     Some(format!("`{}` (process {})", process.name, pid.as_raw_pid()))
 }
 
-/// Whether this network name space, as `/proc` has it, is that of this thread.
+/// Whether a network namespace, given by its file in `/proc`, is that of this thread.
 pub(super) fn is_own_network(other: &Metadata) -> io::Result<bool> {
     let own = std::fs::metadata("/proc/thread-self/ns/net")?;
     Ok((own.dev(), own.ino()) == (other.dev(), other.ino()))
 }
 
-/// The numbers that the kernel gives to sockets that ask for none.
+/// The numbers that the kernel gives to sockets that are bound without one.
 pub(super) fn ephemeral() -> RangeInclusive<u16> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
     text.ok().and_then(|text| range(&text)).unwrap_or(USUAL_EPHEMERAL)

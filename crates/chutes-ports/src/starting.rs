@@ -1,4 +1,4 @@
-//! What becomes known of a container only after it has started, for callers that come early.
+//! Waiting for a value that is known only after a container has started.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::time::timeout;
 /// How long it may take until a container that has just been started is known to run.
 const STARTING_TIME: Duration = Duration::from_secs(2);
 
-/// Waits for a value that is known soon after the start of a container, for at most 2 seconds. A program in a
-/// container may let in its clients before the engine has reported that the container runs.
+/// Waits for a value that is known soon after the start of a container, for at most 2 seconds. A program in
+/// a container may accept clients before the engine has reported that the container runs.
 pub async fn await_started<T: Clone>(value: &watch::Receiver<Option<T>>) -> Option<T> {
     let mut value = value.clone();
     timeout(STARTING_TIME, value.wait_for(Option::is_some)).await.ok()?.ok()?.clone()

@@ -2,8 +2,9 @@
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Held by every test that starts processes or looks at those of this process: tests of one process take turns.
-pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+/// A lock that every test holds that starts processes or reads those of this process, so that they run one
+/// at a time.
+pub(crate) async fn exclusive() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
     TURN.lock().await
 }

@@ -1,12 +1,12 @@
-//! Looks at the sockets of the job: which of its ports are open, and what it has opened that it did not
-//! declare.
+//! Watches the sockets of the job: finds out which of its ports are open, and which it has opened without
+//! declaring them.
 //!
-//! Nothing is asked of the job: its sockets are in the tables of the kernel. No connection is made, but to
-//! ports for which the job has said at which path it answers when it is ready.
+//! The sockets are read from tables of the kernel, without the help of the job. No connection is made,
+//! except to ports with a readiness path.
 
-mod seen;
 #[cfg(test)]
 mod tests;
+mod tracker;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,26 +21,26 @@ use rustix::process::Pid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use self::seen::{News, Seen};
+use self::tracker::{PortEvent, SocketTracker};
 use super::connector::Connector;
 use super::probe::get_status;
 
-/// The time between two looks in the beginning.
+/// The time between two scans in the beginning.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// The time between two looks later, while there is something new now and then.
+/// The time between two scans later, while there are changes now and then.
 const USUAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// The time between two looks when nothing has been new for [`QUIET_TIME`].
+/// The time between two scans when there was no change for [`QUIET_TIME`].
 const QUIET_PAUSE: Duration = Duration::from_secs(5);
 
 const QUIET_TIME: Duration = Duration::from_mins(1);
 
-/// Which processes have the sockets that are looked at.
+/// Which sockets are those of the job.
 pub enum SocketOwner {
-    /// Those of these processes: the job's.
+    /// The sockets of these processes.
     Processes(Box<dyn Fn() -> io::Result<Vec<Pid>> + Send + Sync>),
-    /// All in the network of this process, the first of a container, while it runs.
+    /// All sockets in the network namespace of this process, the first of a container, while it runs.
     Namespace(watch::Receiver<Option<i32>>),
 }
 
@@ -50,21 +50,21 @@ impl fmt::Debug for SocketOwner {
     }
 }
 
-/// Tells when each port is first open (an HTTP port with a readiness path: has answered 200 there), and warns,
-/// once for each, of ports that are open and were not declared.
+/// Reports when each port is first open (an HTTP port with a readiness path: has answered 200 there), and
+/// warns, once for each, about ports that are open and were not declared.
 ///
-/// Those are TCP ports on which the job listens, and UDP ports that it has bound and that are not among the
-/// numbers that the kernel gives out for a while.
+/// Undeclared ports are TCP ports on which the job listens, and UDP ports that it has bound and that are
+/// not ephemeral.
 pub struct PortWatch {
-    /// The ports of the job, without that of SSH.
+    /// The ports of the job, without the SSH port.
     pub ports: Vec<PortAddress>,
     /// Which processes have the sockets of the job.
     pub owner: SocketOwner,
-    /// The way to what the job serves.
+    /// Connects to ports of the job.
     pub connector: Connector,
-    /// Where it is reported that a port is open.
+    /// Receives an event when a port is open, and for each warning.
     pub events: EventReporter,
-    /// What the run warns of in its outcome.
+    /// The warnings of the outcome of the run.
     pub warnings: Arc<Mutex<Vec<String>>>,
 }
 
@@ -75,46 +75,46 @@ impl fmt::Debug for PortWatch {
 }
 
 impl PortWatch {
-    /// Looks again and again, until it is dropped.
+    /// Scans the sockets until the future is dropped.
     ///
-    /// Often in the beginning, every 20 milliseconds, and then less and less often, down to once in a second.
-    /// When nothing has been new for a minute, and no port is about to be ready, once in five seconds.
+    /// The interval is 20 milliseconds in the beginning and grows to one second. When there was no change
+    /// for a minute, and no port is being probed, it is five seconds.
     pub async fn run(self) -> Infallible {
-        let mut seen = Seen::new(&self.ports);
-        let mut asked = FuturesUnordered::new();
-        let mut last_news = Instant::now();
-        let mut next = last_news;
+        let mut tracker = SocketTracker::new(&self.ports);
+        let mut probes = FuturesUnordered::new();
+        let mut last_change = Instant::now();
+        let mut next = last_change;
         loop {
             tokio::select! {
                 () = sleep_until(next) => {
-                    // What cannot be looked at now is looked at later: a container may not have started yet.
-                    let news = seen.look(&self.owner).unwrap_or_default();
-                    if !news.is_empty() {
-                        last_news = Instant::now();
+                    // Sockets that cannot be read now are read later: a container may not have started yet.
+                    let events = tracker.scan(&self.owner).unwrap_or_default();
+                    if !events.is_empty() {
+                        last_change = Instant::now();
                     }
-                    for news in news {
-                        self.tell(news, &mut seen);
+                    for event in events {
+                        self.emit(event, &mut tracker);
                     }
-                    asked.extend(seen.begin_to_ask().into_iter().map(|index| self.ask(index)));
-                    next = Instant::now() + pause(last_news.elapsed(), !asked.is_empty());
+                    probes.extend(tracker.begin_probes().into_iter().map(|index| self.probe(index)));
+                    next = Instant::now() + next_pause(last_change.elapsed(), !probes.is_empty());
                 }
-                Some((index, is_ready)) = asked.next(), if !asked.is_empty() => {
+                Some((index, is_ready)) = probes.next(), if !probes.is_empty() => {
                     if is_ready {
-                        last_news = Instant::now();
-                        self.tell(News::Open(index), &mut seen);
+                        last_change = Instant::now();
+                        self.emit(PortEvent::Ready(index), &mut tracker);
                     } else {
-                        seen.ask_again(index);
+                        tracker.probe_again(index);
                     }
                 }
             }
         }
     }
 
-    /// Whether a port answers that it is ready.
-    async fn ask(&self, index: usize) -> (usize, bool) {
-        // What has no readiness path is ready when it is open.
-        let asked = self.ports.get(index).and_then(|port| Some((port, port.port.ready()?)));
-        let is_ready = match asked {
+    /// Probes whether a port is ready.
+    async fn probe(&self, index: usize) -> (usize, bool) {
+        // A port without a readiness path is ready when it is open.
+        let target = self.ports.get(index).and_then(|port| Some((port, port.port.ready()?)));
+        let is_ready = match target {
             Some((port, path)) => {
                 matches!(get_status(&self.connector, port, path.as_str()).await, Ok(200))
             }
@@ -123,16 +123,16 @@ impl PortWatch {
         (index, is_ready)
     }
 
-    fn tell(&self, news: News, seen: &mut Seen<'_>) {
-        match news {
-            News::Open(index) => {
-                seen.was_ready(index);
+    fn emit(&self, event: PortEvent, tracker: &mut SocketTracker<'_>) {
+        match event {
+            PortEvent::Ready(index) => {
+                tracker.set_ready(index);
                 if let Some(port) = self.ports.get(index) {
                     let (name, address) = (port.port.name().clone(), port.address);
                     self.events.emit(RunEvent::PortReady { name, address });
                 }
             }
-            News::Warning(message) => {
+            PortEvent::Warning(message) => {
                 let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
                 warnings.push(message.clone());
                 drop(warnings);
@@ -142,10 +142,10 @@ impl PortWatch {
     }
 }
 
-/// The time until the next look.
-fn pause(without_news: Duration, is_about_to_be_ready: bool) -> Duration {
-    if without_news >= QUIET_TIME && !is_about_to_be_ready {
+/// The time until the next scan.
+fn next_pause(without_change: Duration, is_probing: bool) -> Duration {
+    if without_change >= QUIET_TIME && !is_probing {
         return QUIET_PAUSE;
     }
-    (without_news / 8).clamp(SHORTEST_PAUSE, USUAL_PAUSE)
+    (without_change / 8).clamp(SHORTEST_PAUSE, USUAL_PAUSE)
 }

@@ -13,11 +13,11 @@ pub enum ClaimError {
     /// A number was chosen for a port that the job does not have.
     #[error("`{publish}` publishes no port of the job, which declares {declared}{hint}")]
     Undeclared {
-        /// What was asked for.
+        /// The option that was given.
         publish: Publish,
-        /// What there is, in words.
+        /// The declared ports, as text.
         declared: String,
-        /// What was probably meant; may be empty.
+        /// A suggestion of the intended port; may be empty.
         hint: String,
     },
     /// Two numbers were chosen for one port.
@@ -32,9 +32,9 @@ pub enum ClaimError {
          instance any that is free (`--publish {second}:0`)"
     )]
     SameNumber {
-        /// The one that is declared first.
+        /// The port that is declared first.
         first: PortName,
-        /// The other one.
+        /// The other port.
         second: PortName,
         /// The number.
         number: u16,
@@ -44,7 +44,7 @@ pub enum ClaimError {
     Unavailable {
         /// The port.
         name: PortName,
-        /// Where it would be.
+        /// The address at which it would be opened.
         address: SocketAddr,
         /// Why not.
         reason: String,
@@ -63,7 +63,7 @@ pub enum ClaimError {
 }
 
 impl ClaimError {
-    /// `SocketOwner` fault it is.
+    /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
@@ -117,7 +117,7 @@ impl ClaimError {
         Self::Unavailable { name: port.name().clone(), address, reason, advice }
     }
 
-    /// Another run has it, and its job may open it at any time.
+    /// The error for a number of another run, whose job may open it at any time.
     pub(super) fn reserved(port: &Port, address: SocketAddr) -> Self {
         let reason = "another run on this machine has it".to_owned();
         let advice = format!("wait for its end, or {}", any_free(port));
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_for_the_kernel() {
+    fn messages_for_errors_of_the_kernel() {
         let check = |errno, address: &str, expected: &str| {
             let port = Port::for_image("web", 80, Protocol::Tcp).unwrap();
             let address = address.parse().unwrap();
@@ -157,7 +157,7 @@ mod tests {
                 "this process may not open it, as is usual for numbers below 1024; {any_free}"
             ),
         );
-        // Nobody has it open any more.
+        // The other program has closed it meanwhile.
         check(
             Errno::ADDRINUSE,
             "192.0.2.1:1",

@@ -1,4 +1,4 @@
-//! Sockets that keep a number for us, and reservations that keep it from other runs.
+//! Sockets that hold a number for this run, and reservations that keep it from other runs.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ use crate::sockets::Transport;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Binds a socket so that nobody else can have the address, and tells which it is.
+/// Binds a socket so that no other process can bind the address. Returns the socket and its address.
 pub(super) fn bind(
     address: SocketAddr,
     transport: Transport,
@@ -26,9 +26,9 @@ pub(super) fn bind(
 ) -> Result<(OwnedFd, SocketAddr), Errno> {
     let socket = match transport {
         _ if listens => bind_and_listen(address)?,
-        Transport::Udp => bind_alone(address, SocketType::DGRAM)?,
-        Transport::Tcp => match bind_alone(address, SocketType::STREAM) {
-            Err(Errno::ADDRINUSE) if address.port() != 0 => bind_beside_the_past(address)?,
+        Transport::Udp => bind_exclusive(address, SocketType::DGRAM)?,
+        Transport::Tcp => match bind_exclusive(address, SocketType::STREAM) {
+            Err(Errno::ADDRINUSE) if address.port() != 0 => bind_despite_time_wait(address)?,
             bound => bound?,
         },
     };
@@ -36,7 +36,7 @@ pub(super) fn bind(
     Ok((socket, bound))
 }
 
-/// Lets a socket listen that was bound by [`bind`]. Nobody can have come between.
+/// Makes a socket listen that was bound by [`bind`]. The address stays bound meanwhile.
 pub(super) fn listen_on(socket: OwnedFd) -> Result<std::net::TcpListener, Errno> {
     set_socket_reuseaddr(&socket, true)?;
     listen(&socket, BACKLOG)?;
@@ -48,7 +48,7 @@ fn new_socket(address: SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
     socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
 }
 
-pub(super) fn bind_alone(address: SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
+pub(super) fn bind_exclusive(address: SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
     let socket = new_socket(address, kind)?;
     bind_socket(&socket, &address)?;
     Ok(socket)
@@ -62,20 +62,21 @@ fn bind_and_listen(address: SocketAddr) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Binds a number that connections of a server that has ended still have for a minute. A socket that says
-/// that it does not mind them may share the number with others that say the same; it stops to do so when it
-/// listens, and does not start again when it stops to listen and does mind from then on.
-fn bind_beside_the_past(address: SocketAddr) -> Result<OwnedFd, Errno> {
+/// Binds a number that closed connections of an earlier server still use for a minute (`TIME_WAIT`). That
+/// takes `SO_REUSEADDR`, with which sockets may also share the number with each other. A listening socket
+/// does not share it, and after `shutdown` and without the option it still does not.
+fn bind_despite_time_wait(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let socket = bind_and_listen(address)?;
     shutdown(&socket, Shutdown::Read)?;
     set_socket_reuseaddr(&socket, false)?;
     Ok(socket)
 }
 
-/// Keeps an address from other runs on this machine, but not from anybody who opens it: a name in the same
-/// network namespace, which ends with whoever has it.
+/// Keeps an address from other runs on this machine, without stopping any process from opening it: an
+/// abstract socket name in the same network namespace, which ends with the process that holds it.
 ///
-/// A job may open its ports long after it was started, and until then the kernel would give the number away.
+/// A job may open its ports long after it was started, and until then the kernel could give the number to
+/// another socket.
 #[derive(Debug)]
 pub(super) struct Reservation {
     _name: UnixDatagram,
@@ -85,8 +86,8 @@ impl Reservation {
     pub(super) fn make(address: SocketAddr, transport: Transport) -> io::Result<Self> {
         let name = UnixAddr::from_abstract_name(format!("{}{address}", prefix(transport)))?;
         let reservation = Self { _name: UnixDatagram::bind_addr(&name)? };
-        // All addresses of the machine include each single one. It was reserved first and is looked for then,
-        // so of two runs that do so at the same time at least one sees the other.
+        // The unspecified address includes each single one. The reservation is made before this search, so
+        // of two runs that reserve at the same time at least one sees the other.
         if reserved(transport).into_iter().any(|other| overlap(address, other)) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
@@ -95,21 +96,21 @@ impl Reservation {
 }
 
 fn prefix(transport: Transport) -> String {
-    format!("chutes-port/{}/", transport.in_capitals())
+    format!("chutes-port/{}/", transport.upper_case())
 }
 
-/// What is reserved in this network namespace, as far as the system tells.
+/// The addresses that are reserved in this network namespace, as far as the system reports them.
 fn reserved(transport: Transport) -> Vec<SocketAddr> {
     let mark = format!(" @{}", prefix(transport));
-    // Names need not be text.
+    // Names need not be UTF-8.
     let table = std::fs::read("/proc/net/unix").unwrap_or_default();
     let table = String::from_utf8_lossy(&table);
     let names = table.lines().filter_map(|line| line.split_once(&mark));
     names.filter_map(|(_, address)| address.parse().ok()).collect()
 }
 
-/// Whether two different addresses cannot be open at the same time, since one of them stands for many. All
-/// addresses of version 6 include those of version 4.
+/// Whether two different addresses cannot be open at the same time because one of them is unspecified. The
+/// unspecified address of version 6 includes those of version 4.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let includes =
         |all: IpAddr, single: IpAddr| all.is_unspecified() && (all.is_ipv6() || single.is_ipv4());
@@ -136,13 +137,13 @@ mod tests {
         check("[::1]:1", "0.0.0.0:1", false);
         check("127.0.0.1:1", "127.0.0.2:1", false);
         check("127.0.0.1:1", "0.0.0.0:2", false);
-        // The system itself keeps equal names apart.
+        // Equal names are refused by the system itself.
         check("0.0.0.0:1", "0.0.0.0:1", false);
     }
 
     #[test]
     fn all_addresses_include_each() {
-        // The number belongs to this socket, so no other test reserves it.
+        // This socket holds the number, so no other test reserves it.
         let (_socket, one) = bind("127.0.0.1:0".parse().unwrap(), Transport::Tcp, false).unwrap();
         let all = SocketAddr::new([0, 0, 0, 0].into(), one.port());
         let in_use = |made: io::Result<Reservation>| {

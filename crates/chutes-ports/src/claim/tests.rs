@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use rustix::net::SocketType;
 
 use super::*;
-use crate::testing::alone;
+use crate::testing::exclusive;
 
-/// The other tests of this process have ports at 127.0.0.1.
+/// An address of its own: the other tests of this process use 127.0.0.1.
 const HOST: &str = "127.0.0.7";
 
 fn declared(ports: &[(&'static str, u16, Protocol)], ssh: bool) -> Ports {
@@ -36,7 +36,7 @@ fn some_claims(host: &str) -> Claims {
     Claims::take(&ports, host.parse().unwrap(), &all_free(&ports)).unwrap()
 }
 
-/// The message for a port that is to be at this address.
+/// The message when a port cannot be opened at this address.
 fn refusal(protocol: Protocol, address: SocketAddr) -> String {
     let ports = declared(&[("web", address.port(), protocol)], false);
     let error = Claims::take(&ports, address.ip(), &[]).unwrap_err();
@@ -46,8 +46,8 @@ fn refusal(protocol: Protocol, address: SocketAddr) -> String {
 
 #[tokio::test]
 async fn held_until_they_are_released() {
-    // A process that is being started has, for a moment, all sockets of this one.
-    let _turn = alone().await;
+    // A child that another test starts has, for a moment, all sockets of this process.
+    let _turn = exclusive().await;
     for host in [HOST, "0.0.0.0", "::1", "::"] {
         let mut claims = some_claims(host);
         let names: Vec<String> =
@@ -89,7 +89,7 @@ fn ssh_listens_at_once_and_until_the_end() {
 }
 
 #[test]
-fn a_port_that_somebody_has() {
+fn a_port_that_is_in_use() {
     let own = format!("(process {}) has it open; end that, or let the run", std::process::id());
     let listener = TcpListener::bind((HOST, 0)).unwrap();
     let socket = UdpSocket::bind((HOST, 0)).unwrap();
@@ -102,7 +102,7 @@ fn a_port_that_somebody_has() {
         assert!(message.starts_with(&format!("port `web` cannot be opened at {address}: ")));
         assert!(message.ends_with("(`--publish web:0`)"), "{message}");
     }
-    // The address of all is in use, too.
+    // The unspecified address is in use, too.
     let all = SocketAddr::new("0.0.0.0".parse().unwrap(), listener.local_addr().unwrap().port());
     assert!(refusal(Protocol::Tcp, all).contains(&own));
     let away = refusal(Protocol::Tcp, "192.0.2.1:80".parse().unwrap());
@@ -110,9 +110,9 @@ fn a_port_that_somebody_has() {
 }
 
 #[tokio::test]
-async fn old_connections_are_not_in_the_way() {
-    // A process that is being started has, for a moment, all sockets of this one.
-    let _turn = alone().await;
+async fn closed_connections_do_not_block_a_port() {
+    // A child that another test starts has, for a moment, all sockets of this process.
+    let _turn = exclusive().await;
     let listener = TcpListener::bind((HOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let mut client = TcpStream::connect(address).unwrap();
@@ -120,11 +120,11 @@ async fn old_connections_are_not_in_the_way() {
     drop(listener.accept().unwrap());
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     drop((client, listener));
-    assert_eq!(hold::bind_alone(address, SocketType::STREAM).unwrap_err(), Errno::ADDRINUSE);
+    assert_eq!(hold::bind_exclusive(address, SocketType::STREAM).unwrap_err(), Errno::ADDRINUSE);
     let ports = declared(&[("web", address.port(), Protocol::Tcp)], false);
     let mut claims = Claims::take(&ports, address.ip(), &[]).unwrap();
     assert_eq!(claims.addresses()[0].address, address);
-    // It is held as firmly as any other, and nobody can connect.
+    // It is held like any other, and no client can connect.
     assert!(TcpListener::bind(address).is_err());
     assert!(TcpStream::connect(address).is_err());
     assert!(hold::bind(address, Transport::Tcp, false).is_err());
@@ -133,9 +133,9 @@ async fn old_connections_are_not_in_the_way() {
 }
 
 #[tokio::test]
-async fn released_numbers_are_still_ours() {
-    // A process that is being started has, for a moment, all sockets of this one.
-    let _turn = alone().await;
+async fn released_numbers_stay_reserved() {
+    // A child that another test starts has, for a moment, all sockets of this process.
+    let _turn = exclusive().await;
     let mut claims = some_claims(HOST);
     claims.release();
     for at in claims.job_ports() {
@@ -174,7 +174,7 @@ fn no_number_twice() {
     assert_eq!(all.len(), 200);
 }
 
-/// The kernel gives out these numbers again, as nobody has them open.
+/// The kernel may hand out reserved numbers, because no socket is bound to them.
 #[test]
 fn a_reserved_number_is_passed_over() {
     let port = Port::new("web", 8080, Protocol::Tcp).unwrap();
@@ -197,9 +197,9 @@ fn a_reserved_number_is_passed_over() {
 }
 
 #[tokio::test]
-async fn asked_numbers_come_before_free_ones() {
-    // A process that is being started has, for a moment, all sockets of this one.
-    let _turn = alone().await;
+async fn fixed_numbers_are_bound_before_free_ones() {
+    // A child that another test starts has, for a moment, all sockets of this process.
+    let _turn = exclusive().await;
     let held = TcpListener::bind((HOST, 0)).unwrap();
     let number = held.local_addr().unwrap().port();
     drop(held);
@@ -212,7 +212,7 @@ async fn asked_numbers_come_before_free_ones() {
 }
 
 #[test]
-fn what_cannot_be_published() {
+fn invalid_publish_options() {
     let ports = declared(&[("web", 8080, Protocol::Http), ("api", 8081, Protocol::Tcp)], true);
     let check = |ports: &Ports, publish: &[&str], expected: &str| {
         let error = Claims::take(ports, HOST.parse().unwrap(), &parsed(publish)).unwrap_err();
@@ -281,12 +281,12 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn any_combination_has_an_answer(
+    fn any_combination_is_claimed_or_refused(
         ports in proptest::collection::vec(a_port(), 0..5),
         ssh: bool,
         publish in proptest::collection::vec("([a-c]|ssh|[1-6]|2202):[0-6]", 0..5),
     ) {
-        // Lists that contradict themselves are no declarations.
+        // Inconsistent lists are no declarations.
         let Ok(ports) = Ports::new(ports, ssh) else { return Ok(()) };
         let publish: Vec<Publish> = publish.iter().map(|text| text.parse().unwrap()).collect();
         if let Ok(numbers) = numbers(&ports, &publish) {

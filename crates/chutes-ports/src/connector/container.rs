@@ -1,7 +1,7 @@
-//! Connections from within the network of a container.
+//! Connections that are made within the network of a container.
 //!
-//! A thread can go into the network namespace of another process, and a socket stays in the one in which it
-//! was made. So a thread is started for each connection, and never used for anything else.
+//! A thread can enter the network namespace of another process, and a socket stays in the namespace in
+//! which it was made. So each connection is made by a thread of its own, which is used for nothing else.
 
 use std::fs::File;
 use std::io;
@@ -15,13 +15,13 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{CONNECT_TIME, loopback, within_reach};
+use super::{CONNECT_TIME, loopback, loopback_if_unspecified};
 use crate::await_started;
 use crate::sockets::is_own_network;
 
-/// How many connections may be on their way into the container at a time. Whoever gives up does not end the
-/// thread that connects for him, and a job that accepts nothing makes each of them wait.
-const MOST_ON_THEIR_WAY: usize = 128;
+/// The largest number of connections that are being established at a time. A client that gives up does not
+/// end its thread, and a job that accepts nothing makes every thread wait.
+const MAX_CONNECTING: usize = 128;
 
 /// The network of the container of a run.
 #[derive(Clone, Debug)]
@@ -29,20 +29,20 @@ pub struct ContainerConnector {
     /// The first process of the container, by its pid on this machine, while it runs.
     pid: watch::Receiver<Option<i32>>,
     is_published: bool,
-    on_their_way: Arc<Semaphore>,
+    connecting: Arc<Semaphore>,
 }
 
 impl ContainerConnector {
+    /// Connects within the network of the process whose pid is sent, as soon as it is known.
     #[must_use]
-    /// Connects into the network of the process whose pid is sent, as soon as it is.
     pub fn new(pid: watch::Receiver<Option<i32>>) -> Self {
-        let on_their_way = Arc::new(Semaphore::new(MOST_ON_THEIR_WAY));
-        Self { pid, is_published: false, on_their_way }
+        let connecting = Arc::new(Semaphore::new(MAX_CONNECTING));
+        Self { pid, is_published: false, connecting }
     }
 
-    /// Says that an engine publishes the ports at their addresses on this machine. They are used where this
-    /// process may not go into the network of the container, for instance because it does not belong to root
-    /// and the engine does. (Never to be said where a [`Relay`](crate::Relay) listens at these
+    /// Declares that an engine publishes the ports at their addresses on this machine. They are used where
+    /// this process may not enter the network of the container, for instance because it does not run as
+    /// root and the engine does. (Must not be used where a [`Relay`](crate::Relay) listens at these
     /// addresses: it would connect to itself.)
     #[must_use]
     pub fn with_published_ports(self) -> Self {
@@ -53,7 +53,7 @@ impl ContainerConnector {
     pub async fn connect(&self, port: &PortAddress) -> io::Result<TcpStream> {
         match self.connect_local(port.port.number().get()).await {
             Err(error) if self.is_published && error.kind() == io::ErrorKind::PermissionDenied => {
-                super::connect(within_reach(port.address)).await
+                super::connect(loopback_if_unspecified(port.address)).await
             }
             connected => connected,
         }
@@ -69,13 +69,13 @@ impl ContainerConnector {
     /// A connection to any port of the loopback interface, as the container sees it.
     pub async fn connect_local(&self, number: u16) -> io::Result<TcpStream> {
         let pid = self.pid().await?;
-        let turn = Arc::clone(&self.on_their_way).acquire_owned();
-        let turn = turn.await.map_err(io::Error::other)?;
+        let permit = Arc::clone(&self.connecting).acquire_owned();
+        let permit = permit.await.map_err(io::Error::other)?;
         let (sender, stream) = oneshot::channel();
         thread::Builder::new().name("container network".to_owned()).spawn(move || {
             let connected = enter(pid).and_then(|()| connect(loopback(number)));
-            drop(turn);
-            // Whoever has asked may have given up meanwhile.
+            drop(permit);
+            // The receiver may be gone by now.
             let _ = sender.send(connected);
         })?;
         let gone = |_| io::Error::other("the thread that connects has ended without an answer");
@@ -85,7 +85,7 @@ impl ContainerConnector {
     }
 }
 
-/// Brings this thread into the network of a process, for ever.
+/// Moves this thread into the network namespace of a process, permanently.
 fn enter(pid: i32) -> io::Result<()> {
     let named = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
@@ -103,7 +103,7 @@ fn enter(pid: i32) -> io::Result<()> {
     let network = File::open(format!("/proc/{pid}/ns/net")).map_err(named)?;
     if is_own_network(&network.metadata()?)? {
         // Either the engine gives its containers the network of the machine, or the container has ended and
-        // something else has its pid. Nobody may get from a container to this machine by that.
+        // another process has its pid. Neither may lead to a connection to this machine.
         let message = "the container has no network of its own";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
@@ -125,20 +125,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_more_are_on_their_way_than_there_may_be() {
+    async fn connections_in_progress_are_limited() {
         let (_sender, pid) = watch::channel(Some(rustix::process::getpid().as_raw_pid()));
-        let reach = ContainerConnector::new(pid);
-        let most = u32::try_from(MOST_ON_THEIR_WAY).unwrap();
-        let others = Arc::clone(&reach.on_their_way).acquire_many_owned(most).await.unwrap();
-        let clone = reach.clone();
+        let connector = ContainerConnector::new(pid);
+        let most = u32::try_from(MAX_CONNECTING).unwrap();
+        let others = Arc::clone(&connector.connecting).acquire_many_owned(most).await.unwrap();
+        let clone = connector.clone();
         let one_more = tokio::spawn(async move { clone.connect_local(9).await });
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        assert!(!one_more.is_finished(), "it has to wait");
+        assert!(!one_more.is_finished(), "it does not wait");
         drop(others);
         let error = one_more.await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the container has no network of its own");
-        assert_eq!(reach.on_their_way.available_permits(), MOST_ON_THEIR_WAY, "it has left");
+        assert_eq!(
+            connector.connecting.available_permits(),
+            MAX_CONNECTING,
+            "its permit is not returned"
+        );
     }
 }

@@ -8,7 +8,7 @@ fn port(protocol: Protocol, address: SocketAddr) -> PortAddress {
     PortAddress { port: Port::new("web", 8080, protocol).unwrap(), address }
 }
 
-/// Listens, and tells where.
+/// A listener and its address.
 fn listener(address: &str) -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
@@ -38,7 +38,7 @@ async fn the_loopback_interface() {
 }
 
 #[tokio::test]
-async fn udp_knows_no_connections() {
+async fn udp_ports_cannot_be_connected_to() {
     let port = port(Protocol::Udp, "127.0.0.1:9".parse().unwrap());
     let error = Connector::Here.connect(&port).await.unwrap_err();
     assert_eq!(error.to_string(), "port `web` is of UDP, which knows no connections");
@@ -49,33 +49,34 @@ mod container {
 
     use super::*;
 
-    async fn error_of(pid: Option<i32>) -> io::Error {
+    async fn connect_error(pid: Option<i32>) -> io::Error {
         let (_sender, receiver) = watch::channel(pid);
         ContainerConnector::new(receiver).connect_local(9).await.unwrap_err()
     }
 
     #[tokio::test]
     async fn without_a_container() {
-        let error = error_of(None).await;
+        let error = connect_error(None).await;
         assert_eq!(error.kind(), io::ErrorKind::NotConnected);
         assert!(error.to_string().contains("does not run"), "{error}");
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         child.wait().unwrap();
-        assert_eq!(error_of(Some(pid)).await.to_string(), "the container has ended");
+        assert_eq!(connect_error(Some(pid)).await.to_string(), "the container has ended");
     }
 
-    /// A pid that is not that of a container any more leads nowhere, above all not to this machine.
+    /// A pid that no longer belongs to a container is refused, so that no connection to this machine is
+    /// made.
     #[tokio::test]
     async fn this_machine_is_no_container() {
         let (_listener, address) = listener("127.0.0.1:0");
         let (_sender, receiver) = watch::channel(Some(rustix::process::getpid().as_raw_pid()));
-        let reach = ContainerConnector::new(receiver);
-        let error = reach.connect_local(address.port()).await.unwrap_err();
+        let connector = ContainerConnector::new(receiver);
+        let error = connector.connect_local(address.port()).await.unwrap_err();
         assert_eq!(error.to_string(), "the container has no network of its own");
-        let error = reach.connect(&port(Protocol::Tcp, address)).await.unwrap_err();
+        let error = connector.connect(&port(Protocol::Tcp, address)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-        let published = Connector::Container(reach.with_published_ports());
+        let published = Connector::Container(connector.with_published_ports());
         published.connect(&port(Protocol::Tcp, address)).await.unwrap();
         assert!(published.connect_local(address.port()).await.is_err());
     }

@@ -3,8 +3,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// A relay, where it listens, and the server behind it. (The job is on this machine: a container is only
-/// another way to connect.)
+/// A relay, its address, and the server behind it. (The job is on this machine: for the relay, a container
+/// differs only in how it connects.)
 struct Case {
     relay: Relay,
     at: std::net::SocketAddr,
@@ -37,22 +37,22 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn each_side_says_all_that_it_has_to_say() {
+async fn each_side_may_close_before_the_other() {
     let case = Case::new(8).await;
     let (mut client, mut job) = case.pair().await;
     client.write_all(b"question").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(rest(&mut job).await, "question");
-    // The client has said all, and still hears.
+    // The client has closed its side, and still receives.
     let answer = "x".repeat(1_000_000);
-    let ((), heard) = tokio::join!(
+    let ((), received) = tokio::join!(
         async {
             job.write_all(answer.as_bytes()).await.unwrap();
             job.shutdown().await.unwrap();
         },
         rest(&mut client)
     );
-    assert!(heard == answer);
+    assert!(received == answer);
     let (mut client, mut job) = case.pair().await;
     job.write_all(b"hello").await.unwrap();
     job.shutdown().await.unwrap();
@@ -64,7 +64,7 @@ async fn each_side_says_all_that_it_has_to_say() {
 }
 
 #[tokio::test]
-async fn nobody_serves() {
+async fn a_closed_port_resets_the_client() {
     let Case { relay, at, job } = Case::new(8).await;
     drop(job);
     let mut client = TcpStream::connect(at).await.unwrap();
@@ -74,12 +74,12 @@ async fn nobody_serves() {
 }
 
 #[tokio::test]
-async fn more_have_to_wait() {
+async fn connections_beyond_the_limit_wait() {
     let case = Case::new(1).await;
     let (mut first, mut job) = case.pair().await;
     let mut second = TcpStream::connect(case.at).await.unwrap();
     second.write_all(b"second").await.unwrap();
-    // The first goes on, and the second is not passed on beside it.
+    // The first connection works, and the second is not relayed meanwhile.
     first.write_all(b"first").await.unwrap();
     let mut five = [0; 5];
     job.read_exact(&mut five).await.unwrap();
@@ -95,7 +95,7 @@ async fn more_have_to_wait() {
 }
 
 #[tokio::test]
-async fn stopped_is_closed() {
+async fn stopping_closes_all_connections() {
     let case = Case::new(8).await;
     let (mut client, mut job) = case.pair().await;
     case.relay.stop().await;

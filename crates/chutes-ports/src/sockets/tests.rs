@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The words of an address as this machine writes them.
+/// An address as 32-bit words of native byte order.
 fn words(bytes: &[u8]) -> String {
     let word = |four: &[u8]| u32::from_ne_bytes(four.try_into().unwrap());
     let words: Vec<String> =
@@ -53,7 +53,7 @@ fn lines() {
 }
 
 #[test]
-fn what_is_served() {
+fn addresses_that_a_socket_serves() {
     let check = |local: &str, at: &str, expected| {
         let local = local.parse().unwrap();
         let socket = Socket { transport: Transport::Tcp, local, inode: 1 };
@@ -102,7 +102,7 @@ fn own_sockets_are_found() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let sockets = open_sockets(Path::new("/proc/self/net")).unwrap();
-    let own: Vec<u64> = inodes_of(rustix::process::getpid()).collect();
+    let own: Vec<u64> = socket_inodes(rustix::process::getpid()).collect();
     let own_name = format!("(process {})", std::process::id());
     for (transport, address) in
         [(Transport::Tcp, tcp.local_addr().unwrap()), (Transport::Udp, udp.local_addr().unwrap())]
@@ -127,7 +127,7 @@ fn a_table_without_an_end_is_cut_off() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text: String, parts in "[ 0-9A-F:]{0,200}") {
+    fn any_text_is_parsed(text: String, parts in "[ 0-9A-F:]{0,200}") {
         for text in [text, parts] {
             let _ = (Socket::parse(&text, Transport::Tcp), Socket::parse(&text, Transport::Udp));
             let _ = (address(&text), inode(&text), range(&text));

@@ -9,9 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::Claims;
-use crate::testing::alone;
+use crate::testing::exclusive;
 
-/// A process that has the sockets that it is given, and nobody else has them. It ends with this.
+/// A process that is the only one to have the given sockets. It ends when this is dropped.
 struct Job(Child);
 
 impl Job {
@@ -42,62 +42,62 @@ fn local() -> (TcpListener, UdpSocket) {
     (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap())
 }
 
-/// A UDP socket with a number that the kernel gives to nobody who does not ask for it.
+/// A UDP socket with a number outside of the range of ephemeral ports.
 fn fixed_udp() -> UdpSocket {
     let free = |number| UdpSocket::bind(("127.0.0.1", number)).ok();
     (9_000..30_000).find_map(free).unwrap()
 }
 
-fn undeclared(does: &str, number: u16) -> News {
-    News::Warning(format!(
-        "the job {does} {number}, which it does not declare; add it to `ports`, so that it is known and can \
+fn undeclared(verb: &str, number: u16) -> PortEvent {
+    PortEvent::Warning(format!(
+        "the job {verb} {number}, which it does not declare; add it to `ports`, so that it is known and can \
          be published"
     ))
 }
 
 #[tokio::test]
-async fn open_ports_are_told_once() {
-    let _turn = alone().await;
+async fn open_ports_are_reported_once() {
+    let _turn = exclusive().await;
     let (tcp, udp) = local();
     let (web, metrics) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
     let ports = [port("metrics", Protocol::Udp, metrics), port("web", Protocol::Http, web)];
-    let mut seen = Seen::new(&ports);
-    // They are open, but not by the job.
-    let nobody = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
-    assert_eq!(seen.look(&nobody).unwrap(), []);
+    let mut tracker = SocketTracker::new(&ports);
+    // The ports are open, but not by the job.
+    let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
+    assert_eq!(tracker.scan(&no_process).unwrap(), []);
     let job = Job::with(tcp, udp);
-    let mut news = seen.look(&job.owner()).unwrap();
-    news.sort_by_key(|news| *news == News::Open(1));
-    assert_eq!(news, [News::Open(0), News::Open(1)]);
-    seen.was_ready(0);
-    seen.was_ready(1);
-    assert_eq!((seen.begin_to_ask(), seen.look(&job.owner()).unwrap()), (vec![], vec![]));
+    let mut events = tracker.scan(&job.owner()).unwrap();
+    events.sort_by_key(|event| *event == PortEvent::Ready(1));
+    assert_eq!(events, [PortEvent::Ready(0), PortEvent::Ready(1)]);
+    tracker.set_ready(0);
+    tracker.set_ready(1);
+    assert_eq!((tracker.begin_probes(), tracker.scan(&job.owner()).unwrap()), (vec![], vec![]));
     drop(job);
-    let again = Job::with(TcpListener::bind(web).unwrap(), UdpSocket::bind(metrics).unwrap());
-    assert_eq!(seen.look(&again.owner()).unwrap(), []);
+    let restarted = Job::with(TcpListener::bind(web).unwrap(), UdpSocket::bind(metrics).unwrap());
+    assert_eq!(tracker.scan(&restarted.owner()).unwrap(), []);
 }
 
 #[tokio::test]
-async fn what_was_not_declared_is_warned_of_once() {
-    let _turn = alone().await;
+async fn an_undeclared_port_has_one_warning() {
+    let _turn = exclusive().await;
     let (tcp, ephemeral) = local();
     let number = tcp.local_addr().unwrap().port();
     let job = Job::with(tcp, ephemeral);
-    let mut seen = Seen::new(&[]);
-    assert_eq!(seen.look(&job.owner()).unwrap(), [undeclared("listens on port", number)]);
-    assert_eq!(seen.look(&job.owner()).unwrap(), []);
+    let mut tracker = SocketTracker::new(&[]);
+    assert_eq!(tracker.scan(&job.owner()).unwrap(), [undeclared("listens on port", number)]);
+    assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
     let (tcp, udp) = (TcpListener::bind("[::1]:0").unwrap(), fixed_udp());
     let (listening, bound) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
     let other = Job::with(tcp, udp);
-    let mut news = seen.look(&other.owner()).unwrap();
-    news.sort_by_key(|news| format!("{news:?}").contains("UDP"));
+    let mut events = tracker.scan(&other.owner()).unwrap();
+    events.sort_by_key(|event| format!("{event:?}").contains("UDP"));
     let udp = undeclared("has opened the UDP port", bound);
-    assert_eq!(news, [undeclared("listens on port", listening), udp]);
+    assert_eq!(events, [undeclared("listens on port", listening), udp]);
 }
 
 #[tokio::test]
-async fn a_port_at_a_wrong_place() {
-    let _turn = alone().await;
+async fn a_port_at_a_wrong_address() {
+    let _turn = exclusive().await;
     let check = |declared: &str, real: SocketAddr, expected: &str| {
         let (tcp, udp) = local();
         let at = tcp.local_addr().unwrap();
@@ -106,10 +106,10 @@ async fn a_port_at_a_wrong_place() {
         let port = Port::for_image("web", number.into(), Protocol::Http).unwrap();
         let ports = [PortAddress { port, address }];
         let job = Job::with(tcp, udp);
-        let mut seen = Seen::new(&ports);
+        let mut tracker = SocketTracker::new(&ports);
         let expected = expected.replace("NUMBER", &at.port().to_string());
-        assert_eq!(seen.look(&job.owner()).unwrap(), [News::Warning(expected)]);
-        assert_eq!(seen.look(&job.owner()).unwrap(), []);
+        assert_eq!(tracker.scan(&job.owner()).unwrap(), [PortEvent::Warning(expected)]);
+        assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
     };
     check(
         "other",
@@ -126,63 +126,67 @@ async fn a_port_at_a_wrong_place() {
 }
 
 #[tokio::test]
-async fn warnings_come_to_an_end() {
-    let _turn = alone().await;
+async fn the_number_of_warnings_is_limited() {
+    let _turn = exclusive().await;
     let jobs: Vec<Job> = (0..20).map(|_| local()).map(|(tcp, udp)| Job::with(tcp, udp)).collect();
     let pids: Vec<Pid> = jobs.iter().map(|job| Pid::from_child(&job.0)).collect();
     let owner = SocketOwner::Processes(Box::new(move || Ok(pids.clone())));
-    let mut seen = Seen::new(&[]);
-    let news = seen.look(&owner).unwrap();
-    let last = News::Warning("the job opens more ports that it does not declare".to_owned());
-    assert_eq!((news.len(), news.last()), (17, Some(&last)));
-    assert_eq!(seen.look(&owner).unwrap(), []);
+    let mut tracker = SocketTracker::new(&[]);
+    let events = tracker.scan(&owner).unwrap();
+    let last = PortEvent::Warning("the job opens more ports that it does not declare".to_owned());
+    assert_eq!((events.len(), events.last()), (17, Some(&last)));
+    assert_eq!(tracker.scan(&owner).unwrap(), []);
 }
 
-/// Somebody else may be faster than the job.
+/// Another program may open a port before the job does.
 #[tokio::test]
-async fn a_stranger_is_not_taken_for_the_job() {
-    let _turn = alone().await;
+async fn sockets_of_other_programs_are_not_those_of_the_job() {
+    let _turn = exclusive().await;
     let (tcp, udp) = local();
     let ports = [port("web", Protocol::Tcp, tcp.local_addr().unwrap())];
-    let stranger = Job::with(tcp, udp);
-    let mut seen = Seen::new(&ports);
-    let nobody = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
-    assert_eq!(seen.look(&nobody).unwrap(), []);
-    assert_eq!(seen.look(&stranger.owner()).unwrap(), [News::Open(0)], "it is told of the job");
+    let other_program = Job::with(tcp, udp);
+    let mut tracker = SocketTracker::new(&ports);
+    let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
+    assert_eq!(tracker.scan(&no_process).unwrap(), []);
+    assert_eq!(
+        tracker.scan(&other_program.owner()).unwrap(),
+        [PortEvent::Ready(0)],
+        "it is reported once the job has it"
+    );
 }
 
 #[tokio::test]
-async fn strangers_are_not_looked_for_without_end() {
-    let _turn = alone().await;
+async fn the_search_for_an_owner_ends() {
+    let _turn = exclusive().await;
     let (tcp, udp) = local();
     let _other = Job::with(tcp, udp);
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let owner = SocketOwner::Processes(Box::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
         Ok(Vec::new())
     }));
-    let mut seen = Seen::new(&[]);
-    let first = seen.look(&owner).unwrap();
-    assert_eq!((first, asked.load(Ordering::Relaxed)), (vec![], 1));
+    let mut tracker = SocketTracker::new(&[]);
+    let first = tracker.scan(&owner).unwrap();
+    assert_eq!((first, calls.load(Ordering::Relaxed)), (vec![], 1));
 }
 
 #[test]
-fn containers_that_there_are_not() {
-    let mut seen = Seen::new(&[]);
+fn containers_that_do_not_run() {
+    let mut tracker = SocketTracker::new(&[]);
     let (sender, pid) = watch::channel(None);
     let owner = SocketOwner::Namespace(pid);
-    assert_eq!(seen.look(&owner).unwrap(), []);
-    // What is open on this machine is nothing of a container's.
+    assert_eq!(tracker.scan(&owner).unwrap(), []);
+    // Sockets of this machine do not belong to a container.
     let _open = local();
     sender.send_replace(Some(rustix::process::getpid().as_raw_pid()));
-    assert!(seen.look(&owner).unwrap_err().to_string().contains("no network of its own"));
+    assert!(tracker.scan(&owner).unwrap_err().to_string().contains("no network of its own"));
 }
 
 #[test]
 fn pauses() {
-    let check = |seconds: f64, is_about_to_be_ready, expected| {
-        let found = pause(Duration::from_secs_f64(seconds), is_about_to_be_ready);
+    let check = |seconds: f64, is_probing, expected| {
+        let found = next_pause(Duration::from_secs_f64(seconds), is_probing);
         assert_eq!(found, Duration::from_millis(expected), "{seconds}");
     };
     check(0.0, false, 20);
@@ -195,7 +199,7 @@ fn pauses() {
     check(1e9, false, 5_000);
 }
 
-/// A watch of these ports of the test's own process. Other tests may have ports open in it.
+/// A watch of these ports of the process of the tests. Other tests may have ports open in it.
 fn watch_own(ports: Vec<PortAddress>) -> (PortWatch, UnboundedReceiver<RunEvent>) {
     let (sender, events) = unbounded_channel();
     let own = rustix::process::getpid();
@@ -219,11 +223,11 @@ async fn ready(events: &mut UnboundedReceiver<RunEvent>) -> (String, SocketAddr)
 }
 
 #[tokio::test]
-async fn ready_is_what_answers_200() {
+async fn a_port_is_ready_when_it_answers_200() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let server = tokio::spawn(async move {
         for answer in ["", "SSH-2.0-x\r\n", "HTTP/1.1 503 x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"] {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -245,13 +249,13 @@ async fn ready_is_what_answers_200() {
         never = watch.run() => match never {},
         found = ready(&mut events) => assert_eq!(found, ("web".to_owned(), address)),
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    assert_eq!(calls.load(Ordering::SeqCst), 4);
     drop(server.await.unwrap());
 }
 
 #[tokio::test]
-async fn who_has_no_path_is_not_connected_to() {
-    // A path means something for HTTP only.
+async fn a_port_without_a_path_is_not_connected_to() {
+    // A readiness path applies to HTTP only.
     let raw = Port::new("raw", 8080, Protocol::Tcp).unwrap();
     let ports = Ports::new(vec![raw.ready_at(ReadinessPath::new("/x").unwrap())], false).unwrap();
     let any_free = ["raw:0".parse().unwrap()];
@@ -259,7 +263,7 @@ async fn who_has_no_path_is_not_connected_to() {
     let address = claims.addresses()[0].address;
     let (watch, mut events) = watch_own(claims.job_ports());
     let warnings = Arc::clone(&watch.warnings);
-    // It can be spawned.
+    // The future is `Send`, so that it can be spawned.
     let mut running: std::pin::Pin<Box<dyn Future<Output = Infallible> + Send>> =
         Box::pin(watch.run());
     assert!(futures_util::poll!(&mut running).is_pending());
@@ -269,6 +273,6 @@ async fn who_has_no_path_is_not_connected_to() {
         found = ready(&mut events) => assert_eq!(found, ("raw".to_owned(), address)),
     }
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    let told = warnings.lock().unwrap();
-    assert!(!told.iter().any(|it| it.contains(&address.port().to_string())), "{told:?}");
+    let warnings = warnings.lock().unwrap();
+    assert!(!warnings.iter().any(|it| it.contains(&address.port().to_string())), "{warnings:?}");
 }

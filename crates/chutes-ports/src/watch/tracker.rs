@@ -1,4 +1,4 @@
-//! What has been seen of the sockets of the job so far.
+//! The state of the ports and sockets of the job, as the scans so far have found it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,106 +9,106 @@ use chutes_core::PortAddress;
 use rustix::process::Pid;
 
 use super::SocketOwner;
-use crate::sockets::{Socket, Transport, ephemeral, inodes_of, is_own_network, open_sockets};
+use crate::sockets::{Socket, Transport, ephemeral, is_own_network, open_sockets, socket_inodes};
 
-/// How many warnings there are about ports at most. A job that opens more does not know what it does, or does
-/// it on purpose.
-const MOST_WARNINGS: usize = 16;
+/// The largest number of warnings about undeclared ports. A job that opens more does so by mistake or on
+/// purpose.
+const MAX_WARNINGS: usize = 16;
 
-/// How often it is looked for the process of a socket before it is taken for somebody else's. A process may be
-/// so new that it is not yet known whose it is.
-const LOOKS: u8 = 10;
+/// How many scans search for the process of a socket before the socket is taken for one of another program.
+/// A process may be so new that it is not yet listed among those of the job.
+const MAX_SCANS: u8 = 10;
 
-/// Something new.
+/// A change that a scan has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// The port with this index is open, and nothing more is to be asked of it.
-    Open(usize),
+pub(super) enum PortEvent {
+    /// The port with this index is ready.
+    Ready(usize),
     Warning(String),
 }
 
-/// How far a port is.
+/// The state of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nobody listens, as far as was seen.
+    /// It was not seen open.
     Closed,
-    /// Somebody listens, and has not yet said that the port is ready.
+    /// It is open, and has to be probed.
     Open,
-    /// It is being asked.
-    Asked,
-    /// That was told.
+    /// It is being probed.
+    Probing,
+    /// It is ready, and this was reported.
     Ready,
 }
 
-pub(super) struct Seen<'a> {
+pub(super) struct SocketTracker<'a> {
     ports: &'a [PortAddress],
     states: Vec<State>,
     /// The sockets of the job.
     own: HashSet<u64>,
-    /// The sockets of others, and how often it was looked whose they are.
-    strange: HashMap<u64, u8>,
+    /// The sockets of other programs, and in how many scans their process was searched for.
+    foreign: HashMap<u64, u8>,
     warned: HashSet<(Transport, u16)>,
     ephemeral: RangeInclusive<u16>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SocketTracker<'a> {
     pub(super) fn new(ports: &'a [PortAddress]) -> Self {
         Self {
             ports,
             states: vec![State::Closed; ports.len()],
             own: HashSet::new(),
-            strange: HashMap::new(),
+            foreign: HashMap::new(),
             warned: HashSet::new(),
             ephemeral: ephemeral(),
         }
     }
 
-    /// Looks once.
-    pub(super) fn look(&mut self, owner: &SocketOwner) -> io::Result<Vec<News>> {
+    /// Scans the sockets once.
+    pub(super) fn scan(&mut self, owner: &SocketOwner) -> io::Result<Vec<PortEvent>> {
         let (sockets, in_container) = match owner {
             SocketOwner::Processes(pids) => {
                 let sockets = open_sockets(Path::new("/proc/self/net"))?;
                 (self.owned(sockets, pids)?, false)
             }
             SocketOwner::Namespace(pid) => match *pid.borrow() {
-                Some(pid) => (open_sockets(&network_of(pid)?)?, true),
+                Some(pid) => (open_sockets(&network_tables(pid)?)?, true),
                 None => return Ok(Vec::new()),
             },
         };
-        let mut news = Vec::new();
+        let mut events = Vec::new();
         for socket in sockets {
-            news.extend(self.take_in(&socket, in_container));
+            events.extend(self.record(&socket, in_container));
         }
-        Ok(news)
+        Ok(events)
     }
 
-    /// Those of them that belong to the job. Which process has a socket is looked up only for sockets that are
-    /// new, as a process may have very many.
+    /// The sockets that belong to the job. The process of a socket is searched for only while the socket is
+    /// new, because a process may have very many.
     fn owned(
         &mut self,
         sockets: Vec<Socket>,
         pids: impl FnOnce() -> io::Result<Vec<Pid>>,
     ) -> io::Result<Vec<Socket>> {
-        let there: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
-        self.own.retain(|inode| there.contains(inode));
-        self.strange.retain(|inode, _| there.contains(inode));
-        let unknown: HashSet<u64> = there
+        let present: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
+        self.own.retain(|inode| present.contains(inode));
+        self.foreign.retain(|inode, _| present.contains(inode));
+        let unknown: HashSet<u64> = present
             .into_iter()
             .filter(|inode| !self.own.contains(inode))
-            .filter(|inode| self.strange.get(inode).is_none_or(|looks| *looks < LOOKS))
+            .filter(|inode| self.foreign.get(inode).is_none_or(|scans| *scans < MAX_SCANS))
             .collect();
         if !unknown.is_empty() {
             for pid in pids()? {
-                self.own.extend(inodes_of(pid).filter(|inode| unknown.contains(inode)));
+                self.own.extend(socket_inodes(pid).filter(|inode| unknown.contains(inode)));
             }
             for inode in unknown.iter().filter(|inode| !self.own.contains(inode)) {
-                *self.strange.entry(*inode).or_default() += 1;
+                *self.foreign.entry(*inode).or_default() += 1;
             }
         }
         Ok(sockets.into_iter().filter(|socket| self.own.contains(&socket.inode)).collect())
     }
 
-    fn take_in(&mut self, socket: &Socket, in_container: bool) -> Option<News> {
+    fn record(&mut self, socket: &Socket, in_container: bool) -> Option<PortEvent> {
         let serves = |at: &PortAddress| {
             Transport::of(at.port.protocol()) == socket.transport
                 && if in_container {
@@ -118,32 +118,33 @@ impl<'a> Seen<'a> {
                 }
         };
         let Some(index) = self.ports.iter().position(serves) else {
-            return self.undeclared(socket, in_container).map(News::Warning);
+            return self.undeclared(socket, in_container).map(PortEvent::Warning);
         };
         let has_path = self.ports.get(index).is_some_and(|at| at.port.ready().is_some());
         let state = self.states.get_mut(index).filter(|state| **state == State::Closed)?;
         *state = State::Open;
-        (!has_path).then_some(News::Open(index))
+        (!has_path).then_some(PortEvent::Ready(index))
     }
 
-    /// The ports that are open and are to be asked whether they are ready. They count as asked from now on.
-    pub(super) fn begin_to_ask(&mut self) -> Vec<usize> {
+    /// The ports that are open and have to be probed. Their state is [`State::Probing`] from now on.
+    pub(super) fn begin_probes(&mut self) -> Vec<usize> {
         let mut open = Vec::new();
         for (index, state) in self.states.iter_mut().enumerate() {
             if *state == State::Open {
-                *state = State::Asked;
+                *state = State::Probing;
                 open.push(index);
             }
         }
         open
     }
 
-    /// A port has not said that it is ready. If it is still open at the next look, it is asked again.
-    pub(super) fn ask_again(&mut self, index: usize) {
+    /// Records that a port was probed and is not ready. If it is still open at the next scan, it is probed
+    /// again.
+    pub(super) fn probe_again(&mut self, index: usize) {
         self.set(index, State::Closed);
     }
 
-    pub(super) fn was_ready(&mut self, index: usize) {
+    pub(super) fn set_ready(&mut self, index: usize) {
         self.set(index, State::Ready);
     }
 
@@ -153,24 +154,24 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// A warning of a port that the job has opened and not declared, if one is due.
+    /// A warning about a port that the job has opened and not declared, if one is due.
     fn undeclared(&mut self, socket: &Socket, in_container: bool) -> Option<String> {
         let (transport, number) = (socket.transport, socket.local.port());
         let is_short_lived = transport == Transport::Udp && self.ephemeral.contains(&number);
         if is_short_lived
-            || self.warned.len() > MOST_WARNINGS
+            || self.warned.len() > MAX_WARNINGS
             || !self.warned.insert((transport, number))
         {
             return None;
         }
-        if self.warned.len() > MOST_WARNINGS {
+        if self.warned.len() > MAX_WARNINGS {
             return Some("the job opens more ports that it does not declare".to_owned());
         }
-        Some(if in_container { undeclared(socket) } else { self.in_words(socket) })
+        Some(if in_container { undeclared(socket) } else { self.warning_for(socket) })
     }
 
-    /// What is wrong with a port of a job on this machine.
-    fn in_words(&self, socket: &Socket) -> String {
+    /// The warning about an undeclared port of a job on this machine.
+    fn warning_for(&self, socket: &Socket) -> String {
         let same = |at: &&PortAddress| Transport::of(at.port.protocol()) == socket.transport;
         let mut ports = self.ports.iter().filter(same);
         let number = socket.local.port();
@@ -184,7 +185,7 @@ impl<'a> Seen<'a> {
         }
         if let Some(at) = ports.find(|at| at.port.number().get() == number) {
             let (name, address) = (at.port.name(), at.address);
-            let transport = socket.transport.in_capitals();
+            let transport = socket.transport.upper_case();
             return format!(
                 "the job listens on port {number}, but in this run port `{name}` is at {address}: take the \
                  number from `JobContext::port`, or from the variable CHUTES_PORT_{transport}_{number}"
@@ -195,7 +196,7 @@ impl<'a> Seen<'a> {
 }
 
 fn undeclared(socket: &Socket) -> String {
-    let (does, number) = (
+    let (verb, number) = (
         match socket.transport {
             Transport::Tcp => "listens on port",
             Transport::Udp => "has opened the UDP port",
@@ -203,15 +204,16 @@ fn undeclared(socket: &Socket) -> String {
         socket.local.port(),
     );
     format!(
-        "the job {does} {number}, which it does not declare; add it to `ports`, so that it is known and can \
+        "the job {verb} {number}, which it does not declare; add it to `ports`, so that it is known and can \
          be published"
     )
 }
 
-/// The tables of the network of a process, if that is not the one of this machine: what others have open here
-/// is nothing of the job's.
-fn network_of(pid: i32) -> io::Result<PathBuf> {
-    // One that may not be looked at belongs to an engine of somebody else, who gives containers their own.
+/// The folder with the socket tables of a container, unless its network is that of this machine, where
+/// sockets of other programs would be taken for the job's.
+fn network_tables(pid: i32) -> io::Result<PathBuf> {
+    // A namespace that may not be inspected belongs to an engine of another user, and that gives containers
+    // a network of their own.
     if let Ok(network) = std::fs::metadata(format!("/proc/{pid}/ns/net"))
         && is_own_network(&network)?
     {
