@@ -1,4 +1,4 @@
-//! Accepts connections, each of which is then served by a task of its own.
+//! Accepts connections, and serves each by a task of its own.
 
 use std::io;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use tokio::time::{sleep, timeout};
 use super::connection::{self, ClientConnection, Shared, Stop};
 use super::limits::HandshakeLimiter;
 
-/// How long to wait after an accept that failed, most often for want of files: at first, and at most.
+/// The pause after a failed accept, which mostly means too many open files: the first one, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How long connections may take to send what the job has said before it ended.
+/// How long connections may take to send the last data of the job after the front was stopped.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Accepts until the front ends. All connections end with it.
+/// Accepts until the front is stopped. All connections end with it.
 pub(super) async fn run(listener: TcpListener, front: Arc<Shared>, mut stop: Stop) {
     let mut connections = JoinSet::new();
     {
-        let theirs = stop.clone();
-        let accepting = accept_all(&listener, &front, &theirs, &mut connections);
+        let inner_stop = stop.clone();
+        let accepting = accept_all(&listener, &front, &inner_stop, &mut connections);
         tokio::select! {
             () = accepting => {}
             () = stop.requested() => {}
@@ -31,7 +31,7 @@ pub(super) async fn run(listener: TcpListener, front: Arc<Shared>, mut stop: Sto
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    // Those that are not done by then are cut off.
+    // Connections that are not done by then are aborted.
     let _ = timeout(DRAIN_TIME, drained).await;
     connections.shutdown().await;
 }
@@ -43,42 +43,43 @@ async fn accept_all(
     connections: &mut JoinSet<()>,
 ) {
     let handshakes = Arc::<HandshakeLimiter>::default();
-    let room = Arc::new(Semaphore::new(front.limits.connections));
+    let permits = Arc::new(Semaphore::new(front.limits.connections));
     loop {
         let stream = tokio::select! {
             stream = accept(listener) => stream,
             Some(_) = connections.join_next() => continue,
         };
-        let Some(room) = make_room(&room, &handshakes).await else { return };
-        let ticket = handshakes.enter(front.limits.handshakes);
+        let Some(permit) = acquire(&permits, &handshakes).await else { return };
+        let handshake = handshakes.begin(front.limits.handshakes);
         let (front, stop) = (Arc::clone(front), stop.clone());
-        let admission = ClientConnection { front, ticket, stop, _room: room };
-        connections.spawn(connection::serve(stream, admission));
+        let connection = ClientConnection { front, handshake, stop, _permit: permit };
+        connections.spawn(connection::serve(stream, connection));
     }
 }
 
-/// Waits for a place, for which the oldest connection that has not sent a request is given up.
-async fn make_room(
-    room: &Arc<Semaphore>,
+/// Acquires a permit for one more connection. When none is free, the oldest connection that has not sent a
+/// request is closed.
+async fn acquire(
+    permits: &Arc<Semaphore>,
     handshakes: &Arc<HandshakeLimiter>,
 ) -> Option<OwnedSemaphorePermit> {
-    if let Ok(permit) = Arc::clone(room).try_acquire_owned() {
+    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
         return Some(permit);
     }
-    handshakes.give_one_up();
-    Arc::clone(room).acquire_owned().await.ok()
+    handshakes.close_oldest();
+    Arc::clone(permits).acquire_owned().await.ok()
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
-    let (mut pause, longest) = BACK_OFF;
+    let (mut pause, max_pause) = BACK_OFF;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // The client has gone before it was looked at.
+            // The client closed the connection before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => {
                 sleep(pause).await;
-                pause = (2 * pause).min(longest);
+                pause = (2 * pause).min(max_pause);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The certificate of the front: made for one run, signed by its own key, kept in memory only.
+//! The certificate of the front: made for one run, self-signed, kept in memory only.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
@@ -14,14 +14,14 @@ use super::FrontError;
 /// How long before now the certificate begins to be valid: the clocks of clients may be slow.
 const VALID_BEFORE: Duration = Duration::from_hours(24);
 
-/// How long from now it is valid. No run takes longer.
+/// How long from now the certificate is valid. No run takes longer.
 const VALID_AFTER: Duration = Duration::from_hours(365 * 24);
 
-/// Who the front is.
+/// The certificate and the key of the front.
 pub(super) struct Identity {
     pub(super) certificate: CertificateDer<'static>,
     pub(super) key: PrivateKeyDer<'static>,
-    /// The certificate for those who connect.
+    /// The certificate as PEM, for clients.
     pub(super) pem: String,
 }
 
@@ -42,7 +42,7 @@ impl Identity {
     }
 }
 
-/// Clients compare what they connect to with one of these.
+/// The name in the certificate that clients compare with the host to which they connect.
 fn subject_name(public_host: &str) -> Result<SanType, FrontError> {
     if let Ok(address) = public_host.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));
@@ -52,8 +52,8 @@ fn subject_name(public_host: &str) -> Result<SanType, FrontError> {
     name.as_ref().try_into().map(SanType::DnsName).map_err(|_| unusable())
 }
 
-/// No key usage: old versions of OpenSSL do not take a certificate for self-signed whose key is not for
-/// signing certificates.
+/// There is no key usage: old versions of OpenSSL do not accept a certificate as self-signed if its key is
+/// not for signing certificates.
 fn parameters(host: SanType) -> Result<CertificateParams, rcgen::Error> {
     let mut parameters = CertificateParams::default();
     let mut names = vec![

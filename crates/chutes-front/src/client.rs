@@ -1,7 +1,8 @@
-//! Which clients are let in: those that hold the key of the certificate of the run.
+//! Authentication of clients: a client has to prove that it has the key of the client certificate of the
+//! run.
 //!
 //! The check is by key and never by name: the certificates that the `ComputeHorde` SDK makes all have the
-//! subject `CN=localhost`. A certificate that has expired lets nobody in.
+//! subject `CN=localhost`. A certificate that has expired is refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +18,18 @@ use rustls::{Error, SignatureScheme};
 
 use super::FrontError;
 
-/// How many certificates a client may be known by. A chain with some spare room.
-const CERTIFICATES: usize = 32;
+/// The largest number of client certificates: more than any chain has.
+const MAX_CERTIFICATES: usize = 32;
 
-/// How much the clock of a client may be ahead: its certificate is often made just before its run.
+/// How far the clock of a client may be ahead: its certificate is often made just before its run.
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(5);
 
-/// How `rustls-webpki` calls a certificate of an authority that is presented by a client. Its type is not
-/// re-exported; should the word change, such clients are refused, and a test fails.
+/// The message of `rustls-webpki` when a client presents the certificate of an authority. The error type is
+/// not re-exported; if the message changes, such clients are refused, and a test fails.
 const AUTHORITY_AS_CLIENT: &str = "CaUsedAsEndEntity";
 
-/// Lets in who presents one of the given certificates, or one that was signed by the key of one of them,
-/// and proves to have its key.
+/// Accepts a client that presents one of the given certificates, or one that was signed by the key of one
+/// of them, and that proves to have its key.
 #[derive(Debug)]
 pub(super) struct KnownClients {
     given: Vec<CertificateDer<'static>>,
@@ -48,8 +49,10 @@ impl KnownClients {
             let number = given.len() + 1;
             let certificate =
                 certificate.map_err(|error| unreadable(format!("part {number}: {error}")))?;
-            if number > CERTIFICATES {
-                return Err(unreadable(format!("it has more than {CERTIFICATES} certificates")));
+            if number > MAX_CERTIFICATES {
+                return Err(unreadable(format!(
+                    "it has more than {MAX_CERTIFICATES} certificates"
+                )));
             }
             roots
                 .add(certificate.clone())
@@ -71,8 +74,8 @@ impl ClientCertVerifier for KnownClients {
         self.inner.root_hint_subjects()
     }
 
-    /// `openssl req -x509` makes certificates of authorities, unless it is told not to. One that was given
-    /// for this run may be used all the same. Its time was checked before its kind.
+    /// `openssl req -x509` makes certificates of authorities by default. One that was given for this run is
+    /// accepted all the same. Its validity period was checked before its kind.
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,

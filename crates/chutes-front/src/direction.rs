@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) const CHUNK: usize = 64 * 1024;
 
 thread_local! {
-    /// Where bytes are on their way from one side to the other. Connections that wait need no buffer.
+    /// The buffer for bytes that are passed on at once. Connections that wait need no buffer of their own.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
 }
 
@@ -20,7 +20,7 @@ pub(super) fn with_scratch<T>(action: impl FnOnce(&mut [u8]) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| action(scratch))
 }
 
-/// Reads into a buffer. No bytes are the end.
+/// Reads into a buffer. An empty result is the end of the stream.
 pub(super) fn poll_read<'a>(
     reader: Pin<&mut (impl AsyncRead + ?Sized)>,
     context: &mut Context<'_>,
@@ -32,17 +32,17 @@ pub(super) fn poll_read<'a>(
     Poll::Ready(Ok(&scratch[..count]))
 }
 
-/// Which side has failed.
+/// Which side of a direction has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Read,
     Write,
 }
 
-/// One direction of a pipe: what it still holds, and how far it is.
+/// One direction of a pipe: the bytes that it still holds, and its state.
 #[derive(Debug, Default)]
 pub(super) struct Direction {
-    /// Bytes that the receiver has not taken yet, from `taken` on.
+    /// Bytes that were read; those from `taken` on were not written yet.
     kept: Vec<u8>,
     taken: usize,
     progress: u64,
@@ -54,8 +54,8 @@ pub(super) struct Direction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
-    Flowing,
-    /// The sender has ended; the receiver has to be told.
+    Open,
+    /// The sender has closed; the connection to the receiver has to be shut down.
     Ending,
     Ended,
 }
@@ -65,12 +65,12 @@ impl Direction {
         Self { kept, ..Self::default() }
     }
 
-    /// What has been read and was not taken yet.
+    /// The bytes that were read and not written yet.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.kept[self.taken..]
     }
 
-    /// Grows whenever the receiver takes something.
+    /// A counter that grows with every write.
     pub(super) fn progress(&self) -> u64 {
         self.progress
     }
@@ -79,20 +79,19 @@ impl Direction {
         self.state == State::Ended
     }
 
-    /// Whether the sender has said nothing more, as far as the runtime has heard, and the receiver was
-    /// given everything.
+    /// Whether there was nothing more to read at the last poll, and everything was written and flushed.
     pub(super) fn is_idle(&self) -> bool {
         self.idle
     }
 
-    /// Ends this direction here.
+    /// Ends this direction as if the sender had closed.
     pub(super) fn end(&mut self) {
-        if self.state == State::Flowing {
+        if self.state == State::Open {
             self.state = State::Ending;
         }
     }
 
-    /// Moves bytes until one of the sides has to be waited for. Ready once the receiver knows of the end.
+    /// Moves bytes until one side is pending. Ready once the connection to the receiver was shut down.
     pub(super) fn poll<R, W>(
         &mut self,
         context: &mut Context<'_>,
@@ -113,10 +112,10 @@ impl Direction {
             }
             (self.kept, self.taken) = (Vec::new(), 0);
             match self.state {
-                State::Flowing => ready!(self.pass(context, reader, writer, look))?,
+                State::Open => ready!(self.pass(context, reader, writer, look))?,
                 State::Ending => {
-                    let told = ready!(Pin::new(&mut *writer).poll_shutdown(context));
-                    told.map_err(|_| Fault::Write)?;
+                    let shut_down = ready!(Pin::new(&mut *writer).poll_shutdown(context));
+                    shut_down.map_err(|_| Fault::Write)?;
                     self.state = State::Ended;
                 }
                 State::Ended => return Poll::Ready(Ok(())),
@@ -124,7 +123,7 @@ impl Direction {
         }
     }
 
-    /// Reads once, and keeps what the receiver does not take at once.
+    /// Reads once, and keeps the bytes that cannot be written at once.
     fn pass<R, W>(
         &mut self,
         context: &mut Context<'_>,
@@ -157,7 +156,7 @@ impl Direction {
         })
     }
 
-    /// There is nothing to read: what was written has to leave. Never ready without an error.
+    /// Flushes written bytes while there is nothing to read. Never ready without an error.
     fn flush<W>(&mut self, context: &mut Context<'_>, writer: &mut W) -> Poll<Result<(), Fault>>
     where
         W: AsyncWrite + Unpin,
@@ -178,7 +177,7 @@ fn write<W: AsyncWrite + Unpin>(
 ) -> Poll<Result<usize, Fault>> {
     match ready!(Pin::new(writer).poll_write(context, bytes)) {
         Ok(count) if count > 0 => Poll::Ready(Ok(count)),
-        // A receiver that takes nothing will never take anything.
+        // A receiver that accepts no bytes will never accept any.
         Ok(_) | Err(_) => Poll::Ready(Err(Fault::Write)),
     }
 }
@@ -189,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// Always has more to say; counts what it has said.
+    /// A reader without an end, which counts the bytes that were read.
     struct Endless(usize);
 
     impl AsyncRead for Endless {
@@ -205,7 +204,7 @@ mod tests {
         }
     }
 
-    /// Takes this many bytes, in small pieces, and then nothing.
+    /// A writer that accepts this many bytes, in small pieces, and is then pending.
     struct Full(usize);
 
     impl AsyncWrite for Full {
@@ -238,8 +237,8 @@ mod tests {
                 let polled = direction.poll(&mut context, &mut sender, &mut receiver, &mut |_| ());
                 assert!(polled.is_pending());
             }
-            assert_eq!(receiver.0, 0, "it has got what it takes");
-            assert_eq!(sender.0, takes + direction.waiting().len(), "nothing is lost");
+            assert_eq!(receiver.0, 0, "not everything that fits was written");
+            assert_eq!(sender.0, takes + direction.waiting().len(), "bytes are lost");
             assert!(
                 direction.kept.capacity() <= CHUNK,
                 "{} bytes are kept",

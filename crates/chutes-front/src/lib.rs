@@ -1,12 +1,12 @@
-//! The TLS front: lets clients from outside reach the HTTP server of a job.
+//! The TLS front: a server through which clients from outside reach the HTTP server of a job.
 //!
 //! This is an internal component of chutes, without a promise of stability. It is not a proxy for many
-//! servers: it has one job behind it, and does not look into what is said beyond what HTTP/2 needs.
+//! servers: it has one job behind it, and parses no more of the traffic than HTTP/2 needs.
 //!
-//! A [`Front`] has a certificate that is made for the run, knows its clients by theirs, and passes on what
-//! they say over plain HTTP. It belongs to the supervisor, so it neither shares the memory of the job nor
-//! ends with it by accident. HTTP/1.1 goes through byte by byte (`pipe`); HTTP/2 is said again in HTTP/1.1
-//! (`http2`). Connections may be silent for as long as the run takes.
+//! A [`Front`] has a certificate that is made for the run, authenticates clients by their certificates, and
+//! forwards their requests over plain HTTP. It runs in the supervisor, so it neither shares the memory of
+//! the job nor ends with it by accident. HTTP/1.1 is forwarded byte by byte (`pipe`); HTTP/2 is converted
+//! to HTTP/1.1 (`http2`). Connections may be silent for as long as the run takes.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -69,56 +69,56 @@ use self::client::KnownClients;
 use self::connection::{Shared, Stop};
 pub use self::limits::FrontLimits;
 
-/// How many connections the system keeps until they are accepted.
+/// The largest number of connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
 
-/// How long the front may take to end, before it is cut off.
+/// How long the front may take to stop before it is aborted.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
-/// How long to wait between two questions whether the job is well: at first, and at most.
+/// The pause between two health checks of the job: the first one, and the longest.
 const HEALTH_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// How a front is reached, and by whom.
+/// At which address a front is reached, and by which clients.
 #[derive(Clone, Debug)]
 pub struct FrontSettings {
-    /// Where it listens.
+    /// The address at which the front listens.
     pub listen: SocketAddr,
     /// The name or address that clients connect to.
     pub public_host: String,
-    /// The certificates (PEM) of those who are let in; `None` lets everybody in.
+    /// The certificates (PEM) of the clients that may connect; with `None` any client may.
     pub client_certificate: Option<String>,
-    /// How much it takes on at once.
+    /// The limits of the front.
     pub limits: FrontLimits,
 }
 
 /// Where the job serves plain HTTP.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// The way to the job.
+    /// Connects to the job.
     pub connector: Connector,
-    /// Its port.
+    /// The port of the job.
     pub port: PortAddress,
 }
 
-/// Why there is no front.
+/// Why a front cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
-    /// No certificate can be for this host.
+    /// No certificate can be made for this host.
     #[error(
         "`{host}` is neither an IP address nor a host name; give what clients connect to, without port \
          and scheme (`--public-host`)"
     )]
     PublicHost {
-        /// What was given.
+        /// The host that was given.
         host: String,
     },
-    /// What was given as the certificate of the clients is none.
+    /// The certificate of the clients cannot be read.
     #[error("cannot read the client certificate (PEM): {reason}")]
     ClientCertificate {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A key where a certificate belongs. It is not repeated.
+    /// A private key was given with the certificate. The message does not repeat it.
     #[error(
         "the client certificate (PEM) comes with a private key; give the certificate alone, and keep the \
          key to yourself"
@@ -135,7 +135,7 @@ pub enum FrontError {
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -156,7 +156,7 @@ impl fmt::Debug for Front {
 }
 
 impl Front {
-    /// Makes key and certificate and takes the port. Clients can connect, but are not served yet.
+    /// Makes key and certificate, and opens the port. Clients can connect, but are not served yet.
     pub fn open(settings: &FrontSettings, upstream: Upstream) -> Result<Self, FrontError> {
         let identity = Identity::make(&settings.public_host)?;
         let certificate = identity.pem.clone();
@@ -174,26 +174,26 @@ impl Front {
         })
     }
 
-    /// Where it is reached.
+    /// The address and the certificate of the front, for clients.
     #[must_use]
     pub fn endpoint(&self) -> StreamingEndpoint {
         self.endpoint.clone()
     }
 
-    /// Serves from now on, those first who have connected already.
+    /// Serves from now on, first the clients that have already connected.
     pub fn serve(&mut self) {
         let Some(listener) = self.listener.take() else { return };
         let (shared, stop) = (Arc::clone(&self.shared), Stop(self.stop.subscribe()));
         self.accepting = Some(tokio::spawn(async move {
-            // It fails only in a runtime that does no networking.
+            // This fails only in a runtime without networking.
             if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
                 accept::run(listener, shared, stop).await;
             }
         }));
     }
 
-    /// Ends the front: nobody can connect, what the job has said already is sent, and all connections are
-    /// closed.
+    /// Stops the front: no client can connect, data that the job has already sent is delivered, and all
+    /// connections are closed.
     pub async fn stop(mut self) {
         self.listener = None;
         self.stop.send_replace(true);
@@ -239,9 +239,9 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, u16)> {
 
 /// Waits until the job answers 200 to `GET /health`, perhaps for ever.
 pub async fn healthy(upstream: &Upstream) {
-    let (mut pause, longest) = HEALTH_PAUSE;
+    let (mut pause, max_pause) = HEALTH_PAUSE;
     while !matches!(get_status(&upstream.connector, &upstream.port, "/health").await, Ok(200)) {
         sleep(pause).await;
-        pause = (2 * pause).min(longest);
+        pause = (2 * pause).min(max_pause);
     }
 }

@@ -1,4 +1,4 @@
-//! How much the front takes on at once, and whom it gives up when it is full.
+//! The limits of the front, and which connection is closed when one of them is reached.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,21 @@ use tokio::sync::Notify;
 /// The limits of a front.
 #[derive(Clone, Copy, Debug)]
 pub struct FrontLimits {
-    /// Connections in all. One more is accepted and waits until there is room.
+    /// All connections. One more is accepted, and waits until it can be served.
     pub connections: usize,
-    /// Connections in their TLS handshake. For one more, the oldest is given up.
+    /// Connections in their TLS handshake. For one more, the oldest is closed.
     pub handshakes: usize,
-    /// Requests over HTTP/2 that are served at a time, by all connections together. Others wait.
+    /// Concurrent requests over HTTP/2, of all connections together. Further ones wait.
     pub requests: usize,
     /// How long a TLS handshake may take.
     pub handshake_time: Duration,
-    /// How long a client may take to send the head of its first request, from its handshake on. After that
-    /// its connection may be silent for as long as the run takes.
+    /// How long a client may take from its handshake to the head of its first request. After that its
+    /// connection may be silent for as long as the run takes.
     pub first_request_time: Duration,
     /// How long a client may be silent once the job has ended its side of the connection.
     pub half_closed_time: Duration,
-    /// How long a request over HTTP/2 may wait for its turn, and then for a connection to the job.
+    /// How long a request over HTTP/2 may wait until it can be served, and then for a connection to the
+    /// job.
     pub connect_time: Duration,
 }
 
@@ -42,8 +43,8 @@ impl Default for FrontLimits {
 }
 
 impl FrontLimits {
-    /// The same, such that all connections together use at most half of the files that this process may
-    /// open: outputs have to be read and written whatever clients do.
+    /// The limits, reduced so that all connections together use at most half of the files that this process
+    /// may open: outputs have to be read and written whatever clients do.
     pub(super) fn within_open_files(self) -> Self {
         match getrlimit(Resource::Nofile).current {
             Some(files) => self.within(usize::try_from(files).unwrap_or(usize::MAX)),
@@ -51,11 +52,12 @@ impl FrontLimits {
         }
     }
 
-    /// A connection is two files, this side and that of the job, and a request over HTTP/2 is one.
+    /// A connection uses two files, one to the client and one to the job, and a request over HTTP/2 uses
+    /// one.
     fn within(mut self, files: usize) -> Self {
-        let wanted = 2 * self.connections + self.requests;
-        if wanted > files / 2 {
-            let fit = |count: usize| (count * (files / 2) / wanted).max(1);
+        let needed = 2 * self.connections + self.requests;
+        if needed > files / 2 {
+            let fit = |count: usize| (count * (files / 2) / needed).max(1);
             self.connections = fit(self.connections);
             self.requests = fit(self.requests);
         }
@@ -63,84 +65,85 @@ impl FrontLimits {
     }
 }
 
-/// The connections that have not sent a request yet, by their age. They are given up before anybody else
-/// has to wait, so that clients who connect and do nothing keep nobody out.
+/// The connections that have not sent a request yet, by their age. They are closed before another
+/// connection has to wait, so that clients that connect and do nothing do not keep others out.
 #[derive(Debug, Default)]
 pub(super) struct HandshakeLimiter {
-    kept: Mutex<Kept>,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct LimiterState {
     last: u64,
     handshakes: BTreeMap<u64, Arc<Notify>>,
     silent: BTreeMap<u64, Arc<Notify>>,
 }
 
 impl HandshakeLimiter {
-    /// Notes a connection that begins its handshake. Gives up the oldest when there are more than this.
-    pub(super) fn enter(self: &Arc<Self>, handshakes: usize) -> Ticket {
-        let mut kept = self.kept();
-        kept.last += 1;
-        let id = kept.last;
-        let given_up = Arc::<Notify>::default();
-        kept.handshakes.insert(id, Arc::clone(&given_up));
-        if kept.handshakes.len() > handshakes
-            && let Some((_, oldest)) = kept.handshakes.pop_first()
+    /// Adds a connection that begins its handshake. Closes the oldest when there are more than
+    /// `handshakes`.
+    pub(super) fn begin(self: &Arc<Self>, handshakes: usize) -> PendingHandshake {
+        let mut state = self.state();
+        state.last += 1;
+        let id = state.last;
+        let close = Arc::<Notify>::default();
+        state.handshakes.insert(id, Arc::clone(&close));
+        if state.handshakes.len() > handshakes
+            && let Some((_, oldest)) = state.handshakes.pop_first()
         {
             oldest.notify_one();
         }
-        Ticket { id, given_up, handshakes: Arc::clone(self) }
+        PendingHandshake { id, close, limiter: Arc::clone(self) }
     }
 
-    /// Gives up the oldest, those in their handshake first. `false` when there is none.
-    pub(super) fn give_one_up(&self) -> bool {
-        let mut kept = self.kept();
-        let oldest = kept.handshakes.pop_first().or_else(|| kept.silent.pop_first());
+    /// Closes the oldest connection, those in their handshake first. Returns `false` when there is none.
+    pub(super) fn close_oldest(&self) -> bool {
+        let mut state = self.state();
+        let oldest = state.handshakes.pop_first().or_else(|| state.silent.pop_first());
         oldest.is_some_and(|(_, oldest)| {
             oldest.notify_one();
             true
         })
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection among the handshakes.
+/// A connection that is known to a [`HandshakeLimiter`].
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(super) struct PendingHandshake {
     id: u64,
-    given_up: Arc<Notify>,
-    handshakes: Arc<HandshakeLimiter>,
+    close: Arc<Notify>,
+    limiter: Arc<HandshakeLimiter>,
 }
 
-impl Ticket {
-    /// Tells when this connection has to make room for others.
-    pub(super) fn signal(&self) -> Arc<Notify> {
-        Arc::clone(&self.given_up)
+impl PendingHandshake {
+    /// Is notified when this connection has to be closed to make room for others.
+    pub(super) fn close_signal(&self) -> Arc<Notify> {
+        Arc::clone(&self.close)
     }
 
-    /// The handshake is done.
-    pub(super) fn shaken(&self) {
-        let mut kept = self.handshakes.kept();
-        if let Some(given_up) = kept.handshakes.remove(&self.id) {
-            kept.silent.insert(self.id, given_up);
+    /// Records that the handshake is done.
+    pub(super) fn completed(&self) {
+        let mut state = self.limiter.state();
+        if let Some(close) = state.handshakes.remove(&self.id) {
+            state.silent.insert(self.id, close);
         }
     }
 
-    /// The client has sent a request: this connection is not given up any more.
-    pub(super) fn proven(&self) {
-        let mut kept = self.handshakes.kept();
-        kept.handshakes.remove(&self.id);
-        kept.silent.remove(&self.id);
+    /// Records that the client has sent a request: this connection is not closed for others any more.
+    pub(super) fn confirmed(&self) {
+        let mut state = self.limiter.state();
+        state.handshakes.remove(&self.id);
+        state.silent.remove(&self.id);
     }
 }
 
-impl Drop for Ticket {
+impl Drop for PendingHandshake {
     fn drop(&mut self) {
-        self.proven();
+        self.confirmed();
     }
 }
 
@@ -161,26 +164,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_unproven_is_given_up_first() {
+    async fn the_oldest_unconfirmed_connection_is_closed_first() {
         let handshakes = Arc::<HandshakeLimiter>::default();
-        let tickets: Vec<_> = (0..4).map(|_| handshakes.enter(3)).collect();
-        tickets[0].signal().notified().await;
-        tickets[1].proven();
-        tickets[2].shaken();
-        assert!(handshakes.give_one_up(), "one is in its handshake");
-        tickets[3].signal().notified().await;
-        assert!(handshakes.give_one_up(), "one is silent");
-        tickets[2].signal().notified().await;
-        assert!(!handshakes.give_one_up(), "the proven one stays");
+        let connections: Vec<_> = (0..4).map(|_| handshakes.begin(3)).collect();
+        connections[0].close_signal().notified().await;
+        connections[1].confirmed();
+        connections[2].completed();
+        assert!(handshakes.close_oldest(), "one is in its handshake");
+        connections[3].close_signal().notified().await;
+        assert!(handshakes.close_oldest(), "one is silent");
+        connections[2].close_signal().notified().await;
+        assert!(!handshakes.close_oldest(), "the confirmed one was closed");
     }
 
     #[test]
-    fn a_connection_that_has_ended_is_forgotten() {
+    fn a_connection_that_has_ended_is_removed() {
         let handshakes = Arc::<HandshakeLimiter>::default();
-        drop(handshakes.enter(3));
-        let shaken = handshakes.enter(3);
-        shaken.shaken();
-        drop(shaken);
-        assert!(!handshakes.give_one_up());
+        drop(handshakes.begin(3));
+        let completed = handshakes.begin(3);
+        completed.completed();
+        drop(completed);
+        assert!(!handshakes.close_oldest());
     }
 }

@@ -1,12 +1,12 @@
-//! A connection that speaks HTTP/1.1: bytes to the job, bytes from the job, and nothing in between.
+//! A connection over HTTP/1.1: copies bytes between the client and the job in both directions.
 //!
 //! Nothing is parsed or changed, so `WebSockets`, server-sent events, uploads of any size, trailers and
-//! `100 Continue` pass as they are, and a request that two parsers would read differently cannot confuse
-//! this one: each connection of a client is one connection to the job, which nobody else shares.
+//! `100 Continue` pass as they are, and a request that two parsers would read differently does no harm:
+//! each connection of a client has a connection to the job of its own.
 //!
-//! Memory is taken only while data waits for a receiver: what was read goes from a buffer of the thread to
-//! the other side at once, and only what the other side does not take is kept, at most 64 KiB for each
-//! direction, besides 64 KiB that rustls may keep encrypted.
+//! A connection needs memory only while data waits for a receiver: bytes are written from a buffer of the
+//! thread to the other side at once, and only those that it does not accept are kept, at most 64 KiB for
+//! each direction, besides 64 KiB that rustls may keep encrypted.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,30 +23,30 @@ use tokio_rustls::server::TlsStream;
 
 use super::connection::ClientConnection;
 use super::direction::{Direction, Fault, poll_read, with_scratch};
-use super::limits::Ticket;
+use super::limits::PendingHandshake;
 
-/// How long a client may take to read the last bytes and to close, once its connection is at its end.
+/// How long a client may take to read the last bytes and to close, once the job has closed.
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
-/// What a client is told when the job cannot be reached.
+/// The body of the answer when the job cannot be reached.
 pub(super) const BAD_GATEWAY: &str = "the job does not answer at the moment\n";
 
 /// Serves a connection until both sides have ended it.
 pub(super) async fn serve(
     mut client: TlsStream<TcpStream>,
-    admission: &mut ClientConnection,
+    connection: &mut ClientConnection,
 ) -> io::Result<()> {
-    let until = Instant::now() + admission.front.limits.first_request_time;
+    let deadline = Instant::now() + connection.front.limits.first_request_time;
     let first = tokio::select! {
         first = first_bytes(&mut client) => first?,
-        () = sleep_until(until) => return Ok(()),
-        () = admission.stop.requested() => Vec::new(),
+        () = sleep_until(deadline) => return Ok(()),
+        () = connection.stop.requested() => Vec::new(),
     };
     if first.is_empty() {
         return timeout(LINGER_TIME, client.shutdown()).await?;
     }
-    let Some(job) = admission.front.connect().await else {
-        admission.ticket.proven();
+    let Some(job) = connection.front.connect().await else {
+        connection.handshake.confirmed();
         return timeout(LINGER_TIME, refuse(client)).await?;
     };
     let mut pipe = Pipe {
@@ -55,20 +55,21 @@ pub(super) async fn serve(
         up: Direction::starting_with(first),
         down: Direction::default(),
         head: Head::default(),
-        deaf: false,
-        proven: false,
+        job_closed: false,
+        confirmed: false,
         stopping: false,
         deadline: None,
-        half_closed_time: admission.front.limits.half_closed_time,
+        half_closed_time: connection.front.limits.half_closed_time,
     };
-    pipe.greet(until);
-    match pipe.run(admission).await {
-        End::Done if !pipe.stopping => linger(pipe.client.get_mut().0).await,
-        End::Done | End::Gone | End::Broken => Ok(()),
+    pipe.begin(deadline);
+    match pipe.run(connection).await {
+        PipeExit::Done if !pipe.stopping => linger(pipe.client.get_mut().0).await,
+        PipeExit::Done | PipeExit::ClientGone | PipeExit::JobLost => Ok(()),
     }
 }
 
-/// Waits for the first bytes, without a buffer of its own. None means that the client has closed.
+/// Waits for the first bytes, without a buffer of its own. An empty result means that the client has
+/// closed.
 async fn first_bytes(client: &mut TlsStream<TcpStream>) -> io::Result<Vec<u8>> {
     poll_fn(|context| {
         with_scratch(|scratch| {
@@ -90,8 +91,8 @@ async fn refuse(mut client: TlsStream<TcpStream>) -> io::Result<()> {
     linger(client.get_mut().0).await
 }
 
-/// Reads what the client still sends, so that the system does not reset the connection before the client
-/// has read the end of its answer.
+/// Reads and discards data that the client still sends, so that the system does not reset the connection
+/// before the client has read the end of its answer.
 pub(super) async fn linger(stream: &mut TcpStream) -> io::Result<()> {
     let mut discarded = [0; 1_024];
     let drain = async {
@@ -103,13 +104,14 @@ pub(super) async fn linger(stream: &mut TcpStream) -> io::Result<()> {
 
 /// How a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// The job has ended its side in order, and all of it was sent.
+enum PipeExit {
+    /// The job has closed its side in order, and all of its data was sent.
     Done,
-    /// The client has gone, or has taken too long.
-    Gone,
-    /// The connection to the job is lost. The client is not told that this was the end of the data.
-    Broken,
+    /// The client has closed or lost its connection, or has taken too long.
+    ClientGone,
+    /// The connection to the job is lost. The connection to the client is not shut down in order, so that
+    /// the client does not take this for the end of the data.
+    JobLost,
 }
 
 struct Pipe {
@@ -120,79 +122,79 @@ struct Pipe {
     /// From the job to the client.
     down: Direction,
     head: Head,
-    /// The job takes nothing more, but may have something to say yet.
-    deaf: bool,
+    /// The job accepts no more bytes, but may still send an answer.
+    job_closed: bool,
     /// The client has sent a request.
-    proven: bool,
+    confirmed: bool,
     stopping: bool,
-    /// When the client has to have sent something.
+    /// When the connection is closed unless the client sends something.
     deadline: Option<Pin<Box<Sleep>>>,
     half_closed_time: Duration,
 }
 
 impl Pipe {
-    /// Looks at the bytes that the pipe starts with.
-    fn greet(&mut self, until: Instant) {
-        self.head.look(self.up.waiting());
-        self.deadline = Some(Box::pin(sleep_until(until)));
+    /// Inspects the bytes that the pipe starts with, and sets the first deadline.
+    fn begin(&mut self, deadline: Instant) {
+        self.head.inspect(self.up.waiting());
+        self.deadline = Some(Box::pin(sleep_until(deadline)));
     }
 
-    async fn run(&mut self, admission: &mut ClientConnection) -> End {
+    async fn run(&mut self, connection: &mut ClientConnection) -> PipeExit {
         loop {
             tokio::select! {
-                end = poll_fn(|context| self.poll(context, &admission.ticket)) => return end,
-                () = admission.stop.requested(), if !self.stopping => self.stopping = true,
+                end = poll_fn(|context| self.poll(context, &connection.handshake)) => return end,
+                () = connection.stop.requested(), if !self.stopping => self.stopping = true,
             }
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>, ticket: &Ticket) -> Poll<End> {
+    fn poll(&mut self, context: &mut Context<'_>, handshake: &PendingHandshake) -> Poll<PipeExit> {
         let before = self.up.progress();
         if let Some(end) = self.poll_up(context).or_else(|| self.poll_down(context)) {
             return Poll::Ready(end);
         }
-        if self.down.has_ended() && (self.up.has_ended() || self.deaf || self.stopping) {
-            return Poll::Ready(End::Done);
+        if self.down.has_ended() && (self.up.has_ended() || self.job_closed || self.stopping) {
+            return Poll::Ready(PipeExit::Done);
         }
-        if self.head.is_complete() && !self.proven {
-            self.proven = true;
-            ticket.proven();
+        if self.head.is_complete() && !self.confirmed {
+            self.confirmed = true;
+            handshake.confirmed();
             self.deadline = None;
         }
         let has_moved = self.up.progress() > before;
         if self.down.has_ended() && (has_moved || self.deadline.is_none()) {
-            let until = Instant::now() + self.half_closed_time;
-            self.deadline = Some(Box::pin(sleep_until(until)));
+            let deadline = Instant::now() + self.half_closed_time;
+            self.deadline = Some(Box::pin(sleep_until(deadline)));
         }
         match &mut self.deadline {
-            Some(deadline) => deadline.as_mut().poll(context).map(|()| End::Gone),
+            Some(deadline) => deadline.as_mut().poll(context).map(|()| PipeExit::ClientGone),
             None => Poll::Pending,
         }
     }
 
-    fn poll_up(&mut self, context: &mut Context<'_>) -> Option<End> {
-        if self.deaf {
+    fn poll_up(&mut self, context: &mut Context<'_>) -> Option<PipeExit> {
+        if self.job_closed {
             return None;
         }
         let head = &mut self.head;
-        let look = &mut |bytes: &[u8]| head.look(bytes);
-        match self.up.poll(context, &mut self.client, &mut self.job, look) {
-            Poll::Ready(Err(Fault::Read)) => Some(End::Gone),
+        let inspect = &mut |bytes: &[u8]| head.inspect(bytes);
+        match self.up.poll(context, &mut self.client, &mut self.job, inspect) {
+            Poll::Ready(Err(Fault::Read)) => Some(PipeExit::ClientGone),
             Poll::Ready(Err(Fault::Write)) => {
-                // An answer that explains why may be on its way.
-                self.deaf = true;
+                // The job may still send an answer that explains why.
+                self.job_closed = true;
                 None
             }
             Poll::Ready(Ok(())) | Poll::Pending => None,
         }
     }
 
-    fn poll_down(&mut self, context: &mut Context<'_>) -> Option<End> {
+    fn poll_down(&mut self, context: &mut Context<'_>) -> Option<PipeExit> {
         loop {
             match self.down.poll(context, &mut self.job, &mut self.client, &mut |_| ()) {
-                Poll::Ready(Err(Fault::Read)) => return Some(End::Broken),
-                Poll::Ready(Err(Fault::Write)) => return Some(End::Gone),
-                // Everything that the job had to say is sent.
+                Poll::Ready(Err(Fault::Read)) => return Some(PipeExit::JobLost),
+                Poll::Ready(Err(Fault::Write)) => return Some(PipeExit::ClientGone),
+                // All data of the job was sent.
                 Poll::Pending if self.stopping && self.down.is_idle() && is_silent(&self.job) => {
                     self.down.end();
                 }
@@ -202,14 +204,15 @@ impl Pipe {
     }
 }
 
-/// Whether nothing has arrived, nor the end. The runtime hears of what has only after a while.
+/// Whether there is nothing to read, not even the end. The runtime learns of arrived bytes only after a
+/// while.
 fn is_silent(stream: &TcpStream) -> bool {
     let mut byte = [0];
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     matches!(recv(stream, &mut byte, flags), Err(Errno::AGAIN))
 }
 
-/// Waits for the empty line that ends the head of the first request.
+/// Finds the empty line that ends the head of the first request.
 #[derive(Debug, Default)]
 struct Head {
     has_text: bool,
@@ -218,7 +221,7 @@ struct Head {
 }
 
 impl Head {
-    fn look(&mut self, bytes: &[u8]) {
+    fn inspect(&mut self, bytes: &[u8]) {
         if self.complete {
             return;
         }
@@ -245,11 +248,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_the_first_head_is_seen() {
+    fn the_end_of_the_first_head_is_found() {
         let check = |text: &str, expected: bool| {
             let (mut whole, mut split) = (Head::default(), Head::default());
-            whole.look(text.as_bytes());
-            text.as_bytes().chunks(1).for_each(|byte| split.look(byte));
+            whole.inspect(text.as_bytes());
+            text.as_bytes().chunks(1).for_each(|byte| split.inspect(byte));
             assert_eq!((whole.complete, split.complete), (expected, expected), "{text:?}");
         };
         check("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true);

@@ -1,12 +1,12 @@
-//! The front with real TLS clients, and with jobs that are played by the test: it accepts the connection of
-//! the front and says what the job would say.
+//! The front with real TLS clients. The test plays the job: it accepts the connection of the front, and
+//! sends the data of the job.
 
+mod certificates;
 mod handshake;
 mod http1;
 mod http2;
 mod limits;
 mod programs;
-mod shown;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,18 +23,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use self::shown::Shown;
+use self::certificates::ClientCertificate;
 use super::*;
 
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
-/// A front, and the port of its job.
-struct Bench {
+/// A front, and the listener of its job.
+struct TestFront {
     front: Front,
     job: TcpListener,
 }
 
-impl Bench {
+impl TestFront {
     async fn new(client_certificate: Option<&str>, limits: FrontLimits) -> Self {
         let job = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut front = open(&job, client_certificate, limits).unwrap();
@@ -46,22 +46,22 @@ impl Bench {
         Self::new(None, FrontLimits::default()).await
     }
 
-    /// A client that speaks HTTP/1.1.
+    /// A client without ALPN, which uses HTTP/1.1.
     async fn client(&self) -> TlsStream<TcpStream> {
         Client::of(&self.front.endpoint()).connect().await.unwrap()
     }
 
-    /// What the job is connected to.
+    /// The next connection of the front to the job.
     async fn accept(&self) -> TcpStream {
         self.job.accept().await.unwrap().0
     }
 
-    /// A client and the job, with these bytes of the client said already.
-    async fn pair(&self, said: &str) -> (TlsStream<TcpStream>, TcpStream) {
+    /// Connections of a client and of the job, after the client has sent these bytes.
+    async fn pair(&self, sent: &str) -> (TlsStream<TcpStream>, TcpStream) {
         let mut client = self.client().await;
-        client.write_all(said.as_bytes()).await.unwrap();
+        client.write_all(sent.as_bytes()).await.unwrap();
         let mut job = self.accept().await;
-        assert_eq!(read_exactly(&mut job, said.len()).await, said);
+        assert_eq!(read_exactly(&mut job, sent.len()).await, sent);
         (client, job)
     }
 }
@@ -85,13 +85,13 @@ fn upstream(address: SocketAddr) -> Upstream {
     Upstream { connector: Connector::Here, port: PortAddress { port, address } }
 }
 
-/// How a client connects.
+/// The settings of a client.
 #[derive(Clone)]
 struct Client<'a> {
     port: u16,
     trusts: String,
     name: &'a str,
-    shows: Option<&'a Shown>,
+    presents: Option<&'a ClientCertificate>,
     protocols: &'a [&'a str],
     versions: &'a [&'static SupportedProtocolVersion],
 }
@@ -102,7 +102,7 @@ impl Client<'_> {
             port: endpoint.port,
             trusts: endpoint.certificate.clone(),
             name: "run.example",
-            shows: None,
+            presents: None,
             protocols: &[],
             versions: BOTH,
         }
@@ -115,13 +115,13 @@ impl Client<'_> {
             .with_protocol_versions(self.versions)
             .unwrap()
             .with_root_certificates(roots);
-        let mut config = match self.shows {
-            Some(shown) => {
-                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(shown.key.clone()));
+        let mut config = match self.presents {
+            Some(certificate) => {
+                let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certificate.key.clone()));
                 let key = default_provider().key_provider.load_private_key(key).unwrap();
-                // Whether the two belong together is not looked at here.
-                let shown = CertifiedKey::new(vec![shown.certificate.clone()], key);
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
+                // It is not checked here that the key belongs to the certificate.
+                let certificate = CertifiedKey::new(vec![certificate.certificate.clone()], key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)))
             }
             None => builder.with_no_client_auth(),
         };
@@ -145,7 +145,7 @@ async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<String
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// No step of a test takes long, unless something hangs.
+/// Fails the test when a step hangs.
 async fn soon<T>(step: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(30), step).await.expect("this hangs")
 }

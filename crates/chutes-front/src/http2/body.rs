@@ -1,4 +1,4 @@
-//! The body of an answer of the job, which keeps the connection that it comes from.
+//! The body of an answer of the job, which keeps its connection to the job open.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,8 +8,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::Exchange;
 
-/// A body on its way. Dropping it ends the connection to the job, so that the job learns of a client that
-/// has gone.
+/// The body of an answer. Dropping it closes the connection to the job, so that the job notices that the
+/// client has gone.
 pub(super) struct Answer {
     body: Incoming,
     _exchange: Exchange,

@@ -1,4 +1,4 @@
-//! What of a request and its answer is passed on, and what is for one connection only.
+//! Converts the heads of requests and answers, without headers that are for one connection only.
 
 use hyper::header::{
     CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
@@ -9,7 +9,7 @@ use hyper::{Method, Request, Response, Version};
 use super::Refusal;
 
 /// Headers that are for one connection only (RFC 9110, 7.6.1).
-const FOR_ONE_CONNECTION: [HeaderName; 5] = [
+const HOP_BY_HOP: [HeaderName; 5] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -17,13 +17,13 @@ const FOR_ONE_CONNECTION: [HeaderName; 5] = [
     UPGRADE,
 ];
 
-/// The request as HTTP/1.1 says it. The host is that of `:authority`, whatever else the request says.
+/// Converts a request to HTTP/1.1. The host is that of `:authority`, whatever other headers contain.
 pub(super) fn to_job<B>(mut request: Request<B>) -> Result<Request<B>, Refusal> {
     if request.method() == Method::CONNECT {
-        return Err(Refusal::Unsayable);
+        return Err(Refusal::NotHttp1);
     }
     let host = host(request.uri(), request.headers())?;
-    let path = request.uri().path_and_query().ok_or(Refusal::Unsayable)?;
+    let path = request.uri().path_and_query().ok_or(Refusal::NotHttp1)?;
     *request.uri_mut() = Uri::from(path.clone());
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -38,7 +38,7 @@ pub(super) fn to_job<B>(mut request: Request<B>) -> Result<Request<B>, Refusal> 
     Ok(request)
 }
 
-/// The answer without what is for the connection to the job only.
+/// Converts an answer to HTTP/2.
 pub(super) fn to_client<B>(mut response: Response<B>) -> Response<B> {
     remove_connection_headers(response.headers_mut());
     *response.version_mut() = Version::HTTP_2;
@@ -47,12 +47,12 @@ pub(super) fn to_client<B>(mut response: Response<B>) -> Response<B> {
 
 fn host(uri: &Uri, headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let Some(authority) = uri.authority() else {
-        return headers.get(HOST).cloned().ok_or(Refusal::Unsayable);
+        return headers.get(HOST).cloned().ok_or(Refusal::NotHttp1);
     };
     if authority.as_str().contains('@') {
-        return Err(Refusal::Unsayable);
+        return Err(Refusal::NotHttp1);
     }
-    HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Unsayable)
+    HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::NotHttp1)
 }
 
 fn remove_connection_headers(headers: &mut HeaderMap) {
@@ -61,7 +61,7 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
         let listed = value.to_str().unwrap_or_default().split(',');
         named.extend(listed.filter_map(|name| HeaderName::try_from(name.trim()).ok()));
     }
-    for name in named.iter().chain(&FOR_ONE_CONNECTION) {
+    for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
 }
@@ -71,7 +71,7 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let cookies: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if cookies.len() > 1 {
         let joined = HeaderValue::from_bytes(&cookies.join(b"; ".as_slice()));
-        headers.insert(COOKIE, joined.map_err(|_| Refusal::Unsayable)?);
+        headers.insert(COOKIE, joined.map_err(|_| Refusal::NotHttp1)?);
     }
     Ok(())
 }
@@ -94,15 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_said_in_http_1() {
+    fn requests_are_converted_to_http_1() {
         let check = |uri: &str, headers: &[(&str, &str)], expected: Result<&str, Refusal>| {
             assert_eq!(passed_on(uri, headers), expected.map(str::to_owned), "{uri} {headers:?}");
         };
         check("https://a:1/p?q=1", &[], Ok("/p?q=1\nhost: a:1"));
         check("https://a/p", &[("host", "liar"), ("host", "other")], Ok("/p\nhost: a"));
         check("/p", &[("host", "b")], Ok("/p\nhost: b"));
-        check("/p", &[], Err(Refusal::Unsayable));
-        check("https://user@a/", &[], Err(Refusal::Unsayable));
+        check("/p", &[], Err(Refusal::NotHttp1));
+        check("https://user@a/", &[], Err(Refusal::NotHttp1));
         let hops = [("connection", "x-own, close"), ("x-own", "1"), ("keep-alive", "1")];
         check("https://a/", &hops, Ok("/\nhost: a"));
         let hops = [("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("te", "gzip")];
@@ -117,11 +117,11 @@ mod tests {
     #[test]
     fn tunnels_are_not_opened() {
         let request = Request::builder().method("CONNECT").uri("a:1").body(()).unwrap();
-        assert_eq!(to_job(request).unwrap_err(), Refusal::Unsayable);
+        assert_eq!(to_job(request).unwrap_err(), Refusal::NotHttp1);
     }
 
     #[test]
-    fn answers_lose_what_is_for_one_connection() {
+    fn answers_lose_hop_by_hop_headers() {
         let response = Response::builder()
             .header("connection", "keep-alive, x-own")
             .header("x-own", "1")

@@ -1,4 +1,4 @@
-//! Certificates that clients show.
+//! Certificates of clients.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,21 +10,21 @@ use rustls::pki_types::CertificateDer;
 
 /// A certificate and its key.
 #[derive(Clone)]
-pub(super) struct Shown {
+pub(super) struct ClientCertificate {
     pub(super) pem: String,
     pub(super) key_pem: String,
     pub(super) certificate: CertificateDer<'static>,
     pub(super) key: Vec<u8>,
 }
 
-impl Shown {
-    /// What the official `ComputeHorde` SDK makes: RSA, for `CN=localhost`, signed by itself.
-    pub(super) fn of_sdk() -> Self {
+impl ClientCertificate {
+    /// Like those of the official `ComputeHorde` SDK: RSA, for `CN=localhost`, self-signed.
+    pub(super) fn like_sdk() -> Self {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         Self::make(&key, |_| ())
     }
 
-    /// What `openssl req -x509` makes.
+    /// Like those of `openssl req -x509`.
     pub(super) fn authority(key: &KeyPair) -> Self {
         Self::make(key, |parameters| {
             parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,7 +37,7 @@ impl Shown {
         Self::of(&parameters.self_signed(key).unwrap(), key)
     }
 
-    /// A key of its own, signed by that of an authority.
+    /// A certificate with a key of its own, signed by the key of an authority.
     pub(super) fn signed_by(authority: &KeyPair) -> Self {
         let key = KeyPair::generate().unwrap();
         let issuer = Issuer::new(parameters(), authority);
@@ -68,7 +68,7 @@ pub(super) fn expired(parameters: &mut CertificateParams) {
     parameters.not_after = (SystemTime::now() - Duration::from_hours(24)).into();
 }
 
-/// Valid only after some time.
+/// Makes a certificate that is valid only after some time.
 pub(super) fn valid_in(time: Duration) -> impl FnOnce(&mut CertificateParams) {
     move |parameters| parameters.not_before = (SystemTime::now() + time).into()
 }

@@ -1,14 +1,14 @@
-//! Who is let in, and whom clients can trust.
+//! Which clients can connect, and which certificates clients trust.
 
 use proptest::prelude::*;
 use rcgen::{BasicConstraints, IsCa, KeyPair};
 
-use super::shown::{expired, valid_in};
+use super::certificates::{expired, valid_in};
 use super::*;
 
-/// Whether a client gets through to the job.
-async fn gets_in(bench: &Bench, client: Client<'_>) -> bool {
-    let said = async {
+/// Whether a client can exchange data with the job.
+async fn is_accepted(bench: &TestFront, client: Client<'_>) -> bool {
+    let answer = async {
         let mut stream = client.connect().await?;
         stream.write_all(b"hello").await?;
         read_all(&mut stream).await
@@ -20,7 +20,7 @@ async fn gets_in(bench: &Bench, client: Client<'_>) -> bool {
     };
     soon(async {
         tokio::select! {
-            said = said => said.is_ok_and(|said| said == "welcome"),
+            answer = answer => answer.is_ok_and(|answer| answer == "welcome"),
             () = async { job.await; std::future::pending().await } => unreachable!(),
         }
     })
@@ -29,29 +29,32 @@ async fn gets_in(bench: &Bench, client: Client<'_>) -> bool {
 
 #[tokio::test]
 async fn clients_are_known_by_their_keys() {
-    let (mine, other) = (Shown::of_sdk(), Shown::of_sdk());
+    let (mine, other) = (ClientCertificate::like_sdk(), ClientCertificate::like_sdk());
     let key = KeyPair::generate().unwrap();
-    let root = Shown::authority(&key);
-    let member = Shown::signed_by(&key);
-    let stranger = Shown::signed_by(&KeyPair::generate().unwrap());
-    let late = Shown::make(&key, expired);
-    let late_root = Shown::make(&key, |parameters| {
+    let root = ClientCertificate::authority(&key);
+    let member = ClientCertificate::signed_by(&key);
+    let stranger = ClientCertificate::signed_by(&KeyPair::generate().unwrap());
+    let late = ClientCertificate::make(&key, expired);
+    let late_root = ClientCertificate::make(&key, |parameters| {
         expired(parameters);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     });
-    let early = Shown::make(&key, valid_in(Duration::from_mins(2)));
-    let too_early = Shown::make(&key, valid_in(Duration::from_mins(10)));
+    let early = ClientCertificate::make(&key, valid_in(Duration::from_mins(2)));
+    let too_early = ClientCertificate::make(&key, valid_in(Duration::from_mins(10)));
     let both = format!("this is mine\n{}\nand this too\n{}", mine.pem, root.pem);
-    let check = async |given: Option<&str>, shows: Option<&Shown>, expected: bool, what: &str| {
-        let bench = Bench::new(given, FrontLimits::default()).await;
+    let check = async |given: Option<&str>,
+                       presents: Option<&ClientCertificate>,
+                       expected: bool,
+                       what: &str| {
+        let bench = TestFront::new(given, FrontLimits::default()).await;
         for versions in [&[&TLS13][..], &[&TLS12][..]] {
-            let client = Client { shows, versions, ..Client::of(&bench.front.endpoint()) };
+            let client = Client { presents, versions, ..Client::of(&bench.front.endpoint()) };
             let version = versions[0].version;
-            assert_eq!(gets_in(&bench, client).await, expected, "{what}, {version:?}");
+            assert_eq!(is_accepted(&bench, client).await, expected, "{what}, {version:?}");
         }
     };
-    check(None, None, true, "nobody is asked").await;
-    check(None, Some(&mine), true, "nobody is asked, a certificate is there").await;
+    check(None, None, true, "no client authentication").await;
+    check(None, Some(&mine), true, "no client authentication, but a certificate").await;
     check(Some(&mine.pem), Some(&mine), true, "the certificate that was given").await;
     check(Some(&mine.pem), None, false, "none").await;
     check(Some(&mine.pem), Some(&other), false, "another of the same subject").await;
@@ -66,24 +69,24 @@ async fn clients_are_known_by_their_keys() {
     check(Some(&late_root.pem), Some(&late_root), false, "an expired one of an authority").await;
 }
 
-/// The certificate is public; what counts is its key.
+/// A certificate is public: the client has to have its key.
 #[tokio::test]
-async fn a_certificate_without_its_key_lets_nobody_in() {
+async fn a_certificate_without_its_key_is_refused() {
     let (key, another) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    for mine in [Shown::make(&key, |_| ()), Shown::authority(&key)] {
-        let bench = Bench::new(Some(&mine.pem), FrontLimits::default()).await;
-        let forged = Shown { key: another.serialize_der(), ..mine };
+    for mine in [ClientCertificate::make(&key, |_| ()), ClientCertificate::authority(&key)] {
+        let bench = TestFront::new(Some(&mine.pem), FrontLimits::default()).await;
+        let forged = ClientCertificate { key: another.serialize_der(), ..mine };
         for versions in [&[&TLS13][..], &[&TLS12][..]] {
-            let shows = Some(&forged);
-            let client = Client { shows, versions, ..Client::of(&bench.front.endpoint()) };
-            assert!(!gets_in(&bench, client).await);
+            let presents = Some(&forged);
+            let client = Client { presents, versions, ..Client::of(&bench.front.endpoint()) };
+            assert!(!is_accepted(&bench, client).await);
         }
     }
 }
 
 #[tokio::test]
 async fn clients_trust_the_names_of_the_certificate_only() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let endpoint = bench.front.endpoint();
     let check = async |name: &str, trusts: &str, expected: bool| {
         let client = Client { name, trusts: trusts.to_owned(), ..Client::of(&endpoint) };
@@ -94,7 +97,7 @@ async fn clients_trust_the_names_of_the_certificate_only() {
     check("127.0.0.1", &endpoint.certificate, true).await;
     check("other.example", &endpoint.certificate, false).await;
     check("127.0.0.2", &endpoint.certificate, false).await;
-    let another = Bench::open_to_all().await.front.endpoint();
+    let another = TestFront::open_to_all().await.front.endpoint();
     check("run.example", &another.certificate, false).await;
 }
 
@@ -118,7 +121,7 @@ async fn hosts_that_no_certificate_can_be_for_are_refused() {
 #[tokio::test]
 async fn unreadable_client_certificates_are_explained() {
     let job = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mine = Shown::make(&KeyPair::generate().unwrap(), |_| ());
+    let mine = ClientCertificate::make(&KeyPair::generate().unwrap(), |_| ());
     let check = |given: &str, expected: &str| {
         let error = open(&job, Some(given), FrontLimits::default()).err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");
@@ -138,7 +141,7 @@ async fn unreadable_client_certificates_are_explained() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let listen = SocketAddr::from(([127, 0, 0, 1], bench.front.endpoint().port));
     let settings = FrontSettings {
         listen,
@@ -150,7 +153,7 @@ async fn a_port_that_is_taken_is_named() {
     assert!(error.contains(&listen.to_string()) && error.contains("in use"), "{error}");
 }
 
-/// Sends bytes, ends, and waits until the front has closed.
+/// Sends bytes, closes, and waits until the front has closed.
 async fn send(port: u16, bytes: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     // The front may have closed before everything is sent.
@@ -161,7 +164,7 @@ async fn send(port: u16, bytes: &[u8]) {
 
 #[tokio::test]
 async fn hostile_bytes_end_their_own_connection_only() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let port = bench.front.endpoint().port;
     send(port, b"").await;
     send(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -177,23 +180,23 @@ async fn hostile_bytes_end_their_own_connection_only() {
         send(port, &record).await;
     }
     let endpoint = bench.front.endpoint();
-    assert!(gets_in(&bench, Client::of(&endpoint)).await);
+    assert!(is_accepted(&bench, Client::of(&endpoint)).await);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn no_bytes_hurt_the_front(bytes in prop::collection::vec(any::<u8>(), 0..2_000), like_tls: bool) {
+    fn the_front_survives_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2_000), like_tls: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let bench = Bench::open_to_all().await;
+            let bench = TestFront::open_to_all().await;
             let endpoint = bench.front.endpoint();
             let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
             let head = [0x16, 3, 1, length[0], length[1]];
             let record = [&head[..], &bytes].concat();
             send(endpoint.port, if like_tls { &record } else { &bytes }).await;
-            assert!(gets_in(&bench, Client::of(&endpoint)).await);
+            assert!(is_accepted(&bench, Client::of(&endpoint)).await);
         });
     }
 }

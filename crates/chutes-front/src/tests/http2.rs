@@ -18,17 +18,18 @@ type Part = Result<Frame<Bytes>, io::Error>;
 type Parts = BoxStream<'static, Part>;
 type Sender = SendRequest<StreamBody<Parts>>;
 
-async fn connect(bench: &Bench) -> Sender {
+async fn connect(bench: &TestFront) -> Sender {
     let client = Client { protocols: &["h2", "http/1.1"], ..Client::of(&bench.front.endpoint()) };
     let stream = client.connect().await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let shaken = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (sender, connection) = shaken.await.unwrap();
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
     sender
 }
 
-/// A request whose body is what is sent into the channel.
+/// A request whose body is sent through the channel.
 fn request(method: &str) -> (mpsc::Sender<Part>, Request<StreamBody<Parts>>) {
     let (sender, mut parts) = mpsc::channel(1);
     let parts = poll_fn(move |context| parts.poll_recv(context)).boxed();
@@ -36,8 +37,9 @@ fn request(method: &str) -> (mpsc::Sender<Part>, Request<StreamBody<Parts>>) {
     (sender, request.body(StreamBody::new(parts)).unwrap())
 }
 
-/// A request without a body; what the job reads up to the end of the head.
-async fn ask(bench: &Bench, method: &str) -> (PendingAnswer, TcpStream, String) {
+/// Sends a request without a body. Returns the pending answer, the connection of the job, and the head that
+/// the job has read.
+async fn start_request(bench: &TestFront, method: &str) -> (PendingAnswer, TcpStream, String) {
     let mut sender = connect(bench).await;
     let (body, request) = request(method);
     drop(body);
@@ -59,17 +61,17 @@ async fn read_head(job: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn answers_are_passed_on() {
-    let check = async |method: &str, said: &str, status: u16, body: &str| {
-        let bench = Bench::open_to_all().await;
-        let (answer, mut job, head) = ask(&bench, method).await;
+    let check = async |method: &str, answer_text: &str, status: u16, body: &str| {
+        let bench = TestFront::open_to_all().await;
+        let (answer, mut job, head) = start_request(&bench, method).await;
         assert!(head.starts_with(&format!("{method} /path?q=1 HTTP/1.1\r\n")), "{head}");
         assert!(head.contains("host: run.example\r\n"), "{head}");
-        job.write_all(said.as_bytes()).await.unwrap();
+        job.write_all(answer_text.as_bytes()).await.unwrap();
         let answer = soon(answer).await.unwrap().unwrap();
         assert_eq!(answer.status(), status);
         assert!(!answer.headers().contains_key("connection"));
         let bytes = soon(answer.into_body().collect()).await.unwrap().to_bytes();
-        assert_eq!(bytes, body, "{said}");
+        assert_eq!(bytes, body, "{answer_text}");
     };
     check("GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi", 200, "hi")
         .await;
@@ -96,11 +98,11 @@ async fn answers_are_passed_on() {
 
 #[tokio::test]
 async fn trailers_are_passed_on() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
-    let said = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
+    let answer_text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
                 2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n";
-    job.write_all(said.as_bytes()).await.unwrap();
+    job.write_all(answer_text.as_bytes()).await.unwrap();
     let body = soon(answer).await.unwrap().unwrap().into_body();
     let whole = soon(body.collect()).await.unwrap();
     assert_eq!(whole.trailers().and_then(|trailers| trailers.get("x-sum")).unwrap(), "7");
@@ -108,7 +110,7 @@ async fn trailers_are_passed_on() {
 
 #[tokio::test]
 async fn bodies_stream_both_ways() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let mut sender = connect(&bench).await;
     let (upload, request) = request("POST");
     let answer = tokio::spawn(async move { sender.send_request(request).await });
@@ -135,8 +137,8 @@ async fn bodies_stream_both_ways() {
 
 #[tokio::test]
 async fn large_answers_arrive_whole() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     let size = 16 * 1024 * 1024;
     let sending = tokio::spawn(async move {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
@@ -149,11 +151,11 @@ async fn large_answers_arrive_whole() {
     sending.await.unwrap();
 }
 
-/// A client that does not read stops the job; nothing grows meanwhile.
+/// A client that does not read stops the job, and no buffer grows without limit.
 #[tokio::test]
 async fn a_client_that_stops_reading_stops_the_job() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     job.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     let answer = soon(answer).await.unwrap().unwrap();
     let chunk = vec![7; 1024 * 1024];
@@ -170,12 +172,12 @@ async fn a_client_that_stops_reading_stops_the_job() {
 
 #[tokio::test]
 async fn a_cancelled_request_ends_at_the_job() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     answer.abort();
     assert_eq!(soon(job.read(&mut [0; 10])).await.unwrap_or(0), 0, "before the answer");
 
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     job.write_all(b"HTTP/1.1 200 OK\r\n\r\nbegin").await.unwrap();
     let mut answer = soon(answer).await.unwrap().unwrap();
     soon(answer.body_mut().frame()).await.unwrap().unwrap();
@@ -185,25 +187,25 @@ async fn a_cancelled_request_ends_at_the_job() {
 
 #[tokio::test]
 async fn a_job_that_dies_breaks_the_answer() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     job.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
     let answer = soon(answer).await.unwrap().unwrap();
     drop(job);
     assert!(soon(answer.into_body().collect()).await.is_err());
 
-    let (answer, job, _) = ask(&bench, "GET").await;
+    let (answer, job, _) = start_request(&bench, "GET").await;
     drop(job);
     assert_eq!(soon(answer).await.unwrap().unwrap().status(), 502);
 }
 
 #[tokio::test]
 async fn a_job_that_does_not_listen_is_a_bad_gateway() {
-    let Bench { front, job } = Bench::open_to_all().await;
+    let TestFront { front, job } = TestFront::open_to_all().await;
     let address = job.local_addr().unwrap();
     drop(job);
-    // The number may be taken again only once this test is over.
-    let bench = Bench { front, job: TcpListener::bind("127.0.0.1:0").await.unwrap() };
+    // The port of the job stays closed for the rest of this test.
+    let bench = TestFront { front, job: TcpListener::bind("127.0.0.1:0").await.unwrap() };
     assert_ne!(bench.job.local_addr().unwrap(), address);
     let mut sender = connect(&bench).await;
     let (body, request) = request("GET");
@@ -213,11 +215,11 @@ async fn a_job_that_does_not_listen_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn requests_wait_for_their_turn_and_are_told_when_it_does_not_come() {
+async fn requests_wait_for_a_permit_and_are_refused_after_a_timeout() {
     let connect_time = Duration::from_millis(50);
     let limits = FrontLimits { requests: 1, connect_time, ..FrontLimits::default() };
-    let bench = Bench::new(None, limits).await;
-    let (first, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::new(None, limits).await;
+    let (first, mut job, _) = start_request(&bench, "GET").await;
     let mut sender = connect(&bench).await;
     let (body, second) = request("GET");
     drop(body);
@@ -228,8 +230,8 @@ async fn requests_wait_for_their_turn_and_are_told_when_it_does_not_come() {
 
 #[tokio::test]
 async fn answers_are_finished_before_the_front_ends() {
-    let bench = Bench::open_to_all().await;
-    let (answer, mut job, _) = ask(&bench, "GET").await;
+    let bench = TestFront::open_to_all().await;
+    let (answer, mut job, _) = start_request(&bench, "GET").await;
     job.write_all(b"HTTP/1.1 200 OK\r\n\r\nlast words").await.unwrap();
     drop(job);
     let collected = async { soon(answer).await.unwrap().unwrap().into_body().collect().await };
@@ -239,7 +241,7 @@ async fn answers_are_finished_before_the_front_ends() {
 
 #[tokio::test]
 async fn other_requests_go_on_while_one_waits() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let sender = connect(&bench).await;
     let mut jobs = Vec::new();
     let mut answers = Vec::new();
@@ -259,10 +261,11 @@ async fn other_requests_go_on_while_one_waits() {
     }
 }
 
-/// What was said to be two bytes stays two bytes: the job cannot be made to see another request in the rest.
+/// A body whose length is two bytes ends after two bytes, so that the job does not take the rest for
+/// another request.
 #[tokio::test]
 async fn a_body_that_is_longer_than_it_says_is_no_second_request() {
-    let bench = Bench::open_to_all().await;
+    let bench = TestFront::open_to_all().await;
     let mut sender = connect(&bench).await;
     let (body, mut request) = request("POST");
     request.headers_mut().insert("content-length", "2".parse().unwrap());
@@ -280,19 +283,20 @@ async fn a_body_that_is_longer_than_it_says_is_no_second_request() {
     assert!(soon(answer).await.unwrap().is_err());
 }
 
-/// Whoever asks and takes it back at once, again and again, keeps nobody else out.
+/// A client that sends and cancels requests again and again does not keep other clients out.
 #[tokio::test]
-async fn requests_that_are_taken_back_are_forgotten() {
+async fn cancelled_requests_release_their_permits() {
     let limits = FrontLimits { requests: 2, ..FrontLimits::default() };
-    let bench = Bench::new(None, limits).await;
+    let bench = TestFront::new(None, limits).await;
     let clients = async {
         for _ in 0..5 {
             let mut rapid = connect(&bench).await;
             for _ in 0..50 {
                 let (_body, request) = request("POST");
-                let asked = rapid.send_request(request);
-                // It is on its way when this gives up, or the front has closed the connection by now.
-                let _ = tokio::time::timeout(Duration::from_millis(1), asked).await;
+                let pending = rapid.send_request(request);
+                // The request is cancelled while it is being served, or the front has already closed the
+                // connection.
+                let _ = tokio::time::timeout(Duration::from_millis(1), pending).await;
             }
         }
         let mut sender = connect(&bench).await;
@@ -306,8 +310,8 @@ async fn requests_that_are_taken_back_are_forgotten() {
     }
 }
 
-/// A job that answers whoever is still there.
-async fn answer_all(bench: &Bench) -> Infallible {
+/// A job that answers every request whose connection is still open.
+async fn answer_all(bench: &TestFront) -> Infallible {
     loop {
         let mut job = bench.accept().await;
         tokio::spawn(async move {
@@ -316,7 +320,7 @@ async fn answer_all(bench: &Bench) -> Infallible {
                 let Ok(byte) = job.read_u8().await else { return };
                 head.push(byte);
             }
-            // It may have been taken back meanwhile.
+            // The request may have been cancelled meanwhile.
             let _ = job.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
         });
     }

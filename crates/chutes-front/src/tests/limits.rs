@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Limits at which nothing happens because time has passed.
-fn patient() -> FrontLimits {
+/// Limits with timeouts that no test reaches.
+fn long_timeouts() -> FrontLimits {
     let long = Duration::from_hours(1);
     FrontLimits {
         handshake_time: long,
@@ -13,16 +13,16 @@ fn patient() -> FrontLimits {
     }
 }
 
-async fn is_served(bench: &Bench) {
+async fn is_served(bench: &TestFront) {
     let (mut client, mut job) = soon(bench.pair("GET / HTTP/1.1\r\n\r\n")).await;
     job.write_all(b"yes").await.unwrap();
     assert_eq!(soon(read_exactly(&mut client, 3)).await, "yes");
 }
 
 #[tokio::test]
-async fn two_hundred_slow_handshakes_keep_nobody_out() {
-    let limits = FrontLimits { handshakes: 128, ..patient() };
-    let bench = Bench::new(None, limits).await;
+async fn two_hundred_slow_handshakes_do_not_keep_others_out() {
+    let limits = FrontLimits { handshakes: 128, ..long_timeouts() };
+    let bench = TestFront::new(None, limits).await;
     let port = bench.front.endpoint().port;
     let mut slow = Vec::new();
     for _ in 0..200 {
@@ -31,13 +31,13 @@ async fn two_hundred_slow_handshakes_keep_nobody_out() {
         slow.push(stream);
     }
     is_served(&bench).await;
-    // The oldest have made room.
-    assert!(soon(read_all(&mut slow[0])).await.is_ok_and(|said| said.is_empty()));
+    // The oldest were closed.
+    assert!(soon(read_all(&mut slow[0])).await.is_ok_and(|received| received.is_empty()));
 }
 
 #[tokio::test]
 async fn silent_clients_make_room_for_others() {
-    let bench = Bench::new(None, FrontLimits { connections: 20, ..patient() }).await;
+    let bench = TestFront::new(None, FrontLimits { connections: 20, ..long_timeouts() }).await;
     let mut silent = Vec::new();
     for number in 0..200 {
         let mut client = soon(bench.client()).await;
@@ -48,7 +48,7 @@ async fn silent_clients_make_room_for_others() {
         silent.push(client);
     }
     for _ in 0..100 {
-        // Every other client has had a connection to the job, as far as it was not given up before that.
+        // Every other client has had a connection to the job, unless it was closed before that.
         let Ok(accepted) = timeout(Duration::from_millis(1), bench.job.accept()).await else {
             break;
         };
@@ -59,8 +59,8 @@ async fn silent_clients_make_room_for_others() {
     soon(async {
         loop {
             let mut job = bench.accept().await;
-            let mut said = [0; 9];
-            if job.read_exact(&mut said).await.is_ok() && said == *b"GET /mine" {
+            let mut received = [0; 9];
+            if job.read_exact(&mut received).await.is_ok() && received == *b"GET /mine" {
                 return;
             }
         }
@@ -69,8 +69,8 @@ async fn silent_clients_make_room_for_others() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_request_is_never_given_up() {
-    let bench = Bench::new(None, FrontLimits { connections: 2, ..patient() }).await;
+async fn a_client_with_a_request_is_never_closed_for_others() {
+    let bench = TestFront::new(None, FrontLimits { connections: 2, ..long_timeouts() }).await;
     let mut first = bench.pair("GET /1 HTTP/1.1\r\n\r\n").await;
     let mut second = bench.pair("GET /2 HTTP/1.1\r\n\r\n").await;
     let mut third = tokio::spawn(Client::of(&bench.front.endpoint()).connect());
@@ -78,7 +78,7 @@ async fn a_client_with_a_request_is_never_given_up() {
         job.write_all(b"pong").await.unwrap();
         assert_eq!(soon(read_exactly(client, 4)).await, "pong");
     }
-    assert!(!third.is_finished(), "there is no room for it");
+    assert!(!third.is_finished(), "it did not wait");
     drop(first);
     soon(&mut third).await.unwrap().unwrap();
     second.1.write_all(b"pong").await.unwrap();
@@ -86,26 +86,26 @@ async fn a_client_with_a_request_is_never_given_up() {
 }
 
 #[tokio::test]
-async fn a_first_request_is_waited_for_and_then_no_more() {
+async fn the_time_to_the_first_request_is_limited() {
     let first_request_time = Duration::from_millis(300);
-    let bench = Bench::new(None, FrontLimits { first_request_time, ..patient() }).await;
-    let (mut proven, mut job) = bench.pair("GET / HTTP/1.1\r\n\r\n").await;
+    let bench = TestFront::new(None, FrontLimits { first_request_time, ..long_timeouts() }).await;
+    let (mut confirmed, mut job) = bench.pair("GET / HTTP/1.1\r\n\r\n").await;
     let mut silent = bench.client().await;
-    let (mut half, _job_of_half) = bench.pair("GET / HTTP/1.1\r\n").await;
+    let (mut half, _half_job) = bench.pair("GET / HTTP/1.1\r\n").await;
     let h2 = Client { protocols: &["h2"], ..Client::of(&bench.front.endpoint()) };
     let mut silent_h2 = h2.connect().await.unwrap();
     for client in [&mut silent, &mut half, &mut silent_h2] {
-        // It may end in order or not, but it has to.
+        // The connection has to end, in order or not.
         drop(soon(read_all(client)).await);
     }
     job.write_all(b"still here").await.unwrap();
-    assert_eq!(soon(read_exactly(&mut proven, 10)).await, "still here");
+    assert_eq!(soon(read_exactly(&mut confirmed, 10)).await, "still here");
 }
 
 #[tokio::test]
-async fn a_handshake_is_not_waited_for_long() {
+async fn the_time_of_a_handshake_is_limited() {
     let handshake_time = Duration::from_millis(50);
-    let bench = Bench::new(None, FrontLimits { handshake_time, ..patient() }).await;
+    let bench = TestFront::new(None, FrontLimits { handshake_time, ..long_timeouts() }).await;
     let port = bench.front.endpoint().port;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert_eq!(soon(read_all(&mut stream)).await.unwrap(), "");
@@ -114,7 +114,7 @@ async fn a_handshake_is_not_waited_for_long() {
 #[tokio::test]
 async fn a_client_that_stays_after_the_job_has_ended_is_closed() {
     let half_closed_time = Duration::from_millis(50);
-    let bench = Bench::new(None, FrontLimits { half_closed_time, ..patient() }).await;
+    let bench = TestFront::new(None, FrontLimits { half_closed_time, ..long_timeouts() }).await;
     let (mut client, mut job) = bench.pair("GET / HTTP/1.0\r\n\r\n").await;
     job.shutdown().await.unwrap();
     assert_eq!(soon(read_all(&mut client)).await.unwrap(), "");
@@ -122,8 +122,8 @@ async fn a_client_that_stays_after_the_job_has_ended_is_closed() {
 }
 
 #[tokio::test]
-async fn what_the_job_has_said_is_sent_before_the_front_ends() {
-    let bench = Bench::new(None, patient()).await;
+async fn data_of_the_job_is_sent_before_the_front_ends() {
+    let bench = TestFront::new(None, long_timeouts()).await;
     let port = bench.front.endpoint().port;
     let (mut client, mut job) = bench.pair("GET / HTTP/1.1\r\n\r\n").await;
     let (mut idle, _idle_job) = bench.pair("GET / HTTP/1.1\r\n\r\n").await;
@@ -131,30 +131,31 @@ async fn what_the_job_has_said_is_sent_before_the_front_ends() {
     let answer = "x".repeat(50_000);
     job.write_all(answer.as_bytes()).await.unwrap();
     drop(job);
-    let (said, ()) = soon(async { tokio::join!(read_all(&mut client), bench.front.stop()) }).await;
-    assert_eq!(said.unwrap(), answer);
-    assert_eq!(soon(read_all(&mut idle)).await.unwrap(), "", "it is told of the end");
-    // The front may not have seen yet that the handshake is done.
+    let (received, ()) =
+        soon(async { tokio::join!(read_all(&mut client), bench.front.stop()) }).await;
+    assert_eq!(received.unwrap(), answer);
+    assert_eq!(soon(read_all(&mut idle)).await.unwrap(), "", "the connection is shut down");
+    // The front may not have completed the handshake yet.
     drop(soon(read_all(&mut silent)).await);
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_does_not_hold_the_end_up() {
-    let bench = Bench::new(None, patient()).await;
+async fn a_client_that_does_not_read_does_not_delay_the_end() {
+    let bench = TestFront::new(None, long_timeouts()).await;
     let (client, mut job) = bench.pair("GET / HTTP/1.1\r\n\r\n").await;
-    let said = tokio::spawn(async move {
+    let writing = tokio::spawn(async move {
         let chunk = vec![7; 100_000];
         while job.write_all(&chunk).await.is_ok() {}
     });
     soon(bench.front.stop()).await;
-    soon(said).await.unwrap();
+    soon(writing).await.unwrap();
     drop(client);
 }
 
 #[tokio::test]
 async fn a_front_that_is_dropped_has_ended() {
-    let Bench { front, job } = Bench::open_to_all().await;
+    let TestFront { front, job } = TestFront::open_to_all().await;
     let mut client = Client::of(&front.endpoint()).connect().await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let (mut accepted, _) = job.accept().await.unwrap();
@@ -172,16 +173,16 @@ async fn a_front_that_never_served_ends() {
 }
 
 #[tokio::test]
-async fn the_job_is_well_once_it_says_so() {
+async fn the_job_is_healthy_once_it_answers_200() {
     let job = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = upstream(job.local_addr().unwrap());
     let mut waiting = tokio::spawn(async move { healthy(&upstream).await });
     for status in ["500 No", "404 No", "204 No", "200 OK"] {
         assert!(!waiting.is_finished(), "{status}");
-        let (mut asked, _) = soon(job.accept()).await.unwrap();
-        assert_eq!(read_exactly(&mut asked, 12).await, "GET /health ");
+        let (mut probe, _) = soon(job.accept()).await.unwrap();
+        assert_eq!(read_exactly(&mut probe, 12).await, "GET /health ");
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        asked.write_all(answer.as_bytes()).await.unwrap();
+        probe.write_all(answer.as_bytes()).await.unwrap();
     }
     soon(&mut waiting).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! curl, OpenSSL and Python as clients. They have to be installed where these tests run.
+//! curl, OpenSSL and Python as clients. They have to be installed on the machine that runs these tests.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,22 +8,23 @@ use tokio::process::Command;
 
 use super::*;
 
-/// A job that answers every request with what it was asked.
+/// A job that answers every request with its request line.
 async fn echo(job: TcpListener) {
     loop {
         let (mut stream, _) = job.accept().await.unwrap();
         tokio::spawn(async move {
             let mut bytes = [0; 1_000];
             let count = stream.read(&mut bytes).await.unwrap();
-            let said = String::from_utf8_lossy(&bytes[..count]).to_string();
-            let line = said.lines().next().unwrap_or_default();
+            let request = String::from_utf8_lossy(&bytes[..count]).to_string();
+            let line = request.lines().next().unwrap_or_default();
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}", line.len());
             stream.write_all(head.as_bytes()).await.unwrap();
         });
     }
 }
 
-/// Runs a program in the folder of the certificates. What it prints, if all went well.
+/// Runs a program in the folder of the certificates. Returns its standard output, or its standard error
+/// when it fails.
 async fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
@@ -33,14 +34,14 @@ async fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<String,
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// A folder with `server.pem`, `client.pem`, `client.key` and those of somebody else.
-fn folder(front: &Front, mine: &Shown, other: &Shown) -> tempfile::TempDir {
+/// A folder with `server.pem`, `client.pem`, `client.key`, and the certificate and key of another client.
+fn folder(front: &Front, mine: &ClientCertificate, other: &ClientCertificate) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("server.pem", &front.endpoint().certificate);
-    for (name, shown) in [("client", mine), ("other", other)] {
-        write(&format!("{name}.pem"), &shown.pem);
-        write(&format!("{name}.key"), &shown.key_pem);
+    for (name, certificate) in [("client", mine), ("other", other)] {
+        write(&format!("{name}.pem"), &certificate.pem);
+        write(&format!("{name}.key"), &certificate.key_pem);
     }
     folder
 }
@@ -58,9 +59,9 @@ for host in 'localhost', '127.0.0.1':
 ";
 
 #[tokio::test]
-async fn usual_clients_get_through() {
-    let (mine, other) = (Shown::of_sdk(), Shown::of_sdk());
-    let Bench { front, job } = Bench::new(Some(&mine.pem), FrontLimits::default()).await;
+async fn common_clients_can_connect() {
+    let (mine, other) = (ClientCertificate::like_sdk(), ClientCertificate::like_sdk());
+    let TestFront { front, job } = TestFront::new(Some(&mine.pem), FrontLimits::default()).await;
     let job = tokio::spawn(echo(job));
     let folder = folder(&front, &mine, &other);
     let port = front.endpoint().port;
@@ -81,8 +82,8 @@ async fn usual_clients_get_through() {
         assert!(curl(&[&stranger[..], &[version]].concat()).await.is_err());
     }
     assert!(curl(&client[2..]).await.is_err_and(|error| error.contains("certificate")));
-    let said = run(here, "python3", &["-c", PYTHON, &port.to_string()]).await.unwrap();
-    assert_eq!(said, "GET /python HTTP/1.1\n".repeat(2));
+    let output = run(here, "python3", &["-c", PYTHON, &port.to_string()]).await.unwrap();
+    assert_eq!(output, "GET /python HTTP/1.1\n".repeat(2));
     front.stop().await;
     job.abort();
 }
@@ -91,11 +92,11 @@ async fn usual_clients_get_through() {
 async fn openssl_reads_the_certificate() {
     let job = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let front = open(&job, None, FrontLimits::default()).unwrap();
-    let mine = Shown::make(&KeyPair::generate().unwrap(), |_| ());
+    let mine = ClientCertificate::make(&KeyPair::generate().unwrap(), |_| ());
     let folder = folder(&front, &mine, &mine);
     let verify = ["verify", "-CAfile", "server.pem", "-purpose", "sslserver", "-x509_strict"];
-    let said = run(folder.path(), "openssl", &[&verify[..], &["server.pem"]].concat()).await;
-    assert_eq!(said.unwrap(), "server.pem: OK\n");
+    let output = run(folder.path(), "openssl", &[&verify[..], &["server.pem"]].concat()).await;
+    assert_eq!(output.unwrap(), "server.pem: OK\n");
     let text = run(folder.path(), "openssl", &["x509", "-in", "server.pem", "-noout", "-text"]);
     let text = text.await.unwrap();
     for expected in [
