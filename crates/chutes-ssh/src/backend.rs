@@ -1,5 +1,6 @@
-//! Where sessions land, and what they may connect to.
+//! Backends of sessions: how a session is started and ended, and what it may connect to.
 
+mod child;
 #[cfg(feature = "container")]
 mod container;
 mod process;
@@ -23,29 +24,30 @@ use tokio::time::timeout;
 pub use self::container::{ContainerBackend, ContainerBackendSetup};
 pub use self::process::{ProcessBackend, ProcessBackendSetup};
 
-/// How long a connection to a port may take to be made.
+/// How long a connection to a port may take to be established.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// How many requests may wait for a session. A terminal that is resized by a mouse makes many.
+/// The largest number of requests that may wait for a session. A terminal that is resized with a mouse
+/// sends many.
 pub(super) const CONTROL_QUEUE: usize = 16;
 
-/// What a backend answers, later.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// The future that a method of a backend returns.
+pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where the sessions of a run land.
+/// Starts and ends the sessions of a run.
 pub trait SessionBackend: Send + Sync {
-    /// Starts what a session asks for.
-    fn start(&self, request: SessionRequest) -> Answer<'_, io::Result<Started>>;
+    /// Starts the command of a session.
+    fn start(&self, request: SessionRequest) -> BackendFuture<'_, io::Result<StartedSession>>;
 
-    /// The network as the job sees it, and the ports of the run.
+    /// A connector to the network of the job, and the ports of the run.
     fn network(&self) -> (&Connector, &[PortAddress]);
 
-    /// Ends everything that sessions have started. Returns what is wrong with that.
-    fn stop(&self) -> Answer<'_, Vec<String>>;
+    /// Ends all processes of sessions. Returns warnings.
+    fn stop(&self) -> BackendFuture<'_, Vec<String>>;
 }
 
-/// Connects to the loopback interface as the job sees it, or to a port of the run where it is published,
-/// and to nothing else.
+/// Connects to the loopback interface of the job, or to a port of the run at its published address, and to
+/// nothing else.
 pub(super) async fn connect(
     backend: &dyn SessionBackend,
     host: &str,
@@ -62,7 +64,7 @@ pub(super) async fn connect(
     timeout(CONNECT_TIME, connected).await?
 }
 
-/// What a client may connect to.
+/// A destination to which a client may connect.
 #[derive(Debug, PartialEq, Eq)]
 enum Target<'a> {
     Local,
@@ -79,24 +81,25 @@ fn target<'a>(host: &str, port: u16, ports: &'a [PortAddress]) -> Option<Target<
     }
     let address: IpAddr = name.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
     let address = address.to_canonical();
-    // A port of the run may be at another loopback address than the usual one.
-    let is_there = |one: &&PortAddress| one.address.ip() == address && one.address.port() == port;
-    let port = ports.iter().find(is_there).map(Target::Port);
+    // A port of the run may be published at another loopback address than the usual one.
+    let is_published =
+        |one: &&PortAddress| one.address.ip() == address && one.address.port() == port;
+    let port = ports.iter().find(is_published).map(Target::Port);
     port.or_else(|| address.is_loopback().then_some(Target::Local))
 }
 
-/// What a session wants.
+/// What a session has to start.
 #[derive(Debug)]
 pub struct SessionRequest {
-    /// What is started.
+    /// The command to start.
     pub command: SessionCommand,
     /// `None` without a terminal.
     pub terminal: Option<Terminal>,
-    /// What the client has sent and may send, and where it comes from (`SSH_CONNECTION`, `SSH_CLIENT`).
+    /// The variables that the client has set and may set, and its address (`SSH_CONNECTION`, `SSH_CLIENT`).
     pub env: Vec<(String, String)>,
 }
 
-/// What is to be started.
+/// The command of a session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SessionCommand {
     /// A login shell.
@@ -110,40 +113,40 @@ pub enum SessionCommand {
 /// The terminal of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminal {
-    /// What it understands: the value of `TERM`.
+    /// Its type: the value of `TERM`.
     pub term: String,
     /// Its width in characters.
     pub columns: u16,
     /// Its height in characters.
     pub rows: u16,
-    /// Its width and height in pixels; 0 where that is not known.
+    /// Its width and height in pixels; 0 where they are not known.
     pub pixels: (u16, u16),
 }
 
 /// A session that runs.
-pub struct Started {
-    /// Shutting it down passes the end of the input on.
+pub struct StartedSession {
+    /// The standard input of the session. Shutting it down closes that input.
     pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    /// What the session prints.
+    /// The standard output of the session.
     pub stdout: Box<dyn AsyncRead + Send + Unpin>,
-    /// `None` when it is part of the standard output.
+    /// The standard error; `None` when it is part of the standard output.
     pub stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    /// Dropping it is [`Control::HangUp`].
+    /// Requests for the session. Dropping this has the effect of [`Control::HangUp`].
     pub control: mpsc::Sender<Control>,
-    /// How the session has ended, once it has.
-    pub end: oneshot::Receiver<SessionEnd>,
+    /// How the session has ended, once it has ended.
+    pub exit: oneshot::Receiver<SessionExit>,
 }
 
-impl fmt::Debug for Started {
+impl fmt::Debug for StartedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Started").finish_non_exhaustive()
     }
 }
 
-/// What a client wants of a session that runs.
+/// A request for a session that runs.
 #[derive(Debug)]
 pub enum Control {
-    /// Its terminal has another size. What was typed afterwards waits until `done` is dropped.
+    /// The terminal has another size. Input that was typed afterwards waits until `done` is dropped.
     Resize {
         /// Its new width in characters.
         columns: u16,
@@ -151,7 +154,7 @@ pub enum Control {
         rows: u16,
         /// Its new width and height in pixels.
         pixels: (u16, u16),
-        /// Dropped when the session knows.
+        /// Dropped when the session has the new size.
         done: oneshot::Sender<Infallible>,
     },
     /// A signal for the process.
@@ -160,7 +163,7 @@ pub enum Control {
     HangUp,
 }
 
-/// The signals that SSH has names for, and `USR2`.
+/// The signals that have a name in the SSH protocol, and `USR2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionSignal {
     /// `SIGABRT`.
@@ -208,7 +211,7 @@ impl SessionSignal {
         (Self::Usr2, "USR2"),
     ];
 
-    /// The signal as the kernel knows it.
+    /// The number of the signal.
     #[must_use]
     pub const fn number(self) -> Signal {
         match self {
@@ -243,17 +246,17 @@ impl SessionSignal {
 
 /// How a session has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionEnd {
-    /// Its process has returned this.
+pub enum SessionExit {
+    /// The process has exited with this code.
     Exited(u32),
-    /// A signal has ended its process.
+    /// A signal has ended the process.
     Signalled {
         /// The name of the signal, without `SIG`.
         name: String,
         /// Whether the kernel has written a core file.
         core_dumped: bool,
     },
-    /// It cannot be known.
+    /// The exit is not known, for this reason.
     Lost(String),
 }
 

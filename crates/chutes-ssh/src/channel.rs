@@ -1,4 +1,4 @@
-//! One session of a client: from what it wants to how that has ended.
+//! One session channel of a client, from its request to its exit.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,18 +9,19 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::backend::{
-    CONTROL_QUEUE, Control, SessionBackend, SessionEnd, SessionRequest, SessionSignal, Started,
+    CONTROL_QUEUE, Control, SessionBackend, SessionExit, SessionRequest, SessionSignal,
+    StartedSession,
 };
 use super::flow_control::FlowControl;
 use super::pump::{Input, Output};
 
-/// The extended data that is standard error.
+/// The number of the extended data stream that is standard error.
 const STDERR: u32 = 1;
 
-/// What a client is told of a session that could not be started, or whose end is not known.
+/// The exit status of a session that could not be started, or whose exit is not known.
 const LOST_STATUS: u32 = 255;
 
-/// A session channel that was opened.
+/// An open session channel.
 pub(super) struct SessionChannel {
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
@@ -45,7 +46,7 @@ impl SessionChannel {
 
     /// Serves the session until it ends or the client is gone.
     pub(super) async fn run(mut self, request: oneshot::Receiver<SessionRequest>) {
-        let orders = Orders::default();
+        let controls = ControlQueue::default();
         let started = {
             let backend = Arc::clone(&self.backend);
             let starting = async {
@@ -55,23 +56,28 @@ impl SessionChannel {
             };
             tokio::select! {
                 started = starting => started,
-                () = receive(&mut self.read, &self.input, &orders) => None,
+                () = receive(&mut self.read, &self.input, &controls) => None,
             }
         };
         match started {
-            Some((Ok(started), has_terminal)) => self.serve(started, has_terminal, &orders).await,
+            Some((Ok(started), has_terminal)) => self.serve(started, has_terminal, &controls).await,
             Some((Err(error), _)) => {
-                let end = SessionEnd::Lost(format!("cannot start this: {error}"));
-                self.tell_end(end).await;
+                let exit = SessionExit::Lost(format!("cannot start this: {error}"));
+                self.send_exit(exit).await;
             }
             None => {}
         }
-        // The client may have closed it first.
+        // The client may have closed the channel first.
         let _ = self.write.close().await;
     }
 
-    async fn serve(&mut self, started: Started, has_terminal: bool, orders: &Orders) {
-        let Started { stdin, stdout, stderr, control, end } = started;
+    async fn serve(
+        &mut self,
+        started: StartedSession,
+        has_terminal: bool,
+        controls: &ControlQueue,
+    ) {
+        let StartedSession { stdin, stdout, stderr, control, exit } = started;
         let (has_ended, ended) = watch::channel(false);
         let (write, input) = (&self.write, &self.input);
         let outputs = async {
@@ -90,69 +96,69 @@ impl SessionChannel {
             };
             tokio::join!(stdout, stderr);
         };
-        let end = async {
-            let end = end.await;
+        let exit = async {
+            let exit = exit.await;
             has_ended.send_replace(true);
-            end.unwrap_or_else(|_| SessionEnd::Lost("the session was given up".into()))
+            exit.unwrap_or_else(|_| SessionExit::Lost("the session was given up".into()))
         };
-        let ending = tokio::select! {
-            ((), end) = async { tokio::join!(outputs, end) } => Some(end),
-            () = receive(&mut self.read, input, orders) => None,
+        let exit = tokio::select! {
+            ((), exit) = async { tokio::join!(outputs, exit) } => Some(exit),
+            () = receive(&mut self.read, input, controls) => None,
             never = input.feed(stdin) => match never {},
-            never = orders.pass_on(&control) => match never {},
+            never = controls.forward(&control) => match never {},
         };
-        match ending {
-            Some(end) => self.tell_end(end).await,
-            // If there is no room for it, dropping `control` says the same.
+        match exit {
+            Some(exit) => self.send_exit(exit).await,
+            // If the queue is full, dropping `control` has the same effect.
             None => drop(control.try_send(Control::HangUp)),
         }
     }
 
-    /// Tells the client how it has ended, if there still is one.
-    async fn tell_end(&mut self, end: SessionEnd) {
-        let told = async {
+    /// Sends the exit to the client, unless the client is gone.
+    async fn send_exit(&mut self, exit: SessionExit) {
+        let sending = async {
             let (write, id) = (&self.write, self.write.id());
-            if let SessionEnd::Lost(reason) = &end {
+            if let SessionExit::Lost(reason) = &exit {
                 let stderr = Output { write, extended: Some(STDERR) };
                 stderr.send(format!("chutes: {reason}\r\n").as_bytes()).await;
             }
             // All of these fail only when the connection is gone.
             let _ = write.eof().await;
-            let _ = match end {
-                SessionEnd::Exited(status) => self.handle.exit_status_request(id, status).await,
-                SessionEnd::Signalled { name, core_dumped } => {
+            let _ = match exit {
+                SessionExit::Exited(status) => self.handle.exit_status_request(id, status).await,
+                SessionExit::Signalled { name, core_dumped } => {
                     let signal = signal(name);
                     self.handle
                         .exit_signal_request(id, signal, core_dumped, String::new(), String::new())
                         .await
                 }
-                SessionEnd::Lost(_) => self.handle.exit_status_request(id, LOST_STATUS).await,
+                SessionExit::Lost(_) => self.handle.exit_status_request(id, LOST_STATUS).await,
             };
         };
-        let nobody = Orders::default();
+        let discarded = ControlQueue::default();
         tokio::select! {
-            () = told => {}
-            () = receive(&mut self.read, &self.input, &nobody) => {}
+            () = sending => {}
+            () = receive(&mut self.read, &self.input, &discarded) => {}
         }
     }
 }
 
-/// Takes everything that the client sends off the library, until the client is gone.
-async fn receive(read: &mut ChannelReadHalf, input: &Input, orders: &Orders) {
+/// Receives all messages of the client from the library, until the client is gone.
+async fn receive(read: &mut ChannelReadHalf, input: &Input, controls: &ControlQueue) {
     while let Some(message) = read.wait().await {
         match message {
             ChannelMsg::Data { data } => input.push(data),
             ChannelMsg::Eof => input.end(),
             ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
-                let pixels = (short(pix_width), short(pix_height));
-                let (columns, rows) = (short(col_width), short(row_height));
+                let pixels = (to_u16(pix_width), to_u16(pix_height));
+                let (columns, rows) = (to_u16(col_width), to_u16(row_height));
                 let (done, is_done) = oneshot::channel();
-                orders.push(Control::Resize { columns, rows, pixels, done });
+                controls.push(Control::Resize { columns, rows, pixels, done });
                 input.hold_until(is_done);
             }
             ChannelMsg::Signal { signal } => {
                 if let Some(signal) = SessionSignal::from_name(signal_name(&signal)) {
-                    orders.push(Control::Signal(signal));
+                    controls.push(Control::Signal(signal));
                 }
             }
             ChannelMsg::Close => return,
@@ -161,48 +167,48 @@ async fn receive(read: &mut ChannelReadHalf, input: &Input, orders: &Orders) {
     }
 }
 
-/// What the client wants of a session and the session has not been told yet.
+/// Requests of the client that were not passed to the session yet.
 #[derive(Default)]
-struct Orders {
+struct ControlQueue {
     waiting: Mutex<VecDeque<Control>>,
     change: Notify,
 }
 
-impl Orders {
+impl ControlQueue {
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Control>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slow session gets the last of several sizes only, and not more signals than fit.
-    fn push(&self, order: Control) {
+    /// Adds a request. A slow session gets only the last of several sizes, and no more signals than fit.
+    fn push(&self, control: Control) {
         let mut waiting = self.waiting();
-        let is_resize = |order: &Control| matches!(order, Control::Resize { .. });
-        if is_resize(&order) && waiting.back().is_some_and(is_resize) {
+        let is_resize = |control: &Control| matches!(control, Control::Resize { .. });
+        if is_resize(&control) && waiting.back().is_some_and(is_resize) {
             waiting.pop_back();
         }
         if waiting.len() < CONTROL_QUEUE {
-            waiting.push_back(order);
+            waiting.push_back(control);
         }
         self.change.notify_one();
     }
 
-    async fn pass_on(&self, control: &mpsc::Sender<Control>) -> Infallible {
+    async fn forward(&self, control: &mpsc::Sender<Control>) -> Infallible {
         loop {
             let changed = self.change.notified();
-            let Some(order) = self.waiting().pop_front() else {
+            let Some(next) = self.waiting().pop_front() else {
                 changed.await;
                 continue;
             };
-            if control.send(order).await.is_err() {
-                // The session has ended: who wants something of it wants it in vain.
+            if control.send(next).await.is_err() {
+                // The session has ended, so further requests have no effect.
                 return std::future::pending().await;
             }
         }
     }
 }
 
-/// A size in columns, rows or pixels. Nonsense is made harmless.
-pub(super) fn short(size: u32) -> u16 {
+/// A size in columns, rows or pixels, cut off at the largest value.
+pub(super) fn to_u16(size: u32) -> u16 {
     u16::try_from(size).unwrap_or(u16::MAX)
 }
 

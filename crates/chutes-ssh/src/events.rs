@@ -1,4 +1,4 @@
-//! What is told of logins, and not more of it than people can read.
+//! Events of logins and refusals, limited to a number that users can read.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -7,25 +7,25 @@ use std::time::Duration;
 use chutes_core::{Escaped, EventReporter, RunEvent};
 use tokio::time::Instant;
 
-/// How many refused connections are told within [`WINDOW`]; the others are counted.
-const REFUSED_AT_MOST: usize = 20;
+/// The largest number of refused connections that are reported within [`WINDOW`]; further ones are counted.
+const MAX_REPORTED: usize = 20;
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How long a text of a client may be in an event, in characters.
-const LONGEST_TEXT: usize = 200;
+/// The longest text of a client in an event, in characters.
+const MAX_TEXT_CHARS: usize = 200;
 
-/// Tells who logs in, who is refused, and who leaves.
+/// Reports logins, refusals and logouts.
 pub(super) struct LoginReporter {
     events: EventReporter,
-    refused: Mutex<Refused>,
+    refused: Mutex<Refusals>,
 }
 
-/// What was refused in the window that runs.
+/// The refusals in the current window.
 #[derive(Default)]
-struct Refused {
+struct Refusals {
     since: Option<Instant>,
     reported: usize,
-    /// How many were not log, and from where the last of them came.
+    /// The number of unreported refusals, and the address of the last one.
     unreported: Option<(usize, SocketAddr)>,
 }
 
@@ -42,15 +42,15 @@ impl LoginReporter {
         self.events.emit(RunEvent::SshLogout { peer });
     }
 
-    /// Tells of one connection that was not let in.
+    /// Reports one refused connection.
     pub(super) fn refused(&self, peer: SocketAddr, reason: &str) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if refused.since.is_none_or(|since| now - since >= WINDOW) {
-            self.tell_rest(&mut refused);
-            *refused = Refused { since: Some(now), ..Refused::default() };
+            self.report_unreported(&mut refused);
+            *refused = Refusals { since: Some(now), ..Refusals::default() };
         }
-        if refused.reported < REFUSED_AT_MOST {
+        if refused.reported < MAX_REPORTED {
             refused.reported += 1;
             self.events.emit(RunEvent::SshRefused { peer, reason: printable(reason) });
         } else {
@@ -59,13 +59,13 @@ impl LoginReporter {
         }
     }
 
-    /// Tells how many were not log.
+    /// Reports how many refusals were not reported.
     pub(super) fn finish(&self) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        self.tell_rest(&mut refused);
+        self.report_unreported(&mut refused);
     }
 
-    fn tell_rest(&self, refused: &mut Refused) {
+    fn report_unreported(&self, refused: &mut Refusals) {
         if let Some((count, peer)) = refused.unreported.take() {
             let more = if count == 1 { "connection was" } else { "connections were" };
             let reason =
@@ -75,10 +75,10 @@ impl LoginReporter {
     }
 }
 
-/// A text that may come from a client, without what could confuse a terminal, and not too long.
+/// A text that may come from a client, with control characters escaped, and cut off at [`MAX_TEXT_CHARS`].
 fn printable(text: &str) -> String {
-    let mut shown: String = Escaped(text).to_string().chars().take(LONGEST_TEXT).collect();
-    if text.chars().nth(LONGEST_TEXT).is_some() {
+    let mut shown: String = Escaped(text).to_string().chars().take(MAX_TEXT_CHARS).collect();
+    if text.chars().nth(MAX_TEXT_CHARS).is_some() {
         shown.push('…');
     }
     shown
@@ -104,33 +104,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn refusals_are_told_up_to_a_number_and_then_counted() {
+    async fn refusals_are_reported_up_to_a_limit_and_then_counted() {
         let log = Arc::new(EventLog::default());
         let reporter = LoginReporter::new(log.reporter());
         for port in 1..=57 {
             reporter.refused(peer(port), "garbage");
         }
-        assert_eq!(reasons(&log), ["garbage"; REFUSED_AT_MOST]);
+        assert_eq!(reasons(&log), ["garbage"; MAX_REPORTED]);
 
         tokio::time::advance(WINDOW).await;
         reporter.refused(peer(99), "wrong key");
-        let late = reasons(&log).split_off(REFUSED_AT_MOST);
+        let late = reasons(&log).split_off(MAX_REPORTED);
         assert_eq!(late.len(), 2, "{late:?}");
         assert!(late[0].starts_with("37 more connections were refused"), "{late:?}");
         assert_eq!(late[1], "wrong key");
 
         reporter.finish();
-        assert_eq!(reasons(&log).len(), REFUSED_AT_MOST + 2, "nothing is told twice");
+        assert_eq!(reasons(&log).len(), MAX_REPORTED + 2, "a refusal is reported twice");
     }
 
     #[test]
-    fn texts_of_clients_are_made_harmless() {
+    fn texts_of_clients_are_escaped() {
         for (text, expected) in [
             ("root", "root".to_owned()),
             ("a\x1b[2Jb\n", "a\\u{1b}[2Jb\\n".to_owned()),
             ("ä", "ä".to_owned()),
-            (&"x".repeat(LONGEST_TEXT), "x".repeat(LONGEST_TEXT)),
-            (&"x".repeat(LONGEST_TEXT + 1), format!("{}…", "x".repeat(LONGEST_TEXT))),
+            (&"x".repeat(MAX_TEXT_CHARS), "x".repeat(MAX_TEXT_CHARS)),
+            (&"x".repeat(MAX_TEXT_CHARS + 1), format!("{}…", "x".repeat(MAX_TEXT_CHARS))),
         ] {
             assert_eq!(printable(text), expected);
         }

@@ -1,4 +1,4 @@
-//! A connection of a client to something that the job serves.
+//! A forwarded connection of a client to a port of the job.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::backend::{SessionBackend, connect};
 use super::flow_control::FlowControl;
 use super::pump::{Input, Output};
 
-/// A forwarded connection that a client has asked for.
+/// A forwarded connection that a client has requested.
 pub(super) struct Forward {
     pub(super) channel: Channel<Msg>,
     pub(super) reply: ChannelOpenHandle,
@@ -22,8 +22,8 @@ pub(super) struct Forward {
 }
 
 impl Forward {
-    /// Connects, tells the client whether that went well, and moves bytes until both sides have ended or
-    /// one is gone.
+    /// Connects, accepts or rejects the channel, and copies bytes until both sides have closed or one is
+    /// gone.
     pub(super) async fn run(self, host: String, port: u16) {
         let Self { channel, reply, backend, flow, permit } = self;
         let stream = match connect(&*backend, &host, port).await {
@@ -36,7 +36,7 @@ impl Forward {
         let (from, to) = stream.into_split();
         let output = async {
             Output { write: &write, extended: None }.pump(from).await;
-            // The client may go on sending.
+            // The client may still send.
             let _ = write.eof().await;
             input.delivered().await;
         };
@@ -57,7 +57,7 @@ fn failure(error: &io::Error) -> ChannelOpenFailure {
     }
 }
 
-/// Takes everything that the client sends off the library, until the client is gone.
+/// Receives all messages of the client from the library, until the client is gone.
 async fn receive(read: &mut ChannelReadHalf, input: &Input) {
     while let Some(message) = read.wait().await {
         match message {

@@ -1,4 +1,4 @@
-//! What the server answers to one client: whether it may log in, and which channels it may open.
+//! Handles the requests of one client: whether it may log in, and which channels it may open.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::backend::{SessionCommand, SessionRequest, Terminal};
-use super::channel::{SessionChannel, short};
+use super::channel::{SessionChannel, to_u16};
 use super::flow_control::FlowControl;
 use super::forward::Forward;
 use super::keys::fingerprint;
 use super::server::{LoggedIn, Shared};
 
-/// How long the name of a terminal may be.
-const LONGEST_TERM: usize = 64;
+/// The longest name of a terminal, in bytes.
+const MAX_TERM_BYTES: usize = 64;
 
 /// One client.
 pub(super) struct Client {
@@ -26,40 +26,40 @@ pub(super) struct Client {
     flow: Arc<FlowControl>,
     peer: SocketAddr,
     local: SocketAddr,
-    offers: Arc<Offers>,
-    /// `EventLog` once somebody has logged in.
+    refused_keys: Arc<RefusedKeys>,
+    /// Notified after the login.
     on_login: Option<oneshot::Sender<()>>,
-    /// Who, from when the key is verified.
+    /// The user name and the fingerprint of the key, from its verification to the login.
     key: Option<(String, String)>,
     logged_in: Option<LoggedIn>,
     sessions: Arc<Semaphore>,
     forwards: Arc<Semaphore>,
     opened: usize,
-    /// Sessions of which it is not known yet what they want.
-    preparing: HashMap<ChannelId, Preparing>,
+    /// Open sessions without a command yet.
+    pending: HashMap<ChannelId, PendingSession>,
 }
 
-/// A session before its shell, command or subsystem.
-struct Preparing {
+/// A session before its request for a shell, a command or a subsystem.
+struct PendingSession {
     terminal: Option<Terminal>,
     env: Vec<(String, String)>,
     start: oneshot::Sender<SessionRequest>,
 }
 
-/// The keys that were offered in vain.
+/// The keys that were refused.
 #[derive(Default)]
-pub(super) struct Offers {
+pub(super) struct RefusedKeys {
     refused: Mutex<(usize, String)>,
 }
 
-impl Offers {
+impl RefusedKeys {
     fn refuse(&self, key: String) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         *refused = (refused.0 + 1, key);
     }
 
-    /// What to say of them, if there were any.
-    pub(super) fn refused(&self) -> Option<String> {
+    /// The reason to report, if any key was refused.
+    pub(super) fn summary(&self) -> Option<String> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match &*refused {
             (0, _) => None,
@@ -83,23 +83,23 @@ impl Client {
             flow,
             peer,
             local,
-            offers: Arc::default(),
+            refused_keys: Arc::default(),
             on_login: Some(on_login),
             key: None,
             logged_in: None,
             sessions,
             forwards,
             opened: 0,
-            preparing: HashMap::new(),
+            pending: HashMap::new(),
         }
     }
 
-    pub(super) fn offers(&self) -> Arc<Offers> {
-        Arc::clone(&self.offers)
+    pub(super) fn refused_keys(&self) -> Arc<RefusedKeys> {
+        Arc::clone(&self.refused_keys)
     }
 
-    /// Room for one more channel.
-    fn room(&mut self, of: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    /// A permit for one more channel, if no limit is reached.
+    fn acquire_channel(&mut self, of: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let permit = Arc::clone(of).try_acquire_owned().ok()?;
         self.opened += 1;
         (self.opened <= self.shared.limits.channels_ever).then_some(permit)
@@ -111,19 +111,19 @@ impl Client {
         command: SessionCommand,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        let Some(preparing) = self.preparing.remove(&channel) else {
+        let Some(pending) = self.pending.remove(&channel) else {
             return session.channel_failure(channel);
         };
-        let Preparing { terminal, mut env, start } = preparing;
+        let PendingSession { terminal, mut env, start } = pending;
         env.extend(self.origin());
         match start.send(SessionRequest { command, terminal, env }) {
-            // What cannot be started says so itself, with the reason.
+            // A failure to start is reported on the channel, with the reason.
             Ok(()) => session.channel_success(channel),
             Err(_) => session.channel_failure(channel),
         }
     }
 
-    /// The variables that say from where somebody has come, as OpenSSH sets them.
+    /// The variables with the addresses of the connection, as OpenSSH sets them.
     fn origin(&self) -> [(String, String); 2] {
         let (peer, local) = (self.peer, self.local);
         let (from, to) = (peer.ip().to_canonical(), local.ip().to_canonical());
@@ -139,7 +139,8 @@ fn refuse() -> Auth {
     Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
 }
 
-/// Whether a client may set a variable: its language, and nothing that changes what programs do.
+/// Whether a client may set a variable: those of the language, and none that changes which code programs
+/// run.
 fn may_set(name: &str) -> bool {
     let is_safe = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     name == "LANG" || (name.starts_with("LC_") && is_safe(name)) || name == "TERM"
@@ -160,7 +161,7 @@ impl Handler for Client {
         if self.shared.keys.accept(offer.public_key, offer.algorithm) {
             return Ok(Auth::Accept);
         }
-        self.offers.refuse(fingerprint(offer.public_key));
+        self.refused_keys.refuse(fingerprint(offer.public_key));
         Ok(refuse())
     }
 
@@ -181,7 +182,7 @@ impl Handler for Client {
             return Err(russh::Error::Inconsistent);
         };
         self.logged_in = Some(LoggedIn::new(Arc::clone(&self.shared), self.peer, &user, key));
-        // Nobody listens when the time to log in is just over, and then the connection is cut.
+        // The receiver is gone when the time to log in has just passed; the connection is then aborted.
         let _ = on_login.send(());
         Ok(())
     }
@@ -193,20 +194,20 @@ impl Handler for Client {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let sessions = Arc::clone(&self.sessions);
-        let Some(permit) = self.room(&sessions) else {
+        let Some(permit) = self.acquire_channel(&sessions) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
         let (start, request) = oneshot::channel();
-        let preparing = Preparing { terminal: None, env: Vec::new(), start };
-        self.preparing.insert(channel.id(), preparing);
+        let pending = PendingSession { terminal: None, env: Vec::new(), start };
+        self.pending.insert(channel.id(), pending);
         let backend = Arc::clone(&self.shared.backend);
         let flow = Arc::clone(&self.flow);
         let channel = SessionChannel::new(channel, session.handle(), backend, flow, permit);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             channel.run(request).await;
-            // The server waits for all who have this.
+            // The server waits until all clones are dropped.
             drop(shared);
         });
         reply.accept().await;
@@ -224,7 +225,8 @@ impl Handler for Client {
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
         let forwards = Arc::clone(&self.forwards);
-        let (Some(permit), Ok(port)) = (self.room(&forwards), u16::try_from(port)) else {
+        let (Some(permit), Ok(port)) = (self.acquire_channel(&forwards), u16::try_from(port))
+        else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
@@ -243,7 +245,7 @@ impl Handler for Client {
         channel: ChannelId,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.preparing.remove(&channel);
+        self.pending.remove(&channel);
         Ok(())
     }
 
@@ -263,14 +265,14 @@ impl Handler for Client {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
-        let is_sound = term.len() <= LONGEST_TERM && term.bytes().all(is_name);
-        match self.preparing.get_mut(&channel) {
-            Some(preparing) if is_sound => {
-                preparing.terminal = Some(Terminal {
+        let is_valid = term.len() <= MAX_TERM_BYTES && term.bytes().all(is_name);
+        match self.pending.get_mut(&channel) {
+            Some(pending) if is_valid => {
+                pending.terminal = Some(Terminal {
                     term: term.to_owned(),
-                    columns: short(columns),
-                    rows: short(rows),
-                    pixels: (short(width), short(height)),
+                    columns: to_u16(columns),
+                    rows: to_u16(rows),
+                    pixels: (to_u16(width), to_u16(height)),
                 });
                 session.channel_success(channel)
             }
@@ -285,13 +287,13 @@ impl Handler for Client {
         value: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let most = self.shared.limits.environment;
+        let max = self.shared.limits.environment;
         let size = |name: &str, value: &str| name.len() + value.len() + 2;
-        match self.preparing.get_mut(&channel) {
-            Some(Preparing { env, .. }) if may_set(name) && !value.contains('\0') => {
+        match self.pending.get_mut(&channel) {
+            Some(PendingSession { env, .. }) if may_set(name) && !value.contains('\0') => {
                 env.retain(|(known, _)| known != name);
                 let sum: usize = env.iter().map(|(name, value)| size(name, value)).sum();
-                if sum + size(name, value) > most {
+                if sum + size(name, value) > max {
                     return session.channel_failure(channel);
                 }
                 env.push((name.to_owned(), value.to_owned()));
@@ -368,12 +370,15 @@ mod tests {
     }
 
     #[test]
-    fn refused_keys_are_told() {
-        let offers = Offers::default();
-        assert_eq!(offers.refused(), None);
-        offers.refuse("SHA256:a".into());
-        assert_eq!(offers.refused().unwrap(), "the key SHA256:a may not log in");
-        offers.refuse("SHA256:b".into());
-        assert_eq!(offers.refused().unwrap(), "none of 2 keys may log in, the last was SHA256:b");
+    fn refused_keys_are_reported() {
+        let refused_keys = RefusedKeys::default();
+        assert_eq!(refused_keys.summary(), None);
+        refused_keys.refuse("SHA256:a".into());
+        assert_eq!(refused_keys.summary().unwrap(), "the key SHA256:a may not log in");
+        refused_keys.refuse("SHA256:b".into());
+        assert_eq!(
+            refused_keys.summary().unwrap(),
+            "none of 2 keys may log in, the last was SHA256:b"
+        );
     }
 }

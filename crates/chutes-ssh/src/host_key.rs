@@ -1,4 +1,4 @@
-//! The key by which clients know the server: a fresh one for each run, in memory only.
+//! The host key of the server: a new one for each run, in memory only.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,16 +8,16 @@ use russh::keys::{PrivateKey, PublicKey};
 
 use super::keys;
 
-/// The port that stands for itself in a `known_hosts` file.
+/// The default port, which is left out in a `known_hosts` file.
 const SSH_PORT: u16 = 22;
 
-/// A host key and how it is told.
+/// A host key, with its forms for users.
 pub(super) struct HostKey {
     key: PrivateKey,
 }
 
 impl HostKey {
-    /// Makes one.
+    /// Generates a key.
     pub(super) fn generate() -> io::Result<Self> {
         let mut seed = [0; 32];
         File::open("/dev/urandom")?.read_exact(&mut seed)?;
@@ -44,8 +44,8 @@ impl HostKey {
     }
 }
 
-/// A command that opens a shell. The user name is of no importance, but without one the client would send
-/// that of its own user.
+/// A command that opens a shell. The user name is ignored, but without one the client would send that of
+/// its own user.
 pub(super) fn command(host: &str, port: u16) -> String {
     if port == SSH_PORT { format!("ssh job@{host}") } else { format!("ssh -p {port} job@{host}") }
 }

@@ -10,19 +10,19 @@ use russh::keys::{Algorithm, HashAlg, PublicKey};
 use thiserror::Error;
 
 /// RSA keys below this size are refused, in bits.
-const SMALLEST_RSA: u32 = 2048;
+const MIN_RSA_BITS: u32 = 2048;
 
-/// How many keys a run may have.
-const MOST_KEYS: usize = 1_000;
+/// The largest number of keys of a run.
+const MAX_KEYS: usize = 1_000;
 
-/// How long the name of an option may be that is repeated in a message.
-const LONGEST_OPTION: usize = 32;
+/// The longest name of an option that is repeated in a message, in characters.
+const MAX_OPTION_CHARS: usize = 32;
 
-/// The types of keys that are accepted, as they stand at the beginning of a line.
+/// The accepted types of keys, as at the beginning of a line.
 const ACCEPTED: [&str; 5] =
     ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 
-/// What only private keys contain. The last one is how the body of one begins.
+/// Texts that only private keys contain. The last one is the beginning of the body of one.
 const PRIVATE: [&str; 3] = ["PRIVATE KEY", "PuTTY-User-Key-File", "b3BlbnNzaC1rZXktdjE"];
 
 /// The keys that may log in; at least one.
@@ -36,7 +36,7 @@ impl AuthorizedKeys {
     pub fn parse(texts: &[String]) -> Result<Option<Self>, KeyError> {
         let mut keys = Vec::new();
         for (index, text) in texts.iter().enumerate() {
-            let at = |line| At { text: index + 1, texts: texts.len(), line };
+            let at = |line| KeyPosition { text: index + 1, texts: texts.len(), line };
             if PRIVATE.iter().any(|sign| text.contains(sign)) {
                 return Err(KeyError::Private { at: at(None) });
             }
@@ -46,7 +46,7 @@ impl AuthorizedKeys {
                 if !keys.contains(&key) {
                     keys.push(key);
                 }
-                if keys.len() > MOST_KEYS {
+                if keys.len() > MAX_KEYS {
                     return Err(KeyError::TooMany);
                 }
             }
@@ -54,13 +54,13 @@ impl AuthorizedKeys {
         Ok(if keys.is_empty() { None } else { Some(Self { keys }) })
     }
 
-    /// Whether this key may log in, used with this algorithm. RSA with SHA-1 may never.
+    /// Whether this key may log in with this algorithm. RSA with SHA-1 is never accepted.
     pub(super) fn accept(&self, key: &PublicKey, algorithm: &Algorithm) -> bool {
         !matches!(algorithm, Algorithm::Rsa { hash: None }) && self.keys.contains(key.key_data())
     }
 }
 
-/// A key, for people: `SHA256:…`, as `ssh-keygen -l` shows it.
+/// The fingerprint of a key: `SHA256:…`, as `ssh-keygen -l` prints it.
 pub(super) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
@@ -69,23 +69,23 @@ fn is_content(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#')
 }
 
-fn parse_line(line: &str, at: At) -> Result<KeyData, KeyError> {
+fn parse_line(line: &str, at: KeyPosition) -> Result<KeyData, KeyError> {
     let mut words = line.split_whitespace();
     let (kind, data) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if !ACCEPTED.contains(&kind) {
-        return Err(why_not(line, kind, at));
+        return Err(line_error(line, kind, at));
     }
-    // The comment is of no use, and nothing can be wrong in it.
+    // The comment is not needed, and any text is valid in it.
     let key = PublicKey::from_openssh(&format!("{kind} {data}"));
     let key = key.map_err(|_| KeyError::Damaged { at })?.key_data().clone();
     match key.rsa().map(russh::keys::ssh_key::public::RsaPublicKey::key_size) {
-        Some(bits) if bits < SMALLEST_RSA => Err(KeyError::ShortRsa { at, bits }),
+        Some(bits) if bits < MIN_RSA_BITS => Err(KeyError::ShortRsa { at, bits }),
         _ => Ok(key),
     }
 }
 
-/// What is wrong with a line that does not begin with a type that is accepted.
-fn why_not(line: &str, first: &str, at: At) -> KeyError {
+/// The error for a line that does not begin with an accepted type.
+fn line_error(line: &str, first: &str, at: KeyPosition) -> KeyError {
     if let Some(kind) = other_kind(first) {
         return KeyError::Kind { at, kind };
     }
@@ -95,7 +95,7 @@ fn why_not(line: &str, first: &str, at: At) -> KeyError {
     KeyError::NoKey { at }
 }
 
-/// A type of keys that OpenSSH knows and that is not accepted.
+/// The description of a type of keys that OpenSSH supports and this server does not accept.
 fn other_kind(word: &str) -> Option<&'static str> {
     match word {
         "ssh-dss" => Some("DSA keys"),
@@ -108,18 +108,18 @@ fn other_kind(word: &str) -> Option<&'static str> {
 /// The name of the first option of a line, without its value, which may be secret.
 fn option_name(word: &str) -> String {
     let is_part = |character: &char| character.is_ascii_alphanumeric() || *character == '-';
-    word.chars().take_while(is_part).take(LONGEST_OPTION).collect()
+    word.chars().take_while(is_part).take(MAX_OPTION_CHARS).collect()
 }
 
-/// Where a key is: which of the given texts, and which line of it.
+/// The position of a key: the number of its text, and of its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct KeyPosition {
     text: usize,
     texts: usize,
     line: Option<usize>,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for KeyPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.texts, self.line) {
             (1, None) => write!(f, "the SSH public key"),
@@ -130,27 +130,27 @@ impl fmt::Display for At {
     }
 }
 
-/// Why keys are refused. The text of a key is never repeated: it may be a private one.
+/// Why keys are not accepted. The text of a key is never repeated: it may be a private one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KeyError {
     #[error(
         "{at} is a private key: give the public one, in the file whose name ends in `.pub`, \
          and make a new pair if others may have seen this"
     )]
-    Private { at: At },
+    Private { at: KeyPosition },
     #[error("{at} begins with options (`{option}`), which are not supported: remove them")]
-    Options { at: At, option: String },
+    Options { at: KeyPosition, option: String },
     #[error("{at}: {kind} are not accepted: use an Ed25519, ECDSA or RSA key")]
-    Kind { at: At, kind: &'static str },
+    Kind { at: KeyPosition, kind: &'static str },
     #[error("{at}: an RSA key of {bits} bits is too short: it needs 2048 or more")]
-    ShortRsa { at: At, bits: u32 },
+    ShortRsa { at: KeyPosition, bits: u32 },
     #[error("{at} is damaged: it may be cut off, or wrapped over several lines")]
-    Damaged { at: At },
+    Damaged { at: KeyPosition },
     #[error(
         "{at} is no public key: give what is in a `.pub` file, for instance \
          `ssh-ed25519 AAAA… name`"
     )]
-    NoKey { at: At },
-    #[error("there are more than {MOST_KEYS} SSH public keys")]
+    NoKey { at: KeyPosition },
+    #[error("there are more than {MAX_KEYS} SSH public keys")]
     TooMany,
 }

@@ -1,20 +1,20 @@
-//! The SSH server of a run: a client with one of its keys gets a shell, commands, files and connections to
-//! its ports where the job runs.
+//! The SSH server of a run: gives a client with one of the run's keys a shell, commands, files and
+//! forwarded connections where the job runs.
 //!
-//! This is an internal component of chutes, without a promise of stability. It knows keys, not passwords, and
-//! no users: each session runs as the user of the job.
+//! This is an internal component of chutes, without a promise of stability. It supports public keys and no
+//! passwords, and has no user accounts: each session runs as the user of the job.
 //!
-//! A connection goes this way:
+//! The modules, in the order in which a connection uses them:
 //!
-//! - `server` accepts it, if `pre_auth` has room for one that has not logged in yet;
-//! - `connection` gives it its time to log in and waits for its end;
-//! - `handler` answers the requests of the client: which key may log in, which channels may be opened;
-//! - `channel` is one session and `forward` one forwarded connection; both move bytes by `pump`;
-//! - [`SessionBackend`] is where sessions land: processes beside the worker, or in the container of the run;
+//! - `server` accepts the connection, if `pre_auth` permits one more that is not logged in;
+//! - `connection` limits the time to log in, and waits for the end of the connection;
+//! - `handler` answers the requests of the client: which key may log in, and which channels may be opened;
+//! - `channel` is one session and `forward` one forwarded connection; both copy bytes by `pump`;
+//! - [`SessionBackend`] starts sessions: as processes beside the worker, or in the container of the run;
 //! - [`sftp`] serves files, in a process of its own.
 //!
-//! No part waits for a client that does not read, and a client that sends more than is taken is made to
-//! wait (`flow_control`).
+//! A client that does not read delays no other client, and a client that sends more than processes read is
+//! slowed down (`flow_control`).
 //!
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
@@ -47,6 +47,7 @@
 mod backend;
 mod channel;
 mod connection;
+mod descriptor;
 mod events;
 mod flow_control;
 mod forward;
@@ -65,8 +66,8 @@ mod testing;
 mod tests;
 
 pub use self::backend::{
-    Answer, Control, ProcessBackend, ProcessBackendSetup, SessionBackend, SessionCommand,
-    SessionEnd, SessionRequest, SessionSignal, Started, Terminal,
+    BackendFuture, Control, ProcessBackend, ProcessBackendSetup, SessionBackend, SessionCommand,
+    SessionExit, SessionRequest, SessionSignal, StartedSession, Terminal,
 };
 #[cfg(feature = "container")]
 pub use self::backend::{ContainerBackend, ContainerBackendSetup};

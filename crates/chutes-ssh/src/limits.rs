@@ -1,51 +1,52 @@
-//! What one client, and all of them together, may ask of the server.
+//! Limits for one client, and for all clients together.
 
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
-/// The bounds of an SSH server.
+/// The limits of an SSH server.
 #[derive(Clone, Debug)]
 pub struct SshLimits {
-    /// How long a connection has until somebody has logged in.
+    /// How long a login may take, from the start of the connection.
     pub login_time: Duration,
-    /// How many keys a connection may offer in vain.
+    /// The largest number of refused keys of a connection.
     pub attempts: usize,
-    /// How many connections may be there on which nobody has logged in yet.
+    /// The largest number of connections that are not logged in.
     pub pending: usize,
-    /// How many connections may be there in all.
+    /// The largest number of all connections.
     pub connections: usize,
-    /// How many sessions one connection may have at a time.
+    /// The largest number of concurrent sessions of one connection.
     pub sessions: usize,
-    /// How many forwarded connections one connection may have at a time.
+    /// The largest number of concurrent forwarded connections of one connection.
     pub forwards: usize,
-    /// How many channels one connection may open in its life. The library keeps two kilobytes for each.
+    /// The largest number of channels that one connection may ever open. The library keeps two kilobytes
+    /// for each.
     pub channels_ever: usize,
-    /// How often a silent client is asked whether it is still there.
+    /// The interval of keepalive messages to a silent client.
     pub keepalive: Duration,
-    /// How many such questions may stay without an answer.
+    /// The largest number of keepalive messages without an answer.
     pub unanswered: usize,
-    /// How many bytes of variables a client may send for one session.
+    /// The largest size of all variables that a client may set for one session, in bytes.
     pub environment: usize,
-    /// How much a client may send on a channel before it hears that more is welcome.
+    /// The window of a channel: how much a client may send before the window is adjusted, in bytes.
     pub window: u32,
-    /// After how many bytes in one direction new session keys are agreed upon.
+    /// The number of bytes in one direction after which new session keys are negotiated.
     pub rekey_bytes: usize,
-    /// How much may be held for processes that do not read their input, see [`HeldLimits`].
-    pub held: HeldLimits,
-    /// How long a client may take to close its connection after it was told that it is over.
+    /// How much may be buffered for processes that do not read their input, see [`BufferLimits`].
+    pub buffered: BufferLimits,
+    /// How long a client may take to close its connection after the disconnect message.
     pub goodbye: Duration,
 }
 
-/// How much one connection may have sent that nobody has taken yet, in bytes.
+/// Limits of the data that is buffered for one connection, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct HeldLimits {
-    /// From here on the client gets small windows.
-    pub narrow: usize,
-    /// From here on the connection is read by sips.
-    pub sip: usize,
-    /// Here the connection is closed.
-    pub most: usize,
+pub struct BufferLimits {
+    /// Above this, the client gets small windows.
+    pub small_window: usize,
+    /// Above this, the connection is read in portions, with pauses.
+    pub throttle: usize,
+    /// Above this, the connection is closed.
+    pub max: usize,
 }
 
 impl Default for SshLimits {
@@ -63,7 +64,7 @@ impl Default for SshLimits {
             environment: 16 * 1024,
             window: 2 * 1024 * 1024,
             rekey_bytes: 512 * MIB,
-            held: HeldLimits { narrow: 4 * MIB, sip: 16 * MIB, most: 64 * MIB },
+            buffered: BufferLimits { small_window: 4 * MIB, throttle: 16 * MIB, max: 64 * MIB },
             goodbye: Duration::from_secs(3),
         }
     }

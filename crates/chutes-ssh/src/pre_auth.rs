@@ -1,9 +1,9 @@
-//! How many connections may be there on which nobody has logged in yet.
+//! Limits the number of connections that are not logged in.
 //!
-//! Whoever opens many connections and says nothing must not keep others out. When there is no room, the
-//! address that takes the most of it loses its oldest connection to one that takes less. Many people may
-//! have one address, for instance behind a proxy, so an address makes room for itself as well: of those who
-//! have not said anything yet, or take unusually long.
+//! A client that opens many connections and sends nothing must not keep others out. When the limit is
+//! reached, the address with the most connections loses its oldest one to an address that has fewer. Many
+//! users may share one address, for instance behind a proxy, so a new connection may also replace one of
+//! the same address: one that has not sent anything yet, or takes unusually long.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,20 +12,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long somebody who speaks SSH has until others of the same address may take the place. A login takes
-/// much less.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The age from which a connection that has identified itself may be replaced by one of the same address. A
+/// login takes much less.
+const MIN_EVICTION_AGE: Duration = Duration::from_secs(5);
 
-/// The room for pending.
+/// The limiter of connections that are not logged in.
 pub(super) struct PreAuthLimiter {
-    most: usize,
-    inside: Mutex<Inside>,
+    max: usize,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct LimiterState {
     next: u64,
-    /// In the order in which they came.
+    /// In the order of their start.
     pending: Vec<PendingConnection>,
 }
 
@@ -34,98 +34,103 @@ struct PendingConnection {
     from: IpAddr,
     since: Instant,
     is_silent: bool,
-    sent_away: CancellationToken,
+    evicted: CancellationToken,
 }
 
-/// The place of one newcomer. It is free again when this is dropped.
+/// The permit of one pending connection. It is released when this is dropped.
 pub(super) struct Permit {
     number: u64,
     limiter: Arc<PreAuthLimiter>,
-    sent_away: CancellationToken,
+    evicted: CancellationToken,
 }
 
 impl PreAuthLimiter {
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, inside: Mutex::default() })
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, state: Mutex::default() })
     }
 
-    /// Lets one in; `None` when there is no room.
-    pub(super) fn enter(self: &Arc<Self>, from: IpAddr) -> Option<Permit> {
-        let from = neighbourhood(from);
-        let mut inside = self.inside();
-        if inside.pending.len() >= self.most && !inside.make_room(from) {
+    /// Acquires a permit for a connection; `None` when the limit is reached and no connection may be
+    /// evicted.
+    pub(super) fn acquire(self: &Arc<Self>, from: IpAddr) -> Option<Permit> {
+        let from = address_block(from);
+        let mut state = self.state();
+        if state.pending.len() >= self.max && !state.evict_for(from) {
             return None;
         }
-        let (number, sent_away) = (inside.next, CancellationToken::new());
-        inside.next += 1;
-        inside.pending.push(PendingConnection {
+        let (number, evicted) = (state.next, CancellationToken::new());
+        state.next += 1;
+        state.pending.push(PendingConnection {
             number,
             from,
             since: Instant::now(),
             is_silent: true,
-            sent_away: sent_away.clone(),
+            evicted: evicted.clone(),
         });
-        Some(Permit { number, limiter: Arc::clone(self), sent_away })
+        Some(Permit { number, limiter: Arc::clone(self), evicted })
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inside {
-    /// Sends one away for somebody from this address, if that is fair.
-    fn make_room(&mut self, from: IpAddr) -> bool {
-        let Some(leaves) = self.crowded_out(from).or_else(|| self.tried_patience(from)) else {
+impl LimiterState {
+    /// Evicts one connection in favour of one from this address, if the rules permit it.
+    fn evict_for(&mut self, from: IpAddr) -> bool {
+        let Some(evicted) = self.oldest_of_largest(from).or_else(|| self.oldest_of_same(from))
+        else {
             return false;
         };
-        self.pending.remove(leaves).sent_away.cancel();
+        self.pending.remove(evicted).evicted.cancel();
         true
     }
 
-    /// The oldest of the address that has the most, if this address will have fewer even so.
-    fn crowded_out(&self, from: IpAddr) -> Option<usize> {
+    /// The oldest connection of the address that has the most, if this address has fewer even with one
+    /// more.
+    fn oldest_of_largest(&self, from: IpAddr) -> Option<usize> {
         let count = |of: IpAddr| self.pending.iter().filter(|one| one.from == of).count();
-        let crowd = self.pending.iter().map(|one| one.from).max_by_key(|of| count(*of))?;
-        if count(crowd) <= count(from) + 1 {
+        let largest = self.pending.iter().map(|one| one.from).max_by_key(|of| count(*of))?;
+        if count(largest) <= count(from) + 1 {
             return None;
         }
-        self.pending.iter().position(|one| one.from == crowd)
+        self.pending.iter().position(|one| one.from == largest)
     }
 
-    /// Of this address itself the oldest that is silent, or else the oldest that takes too long.
-    fn tried_patience(&self, from: IpAddr) -> Option<usize> {
-        let oldest = |leaves: &dyn Fn(&PendingConnection) -> bool| {
-            self.pending.iter().position(|one| one.from == from && leaves(one))
+    /// The oldest silent connection of this address, or else its oldest one that takes too long.
+    fn oldest_of_same(&self, from: IpAddr) -> Option<usize> {
+        let oldest = |may_leave: &dyn Fn(&PendingConnection) -> bool| {
+            self.pending.iter().position(|one| one.from == from && may_leave(one))
         };
-        oldest(&|one| one.is_silent).or_else(|| oldest(&|one| one.since.elapsed() > PATIENCE))
+        oldest(&|one| one.is_silent)
+            .or_else(|| oldest(&|one| one.since.elapsed() > MIN_EVICTION_AGE))
     }
 }
 
 impl Permit {
-    /// Says that the other side has said that it speaks SSH.
-    pub(super) fn speaks(&self) {
-        let mut inside = self.limiter.inside();
-        for one in inside.pending.iter_mut().filter(|one| one.number == self.number) {
+    /// Records that the client has sent its SSH identification.
+    pub(super) fn mark_identified(&self) {
+        let mut state = self.limiter.state();
+        for one in state.pending.iter_mut().filter(|one| one.number == self.number) {
             one.is_silent = false;
         }
     }
 
-    /// Waits until the place is needed for somebody else.
-    pub(super) async fn sent_away(&self) {
-        self.sent_away.cancelled().await;
+    /// Waits until the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut inside = self.limiter.inside();
-        inside.pending.retain(|one| one.number != self.number);
+        let mut state = self.limiter.state();
+        state.pending.retain(|one| one.number != self.number);
     }
 }
 
-/// Addresses that one machine can have as many of as it likes count as one.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+/// The block of addresses that counts as one, because one machine may use all of it: an IPv6 network of 64
+/// bits.
+fn address_block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {
@@ -143,64 +148,64 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Those who came from this address, and speak.
-    fn enter(limiter: &Arc<PreAuthLimiter>, from: &str, count: usize) -> Vec<Permit> {
-        let slots: Vec<_> = (0..count).map(|_| limiter.enter(ip(from)).unwrap()).collect();
-        slots.iter().for_each(Permit::speaks);
-        slots
+    /// Permits of connections from this address that have identified themselves.
+    fn acquire(limiter: &Arc<PreAuthLimiter>, from: &str, count: usize) -> Vec<Permit> {
+        let permits: Vec<_> = (0..count).map(|_| limiter.acquire(ip(from)).unwrap()).collect();
+        permits.iter().for_each(Permit::mark_identified);
+        permits
     }
 
-    fn gone(slots: &[Permit]) -> Vec<bool> {
-        slots.iter().map(|slot| slot.sent_away.is_cancelled()).collect()
+    fn gone(permits: &[Permit]) -> Vec<bool> {
+        permits.iter().map(|permit| permit.evicted.is_cancelled()).collect()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_address_cannot_keep_others_out() {
+    async fn one_address_does_not_keep_others_out() {
         let limiter = PreAuthLimiter::new(4);
-        let scanner = enter(&limiter, "10.0.0.1", 4);
-        assert!(limiter.enter(ip("10.0.0.1")).is_none(), "all of them may be about to log in");
+        let scanner = acquire(&limiter, "10.0.0.1", 4);
+        assert!(limiter.acquire(ip("10.0.0.1")).is_none(), "all of them may be about to log in");
 
-        let mut others = enter(&limiter, "10.0.0.2", 1);
-        others.extend(enter(&limiter, "10.0.0.3", 1));
-        assert_eq!(gone(&scanner), [true, true, false, false], "the oldest leave");
+        let mut others = acquire(&limiter, "10.0.0.2", 1);
+        others.extend(acquire(&limiter, "10.0.0.3", 1));
+        assert_eq!(gone(&scanner), [true, true, false, false], "not the oldest were evicted");
         assert!(
-            limiter.enter(ip("10.0.0.2")).is_none(),
-            "two for each would be the most that is fair"
+            limiter.acquire(ip("10.0.0.2")).is_none(),
+            "two for each is the largest fair share"
         );
         assert_eq!(gone(&others), [false, false]);
 
         others.remove(0);
-        assert!(limiter.enter(ip("10.0.0.1")).is_some(), "a place that is left is free");
+        assert!(limiter.acquire(ip("10.0.0.1")).is_some(), "a released permit is not available");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_makes_room_for_itself() {
+    async fn an_address_replaces_its_own_connections() {
         let limiter = PreAuthLimiter::new(3);
-        let speaking = enter(&limiter, "10.0.0.1", 1);
+        let speaking = acquire(&limiter, "10.0.0.1", 1);
         let silent =
-            [limiter.enter(ip("10.0.0.1")).unwrap(), limiter.enter(ip("10.0.0.1")).unwrap()];
-        let mut late = enter(&limiter, "10.0.0.1", 2);
+            [limiter.acquire(ip("10.0.0.1")).unwrap(), limiter.acquire(ip("10.0.0.1")).unwrap()];
+        let mut late = acquire(&limiter, "10.0.0.1", 2);
         assert_eq!((gone(&speaking), gone(&silent)), (vec![false], vec![true, true]));
-        assert!(limiter.enter(ip("10.0.0.1")).is_none(), "all of them speak");
+        assert!(limiter.acquire(ip("10.0.0.1")).is_none(), "all of them speak");
 
-        tokio::time::advance(PATIENCE + Duration::from_millis(1)).await;
-        late.extend(enter(&limiter, "10.0.0.1", 1));
+        tokio::time::advance(MIN_EVICTION_AGE + Duration::from_millis(1)).await;
+        late.extend(acquire(&limiter, "10.0.0.1", 1));
         assert_eq!((gone(&speaking), gone(&late)), (vec![true], vec![false; 3]));
     }
 
     #[test]
-    fn leaving_after_having_been_sent_away_frees_nothing_twice() {
+    fn a_permit_of_an_evicted_connection_is_released_once() {
         let limiter = PreAuthLimiter::new(2);
-        let old: Vec<_> = (0..2).map(|_| limiter.enter(ip("10.0.0.1")).unwrap()).collect();
-        let new = limiter.enter(ip("10.0.0.2")).unwrap();
+        let old: Vec<_> = (0..2).map(|_| limiter.acquire(ip("10.0.0.1")).unwrap()).collect();
+        let new = limiter.acquire(ip("10.0.0.2")).unwrap();
         drop(old);
-        assert_eq!(limiter.inside().pending.len(), 1);
+        assert_eq!(limiter.state().pending.len(), 1);
         drop(new);
-        assert_eq!(limiter.inside().pending.len(), 0);
+        assert_eq!(limiter.state().pending.len(), 0);
     }
 
     #[test]
-    fn neighbours_count_as_one() {
+    fn addresses_of_one_block_count_as_one() {
         for (one, other, expected) in [
             ("10.0.0.1", "10.0.0.1", true),
             ("10.0.0.1", "10.0.0.2", false),
@@ -209,7 +214,7 @@ mod tests {
             ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
         ] {
             assert_eq!(
-                neighbourhood(ip(one)) == neighbourhood(ip(other)),
+                address_block(ip(one)) == address_block(ip(other)),
                 expected,
                 "{one} {other}"
             );

@@ -1,4 +1,4 @@
-//! Bytes between a channel and what it is connected to.
+//! Copies bytes between a channel and the process or socket behind it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,20 +14,20 @@ use tokio::time::sleep;
 
 use super::flow_control::FlowControl;
 
-/// How much is read at a time: what fits into a packet.
+/// How much is read at a time, in bytes: as much as fits into a packet.
 const CHUNK: usize = 32 * 1024;
 
-/// What one message of a client takes in memory besides its bytes.
+/// The memory that one message of a client needs besides its bytes.
 const OVERHEAD: usize = 128;
 
-/// How long a terminal may be silent after its process has ended. What runs on in the background may keep
-/// it open for ever.
+/// How long a terminal may be silent after its process has ended. A background process may keep it open for
+/// ever.
 const TERMINAL_SILENCE: Duration = Duration::from_millis(200);
 
-/// How much of a terminal is read after its process has ended, in bytes.
+/// How much output of a terminal is read after its process has ended, in bytes.
 const TERMINAL_REST: usize = 1024 * 1024;
 
-/// What a client has sent on a channel and nobody has taken yet.
+/// The input of a channel that was received and not passed on yet.
 pub(super) struct Input {
     state: Mutex<InputState>,
     change: Notify,
@@ -35,15 +35,15 @@ pub(super) struct Input {
     flow: Arc<FlowControl>,
 }
 
-/// What is passed on, in the order in which the client has sent it.
+/// A piece of input, in the order in which the client has sent it.
 enum Piece {
     Data(Bytes),
-    /// What comes later waits until somebody has dropped the other end.
+    /// Later pieces wait until the sender of this is dropped.
     Hold(oneshot::Receiver<Infallible>),
 }
 
 impl Piece {
-    /// What it takes in memory.
+    /// The memory that the piece needs.
     fn size(&self) -> usize {
         match self {
             Self::Data(bytes) => bytes.len() + OVERHEAD,
@@ -55,10 +55,10 @@ impl Piece {
 #[derive(Default)]
 struct InputState {
     pieces: VecDeque<Piece>,
-    /// Everything was passed on, and the end.
+    /// All input was passed on, and its end.
     is_delivered: bool,
     has_ended: bool,
-    /// Nobody will take anything any more.
+    /// The receiver is gone.
     is_closed: bool,
 }
 
@@ -77,7 +77,7 @@ impl Input {
         }
     }
 
-    /// Holds back what comes from now on, until the sender of this is dropped.
+    /// Holds back later input until the sender of this is dropped.
     pub(super) fn hold_until(&self, done: oneshot::Receiver<Infallible>) {
         self.put(Piece::Hold(done));
     }
@@ -85,13 +85,13 @@ impl Input {
     fn put(&self, piece: Piece) {
         let mut state = self.state();
         if !state.has_ended && !state.is_closed {
-            self.flow.put(piece.size());
+            self.flow.add(piece.size());
             state.pieces.push_back(piece);
             self.change.notify_one();
         }
     }
 
-    /// Nothing more will come.
+    /// Records the end of the input.
     pub(super) fn end(&self) {
         self.state().has_ended = true;
         self.change.notify_one();
@@ -101,10 +101,10 @@ impl Input {
         let mut state = self.state();
         state.is_closed = true;
         let held: usize = state.pieces.drain(..).map(|piece| piece.size()).sum();
-        self.flow.take(held);
+        self.flow.remove(held);
     }
 
-    /// Waits until everything was passed on, and the end.
+    /// Waits until all input was passed on, and its end.
     pub(super) async fn delivered(&self) {
         loop {
             let delivered = self.delivery.notified();
@@ -131,26 +131,26 @@ impl Input {
         }
     }
 
-    /// Passes everything on, and then its end. What cannot be passed on is dropped: a process may end or
-    /// close its input before it has read everything.
+    /// Passes all input on, and then its end. Input that cannot be passed on is dropped: a process may end
+    /// or close its input before it has read everything.
     pub(super) async fn feed(&self, mut to: impl AsyncWrite + Unpin) -> Infallible {
         while let Some(piece) = self.next().await {
             let size = piece.size();
             let written = match piece {
                 Piece::Data(bytes) => to.write_all(&bytes).await,
                 Piece::Hold(done) => {
-                    // Nothing is ever sent.
+                    // No value is ever sent.
                     let _ = done.await;
                     Ok(())
                 }
             };
-            self.flow.take(size);
+            self.flow.remove(size);
             if written.is_err() || to.flush().await.is_err() {
                 self.close();
                 break;
             }
         }
-        // The other side may be gone already.
+        // The receiver may already be gone.
         let _ = to.shutdown().await;
         drop(to);
         self.state().is_delivered = true;
@@ -165,17 +165,17 @@ impl Drop for Input {
     }
 }
 
-/// Where the output of a channel goes: the client, who takes it as fast as it likes.
+/// The output side of a channel, which waits for the window of the client.
 #[derive(Clone, Copy)]
 pub(super) struct Output<'a> {
     pub(super) write: &'a ChannelWriteHalf<Msg>,
-    /// The number of a stream that is not the main one.
+    /// The number of an extended data stream; `None` for the main one.
     pub(super) extended: Option<u32>,
 }
 
 impl Output<'_> {
-    /// Sends everything until its end. An error of the reader is an end; when the client is gone nobody
-    /// waits for this.
+    /// Sends all bytes of the reader. An error of the reader counts as its end; when the client is gone,
+    /// this future is dropped.
     pub(super) async fn pump(self, mut from: impl AsyncRead + Unpin) {
         let mut buffer = vec![0; CHUNK];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
@@ -185,7 +185,7 @@ impl Output<'_> {
         }
     }
 
-    /// The same of a terminal, which may stay open after its process has ended.
+    /// The same for a terminal, which may stay open after its process has ended.
     pub(super) async fn pump_terminal(
         self,
         mut from: impl AsyncRead + Unpin,
@@ -209,7 +209,7 @@ impl Output<'_> {
         }
     }
 
-    /// Waits until the client takes it; tells whether it will.
+    /// Waits until the bytes are sent. Returns `false` when the client is gone.
     pub(super) async fn send(self, bytes: &[u8]) -> bool {
         let bytes = Bytes::copy_from_slice(bytes);
         let sent = match self.extended {
@@ -221,7 +221,7 @@ impl Output<'_> {
 }
 
 async fn silence(has_ended: &mut watch::Receiver<bool>) {
-    // If nobody can tell any more, it has ended.
+    // If the sender is gone, the process has ended.
     let _ = has_ended.wait_for(|has_ended| *has_ended).await;
     sleep(TERMINAL_SILENCE).await;
 }
@@ -232,7 +232,7 @@ mod tests {
     use crate::limits::SshLimits;
 
     #[tokio::test]
-    async fn what_is_held_back_waits() {
+    async fn input_that_is_held_back_waits() {
         let input = Input::new(FlowControl::new(SshLimits::default()));
         let (done, is_done) = oneshot::channel();
         input.push(Bytes::from_static(b"before "));

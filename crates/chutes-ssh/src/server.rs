@@ -1,4 +1,4 @@
-//! The server: its settings, and the connections that it accepts.
+//! The SSH server: its settings, and accepting connections.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -24,42 +24,43 @@ use super::keys::AuthorizedKeys;
 use super::limits::SshLimits;
 use super::pre_auth::PreAuthLimiter;
 
-/// After how long session keys are renewed, whatever was sent.
+/// The time after which session keys are renewed, however little was sent.
 const REKEY_TIME: Duration = Duration::from_hours(1);
 
-/// How long a refused key takes at least. Keys cannot be guessed, so it is for clients that try too fast.
+/// The shortest time to the answer for a refused key. Keys cannot be guessed; this slows down clients that
+/// try too fast.
 const REJECTION_TIME: Duration = Duration::from_millis(100);
 
-/// How long accepting rests after it has failed, for instance because there are too many open files.
-const REST: Duration = Duration::from_millis(200);
+/// The pause after a failed accept, for instance because there are too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long those may take to be gone who had to make room for somebody else.
-const LEAVING_TIME: Duration = Duration::from_secs(1);
+/// How long an evicted connection may take to be closed.
+const EVICTION_TIME: Duration = Duration::from_secs(1);
 
-/// How long the tasks of a server that stops may take to end, besides what their processes take.
+/// How long the tasks of a stopped server may take to end, besides the time that their processes need.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
-/// How many messages of one client may wait within the library, and how many for it.
+/// The largest numbers of messages of one client that wait within the library, and for it.
 const CHANNEL_MESSAGES: usize = 64;
 const OUTGOING_MESSAGES: usize = 16;
 
-/// How the server is set up.
+/// The settings of a server.
 #[derive(Debug)]
 pub struct SshSettings {
-    /// Who may log in.
+    /// The keys that may log in.
     pub keys: AuthorizedKeys,
     /// The name or address of this machine for clients.
     pub public_host: String,
-    /// How much it takes on at once.
+    /// The limits of the server.
     pub limits: SshLimits,
 }
 
-/// A server that listens.
+/// A running SSH server.
 pub struct SshServer {
     endpoint: SshEndpoint,
     shared: Arc<Shared>,
     open: watch::Receiver<usize>,
-    /// Ends when nobody has [`Shared`] any more.
+    /// Closed when all clones of [`Shared`] are dropped.
     all_ended: mpsc::Receiver<Infallible>,
     /// Stops the server when this is dropped.
     _stop: DropGuard,
@@ -78,7 +79,7 @@ pub(super) struct Shared {
 }
 
 impl SshServer {
-    /// Makes a host key and serves from now on. To be called within a runtime.
+    /// Makes a host key and serves from now on. Must be called within a runtime.
     pub fn start(
         listener: std::net::TcpListener,
         settings: SshSettings,
@@ -113,19 +114,19 @@ impl SshServer {
         Ok(Self { endpoint, shared, open: open_sessions, all_ended, _stop: stop.drop_guard() })
     }
 
-    /// How clients reach it.
+    /// The address and the host key of the server, for clients.
     #[must_use]
     pub fn endpoint(&self) -> SshEndpoint {
         self.endpoint.clone()
     }
 
-    /// How many connections are logged in.
+    /// The number of connections that are logged in.
     #[must_use]
     pub fn open_sessions(&self) -> watch::Receiver<usize> {
         self.open.clone()
     }
 
-    /// Says goodbye to all clients and ends what they have started. Returns what is wrong with that.
+    /// Disconnects all clients and ends the processes of their sessions. Returns warnings.
     pub async fn stop(self) -> Vec<String> {
         let Self { shared, mut all_ended, .. } = self;
         shared.stop.cancel();
@@ -146,7 +147,7 @@ impl std::fmt::Debug for SshServer {
     }
 }
 
-/// Somebody who has logged in, until this is dropped.
+/// A login, which ends when this is dropped.
 pub(super) struct LoggedIn {
     shared: Arc<Shared>,
     peer: SocketAddr,
@@ -167,7 +168,7 @@ impl Drop for LoggedIn {
     }
 }
 
-/// Nobody listens any more when `shared`, which is dropped last, is gone.
+/// Accepts connections until the server stops. `shared` is dropped last, after the listener is closed.
 async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let limiter = PreAuthLimiter::new(shared.limits.pending);
     let connections = Arc::new(Semaphore::new(shared.limits.connections));
@@ -178,20 +179,20 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         };
         let Ok((stream, peer)) = accepted else {
             tokio::select! {
-                () = sleep(REST) => continue,
+                () = sleep(ACCEPT_PAUSE) => continue,
                 () = shared.stop.cancelled() => return,
             }
         };
-        let Some(slot) = limiter.enter(peer.ip()) else {
+        let Some(pre_auth) = limiter.acquire(peer.ip()) else {
             shared.reporter.refused(peer, "too many connections are not logged in");
             continue;
         };
-        let Ok(Ok(permit)) = timeout(LEAVING_TIME, Arc::clone(&connections).acquire_owned()).await
+        let Ok(Ok(permit)) = timeout(EVICTION_TIME, Arc::clone(&connections).acquire_owned()).await
         else {
             shared.reporter.refused(peer, "there are too many connections");
             continue;
         };
-        tokio::spawn(Connection::serve(Arc::clone(&shared), (stream, peer), slot, permit));
+        tokio::spawn(Connection::serve(Arc::clone(&shared), (stream, peer), pre_auth, permit));
     }
 }
 
@@ -207,7 +208,7 @@ fn config(host_key: &HostKey, limits: &SshLimits) -> Config {
         channel_buffer_size: CHANNEL_MESSAGES,
         event_buffer_size: OUTGOING_MESSAGES,
         preferred: preferred(),
-        // The first question, which methods there are, counts as one.
+        // The first request, which asks for the methods, counts as one.
         max_auth_attempts: limits.attempts + 1,
         inactivity_timeout: None,
         keepalive_interval: Some(limits.keepalive),
@@ -217,8 +218,8 @@ fn config(host_key: &HostKey, limits: &SshLimits) -> Config {
     }
 }
 
-/// What is spoken: nothing that is out of date, and nothing for which there is no need. The last of the
-/// key exchanges are no algorithms, they say what else the server knows.
+/// The supported algorithms: none that is out of date, and none that is not needed. The last two key
+/// exchanges are no algorithms, but announce extensions of the protocol.
 fn preferred() -> Preferred {
     const KEX: &[kex::Name] = &[
         kex::MLKEM768X25519_SHA256,

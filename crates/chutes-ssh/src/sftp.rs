@@ -3,11 +3,11 @@
 //!
 //! That process is this binary with the hidden first argument [`SFTP_ARGUMENT`]. It serves one client, one
 //! request after the other as OpenSSH's server does, and ends when its standard input ends. Without further
-//! arguments it shows the files of this machine, with paths relative to its working directory; with
-//! `--mount CONTAINER_PATH=HOST_PATH[:ro]` just these folders, at these paths.
+//! arguments it serves the files of this machine, with paths relative to its working directory; with
+//! `--mount CONTAINER_PATH=HOST_PATH[:ro]` only these folders, at these paths.
 //!
-//! The library that speaks the protocol takes names for UTF-8. A file whose name is not is listed with
-//! replacement characters, and refused when it is asked for: it would be another file.
+//! The library of the protocol requires names in UTF-8. A file with another name is listed with replacement
+//! characters, and requests for it are refused, as they might mean another file.
 
 mod attributes;
 mod change;
@@ -35,22 +35,23 @@ use self::mounts::{Mount, Mounts};
 use self::stream::Stream;
 use self::tree::Tree;
 
-/// What the first argument of the process is.
+/// The first argument of the process.
 pub const SFTP_ARGUMENT: &str = "__sftp";
 
-/// Says that one folder is to be shown, in the argument that follows.
+/// The argument before the description of a folder to serve.
 pub const MOUNT_ARGUMENT: &str = "--mount";
 
-/// The longest request that is read, and the longest answer, in bytes, as with OpenSSH.
-const LONGEST_PACKET: u32 = 256 * 1024;
+/// The longest request that is read, and the longest answer, in bytes, as in OpenSSH.
+const MAX_PACKET_BYTES: u32 = 256 * 1024;
 
-/// How much is read or written by one request, in bytes: what fits into a packet together with the rest.
-const LONGEST_DATA: u32 = LONGEST_PACKET - 1024;
+/// The largest number of bytes that one request reads or writes: as many as fit into a packet with its
+/// other fields.
+const MAX_DATA_BYTES: u32 = MAX_PACKET_BYTES - 1024;
 
-/// How many files and folders a client may have open at a time.
-const MOST_HANDLES: usize = 1024;
+/// The largest number of files and folders that a client may have open at a time.
+const MAX_HANDLES: usize = 1024;
 
-/// Whether this process is the server of a session.
+/// Whether this process was started as the SFTP server of a session.
 #[must_use]
 pub fn is_wanted() -> bool {
     std::env::args_os().nth(1).is_some_and(|argument| argument == SFTP_ARGUMENT)
@@ -62,7 +63,7 @@ pub fn main() -> ExitCode {
     match serve_standard_streams() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error is passed on to the client, and the only way to tell anything.
+            // Standard error is passed on to the client, which has no other way to see the reason.
             let _ = writeln!(io::stderr(), "error: files cannot be served: {error}");
             ExitCode::FAILURE
         }
@@ -71,20 +72,21 @@ pub fn main() -> ExitCode {
 
 fn serve_standard_streams() -> io::Result<()> {
     let tree = tree(std::env::args_os().skip(2))?;
-    handles::allow_many();
-    keep_memory();
+    handles::raise_open_file_limit();
+    keep_freed_memory();
     let input = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
     let output = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?);
     serve(input, output, tree)
 }
 
-/// Makes the allocator keep what it has: it gives each block of the size of a packet back to the system, and a
-/// third of the time of a transfer is spent on that. It learns from a larger block that was freed.
-fn keep_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(64 * LONGEST_PACKET as usize)));
+/// Makes the allocator keep freed memory. By default it returns each block of the size of a packet to the
+/// system, on which a third of the time of a transfer is spent. Freeing a larger block raises its
+/// threshold.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(64 * MAX_PACKET_BYTES as usize)));
 }
 
-/// What is shown, from the arguments of the process.
+/// The tree to serve, from the arguments of the process.
 fn tree(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Tree> {
     let mut mounts = Vec::new();
     while let Some(argument) = arguments.next() {
@@ -97,7 +99,7 @@ fn tree(mut arguments: impl Iterator<Item = OsString>) -> io::Result<Tree> {
     Ok(if mounts.is_empty() { Tree::Machine } else { Tree::Mounts(Mounts::new(mounts)) })
 }
 
-/// What a client may send, for a fuzz target. `mounts` are as in the arguments of the process.
+/// Serves requests of a client, for a fuzz target. `mounts` are as in the arguments of the process.
 ///
 /// # Panics
 ///
@@ -110,7 +112,8 @@ pub fn fuzz(requests: &[u8], mounts: &[OsString]) -> io::Result<()> {
     serve(io::Cursor::new(requests.to_vec()), io::sink(), tree)
 }
 
-/// Serves one client until it has gone. Blocks this thread, and so do requests: there is nobody else here.
+/// Serves one client until it is gone. This and all requests block the thread: the process has no other
+/// client.
 fn serve<R, W>(input: R, output: W, tree: Tree) -> io::Result<()>
 where
     R: Read + Send + Unpin + 'static,
@@ -118,10 +121,10 @@ where
 {
     let (alive, ended) = oneshot::channel::<()>();
     let session = Session::new(tree, alive);
-    let config = Config { max_client_packet_len: LONGEST_PACKET };
+    let config = Config { max_client_packet_len: MAX_PACKET_BYTES };
     Builder::new_current_thread().build()?.block_on(async {
-        // The library serves in a task that it tells nobody of. With it ends the session, and with that
-        // the sender that it holds.
+        // The library serves in a task without a handle. When the task ends, it drops the session and with
+        // it the sender.
         run_with_config(Stream::new(input, output), session, config).await;
         let _ = ended.await;
     });

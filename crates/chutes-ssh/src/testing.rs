@@ -1,4 +1,4 @@
-//! What the tests of the SSH server share: who listens to events, keys and clients of OpenSSH, a server.
+//! What the tests of the SSH server share: a log of events, keys and clients of OpenSSH, and a server.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use super::keys::AuthorizedKeys;
 use super::limits::SshLimits;
 use super::server::{SshServer, SshSettings};
 
-/// How long anything may take that has to happen.
-const SOON: Duration = Duration::from_mins(1);
+/// How long an expected event may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Keeps everything that is log.
+/// Keeps all events.
 #[derive(Default)]
 pub(super) struct EventLog {
     events: Mutex<Vec<RunEvent>>,
@@ -41,7 +41,7 @@ impl EventLog {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until an event is told that this finds something in.
+    /// Waits for an event for which `find` returns a value.
     pub(super) async fn find<T>(&self, find: impl Fn(&RunEvent) -> Option<T>) -> T {
         let found = async {
             loop {
@@ -54,7 +54,7 @@ impl EventLog {
                 more.await;
             }
         };
-        timeout(SOON, found).await.unwrap_or_else(|_| panic!("not log: {:?}", self.all()))
+        timeout(TIMEOUT, found).await.unwrap_or_else(|_| panic!("no such event: {:?}", self.all()))
     }
 
     pub(super) async fn refusal(&self) -> String {
@@ -66,14 +66,14 @@ impl EventLog {
     }
 }
 
-/// Runs a program of OpenSSH that has to be there.
+/// The command of a program of OpenSSH, which has to be installed.
 fn openssh(program: &str) -> Command {
     let found = Command::new(program).arg("-V").stderr(Stdio::null()).stdin(Stdio::null()).output();
     assert!(found.is_ok(), "`{program}` is needed: install openssh-client");
     Command::new(program)
 }
 
-/// Makes a pair of keys and returns the path of the private one.
+/// Makes a key pair, and returns the path of the private key.
 pub(super) fn key_pair(folder: &Path, kind: &str, bits: &str) -> PathBuf {
     let path = folder.join(format!("{kind}-{bits}"));
     let made = openssh("ssh-keygen")
@@ -96,9 +96,9 @@ pub(super) struct Fixture {
     pub(super) key: PathBuf,
 }
 
-/// How a fixture differs from the usual.
+/// The options of a fixture.
 #[derive(Default)]
-pub(super) struct Setting {
+pub(super) struct FixtureOptions {
     pub(super) limits: SshLimits,
     pub(super) more_keys: Vec<String>,
     pub(super) sftp: Option<fn() -> std::io::Result<Command>>,
@@ -106,22 +106,22 @@ pub(super) struct Setting {
 
 impl Fixture {
     pub(super) fn new() -> Self {
-        Self::with(Setting::default())
+        Self::with(FixtureOptions::default())
     }
 
-    pub(super) fn with(setting: Setting) -> Self {
+    pub(super) fn with(options: FixtureOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = key_pair(folder.path(), "ed25519", "256");
         let directory = folder.path().join("run");
         std::fs::create_dir(&directory).unwrap();
         let home = folder.path().join("home");
         std::fs::create_dir(&home).unwrap();
-        let mut keys = setting.more_keys;
+        let mut keys = options.more_keys;
         keys.push(public_key(&key));
         let mut backend = ProcessBackend::new(ProcessBackendSetup {
             run_id: RunId::from_bytes([7; 16]),
             directory,
-            // Nobody's own startup files are read.
+            // The startup files of the user are not read.
             env: SecretPairs::new(vec![
                 ("OF_THE_JOB".into(), "yes".into()),
                 ("HOME".into(), home.display().to_string()),
@@ -131,14 +131,14 @@ impl Fixture {
             ports: Vec::new(),
             sessions: Sessions::default(),
         });
-        if let Some(sftp) = setting.sftp {
+        if let Some(sftp) = options.sftp {
             backend.set_sftp(sftp);
         }
         let log = Arc::new(EventLog::default());
         let settings = SshSettings {
             keys: AuthorizedKeys::parse(&keys).unwrap().unwrap(),
             public_host: "127.0.0.1".into(),
-            limits: setting.limits,
+            limits: options.limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let events = log.reporter();
@@ -152,7 +152,7 @@ impl Fixture {
         self.server.endpoint().address
     }
 
-    /// The directory where sessions begin.
+    /// The directory in which sessions start.
     pub(super) fn directory(&self) -> PathBuf {
         self.folder.path().join("run")
     }
@@ -187,17 +187,18 @@ impl Fixture {
         finish(client).await
     }
 
-    /// Stops the server, which leaves nothing behind.
+    /// Stops the server, and checks that there is no warning.
     pub(super) async fn stop(self) {
         let address = self.address();
-        let warnings = timeout(SOON, self.server.stop()).await.unwrap();
+        let warnings = timeout(TIMEOUT, self.server.stop()).await.unwrap();
         assert_eq!(warnings, Vec::<String>::new());
-        // What another test is just starting has a copy of the listener until it has become a program.
-        until("nobody listens", || std::net::TcpStream::connect(address).is_err()).await;
+        // A child that another test starts has a copy of the listener until its `exec`.
+        wait_until("the listener is closed", || std::net::TcpStream::connect(address).is_err())
+            .await;
     }
 }
 
-/// What a client has printed, and how it has ended.
+/// The output and the exit code of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finished {
     pub(super) code: Option<i32>,
@@ -220,15 +221,15 @@ impl From<Output> for Finished {
 pub(super) async fn finish(client: Command) -> Finished {
     let mut client = tokio::process::Command::from(client);
     let output = client.kill_on_drop(true).output();
-    timeout(SOON, output).await.expect("the client hangs").unwrap().into()
+    timeout(TIMEOUT, output).await.expect("the client hangs").unwrap().into()
 }
 
-/// Waits until something is so that nobody tells.
-pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls until a condition holds.
+pub(super) async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
-        while !is_so() {
+        while !condition() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("it does not happen: {what}"));
+    timeout(TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("it does not happen: {what}"));
 }

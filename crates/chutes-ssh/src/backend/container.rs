@@ -1,14 +1,14 @@
 //! Sessions inside of the container of a run: each is an `exec` of the engine.
 //!
-//! Files are another matter: an image need not have a server for them. [`crate::sftp`] serves those of the
-//! folders that the container has from this machine (`/volume`, `/output`, and the one for artifacts), at the
-//! paths where the container has them. The other files of the container are not to be seen by SFTP.
+//! SFTP works in another way, because an image need not contain an SFTP server: [`crate::sftp`] serves the
+//! folders that are mounted into the container from this machine (`/volume`, `/output`, and the one for
+//! artifacts), at their paths in the container. Other files of the container are not visible by SFTP.
 
 mod exec;
 mod files;
 mod frames;
 mod hijack;
-mod owned;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -28,25 +28,26 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::exec::Shell;
-use super::{Answer, SessionBackend, SessionCommand, SessionRequest, Started};
+use super::{BackendFuture, SessionBackend, SessionCommand, SessionRequest, StartedSession};
 
-/// How many sessions there may be at a time.
-const MOST_SESSIONS: usize = 64;
+/// The largest number of sessions at a time.
+const MAX_SESSIONS: usize = 64;
 
 /// How long all sessions together may take to end.
 const STOP_TIME: Duration = Duration::from_secs(15);
 
-/// Where the sessions of a container run go.
+/// What the sessions of a container need.
 pub struct ContainerBackendSetup {
     /// The engine and the name of the container. `None` until it runs.
     pub engine: watch::Receiver<Option<(Engine, String)>>,
-    /// The way to what the job serves.
+    /// Connects to ports of the job.
     pub connector: Connector,
     /// The ports of the run.
     pub ports: Vec<PortAddress>,
-    /// For SFTP: the path in the container, the folder on this machine, and whether it is read-only.
+    /// The folders for SFTP: the path in the container, the folder on this machine, and whether it is
+    /// read-only.
     pub mounts: Vec<(String, PathBuf, bool)>,
-    /// The processes of sessions on this machine: those that serve files.
+    /// The processes of sessions on this machine, which are SFTP servers.
     pub sessions: Sessions,
 }
 
@@ -56,15 +57,15 @@ impl fmt::Debug for ContainerBackendSetup {
     }
 }
 
-/// Lets sessions into the container of a run.
+/// Starts sessions in the container of a run.
 pub struct ContainerBackend {
     setup: ContainerBackendSetup,
-    /// Which shell the image has. Images do not change.
+    /// The shell of the image, found once, as images do not change.
     shell: OnceCell<Shell>,
-    /// Those that look after one session each.
+    /// The tasks that supervise one session each.
     running: Mutex<Vec<JoinHandle<()>>>,
     stop: watch::Sender<bool>,
-    /// The program that serves files.
+    /// The program of the SFTP server.
     server: OsString,
 }
 
@@ -75,8 +76,8 @@ impl fmt::Debug for ContainerBackend {
 }
 
 impl ContainerBackend {
+    /// A backend without sessions.
     #[must_use]
-    /// No session runs yet.
     pub fn new(setup: ContainerBackendSetup) -> Self {
         Self {
             setup,
@@ -87,12 +88,12 @@ impl ContainerBackend {
         }
     }
 
-    /// Starts what a session asks for.
-    async fn begin(&self, request: SessionRequest) -> io::Result<Started> {
+    /// Starts the command of a session.
+    async fn start_session(&self, request: SessionRequest) -> io::Result<StartedSession> {
         let (engine, name) = await_started(&self.setup.engine).await.ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotConnected, "the container does not run yet")
         })?;
-        self.check_room()?;
+        self.check_limit()?;
         let (started, task) = match request.command {
             SessionCommand::Sftp => files::start(&self.server, &self.setup, self.stop.subscribe())?,
             SessionCommand::Shell | SessionCommand::Command(_) => {
@@ -110,20 +111,20 @@ impl ContainerBackend {
         Ok(started)
     }
 
-    fn check_room(&self) -> io::Result<()> {
+    fn check_limit(&self) -> io::Result<()> {
         if *self.stop.borrow() {
             return Err(io::Error::other("the run ends"));
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|task| !task.is_finished());
-        if running.len() < MOST_SESSIONS {
+        if running.len() < MAX_SESSIONS {
             return Ok(());
         }
-        Err(io::Error::other(format!("there are {MOST_SESSIONS} sessions already")))
+        Err(io::Error::other(format!("there are {MAX_SESSIONS} sessions already")))
     }
 
-    /// Ends all sessions and what they have started.
-    async fn end(&self) -> Vec<String> {
+    /// Ends all sessions and their processes.
+    async fn stop_all(&self) -> Vec<String> {
         self.stop.send_replace(true);
         let running =
             std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
@@ -138,7 +139,7 @@ impl ContainerBackend {
                 left -= 1;
             }
         };
-        // Each of them is waited for in turn, but all were told at once.
+        // They are awaited one after the other, but all were stopped at the same time.
         let _ = timeout(STOP_TIME, all).await;
         let warning = format!("{left} SSH sessions in the container could not be ended");
         if left > 0 { vec![warning] } else { Vec::new() }
@@ -146,16 +147,16 @@ impl ContainerBackend {
 }
 
 impl SessionBackend for ContainerBackend {
-    fn start(&self, request: SessionRequest) -> Answer<'_, io::Result<Started>> {
-        Box::pin(self.begin(request))
+    fn start(&self, request: SessionRequest) -> BackendFuture<'_, io::Result<StartedSession>> {
+        Box::pin(self.start_session(request))
     }
 
-    /// The network as the container sees it.
+    /// A connector to the network of the container.
     fn network(&self) -> (&Connector, &[PortAddress]) {
         (&self.setup.connector, &self.setup.ports)
     }
 
-    fn stop(&self) -> Answer<'_, Vec<String>> {
-        Box::pin(self.end())
+    fn stop(&self) -> BackendFuture<'_, Vec<String>> {
+        Box::pin(self.stop_all())
     }
 }

@@ -22,29 +22,29 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use self::account::Account;
-use super::{Answer, SessionBackend, SessionRequest, Started};
+use super::{BackendFuture, SessionBackend, SessionRequest, StartedSession};
 
-/// How long the processes of sessions have to end when the run does.
+/// How long the processes of sessions have to end when the run ends.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long it may take to notice that processes have ended.
+/// How long the reapers may take to notice that processes have ended.
 const NOTICE_TIME: Duration = Duration::from_secs(5);
 
-/// What sessions find where they land.
+/// What the sessions beside a worker process need.
 pub struct ProcessBackendSetup {
-    /// The id of the run, which its processes have in their environment.
+    /// The id of the run, for the environment of sessions.
     pub run_id: RunId,
-    /// The directory of the run, where sessions begin.
+    /// The directory of the run, in which sessions start.
     pub directory: PathBuf,
     /// The environment of the job.
     pub env: SecretPairs,
-    /// More of it: where the ports are.
+    /// Further variables: the addresses of the ports.
     pub variables: Vec<(String, String)>,
-    /// The way to what the job serves.
+    /// Connects to ports of the job.
     pub connector: Connector,
     /// The ports of the run.
     pub ports: Vec<PortAddress>,
-    /// The processes of all sessions, for what looks after those of the job.
+    /// The processes of all sessions, so that the tree of the job excludes them.
     pub sessions: Sessions,
 }
 
@@ -54,13 +54,13 @@ impl fmt::Debug for ProcessBackendSetup {
     }
 }
 
-/// The processes of the sessions of a run.
+/// Starts sessions as processes beside the worker.
 pub struct ProcessBackend {
     setup: ProcessBackendSetup,
     account: Account,
-    /// Starts the SFTP server.
+    /// Makes the command that starts the SFTP server.
     sftp: fn() -> io::Result<std::process::Command>,
-    tending: Mutex<Tending>,
+    reapers: Mutex<Reapers>,
 }
 
 impl fmt::Debug for ProcessBackend {
@@ -69,27 +69,27 @@ impl fmt::Debug for ProcessBackend {
     }
 }
 
-/// Those who look after one process each.
-struct Tending {
-    /// Each has a clone. `None` once no more may be started.
-    member: Option<mpsc::Sender<Infallible>>,
+/// The reapers, of which each process has one.
+struct Reapers {
+    /// Each reaper has a clone. `None` once no more may be started.
+    guard: Option<mpsc::Sender<Infallible>>,
     all_ended: Option<mpsc::Receiver<Infallible>>,
 }
 
 impl ProcessBackend {
+    /// A backend without sessions.
     #[must_use]
-    /// No session runs yet.
     pub fn new(setup: ProcessBackendSetup) -> Self {
-        let (member, all_ended) = mpsc::channel(1);
-        let tending = Mutex::new(Tending { member: Some(member), all_ended: Some(all_ended) });
-        Self { setup, account: Account::of_this_process(), sftp: sftp_server, tending }
+        let (guard, all_ended) = mpsc::channel(1);
+        let reapers = Mutex::new(Reapers { guard: Some(guard), all_ended: Some(all_ended) });
+        Self { setup, account: Account::of_this_process(), sftp: sftp_server, reapers }
     }
 
-    fn begin(&self, request: &SessionRequest) -> io::Result<Started> {
-        let member = self.tending.lock().unwrap_or_else(PoisonError::into_inner).member.clone();
-        let member = member.ok_or_else(|| io::Error::other("the run has ended"))?;
+    fn start_session(&self, request: &SessionRequest) -> io::Result<StartedSession> {
+        let guard = self.reapers.lock().unwrap_or_else(PoisonError::into_inner).guard.clone();
+        let guard = guard.ok_or_else(|| io::Error::other("the run has ended"))?;
         dispositions::restore()?;
-        start::start(self, request, member)
+        start::start(self, request, guard)
     }
 
     #[cfg(test)]
@@ -97,14 +97,14 @@ impl ProcessBackend {
         self.sftp = sftp;
     }
 
-    async fn end(&self) -> Vec<String> {
+    async fn stop_all(&self) -> Vec<String> {
         let all_ended = {
-            let mut tending = self.tending.lock().unwrap_or_else(PoisonError::into_inner);
-            tending.member = None;
-            tending.all_ended.take()
+            let mut reapers = self.reapers.lock().unwrap_or_else(PoisonError::into_inner);
+            reapers.guard = None;
+            reapers.all_ended.take()
         };
-        let ended = self.setup.sessions.end_all(GRACE).await;
-        let mut warnings = Vec::from_iter(ended.problem);
+        let exit = self.setup.sessions.end_all(GRACE).await;
+        let mut warnings = Vec::from_iter(exit.problem);
         if let Some(mut all_ended) = all_ended {
             let noticed = async { while all_ended.recv().await.is_some() {} };
             if timeout(NOTICE_TIME, noticed).await.is_err() && warnings.is_empty() {
@@ -116,16 +116,16 @@ impl ProcessBackend {
 }
 
 impl SessionBackend for ProcessBackend {
-    fn start(&self, request: SessionRequest) -> Answer<'_, io::Result<Started>> {
-        Box::pin(async move { self.begin(&request) })
+    fn start(&self, request: SessionRequest) -> BackendFuture<'_, io::Result<StartedSession>> {
+        Box::pin(async move { self.start_session(&request) })
     }
 
     fn network(&self) -> (&Connector, &[PortAddress]) {
         (&self.setup.connector, &self.setup.ports)
     }
 
-    fn stop(&self) -> Answer<'_, Vec<String>> {
-        Box::pin(self.end())
+    fn stop(&self) -> BackendFuture<'_, Vec<String>> {
+        Box::pin(self.stop_all())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which texts are keys, and what is said of the others.
+//! Which texts are keys, and the errors for other texts.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn parse(texts: &[&str]) -> Result<usize, String> {
 }
 
 #[test]
-fn keys_are_counted_once() {
+fn equal_keys_are_kept_once() {
     let with_comment = format!("\t {ED25519}   somebody@somewhere \u{e4} \r\n");
     let two = format!("# people\n\n{ED25519}\n  # more\n{OTHER} x y z\n");
     for (texts, expected) in [
@@ -37,7 +37,7 @@ fn keys_are_counted_once() {
 }
 
 #[test]
-fn what_is_wrong_is_said_without_repeating_it() {
+fn errors_do_not_repeat_the_text() {
     let private =
         "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
     let options = format!("from=\"10.0.0.1\",command=\"secret\" {ED25519}");
@@ -119,7 +119,7 @@ proptest! {
         let mut text = ED25519.as_bytes().to_vec();
         text[at] = byte;
         let text = String::from_utf8(text).unwrap();
-        // Never more than one key, and nothing at all only of what looks like a comment.
+        // Never more than one key, and none only if the text is a comment.
         prop_assert!(matches!(parse(&[&text]), Ok(1) | Err(_)) || text.starts_with('#'));
     }
 }

@@ -1,13 +1,13 @@
-//! What a client is told about a file, and the line that `ls -l` would show.
+//! The attributes of a file in the protocol, and its line in the format of `ls -l`.
 
 use jiff::Timestamp;
 use russh_sftp::protocol::{File, FileAttributes};
 use rustix::fs::{FileType, Stat};
 
-/// How long a time is shown with its hour, in seconds: half a year, as by `ls`.
+/// The age up to which a time is shown with its hour, in seconds: half a year, as by `ls`.
 const RECENT: i64 = 182 * 24 * 60 * 60;
 
-/// A file, a folder, or a link, as a client sees it.
+/// The attributes of a file, a folder or a link.
 #[derive(Clone, Debug)]
 pub(super) struct FileStat {
     pub(super) attributes: FileAttributes,
@@ -15,7 +15,7 @@ pub(super) struct FileStat {
 }
 
 impl FileStat {
-    /// From what the system says.
+    /// Converts the attributes of the system.
     pub(super) fn of(stat: &Stat) -> Self {
         let attributes = FileAttributes {
             size: Some(u64::try_from(stat.st_size).unwrap_or_default()),
@@ -30,8 +30,8 @@ impl FileStat {
         Self { attributes, links: stat.st_nlink.into() }
     }
 
-    /// A folder that exists only because there is one further down.
-    pub(super) fn between() -> Self {
+    /// A virtual folder, which exists only because a mount is below it.
+    pub(super) fn virtual_folder() -> Self {
         let attributes = FileAttributes {
             size: Some(0),
             uid: Some(0),
@@ -44,7 +44,7 @@ impl FileStat {
         Self { attributes, links: 1 }
     }
 
-    /// An entry of a folder.
+    /// An entry of a folder with this name.
     pub(super) fn named(self, name: String) -> File {
         let longname = self.long_name(&name, Timestamp::now().as_second());
         File { filename: name, longname, attrs: self.attributes }
@@ -79,7 +79,8 @@ fn mode_text(mode: u32) -> String {
     };
     let letter =
         |bit: u32| if mode & bit == 0 { '-' } else { ['x', 'w', 'r'][bit.ilog2() as usize % 3] };
-    // The bit that stands in the place of an executable bit, and how it is shown without and with that.
+    // A special bit is shown in the position of an executable bit, by one letter without that and another
+    // with it.
     let special = |bit: u32, instead: u32, letters: [char; 2]| match (mode & bit, mode & instead) {
         (0, _) => letter(instead),
         (_, 0) => letters[0],
@@ -93,7 +94,7 @@ fn mode_text(mode: u32) -> String {
     [kind, ur, uw, setuid, gr, gw, setgid, or, ow, sticky].into_iter().collect()
 }
 
-/// In UTC: nobody knows where the client is.
+/// In UTC, because the time zone of the client is not known.
 fn time_text(time: i64, now: i64) -> String {
     let format =
         if (now - RECENT..=now + 3600).contains(&time) { "%b %e %H:%M" } else { "%b %e  %Y" };
@@ -123,11 +124,11 @@ mod tests {
 
     #[test]
     fn line_of_a_listing() {
-        let mut look = FileStat::between();
-        look.attributes.mtime = Some(86_400);
-        let line = look.long_name("a b", 90_000);
+        let mut stat = FileStat::virtual_folder();
+        stat.attributes.mtime = Some(86_400);
+        let line = stat.long_name("a b", 90_000);
         assert_eq!(line, "dr-xr-xr-x    1 0        0               0 Jan  2 00:00 a b");
-        let line = look.long_name("a b", 86_400 + RECENT + 1);
+        let line = stat.long_name("a b", 86_400 + RECENT + 1);
         assert_eq!(line, "dr-xr-xr-x    1 0        0               0 Jan  2  1970 a b");
     }
 

@@ -2,9 +2,8 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 use russh_sftp::protocol::FileAttributes;
 use rustix::fs::{
@@ -14,7 +13,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::handles::OpenFile;
-use super::tree::{Access, MountEntry, Tree, not_text};
+use super::tree::{Access, MountEntry, Tree, not_utf8};
+use crate::descriptor::descriptor_path;
 
 /// The bits of a mode that can be set.
 const MODE_BITS: u32 = 0o7777;
@@ -36,53 +36,53 @@ impl Tree {
         Ok(mkdirat(entry.folder(), entry.name(), mode)?)
     }
 
-    /// Gives a file another name, in place of what has that name now.
+    /// Renames a file, and replaces a file that has the new name.
     pub(super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.entry(from, Access::Change)?, self.entry(to, Access::Change)?);
         Ok(renameat(from.folder(), from.name(), to.folder(), to.name())?)
     }
 
-    /// Gives a file another name, which nothing has.
+    /// Renames a file, unless a file has the new name.
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.entry(from, Access::Change)?, self.entry(to, Access::Change)?);
         let flags = RenameFlags::NOREPLACE;
         match renameat_with(from.folder(), from.name(), to.folder(), to.name(), flags) {
-            // Not every file system knows how.
-            Err(Errno::INVAL | Errno::NOSYS) => rename_in_steps(&from, &to),
+            // Not every file system supports this.
+            Err(Errno::INVAL | Errno::NOSYS) => rename_by_link(&from, &to),
             renamed => Ok(renamed?),
         }
     }
 
-    /// A second name for a file. Whoever has it can change the file, so it must not be read-only.
+    /// Makes a hard link. The file could be changed by it, so the file must not be read-only.
     pub(super) fn link(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.entry(from, Access::Change)?, self.entry(to, Access::Change)?);
         Ok(linkat(from.folder(), from.name(), to.folder(), to.name(), AtFlags::empty())?)
     }
 
-    /// A link with this text, whatever that means.
+    /// Makes a symbolic link with this text as its target, which is not checked.
     pub(super) fn make_link(&self, text: &str, at: &str) -> io::Result<()> {
         if text.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(not_text());
+            return Err(not_utf8());
         }
         let entry = self.entry(at, Access::Change)?;
         Ok(symlinkat(text, entry.folder(), entry.name())?)
     }
 
-    /// The text of a link.
+    /// The target of a symbolic link.
     pub(super) fn read_link(&self, path: &str) -> io::Result<String> {
-        let entry = self.entry(path, Access::Look)?;
+        let entry = self.entry(path, Access::Read)?;
         let text = readlinkat(entry.folder(), entry.name(), Vec::new())?;
-        text.into_string().map_err(|_| not_text())
+        text.into_string().map_err(|_| not_utf8())
     }
 
-    /// Sets attributes of what is at a path, links followed.
+    /// Sets attributes of the file at a path; links are followed.
     pub(super) fn set(&self, path: &str, attributes: &FileAttributes) -> io::Result<()> {
-        let held = self.hold(path, Access::Change)?;
+        let file = self.open_path(path, Access::Change)?;
         let truncate = |size| {
             let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            Ok(ftruncate(open(path_of(&held), flags, Mode::empty())?, size)?)
+            Ok(ftruncate(open(descriptor_path(&file), flags, Mode::empty())?, size)?)
         };
-        set(&held, attributes, truncate)
+        set(&file, attributes, truncate)
     }
 }
 
@@ -97,12 +97,12 @@ impl OpenFile {
 }
 
 fn set(
-    file: &(impl AsFd + AsRawFd),
+    file: &impl AsFd,
     attributes: &FileAttributes,
     truncate: impl FnOnce(u64) -> io::Result<()>,
 ) -> io::Result<()> {
-    // What was opened for nothing but to hold it can be changed by this path only.
-    let path = path_of(file);
+    // A file that was opened with `O_PATH` can be changed only by this path.
+    let path = descriptor_path(file);
     if let Some(size) = attributes.size {
         truncate(size)?;
     }
@@ -110,7 +110,8 @@ fn set(
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         chownat(CWD, &path, Some(uid), Some(gid), AtFlags::empty())?;
     }
-    // After the owner: that takes special bits away. Times come last, as everything else sets some.
+    // The mode is set after the owner, which clears special bits. Times are set last, because every other
+    // change sets some.
     if let Some(mode) = attributes.permissions {
         std::fs::set_permissions(&path, Permissions::from_mode(mode & MODE_BITS))?;
     }
@@ -122,12 +123,9 @@ fn set(
     Ok(())
 }
 
-fn path_of(file: &impl AsRawFd) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
-}
-
-/// A second name, then without the first. Folders have no second name, and are looked for before.
-fn rename_in_steps(from: &MountEntry, to: &MountEntry) -> io::Result<()> {
+/// Makes a hard link, then removes the old name. Folders cannot be linked, so for them the new name is
+/// checked first.
+fn rename_by_link(from: &MountEntry, to: &MountEntry) -> io::Result<()> {
     match linkat(from.folder(), from.name(), to.folder(), to.name(), AtFlags::empty()) {
         Ok(()) => Ok(unlinkat(from.folder(), from.name(), AtFlags::empty())?),
         Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => match to.stat() {

@@ -1,4 +1,4 @@
-//! Requests that are not of the protocol itself, but that OpenSSH and others know.
+//! Extended requests, which OpenSSH and other clients use.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,9 +11,9 @@ use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs};
 use serde::{Deserialize, Serialize};
 
 use super::handler::Session;
-use super::reply::{Refused, done};
+use super::reply::{RequestError, status_reply};
 use super::tree::Access;
-use super::{LONGEST_DATA, LONGEST_PACKET, MOST_HANDLES};
+use super::{MAX_DATA_BYTES, MAX_HANDLES, MAX_PACKET_BYTES};
 
 /// Two paths.
 #[derive(Deserialize)]
@@ -24,12 +24,12 @@ struct Paths {
 
 /// A path or a handle.
 #[derive(Deserialize)]
-struct One {
+struct Argument {
     text: String,
 }
 
-/// What a client is told that works, with the versions.
-pub(super) fn announced() -> HashMap<String, String> {
+/// The supported extensions, with their versions.
+pub(super) fn supported_extensions() -> HashMap<String, String> {
     let known = [
         ("posix-rename@openssh.com", "1"),
         ("hardlink@openssh.com", "1"),
@@ -47,55 +47,56 @@ impl Session {
         id: u32,
         request: &str,
         data: Vec<u8>,
-    ) -> Result<Packet, Refused> {
+    ) -> Result<Packet, RequestError> {
         let mut data = Bytes::from(data);
         match request {
             "posix-rename@openssh.com" => {
                 let paths: Paths = parse(&mut data)?;
-                Ok(done(id, self.tree.replace(&paths.from, &paths.to))?.into())
+                Ok(status_reply(id, self.tree.replace(&paths.from, &paths.to))?.into())
             }
             "hardlink@openssh.com" => {
                 let paths: Paths = parse(&mut data)?;
-                Ok(done(id, self.tree.link(&paths.from, &paths.to))?.into())
+                Ok(status_reply(id, self.tree.link(&paths.from, &paths.to))?.into())
             }
             "fsync@openssh.com" => {
-                let One { text: handle } = parse(&mut data)?;
-                Ok(done(id, self.handles.file(&handle)?.file.sync_all())?.into())
+                let Argument { text: handle } = parse(&mut data)?;
+                Ok(status_reply(id, self.handles.file(&handle)?.file.sync_all())?.into())
             }
             "statvfs@openssh.com" => {
-                let One { text: path } = parse(&mut data)?;
-                let space = fstatvfs(self.tree.hold(&path, Access::Look)?)?;
-                reply(id, &of_space(&space))
+                let Argument { text: path } = parse(&mut data)?;
+                let space = fstatvfs(self.tree.open_path(&path, Access::Read)?)?;
+                reply(id, &statvfs_reply(&space))
             }
             "fstatvfs@openssh.com" => {
-                let One { text: handle } = parse(&mut data)?;
+                let Argument { text: handle } = parse(&mut data)?;
                 let space = fstatvfs(&self.handles.file(&handle)?.file)?;
-                reply(id, &of_space(&space))
+                reply(id, &statvfs_reply(&space))
             }
             "limits@openssh.com" => reply(id, &LIMITS),
-            _ => Err(Refused::code(StatusCode::OpUnsupported)),
+            _ => Err(RequestError::code(StatusCode::OpUnsupported)),
         }
     }
 }
 
 const LIMITS: LimitsExtension = LimitsExtension {
-    max_packet_len: LONGEST_PACKET as u64,
-    max_read_len: LONGEST_DATA as u64,
-    max_write_len: LONGEST_DATA as u64,
-    max_open_handles: MOST_HANDLES as u64,
+    max_packet_len: MAX_PACKET_BYTES as u64,
+    max_read_len: MAX_DATA_BYTES as u64,
+    max_write_len: MAX_DATA_BYTES as u64,
+    max_open_handles: MAX_HANDLES as u64,
 };
 
-fn parse<'a, T: Deserialize<'a>>(data: &'a mut Bytes) -> Result<T, Refused> {
-    de::from_bytes(data).map_err(|_| Refused::code(StatusCode::BadMessage))
+fn parse<'a, T: Deserialize<'a>>(data: &'a mut Bytes) -> Result<T, RequestError> {
+    de::from_bytes(data).map_err(|_| RequestError::code(StatusCode::BadMessage))
 }
 
-fn reply(id: u32, answer: &impl Serialize) -> Result<Packet, Refused> {
-    let data = ser::to_bytes(answer).map_err(|error| Refused::from(io::Error::other(error)))?;
+fn reply(id: u32, answer: &impl Serialize) -> Result<Packet, RequestError> {
+    let data =
+        ser::to_bytes(answer).map_err(|error| RequestError::from(io::Error::other(error)))?;
     Ok(ExtendedReply { id, data: data.to_vec() }.into())
 }
 
-fn of_space(space: &StatVfs) -> Statvfs {
-    // In the numbers of the extension, which are not those of every system.
+fn statvfs_reply(space: &StatVfs) -> Statvfs {
+    // The numbers of the extension, which are not those of every system.
     let flag = |flag, number| if space.f_flag.contains(flag) { number } else { 0 };
     Statvfs {
         block_size: space.f_bsize,

@@ -1,4 +1,4 @@
-//! The requests of a client, one by one.
+//! Handles the requests of a client, one after the other.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,18 +12,18 @@ use russh_sftp::server::Handler;
 use rustix::fs::{Mode, OFlags, fstat};
 use tokio::sync::oneshot;
 
-use super::LONGEST_DATA;
+use super::MAX_DATA_BYTES;
 use super::attributes::FileStat;
-use super::extensions::announced;
+use super::extensions::supported_extensions;
 use super::handles::{Handles, Open, OpenFile};
-use super::reply::{Refused, done};
+use super::reply::{RequestError, status_reply};
 use super::tree::Tree;
 
-/// One client, and what it has open.
+/// One client, and its open files.
 pub(super) struct Session {
     pub(super) tree: Tree,
     pub(super) handles: Handles,
-    /// Whoever waits for the end of the session sees this go.
+    /// Dropped with the session, which the server waits for.
     _alive: oneshot::Sender<()>,
 }
 
@@ -33,7 +33,7 @@ impl Session {
     }
 
     fn open_file(&mut self, path: &str, flags: OpenFlags, mode: Option<u32>) -> io::Result<String> {
-        self.handles.check_room()?;
+        self.handles.check_limit()?;
         let mode = Mode::from_raw_mode(mode.unwrap_or(0o666) & 0o7777);
         let opened = self.tree.open(path, system_flags(flags), mode)?;
         let (file, may_change) = (File::from(opened.file), opened.may_change);
@@ -42,7 +42,7 @@ impl Session {
     }
 
     fn open_folder(&mut self, path: &str) -> io::Result<String> {
-        self.handles.check_room()?;
+        self.handles.check_limit()?;
         let listing = self.tree.list(path)?;
         Ok(self.handles.add(Open::Folder(listing)))
     }
@@ -55,9 +55,9 @@ impl Session {
         open.file.write_all_at(data, offset)
     }
 
-    fn read_at(&self, handle: &str, offset: u64, length: u32) -> Result<Vec<u8>, Refused> {
+    fn read_at(&self, handle: &str, offset: u64, length: u32) -> Result<Vec<u8>, RequestError> {
         let open = self.handles.file(handle)?;
-        let mut data = vec![0; length.min(LONGEST_DATA) as usize];
+        let mut data = vec![0; length.min(MAX_DATA_BYTES) as usize];
         let count = loop {
             match open.file.read_at(&mut data, offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -65,7 +65,7 @@ impl Session {
             }
         };
         if count == 0 && length > 0 {
-            return Err(Refused::code(StatusCode::Eof));
+            return Err(RequestError::code(StatusCode::Eof));
         }
         data.truncate(count);
         Ok(data)
@@ -91,20 +91,20 @@ fn system_flags(flags: OpenFlags) -> OFlags {
     system
 }
 
-/// One name, as the answer to a question for it.
+/// An answer with one name.
 fn name(id: u32, name: String) -> Name {
     Name { id, files: vec![russh_sftp::protocol::File::dummy(name)] }
 }
 
 impl Handler for Session {
-    type Error = Refused;
+    type Error = RequestError;
 
-    fn unimplemented(&self) -> Refused {
-        Refused::code(StatusCode::OpUnsupported)
+    fn unimplemented(&self) -> RequestError {
+        RequestError::code(StatusCode::OpUnsupported)
     }
 
-    async fn init(&mut self, _: u32, _: HashMap<String, String>) -> Result<Version, Refused> {
-        Ok(Version { extensions: announced(), ..Version::new() })
+    async fn init(&mut self, _: u32, _: HashMap<String, String>) -> Result<Version, RequestError> {
+        Ok(Version { extensions: supported_extensions(), ..Version::new() })
     }
 
     async fn open(
@@ -113,12 +113,12 @@ impl Handler for Session {
         filename: String,
         pflags: OpenFlags,
         attrs: FileAttributes,
-    ) -> Result<Handle, Refused> {
+    ) -> Result<Handle, RequestError> {
         Ok(Handle { id, handle: self.open_file(&filename, pflags, attrs.permissions)? })
     }
 
-    async fn close(&mut self, id: u32, handle: String) -> Result<Status, Refused> {
-        done(id, self.handles.close(&handle))
+    async fn close(&mut self, id: u32, handle: String) -> Result<Status, RequestError> {
+        status_reply(id, self.handles.close(&handle))
     }
 
     async fn read(
@@ -127,7 +127,7 @@ impl Handler for Session {
         handle: String,
         offset: u64,
         len: u32,
-    ) -> Result<Data, Refused> {
+    ) -> Result<Data, RequestError> {
         Ok(Data { id, data: self.read_at(&handle, offset, len)? })
     }
 
@@ -137,15 +137,15 @@ impl Handler for Session {
         handle: String,
         offset: u64,
         data: Vec<u8>,
-    ) -> Result<Status, Refused> {
-        done(id, self.write_at(&handle, offset, &data))
+    ) -> Result<Status, RequestError> {
+        status_reply(id, self.write_at(&handle, offset, &data))
     }
 
-    async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, Refused> {
-        Ok(Attrs { id, attrs: self.tree.look(&path)?.attributes })
+    async fn lstat(&mut self, id: u32, path: String) -> Result<Attrs, RequestError> {
+        Ok(Attrs { id, attrs: self.tree.lstat_path(&path)?.attributes })
     }
 
-    async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, Refused> {
+    async fn fstat(&mut self, id: u32, handle: String) -> Result<Attrs, RequestError> {
         let stat = fstat(&self.handles.file(&handle)?.file)?;
         Ok(Attrs { id, attrs: FileStat::of(&stat).attributes })
     }
@@ -155,8 +155,8 @@ impl Handler for Session {
         id: u32,
         path: String,
         attrs: FileAttributes,
-    ) -> Result<Status, Refused> {
-        done(id, self.tree.set(&path, &attrs))
+    ) -> Result<Status, RequestError> {
+        status_reply(id, self.tree.set(&path, &attrs))
     }
 
     async fn fsetstat(
@@ -164,24 +164,24 @@ impl Handler for Session {
         id: u32,
         handle: String,
         attrs: FileAttributes,
-    ) -> Result<Status, Refused> {
-        done(id, self.handles.file(&handle)?.set(&attrs))
+    ) -> Result<Status, RequestError> {
+        status_reply(id, self.handles.file(&handle)?.set(&attrs))
     }
 
-    async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, Refused> {
+    async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, RequestError> {
         Ok(Handle { id, handle: self.open_folder(&path)? })
     }
 
-    async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, Refused> {
+    async fn readdir(&mut self, id: u32, handle: String) -> Result<Name, RequestError> {
         let files = self.handles.folder(&handle)?.next()?;
         if files.is_empty() {
-            return Err(Refused::code(StatusCode::Eof));
+            return Err(RequestError::code(StatusCode::Eof));
         }
         Ok(Name { id, files })
     }
 
-    async fn remove(&mut self, id: u32, filename: String) -> Result<Status, Refused> {
-        done(id, self.tree.remove_file(&filename))
+    async fn remove(&mut self, id: u32, filename: String) -> Result<Status, RequestError> {
+        status_reply(id, self.tree.remove_file(&filename))
     }
 
     async fn mkdir(
@@ -189,20 +189,20 @@ impl Handler for Session {
         id: u32,
         path: String,
         attrs: FileAttributes,
-    ) -> Result<Status, Refused> {
-        done(id, self.tree.make_folder(&path, attrs.permissions))
+    ) -> Result<Status, RequestError> {
+        status_reply(id, self.tree.make_folder(&path, attrs.permissions))
     }
 
-    async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, Refused> {
-        done(id, self.tree.remove_folder(&path))
+    async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, RequestError> {
+        status_reply(id, self.tree.remove_folder(&path))
     }
 
-    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, Refused> {
+    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, RequestError> {
         Ok(name(id, self.tree.real_path(&path)?))
     }
 
-    async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, Refused> {
-        Ok(Attrs { id, attrs: self.tree.look_behind(&path)?.attributes })
+    async fn stat(&mut self, id: u32, path: String) -> Result<Attrs, RequestError> {
+        Ok(Attrs { id, attrs: self.tree.stat_path(&path)?.attributes })
     }
 
     async fn rename(
@@ -210,23 +210,23 @@ impl Handler for Session {
         id: u32,
         oldpath: String,
         newpath: String,
-    ) -> Result<Status, Refused> {
-        done(id, self.tree.rename(&oldpath, &newpath))
+    ) -> Result<Status, RequestError> {
+        status_reply(id, self.tree.rename(&oldpath, &newpath))
     }
 
-    async fn readlink(&mut self, id: u32, path: String) -> Result<Name, Refused> {
+    async fn readlink(&mut self, id: u32, path: String) -> Result<Name, RequestError> {
         Ok(name(id, self.tree.read_link(&path)?))
     }
 
-    /// OpenSSH sends the two in the other order than the protocol says, and all others have followed it.
+    /// OpenSSH sends the two paths in the other order than the specification, and other clients follow it.
     async fn symlink(
         &mut self,
         id: u32,
         linkpath: String,
         targetpath: String,
-    ) -> Result<Status, Refused> {
+    ) -> Result<Status, RequestError> {
         let (text, at) = (linkpath, targetpath);
-        done(id, self.tree.make_link(&text, &at))
+        status_reply(id, self.tree.make_link(&text, &at))
     }
 
     async fn extended(
@@ -234,7 +234,7 @@ impl Handler for Session {
         id: u32,
         request: String,
         data: Vec<u8>,
-    ) -> Result<Packet, Refused> {
+    ) -> Result<Packet, RequestError> {
         self.answer_extended(id, &request, data)
     }
 }

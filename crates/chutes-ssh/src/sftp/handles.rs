@@ -1,4 +1,4 @@
-//! What a client has open.
+//! The open files and folders of a client.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,13 +8,13 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, statat};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use super::MOST_HANDLES;
+use super::MAX_HANDLES;
 use super::attributes::FileStat;
 
-/// How many names are sent at a time. They fit into a packet however long they are.
+/// The number of names that are sent at a time. They fit into a packet however long they are.
 const NAMES_AT_A_TIME: usize = 100;
 
-/// Something open.
+/// An open file or folder.
 pub(super) enum Open {
     File(OpenFile),
     Folder(Listing),
@@ -23,16 +23,16 @@ pub(super) enum Open {
 /// An open file.
 pub(super) struct OpenFile {
     pub(super) file: File,
-    /// Whether data goes to the end, wherever the client wants it.
+    /// Whether data is appended, whatever the offset of a request.
     pub(super) appends: bool,
-    /// Whether its place lets it be changed.
+    /// Whether the file may be changed at its path.
     pub(super) may_change: bool,
 }
 
 /// A folder that is being listed.
 pub(super) enum Listing {
     Real { folder: Box<Dir>, with_dots: bool },
-    Between(<BTreeSet<String> as IntoIterator>::IntoIter),
+    Virtual(<BTreeSet<String> as IntoIterator>::IntoIter),
 }
 
 impl Listing {
@@ -40,17 +40,17 @@ impl Listing {
         Ok(Self::Real { folder: Box::new(Dir::new(folder)?), with_dots })
     }
 
-    pub(super) fn between(names: BTreeSet<String>) -> Self {
-        Self::Between(names.into_iter())
+    pub(super) fn virtual_folder(names: BTreeSet<String>) -> Self {
+        Self::Virtual(names.into_iter())
     }
 
-    /// The next few entries; none at the end.
+    /// The next entries; empty at the end.
     pub(super) fn next(&mut self) -> io::Result<Vec<russh_sftp::protocol::File>> {
         let mut files = Vec::new();
         match self {
-            Self::Between(names) => {
+            Self::Virtual(names) => {
                 files.extend(
-                    names.take(NAMES_AT_A_TIME).map(|name| FileStat::between().named(name)),
+                    names.take(NAMES_AT_A_TIME).map(|name| FileStat::virtual_folder().named(name)),
                 );
             }
             Self::Real { folder, with_dots } => {
@@ -60,7 +60,7 @@ impl Listing {
                     if !*with_dots && [&b"."[..], b".."].contains(&name.to_bytes()) {
                         continue;
                     }
-                    // What has just been removed is not in the folder any more.
+                    // The file may have been removed meanwhile.
                     let Ok(stat) = statat(folder.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) else {
                         continue;
                     };
@@ -72,21 +72,21 @@ impl Listing {
     }
 }
 
-/// All that is open.
+/// All open files and folders, by their handles.
 #[derive(Default)]
 pub(super) struct Handles {
     open: BTreeMap<u64, Open>,
-    /// No number is given twice: an old handle must not mean another file.
+    /// No number is used twice: an old handle must not refer to another file.
     last: u64,
 }
 
 impl Handles {
-    /// Says before something is opened whether there is room for it.
-    pub(super) fn check_room(&self) -> io::Result<()> {
-        if self.open.len() < MOST_HANDLES {
+    /// Checks the limit before a file is opened.
+    pub(super) fn check_limit(&self) -> io::Result<()> {
+        if self.open.len() < MAX_HANDLES {
             return Ok(());
         }
-        Err(io::Error::other(format!("{MOST_HANDLES} files are open already: close some")))
+        Err(io::Error::other(format!("{MAX_HANDLES} files are open already: close some")))
     }
 
     pub(super) fn add(&mut self, open: Open) -> String {
@@ -115,7 +115,7 @@ impl Handles {
     }
 }
 
-/// Only what was given out: `+1` and `01` are none of ours.
+/// Reads a handle in its exact form: `+1` and `01` are not handles of this server.
 fn number(handle: &str) -> Option<u64> {
     handle.parse().ok().filter(|number: &u64| number.to_string() == handle)
 }
@@ -124,13 +124,13 @@ fn unknown() -> io::Error {
     io::Error::other("there is no such handle")
 }
 
-/// Lets this process open as many files as a client may, if it may have them.
-pub(super) fn allow_many() {
+/// Raises the limit of open files to what a client may need, as far as the system permits.
+pub(super) fn raise_open_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
-    let request = MOST_HANDLES as u64 + 64;
+    let request = MAX_HANDLES as u64 + 64;
     if limit.current.is_some_and(|current| current < request) {
         limit.current = Some(limit.maximum.map_or(request, |maximum| maximum.min(request)));
-        // With fewer, the system says that there are too many open files.
+        // With a lower limit, the system reports too many open files.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }

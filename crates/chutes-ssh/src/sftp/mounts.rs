@@ -1,7 +1,7 @@
-//! A few folders, at the paths where a container has them, and nothing else.
+//! A tree of a few folders, at their paths in a container, and nothing else.
 //!
-//! Paths are taken apart by their names only, `..` too. Below a folder, links are followed as long as they
-//! stay in it: links to absolute paths do not, whatever they would mean in the container.
+//! Paths are resolved by their names only, `..` too. Below a folder, links are followed as long as they
+//! stay in it: a link to an absolute path does not, whatever it would refer to in the container.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::tree::{Access, MountEntry};
 
-/// One folder of this machine, and where it is shown.
+/// One folder of this machine, and the path at which it is served.
 pub(super) struct Mount {
     at: Vec<String>,
     folder: Dir,
@@ -25,7 +25,7 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    /// From `CONTAINER_PATH=HOST_PATH`, with `:ro` or `:rw` at the end.
+    /// Reads `CONTAINER_PATH=HOST_PATH`, with `:ro` or `:rw` at the end, and opens the folder.
     pub(super) fn open(text: &OsStr) -> io::Result<Self> {
         let shown = text.to_string_lossy();
         let invalid = || io::Error::other(format!("`{shown}` is not `/PATH=/FOLDER`"));
@@ -43,13 +43,14 @@ impl Mount {
         Ok(Self { at: names(at).into_iter().map(str::to_owned).collect(), folder, read_only })
     }
 
-    /// The last name of a path below this folder, in its own folder.
+    /// The last name of a path below this folder, with the open folder that it is in.
     pub(super) fn entry(&self, rest: &Path) -> io::Result<MountEntry> {
         let (Some(parent), Some(name)) = (rest.parent(), rest.file_name()) else {
             return Err(Errno::BUSY.into());
         };
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        let folder = OwnedFd::from(self.folder.open_dir(parent).map_err(escaped)?.into_std_file());
+        let folder =
+            OwnedFd::from(self.folder.open_dir(parent).map_err(outside_error)?.into_std_file());
         Ok(MountEntry::new(folder, name.into()))
     }
 
@@ -68,35 +69,35 @@ impl Mount {
             .truncate(flags.contains(OFlags::TRUNC))
             .mode(mode.bits())
             .custom_flags(i32::try_from(rest.bits()).map_err(|_| Errno::INVAL)?);
-        let file = self.folder.open_with(path, &options).map_err(escaped)?;
+        let file = self.folder.open_with(path, &options).map_err(outside_error)?;
         Ok(file.into_std().into())
     }
 }
 
-/// What there is at a path.
-pub(super) enum Found<'a> {
-    /// Something below a folder, if it exists.
+/// What a path refers to.
+pub(super) enum MountPath<'a> {
+    /// A path below a mounted folder, which need not exist.
     Below(&'a Mount, PathBuf),
-    /// The folder itself.
+    /// A mounted folder itself.
     Root(&'a Mount),
-    /// A folder above others, with the names in it.
-    Between(BTreeSet<String>),
+    /// A virtual folder above mounted ones, with the names in it.
+    Virtual(BTreeSet<String>),
 }
 
-impl Found<'_> {
+impl MountPath<'_> {
     pub(super) fn may_change(&self) -> bool {
         match self {
             Self::Below(mount, _) | Self::Root(mount) => !mount.read_only,
-            Self::Between(_) => false,
+            Self::Virtual(_) => false,
         }
     }
 
-    /// Opens it, links followed as long as they stay in the folder.
+    /// Opens the file; links are followed as long as they stay in the folder.
     pub(super) fn open(&self, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         match self {
             Self::Below(mount, rest) => mount.open_below(rest, flags, mode),
             Self::Root(mount) => mount.open_below(Path::new("."), flags, mode),
-            Self::Between(_) => Err(Errno::ACCESS.into()),
+            Self::Virtual(_) => Err(Errno::ACCESS.into()),
         }
     }
 }
@@ -109,26 +110,26 @@ impl Mounts {
         Self(mounts)
     }
 
-    /// Which folder a path is in: the one whose path is longest.
-    pub(super) fn find(&self, path: &str, access: Access) -> io::Result<Found<'_>> {
+    /// Finds the folder that a path is in: the one with the longest path.
+    pub(super) fn find(&self, path: &str, access: Access) -> io::Result<MountPath<'_>> {
         let names = names(path);
         let above = |mount: &&Mount| {
             mount.at.len() <= names.len() && mount.at.iter().eq(&names[..mount.at.len()])
         };
         let found = match self.0.iter().filter(above).max_by_key(|mount| mount.at.len()) {
-            Some(mount) if mount.at.len() == names.len() => Found::Root(mount),
-            Some(mount) => Found::Below(mount, names[mount.at.len()..].iter().collect()),
-            None => Found::Between(self.names_in(&names)),
+            Some(mount) if mount.at.len() == names.len() => MountPath::Root(mount),
+            Some(mount) => MountPath::Below(mount, names[mount.at.len()..].iter().collect()),
+            None => MountPath::Virtual(self.virtual_names(&names)),
         };
         match (&found, access) {
             (_, Access::Change) if !found.may_change() => Err(Errno::ROFS.into()),
-            (Found::Between(below), _) if below.is_empty() => Err(Errno::NOENT.into()),
+            (MountPath::Virtual(below), _) if below.is_empty() => Err(Errno::NOENT.into()),
             _ => Ok(found),
         }
     }
 
-    /// The names in a folder that is above others.
-    fn names_in(&self, folder: &[&str]) -> BTreeSet<String> {
+    /// The names in a virtual folder.
+    fn virtual_names(&self, folder: &[&str]) -> BTreeSet<String> {
         let below = self.0.iter().filter(|mount| {
             mount.at.len() > folder.len()
                 && mount.at.iter().zip(folder).all(|(one, other)| one == other)
@@ -136,7 +137,7 @@ impl Mounts {
         below.map(|mount| mount.at[folder.len()].clone()).collect()
     }
 
-    /// The path as it is looked for.
+    /// The path in its normal form.
     pub(super) fn normal(path: &str) -> String {
         format!("/{}", names(path).join("/"))
     }
@@ -155,8 +156,8 @@ fn names(path: &str) -> Vec<&str> {
     names
 }
 
-/// A link that leads out of the folder. The error has no number, and would look like one of ours.
-fn escaped(error: io::Error) -> io::Error {
+/// The error for a link that leads out of the folder. The library reports it without an error number.
+fn outside_error(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         None if error.kind() == io::ErrorKind::PermissionDenied => io::Error::new(
             io::ErrorKind::PermissionDenied,

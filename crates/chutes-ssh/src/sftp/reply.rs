@@ -1,4 +1,4 @@
-//! From what went wrong to what the client is told.
+//! Answers to requests: statuses, and errors as statuses.
 
 use std::io;
 
@@ -6,36 +6,36 @@ use russh_sftp::protocol::{Status, StatusCode};
 use russh_sftp::server::StatusReply;
 use rustix::io::Errno;
 
-/// A request that could not be done.
+/// A request that failed.
 #[derive(Debug)]
-pub(super) struct Refused(StatusReply);
+pub(super) struct RequestError(StatusReply);
 
-impl Refused {
-    /// Without words other than those of the protocol.
+impl RequestError {
+    /// An error with the default message of the protocol.
     pub(super) fn code(code: StatusCode) -> Self {
         Self(code.into())
     }
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for RequestError {
     fn from(error: io::Error) -> Self {
         Self(code(&error).with_message(words(&error)))
     }
 }
 
-impl From<Errno> for Refused {
+impl From<Errno> for RequestError {
     fn from(errno: Errno) -> Self {
         io::Error::from(errno).into()
     }
 }
 
-impl From<Refused> for StatusReply {
-    fn from(refused: Refused) -> Self {
+impl From<RequestError> for StatusReply {
+    fn from(refused: RequestError) -> Self {
         refused.0
     }
 }
 
-/// Which of the few codes of the protocol it is.
+/// The status code of the protocol for an error.
 fn code(error: &io::Error) -> StatusCode {
     match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::BADF | Errno::LOOP) => StatusCode::NoSuchFile,
@@ -56,7 +56,7 @@ fn code(error: &io::Error) -> StatusCode {
     }
 }
 
-/// The words of the system, without its number.
+/// The message of the system, without its number.
 fn words(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {
@@ -65,8 +65,8 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-/// The answer to a request that asks for nothing but that something is done.
-pub(super) fn done(id: u32, result: io::Result<()>) -> Result<Status, Refused> {
+/// The answer to a request that returns no data.
+pub(super) fn status_reply(id: u32, result: io::Result<()>) -> Result<Status, RequestError> {
     result?;
     Ok(Status {
         id,

@@ -1,8 +1,8 @@
-//! The two ends of a client as one stream, which blocks.
+//! The input and the output of a client as one blocking stream.
 //!
-//! Answers are kept until the next request is not there yet, so that many short ones are written at once. And
-//! the stream ends at a request that is too long: the library would go on to read in the middle of it, and
-//! take the contents of a file for requests.
+//! Answers are buffered until the server has to wait for the next request, so that many short ones are
+//! written at once. The stream ends at a request that is too long: the library would read on in the middle
+//! of it, and take the contents of a file for requests.
 
 use std::io::{self, BufReader, Read, Write};
 use std::pin::Pin;
@@ -10,28 +10,28 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::LONGEST_PACKET;
+use super::MAX_PACKET_BYTES;
 
-/// How much is read at a time when requests are short, in bytes: what fits into a pipe.
+/// How much is read at a time when requests are short, in bytes: the capacity of a pipe.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// How much of the answers is kept, in bytes, before they are written.
-const KEPT_ANSWERS: usize = LONGEST_PACKET as usize;
+/// The largest size of buffered answers before they are written, in bytes.
+const MAX_BUFFERED_ANSWERS: usize = MAX_PACKET_BYTES as usize;
 
-/// An answer of which nothing is kept, in bytes.
-const LONG_ANSWER: usize = 16 * 1024;
+/// The size from which an answer is written without buffering, in bytes.
+const MIN_UNBUFFERED_ANSWER: usize = 16 * 1024;
 
-/// Where in a request the next byte to read is.
+/// The position of the next byte in a request.
 enum Position {
-    /// In its length: the bytes of it that were read.
+    /// In the length: its bytes, and how many of them were read.
     Length([u8; 4], usize),
-    /// In what follows: how much of it is left.
+    /// In the body: how many bytes are left.
     Body(u32),
-    /// There are no more requests that could be understood.
+    /// No further request can be read.
     End,
 }
 
-/// What a client sends and what it is answered.
+/// The requests of a client and the answers to it.
 pub(super) struct Stream<R, W: Write> {
     input: BufReader<R>,
     position: Position,
@@ -49,7 +49,7 @@ impl<R: Read, W: Write> Stream<R, W> {
         }
     }
 
-    /// Writes what was kept. A client that takes no answers is not asked for more requests.
+    /// Writes the buffered answers. After an error no further request is read.
     fn write_answers(&mut self) -> io::Result<()> {
         let written = self.output.write_all(&self.answers).and_then(|()| self.output.flush());
         self.answers.clear();
@@ -59,7 +59,7 @@ impl<R: Read, W: Write> Stream<R, W> {
         written
     }
 
-    /// Reads no further than to the next border within a request. Nothing is the end.
+    /// Reads no further than to the end of the length or of the body. Zero is the end of the stream.
     fn read_some(&mut self, space: &mut [u8]) -> io::Result<usize> {
         if self.input.buffer().is_empty() && !self.answers.is_empty() {
             self.write_answers()?;
@@ -88,7 +88,7 @@ impl<R: Read, W: Write> Stream<R, W> {
                 if *known == bytes.len() {
                     self.position = match u32::from_be_bytes(*bytes) {
                         0 => Position::Length([0; 4], 0),
-                        length if length > LONGEST_PACKET => Position::End,
+                        length if length > MAX_PACKET_BYTES => Position::End,
                         length => Position::Body(length),
                     };
                 }
@@ -110,7 +110,7 @@ impl<R: Read + Unpin, W: Write + Unpin> AsyncRead for Stream<R, W> {
         _: &mut Context<'_>,
         space: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The library takes other errors for those of a single request, and tries again for ever.
+        // The library takes errors for those of a single request, and would retry for ever.
         let count = self.read_some(space.initialize_unfilled()).unwrap_or_else(|_| {
             self.position = Position::End;
             0
@@ -126,11 +126,11 @@ impl<R: Read + Unpin, W: Write + Unpin> AsyncWrite for Stream<R, W> {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.answers.len() + bytes.len() > KEPT_ANSWERS {
+        if self.answers.len() + bytes.len() > MAX_BUFFERED_ANSWERS {
             self.write_answers()?;
         }
-        if bytes.len() >= LONG_ANSWER {
-            // Not worth another copy.
+        if bytes.len() >= MIN_UNBUFFERED_ANSWER {
+            // A copy would cost more than a write.
             self.write_answers()?;
             return Poll::Ready(self.output.write(bytes));
         }
@@ -139,7 +139,7 @@ impl<R: Read + Unpin, W: Write + Unpin> AsyncWrite for Stream<R, W> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Done before the next request is waited for.
+        // Answers are written before the server waits for the next request.
         Poll::Ready(Ok(()))
     }
 
@@ -150,7 +150,7 @@ impl<R: Read + Unpin, W: Write + Unpin> AsyncWrite for Stream<R, W> {
 
 impl<R, W: Write> Drop for Stream<R, W> {
     fn drop(&mut self) {
-        // A client may have closed its end and still read.
+        // The client may have closed its output and still read.
         let _ = self.output.write_all(&self.answers).and_then(|()| self.output.flush());
     }
 }

@@ -1,4 +1,5 @@
-//! The server against clients: OpenSSH's, one that sends single packets, and one that sends anything.
+//! The server with three clients: that of OpenSSH, one that sends single packets, and one that sends
+//! arbitrary bytes.
 
 mod client;
 mod hostile;
@@ -16,7 +17,7 @@ use super::mounts::{Mount, Mounts};
 use super::tree::Tree;
 use super::*;
 
-/// A server on a thread of its own. It ends when the client goes.
+/// A server on a thread of its own. It ends when the client closes its connection.
 struct Server {
     thread: Option<JoinHandle<()>>,
 }
@@ -34,12 +35,13 @@ impl Server {
     }
 }
 
-/// A server with one client, and a folder for them.
+/// A client of a server for all files, and a temporary folder.
 fn on_machine() -> (TempDir, Client) {
     (TempDir::new().unwrap(), Client::new(Tree::Machine))
 }
 
-/// `/volume`, read-only, and `/output`, `/deep/er/place`. Each has a file `file` with its own name.
+/// A tree with `/volume`, which is read-only, `/output` and `/deep/er/place`. Each has a file `file` that
+/// contains the last name of its path.
 fn with_mounts() -> (TempDir, Tree) {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("secret"), "secret").unwrap();

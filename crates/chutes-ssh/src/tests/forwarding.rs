@@ -1,26 +1,26 @@
-//! Connections to what the job serves, and to nothing else.
+//! Forwarding to ports of the job, and to nothing else.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::testing::{Fixture, finish, until};
+use crate::testing::{Fixture, finish, wait_until};
 
-/// Answers each connection with what it has said, once it has said everything.
+/// A server that returns the data of each connection once the client has closed its side.
 async fn echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut said = Vec::new();
-            stream.read_to_end(&mut said).await.unwrap();
-            stream.write_all(&said).await.unwrap();
+            let mut data = Vec::new();
+            stream.read_to_end(&mut data).await.unwrap();
+            stream.write_all(&data).await.unwrap();
         }
     });
     port
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_of_the_job_is_reached() {
+async fn a_port_of_the_job_can_be_connected_to() {
     let fixture = Fixture::new();
     let port = echo_server().await;
     let local = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -33,7 +33,7 @@ async fn a_port_of_the_job_is_reached() {
         &format!("{local}:localhost:{port}"),
     ]);
     let mut client = tokio::process::Command::from(client).kill_on_drop(true).spawn().unwrap();
-    until("it listens", || std::net::TcpStream::connect(local).is_ok()).await;
+    wait_until("it listens", || std::net::TcpStream::connect(local).is_ok()).await;
     let mut stream = TcpStream::connect(local).await.unwrap();
     let sent = vec![5; 3_000_000];
     stream.write_all(&sent).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_port_of_the_job_is_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_is_reached() {
+async fn other_destinations_are_refused() {
     let fixture = Fixture::new();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     for (target, expected) in [

@@ -1,4 +1,4 @@
-//! Clients that do not behave, and clients that vanish.
+//! Hostile clients, and clients that vanish.
 
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::limits::{HeldLimits, SshLimits};
-use crate::testing::{Fixture, Setting, until};
+use crate::limits::{BufferLimits, SshLimits};
+use crate::testing::{Fixture, FixtureOptions, wait_until};
 
 /// Reads until the server closes the connection.
 async fn closed(mut stream: TcpStream) {
     let mut rest = Vec::new();
-    // It may be reset.
+    // The connection may be reset.
     let read = stream.read_to_end(&mut rest);
     let _ = timeout(Duration::from_mins(1), read).await.expect("it stays open");
 }
@@ -32,11 +32,11 @@ async fn garbage_is_refused() {
         b"SSH-2.0-x\r\n\x00\x00\x00\x0c\x04\x14aaaaaaaaaaaaaaaaaaaaaaaaaa",
     ] {
         let mut stream = TcpStream::connect(fixture.address()).await.unwrap();
-        // The server may have closed it in the middle.
+        // The server may have closed the connection in the middle.
         let _ = stream.write_all(garbage).await;
         closed(stream).await;
     }
-    until("all are told", || fixture.log.all().len() == 6).await;
+    wait_until("all are reported", || fixture.log.all().len() == 6).await;
     let is_refusal = |event: &RunEvent| matches!(event, RunEvent::SshRefused { .. });
     assert!(fixture.log.all().iter().all(is_refusal));
     let finished = fixture.run(&[], "echo hello").await;
@@ -45,40 +45,45 @@ async fn garbage_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_says_nothing_is_closed_and_keeps_nobody_out_for_long() {
+async fn silent_clients_are_closed_and_do_not_keep_others_out() {
     let login_time = Duration::from_secs(2);
     let limits = SshLimits { login_time, ..SshLimits::default() };
-    let fixture = Fixture::with(Setting { limits, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { limits, ..FixtureOptions::default() });
     let mut silent = Vec::new();
     for _ in 0..300 {
         silent.push(TcpStream::connect(fixture.address()).await.unwrap());
     }
     for mut stream in silent.drain(..) {
-        // Those that have said who they are and nothing else have no more time.
+        // A client that has sent its identification and nothing else has no more time.
         let _ = stream.write_all(b"SSH-2.0-x\r\n").await;
         closed(stream).await;
     }
     let finished = fixture.run(&[], "echo hello").await;
     assert_eq!(finished.stdout, "hello\n");
     let is_refusal = |event: &&RunEvent| matches!(event, RunEvent::SshRefused { .. });
-    assert_eq!(fixture.log.all().iter().filter(is_refusal).count(), 20, "not all are told");
+    assert_eq!(
+        fixture.log.all().iter().filter(is_refusal).count(),
+        20,
+        "the number of reports is not limited"
+    );
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_fails_to_log_in_is_closed_in_time() {
+async fn a_client_that_does_not_log_in_is_closed() {
     let limits = SshLimits { login_time: Duration::from_secs(1), ..SshLimits::default() };
-    let fixture = Fixture::with(Setting { limits, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { limits, ..FixtureOptions::default() });
     closed(TcpStream::connect(fixture.address()).await.unwrap()).await;
     assert_eq!(fixture.log.refusal().await, "nobody had logged in after 1s");
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_processes_of_a_client_that_is_killed_hear_of_it() {
+async fn the_processes_of_a_killed_client_are_hung_up() {
     let fixture = Fixture::new();
     for options in [&["-tt"][..], &["-T"]] {
-        // The shell says on standard error what was hung up, which would end it: nobody reads that any more.
+        // The shell prints the signal on standard error, which has no reader any more; that would end the
+        // shell.
         let command = "echo $$ > pid; exec 2> said; trap ': > hung-up; exit' HUP; echo; \
                        while :; do sleep 0.05; done";
         let mut client = fixture.client();
@@ -87,17 +92,17 @@ async fn the_processes_of_a_client_that_is_killed_hear_of_it() {
         client.stdout.as_mut().unwrap().read_u8().await.unwrap();
         client.kill().await.unwrap();
         let mark = fixture.directory().join("hung-up");
-        until("it is told", || mark.exists()).await;
+        wait_until("it gets the signal", || mark.exists()).await;
         std::fs::remove_file(mark).unwrap();
         let pid = std::fs::read_to_string(fixture.directory().join("pid")).unwrap();
         let process = format!("/proc/{}", pid.trim());
-        until("it is gone", || !std::path::Path::new(&process).exists()).await;
+        wait_until("it is gone", || !std::path::Path::new(&process).exists()).await;
     }
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_ends_sessions_and_says_goodbye() {
+async fn stopping_ends_sessions_and_disconnects_clients() {
     let fixture = Fixture::new();
     let mut client = fixture.client();
     client.arg("echo $$ > pid; trap '' HUP TERM; echo; while :; do sleep 0.05; done");
@@ -107,18 +112,18 @@ async fn stopping_ends_sessions_and_says_goodbye() {
     let stderr = client.stderr.take();
     fixture.stop().await;
     assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists());
-    let mut said = String::new();
-    stderr.unwrap().read_to_string(&mut said).await.unwrap();
-    assert!(said.contains("the run has ended"), "{said}");
+    let mut output_text = String::new();
+    stderr.unwrap().read_to_string(&mut output_text).await.unwrap();
+    assert!(output_text.contains("the run has ended"), "{output_text}");
     assert_eq!(client.wait().await.unwrap().code(), Some(255));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn input_that_nobody_takes_is_bounded() {
-    let held = HeldLimits { narrow: 100_000, sip: 1_000_000_000, most: 3_000_000 };
-    let fixture = Fixture::with(Setting {
-        limits: SshLimits { held, ..SshLimits::default() },
-        ..Setting::default()
+async fn unread_input_is_bounded() {
+    let buffered = BufferLimits { small_window: 100_000, throttle: 1_000_000_000, max: 3_000_000 };
+    let fixture = Fixture::with(FixtureOptions {
+        limits: SshLimits { buffered, ..SshLimits::default() },
+        ..FixtureOptions::default()
     });
     let mut client = fixture.client();
     client.stdin(Stdio::piped()).arg("sleep 600");
@@ -127,7 +132,7 @@ async fn input_that_nobody_takes_is_bounded() {
     let sending = async { while input.write_all(&vec![1; 100_000]).await.is_ok() {} };
     timeout(Duration::from_mins(1), sending).await.expect("it is taken for ever");
     let output = client.wait_with_output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("too much was sent that nobody has taken"), "{said}");
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output_text.contains("too much was sent that nobody has taken"), "{output_text}");
     fixture.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Who gets in, and how the server shows who it is.
+//! Which keys may log in, and how the server identifies itself.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use chutes_core::RunEvent;
 
 use crate::limits::SshLimits;
-use crate::testing::{Fixture, Setting, finish, key_pair, public_key};
+use crate::testing::{Fixture, FixtureOptions, finish, key_pair, public_key};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_key_gets_in_and_its_login_is_told() {
+async fn every_kind_of_key_can_log_in_and_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let kinds = [("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "3072")];
     let pairs = kinds.map(|(kind, bits)| key_pair(folder.path(), kind, bits));
     let more_keys = pairs.iter().map(|pair| public_key(pair)).collect();
-    let fixture = Fixture::with(Setting { more_keys, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { more_keys, ..FixtureOptions::default() });
     for pair in pairs.iter().chain([&fixture.key]) {
         let mut client = fixture.client_with_key(pair);
         client.args(["-l", "anybody", "echo", "hello"]);
         let finished = finish(client).await;
         assert_eq!((finished.code, &*finished.stdout), (Some(0), "hello\n"), "{finished:?}");
 
-        let shown = Command::new("ssh-keygen").arg("-lf").arg(pair).output().unwrap();
-        let shown = String::from_utf8(shown.stdout).unwrap();
-        let fingerprint = shown.split(' ').nth(1).unwrap();
+        let listing = Command::new("ssh-keygen").arg("-lf").arg(pair).output().unwrap();
+        let listing = String::from_utf8(listing.stdout).unwrap();
+        let fingerprint = listing.split(' ').nth(1).unwrap();
         let (user, from) = fixture
             .log
             .find(|event| match event {
@@ -45,7 +45,7 @@ async fn every_kind_of_key_gets_in_and_its_login_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_other_key_gets_in() {
+async fn no_other_key_can_log_in() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = key_pair(folder.path(), "ed25519", "256");
     let fixture = Fixture::new();
@@ -66,11 +66,11 @@ async fn no_other_key_gets_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_public_keys_with_modern_algorithms_are_spoken() {
+async fn only_public_keys_and_modern_algorithms_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let rsa = key_pair(folder.path(), "rsa", "2048");
     let more_keys = vec![public_key(&rsa)];
-    let fixture = Fixture::with(Setting { more_keys, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { more_keys, ..FixtureOptions::default() });
     for (options, expected) in [
         (&["-o", "PreferredAuthentications=password"][..], "Permission denied (publickey)"),
         (&["-o", "PreferredAuthentications=keyboard-interactive"], "Permission denied (publickey)"),
@@ -101,7 +101,7 @@ async fn only_public_keys_with_modern_algorithms_are_spoken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_endpoint_is_what_clients_see() {
+async fn the_endpoint_matches_the_host_key() {
     let fixture = Fixture::new();
     let endpoint = fixture.server.endpoint();
     let port = endpoint.address.port().to_string();
@@ -114,19 +114,19 @@ async fn the_endpoint_is_what_clients_see() {
     assert_eq!(scanned.trim_end(), endpoint.known_hosts);
     let file = fixture.folder.path().join("scanned");
     std::fs::write(&file, scanned).unwrap();
-    let shown = Command::new("ssh-keygen").arg("-lf").arg(&file).output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    assert_eq!(shown.split(' ').nth(1), Some(&*endpoint.fingerprint));
+    let listing = Command::new("ssh-keygen").arg("-lf").arg(&file).output().unwrap();
+    let listing = String::from_utf8(listing.stdout).unwrap();
+    assert_eq!(listing.split(' ').nth(1), Some(&*endpoint.fingerprint));
     assert_eq!(endpoint.command, format!("ssh -p {port} job@127.0.0.1"));
     assert_ne!(Fixture::new().server.endpoint().fingerprint, endpoint.fingerprint);
     fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_keys_are_too_many() {
+async fn the_number_of_keys_is_limited() {
     let folder = tempfile::tempdir().unwrap();
     let limits = SshLimits { attempts: 2, ..SshLimits::default() };
-    let fixture = Fixture::with(Setting { limits, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { limits, ..FixtureOptions::default() });
     let kinds = [("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521")];
     let mut client = fixture.client_with_key(&key_pair(folder.path(), "ed25519", "256"));
     for (kind, bits) in kinds {

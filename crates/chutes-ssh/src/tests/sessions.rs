@@ -1,4 +1,4 @@
-//! What runs, with what, and how its end is log.
+//! Sessions: commands, environment, terminals, and how their exit is reported.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::limits::SshLimits;
-use crate::testing::{Finished, Fixture, Setting, finish, until};
+use crate::testing::{Finished, Fixture, FixtureOptions, finish, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_a_command_is_told() {
+async fn the_exit_of_a_command_is_reported() {
     let fixture = Fixture::new();
     for (command, code, stdout, stderr) in [
         ("echo out; echo err >&2; exit 7", 7, "out\n", "err\n"),
@@ -26,7 +26,7 @@ async fn the_end_of_a_command_is_told() {
             Finished { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() };
         assert_eq!(finished, expected, "{command}");
     }
-    // The client says which signal it was only when it is asked to talk.
+    // The client prints the kind of exit only with `-v`.
     let finished = fixture.run(&["-v"], "kill -KILL $$").await;
     assert!(finished.stderr.contains("rtype exit-signal"), "{finished:?}");
     let finished = fixture.run(&["-v"], "exit 3").await;
@@ -78,12 +78,12 @@ async fn a_terminal_is_a_terminal() {
     let finished = finish(client).await;
     let lines: Vec<_> = finished.stdout.lines().map(str::trim_end).collect();
     let [size, tty, variables] = lines[..] else { panic!("{finished:?}") };
-    // The client has no terminal here, so its size is none.
+    // The client has no terminal here, so the size is zero.
     assert_eq!(size, "0 0");
     assert!(tty.starts_with("/dev/pts/"), "{finished:?}");
     assert_eq!(variables, format!("{tty} vt100"));
 
-    // Ctrl-C is typed: only a terminal makes a signal of it.
+    // Ctrl-C is sent as a byte: only a terminal turns it into a signal.
     let mut client = fixture.client();
     client.stdin(Stdio::piped()).args(["-tt", "trap 'echo caught; exit 3' INT; echo ready; cat"]);
     let mut client = tokio::process::Command::from(client).kill_on_drop(true).spawn().unwrap();
@@ -96,7 +96,7 @@ async fn a_terminal_is_a_terminal() {
     assert!(rest.contains("caught"), "{rest:?}");
     assert_eq!(client.wait().await.unwrap().code(), Some(3));
 
-    // The end of the input is typed as well.
+    // The end of the input is sent as a byte as well.
     let mut client = fixture.client();
     client.args(["-tt", "cat; echo end"]);
     let finished = finish(client).await;
@@ -104,7 +104,7 @@ async fn a_terminal_is_a_terminal() {
     fixture.stop().await;
 }
 
-/// `script` gives the client a terminal, whose size it passes on.
+/// The client has a terminal, whose size it passes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_has_the_size_of_that_of_the_client() {
     let fixture = Fixture::new();
@@ -122,7 +122,7 @@ async fn a_terminal_has_the_size_of_that_of_the_client() {
     let mut seen = String::new();
     let mut buffer = [0; 1024];
     let mut is_resized = false;
-    // A terminal whose other side is closed has an error and not an end.
+    // Reading a terminal whose other side is closed is an error and not an end.
     while let Ok(count @ 1..) = output.read(&mut buffer).await {
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
         if seen.contains("ready") && !is_resized {
@@ -150,7 +150,7 @@ async fn a_login_shell_takes_commands() {
     fixture.stop().await;
 }
 
-/// As many bytes as this both ways, through a process that answers each.
+/// Sends this many bytes through a process that returns them, and checks what comes back.
 async fn echo(fixture: &Fixture, size: usize, command: &str) {
     let mut client = fixture.client();
     client.stdin(Stdio::piped()).arg(command);
@@ -168,10 +168,10 @@ async fn echo(fixture: &Fixture, size: usize, command: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn much_goes_both_ways() {
+async fn much_data_passes_in_both_directions() {
     let fixture = Fixture::new();
     echo(&fixture, 20_000_000, "cat").await;
-    // Nothing is read at first, so all of it has to be held, or to wait.
+    // Nothing is read at first, so the data has to be buffered or to wait.
     echo(&fixture, 20_000_000, "sleep 1; cat").await;
     fixture.stop().await;
 }
@@ -179,7 +179,7 @@ async fn much_goes_both_ways() {
 #[tokio::test(flavor = "multi_thread")]
 async fn session_keys_are_renewed_in_the_middle() {
     let limits = SshLimits { rekey_bytes: 1_000_000, ..SshLimits::default() };
-    let fixture = Fixture::with(Setting { limits, ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { limits, ..FixtureOptions::default() });
     echo(&fixture, 10_000_000, "cat").await;
     let finished = fixture.run(&["-o", "RekeyLimit=1M"], "head -c 10000000 /dev/zero | tr '\\0' x");
     assert_eq!(finished.await.stdout.len(), 10_000_000);
@@ -194,10 +194,10 @@ async fn output_waits_for_a_client_that_does_not_read() {
     client.arg("i=0; while :; do head -c 1000000 /dev/zero; echo >> written; done");
     let mut client = tokio::process::Command::from(client).kill_on_drop(true).spawn().unwrap();
     let count = || std::fs::read(&file).map_or(0, |bytes| bytes.len());
-    until("it writes something", || count() > 0).await;
-    // It has come to a stop when a time passes in which nothing is written.
+    wait_until("it writes something", || count() > 0).await;
+    // Writing has stopped when no byte is written within a period.
     let mut last = 0;
-    until("it comes to a stop", || {
+    wait_until("it comes to a stop", || {
         let before = std::mem::replace(&mut last, count());
         std::thread::sleep(Duration::from_millis(500));
         count() == before
@@ -232,7 +232,7 @@ async fn many_sessions_on_one_connection() {
     let mut master = fixture.client();
     master.args(["-o", &control, "-o", "ControlMaster=yes", "-N"]);
     let mut master = tokio::process::Command::from(master).kill_on_drop(true).spawn().unwrap();
-    until("the connection is there", || fixture.folder.path().join("control").exists()).await;
+    wait_until("the connection is there", || fixture.folder.path().join("control").exists()).await;
     let sessions = (0..20).map(|number| {
         let (control, fixture) = (&control, &fixture);
         let command = format!("sleep 0.2; echo {number}; exit {number}");
@@ -254,7 +254,7 @@ async fn the_sftp_server_is_a_process_of_its_own() {
         command.args(["-c", "echo this is sftp; cat"]);
         Ok(command)
     };
-    let fixture = Fixture::with(Setting { sftp: Some(sftp), ..Setting::default() });
+    let fixture = Fixture::with(FixtureOptions { sftp: Some(sftp), ..FixtureOptions::default() });
     let finished = fixture.run(&["-s"], "sftp").await;
     assert_eq!((finished.code, &*finished.stdout), (Some(0), "this is sftp\n"), "{finished:?}");
     let finished = fixture.run(&["-s"], "netconf").await;
@@ -263,7 +263,7 @@ async fn the_sftp_server_is_a_process_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_started_says_why() {
+async fn a_failure_to_start_is_explained() {
     let fixture = Fixture::new();
     std::fs::remove_dir(fixture.directory()).unwrap();
     let finished = fixture.run(&[], "true").await;

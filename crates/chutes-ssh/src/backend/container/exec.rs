@@ -1,4 +1,4 @@
-//! One session: an `exec`, its streams, its signals, its end.
+//! One session as an `exec` of the engine: its streams, its signals, its exit.
 
 use std::io;
 use std::time::Duration;
@@ -13,31 +13,31 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    CONTROL_QUEUE, Control, SessionCommand, SessionEnd, SessionRequest, Started, Terminal,
+    CONTROL_QUEUE, Control, SessionCommand, SessionExit, SessionRequest, StartedSession, Terminal,
 };
 use super::frames::{self, CHUNK};
 use super::hijack;
-use super::owned::Container;
+use super::signals::Container;
 
-/// How long an engine may take to answer a question about a session.
+/// How long an engine may take to answer a request about a session.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-/// How long the engine may take to know how something ended whose output has ended.
-const END_TIME: Duration = Duration::from_secs(10);
+/// How long the engine may take to report the exit of an `exec` whose output has ended.
+const EXIT_TIME: Duration = Duration::from_secs(10);
 
-/// How often the engine is asked.
-const ASK_AGAIN: Duration = Duration::from_millis(30);
+/// The interval between two requests for the same state.
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
 
 /// How long the processes of a session have to end before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long those that were killed have to be gone.
+/// How long killed processes have to be gone.
 const KILL_TIME: Duration = Duration::from_secs(3);
 
-/// How long the size of a new terminal is tried to be set.
+/// How long setting the size of a new terminal is retried.
 const RESIZE_TIME: Duration = Duration::from_secs(2);
 
-/// What an image has for people.
+/// The shell of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shell {
     Bash,
@@ -46,7 +46,7 @@ pub(super) enum Shell {
 }
 
 impl Shell {
-    /// What is to be run in the container; `None` when it has nothing to run it with.
+    /// The command line to run in the container; `None` when the image has no shell.
     pub(super) fn arguments(self, command: &SessionCommand) -> io::Result<Option<Vec<String>>> {
         let arguments = match (self, command) {
             (Self::None, _) => return Ok(None),
@@ -63,24 +63,24 @@ impl Shell {
     }
 }
 
-/// Asks the image which shell it has.
+/// Finds out which shell the image has.
 pub(super) async fn find_shell(engine: &Engine, name: &str) -> io::Result<Shell> {
     let test = ["/bin/sh", "-c", "test -x /bin/bash"].map(str::to_owned).to_vec();
     let config = ExecConfig { cmd: Some(test), attach_stdout: Some(true), ..ExecConfig::default() };
     let exec = Exec::create(engine.clone(), name, config).await?;
     match hijack::start(engine, &exec.id, false).await {
         Ok((output, _input)) => {
-            let _ = timeout(END_TIME, frames::framed(output, sink(), sink())).await;
+            let _ = timeout(EXIT_TIME, frames::framed(output, sink(), sink())).await;
         }
-        // Engines say in many ways that there is no such file.
+        // Engines report in many ways that there is no such file.
         Err(error) if is_missing(&error.to_string()) => return Ok(Shell::None),
         Err(error) => return Err(error),
     }
-    Ok(match exec.end().await {
-        SessionEnd::Exited(0) => Shell::Bash,
-        SessionEnd::Exited(126 | 127) => Shell::None,
-        SessionEnd::Exited(_) | SessionEnd::Signalled { .. } => Shell::Sh,
-        SessionEnd::Lost(why) => return Err(io::Error::other(why)),
+    Ok(match exec.exit().await {
+        SessionExit::Exited(0) => Shell::Bash,
+        SessionExit::Exited(126 | 127) => Shell::None,
+        SessionExit::Exited(_) | SessionExit::Signalled { .. } => Shell::Sh,
+        SessionExit::Lost(reason) => return Err(io::Error::other(reason)),
     })
 }
 
@@ -89,29 +89,29 @@ fn is_missing(words: &str) -> bool {
     ["no such file", "not found", "permission denied"].iter().any(|part| words.contains(part))
 }
 
-/// A session that says why there is none.
-pub(super) fn without_shell() -> Started {
+/// A session that prints that there is no shell, and has ended.
+pub(super) fn without_shell() -> StartedSession {
     let (control, _) = mpsc::channel(CONTROL_QUEUE);
-    let (end, ended) = oneshot::channel();
-    let _ = end.send(SessionEnd::Exited(127));
+    let (exit_sender, exit) = oneshot::channel();
+    let _ = exit_sender.send(SessionExit::Exited(127));
     let text = "this container has no /bin/sh, so nothing can be run in it by SSH\r\n";
-    Started {
+    StartedSession {
         stdin: Box::new(sink()),
         stdout: Box::new(empty()),
         stderr: Some(Box::new(io::Cursor::new(text))),
         control,
-        end: ended,
+        exit,
     }
 }
 
-/// Starts something in a container, and lets somebody look after it.
+/// Starts a command in a container, and a task that supervises it.
 pub(super) async fn start(
     engine: Engine,
     name: &str,
     arguments: Vec<String>,
     request: &SessionRequest,
     stop: watch::Receiver<bool>,
-) -> io::Result<(Started, JoinHandle<()>)> {
+) -> io::Result<(StartedSession, JoinHandle<()>)> {
     let terminal = request.terminal.as_ref();
     let exec = Exec::create(engine, name, config(arguments, request)).await?;
     let (output, stdin) = hijack::start(&exec.engine, &exec.id, terminal.is_some()).await?;
@@ -123,19 +123,19 @@ pub(super) async fn start(
         (tokio::spawn(frames::framed(output, stdout_end, stderr_end)), Some(stderr))
     };
     if let Some(Terminal { columns, rows, .. }) = terminal {
-        exec.set_first_size(*columns, *rows).await;
+        exec.set_initial_size(*columns, *rows).await;
     }
     let (control, controls) = mpsc::channel(CONTROL_QUEUE);
-    let (end, ended) = oneshot::channel();
+    let (exit_sender, exit) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let _ = end.send(look_after(&exec, pump, controls, stop).await);
+        let _ = exit_sender.send(supervise(&exec, pump, controls, stop).await);
     });
-    let started = Started {
+    let started = StartedSession {
         stdin,
         stdout: Box::new(stdout),
         stderr: stderr.map(|stderr| Box::new(stderr) as _),
         control,
-        end: ended,
+        exit,
     };
     Ok((started, task))
 }
@@ -157,18 +157,18 @@ fn config(arguments: Vec<String>, request: &SessionRequest) -> ExecConfig {
     }
 }
 
-/// Carries out what the client wishes, until the session ends.
-async fn look_after(
+/// Carries out the requests of the client until the session ends.
+async fn supervise(
     exec: &Exec,
     mut pump: JoinHandle<io::Result<()>>,
     mut controls: mpsc::Receiver<Control>,
     mut stop: watch::Receiver<bool>,
-) -> SessionEnd {
+) -> SessionExit {
     loop {
         let control = tokio::select! {
-            // When nobody wants the output, nobody wants what prints it.
+            // When the output cannot be passed on, the client is gone.
             ended = &mut pump => match ended {
-                Ok(Ok(())) => return exec.end().await,
+                Ok(Ok(())) => return exec.exit().await,
                 _ => Control::HangUp,
             },
             control = controls.recv() => control.unwrap_or(Control::HangUp),
@@ -176,7 +176,7 @@ async fn look_after(
         };
         match control {
             Control::Resize { columns, rows, done, .. } => {
-                // Nothing depends on it, and the process may be gone.
+                // A failure does no harm, and the process may be gone.
                 let _ = exec.resize(columns, rows).await;
                 drop(done);
             }
@@ -184,29 +184,29 @@ async fn look_after(
             Control::HangUp => {
                 exec.end_processes().await;
                 pump.abort();
-                return exec.end().await;
+                return exec.exit().await;
             }
         }
     }
 }
 
-/// Waits until all sessions are to end.
+/// Waits until the backend is stopped.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone means that there is nobody left to whom the session would belong.
+    // A dropped sender means that the backend is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Something that runs in a container.
+/// A command that runs in a container.
 struct Exec {
     engine: Engine,
     container: String,
     id: String,
 }
 
-/// Why the engine says nothing about a session.
-struct NoAnswer {
+/// Why the engine has not reported the state of a session.
+struct InspectError {
     is_unknown: bool,
-    why: String,
+    reason: String,
 }
 
 impl Exec {
@@ -216,13 +216,15 @@ impl Exec {
         Ok(Self { engine, container: name.to_owned(), id })
     }
 
-    async fn inspect(&self) -> Result<ExecInspectResponse, NoAnswer> {
+    async fn inspect(&self) -> Result<ExecInspectResponse, InspectError> {
         match timeout(ANSWER_TIME, self.engine.docker().inspect_exec(&self.id)).await {
-            Ok(answer) => answer.map_err(|error| NoAnswer {
+            Ok(answer) => answer.map_err(|error| InspectError {
                 is_unknown: status_code(&error) == Some(404),
-                why: words(&error),
+                reason: words(&error),
             }),
-            Err(_) => Err(NoAnswer { is_unknown: false, why: "it does not answer".to_owned() }),
+            Err(_) => {
+                Err(InspectError { is_unknown: false, reason: "it does not answer".to_owned() })
+            }
         }
     }
 
@@ -234,40 +236,44 @@ impl Exec {
         }
     }
 
-    /// A terminal has no size before it is there, and nothing tells when that is.
-    async fn set_first_size(&self, columns: u16, rows: u16) {
+    /// Sets the size of a new terminal. That fails until the terminal exists, and the engine has no event
+    /// for this.
+    async fn set_initial_size(&self, columns: u16, rows: u16) {
         let until = Instant::now() + RESIZE_TIME;
         while self.resize(columns, rows).await.is_err() && Instant::now() < until {
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// How it ended. To be asked when its output has ended, or it was killed.
-    async fn end(&self) -> SessionEnd {
-        let until = Instant::now() + END_TIME;
+    /// How the command ended. Called after its output has ended, or after it was killed.
+    async fn exit(&self) -> SessionExit {
+        let until = Instant::now() + EXIT_TIME;
         loop {
             let answer = self.inspect().await;
             if let Ok(ExecInspectResponse { running: Some(false), exit_code: Some(code), .. }) =
                 answer
             {
                 return match u32::try_from(code) {
-                    Ok(code) => SessionEnd::Exited(code),
+                    Ok(code) => SessionExit::Exited(code),
                     Err(_) => {
-                        SessionEnd::Lost(format!("the engine says that it ended with {code}"))
+                        SessionExit::Lost(format!("the engine says that it ended with {code}"))
                     }
                 };
             }
-            // It goes with its container.
+            // The engine forgets an `exec` when its container is removed.
             let is_unknown = answer.as_ref().is_err_and(|error| error.is_unknown);
             if is_unknown || Instant::now() >= until {
-                let why = answer.map_or_else(|error| error.why, |_| "it still runs".to_owned());
-                return SessionEnd::Lost(format!("the engine does not know how it ended: {why}"));
+                let reason =
+                    answer.map_or_else(|error| error.reason, |_| "it still runs".to_owned());
+                return SessionExit::Lost(format!(
+                    "the engine does not know how it ended: {reason}"
+                ));
             }
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Its container and its number, both as seen from this machine, if they are to be seen.
+    /// Its container and its pid, both as seen from this machine, if they are visible.
     async fn process(&self) -> Option<(Container, i32)> {
         let exec = self.inspect().await.ok()?;
         let number = i32::try_from(exec.pid?).ok().filter(|number| *number > 0)?;
@@ -279,15 +285,15 @@ impl Exec {
         Some((Container::of(inspected.state?.pid?)?, number))
     }
 
-    /// As if the signal was sent by a terminal: to all processes of the session.
+    /// Sends a signal to all processes of the session, as a terminal does.
     async fn signal(&self, signal: Signal) {
         if let Some((container, leader)) = self.process().await {
             let _ = container.signal_session(leader, signal);
         }
     }
 
-    /// Ends what it has started, as the end of a terminal does, and then by force. Who has left the session
-    /// is ended with the container.
+    /// Ends the processes of the session, first with the signals of a closed terminal, then by SIGKILL. A
+    /// process that has left the session is ended with the container.
     async fn end_processes(&self) {
         let Some((container, leader)) = self.process().await else { return };
         for signal in [Signal::HUP, Signal::TERM, Signal::CONT] {
@@ -295,17 +301,17 @@ impl Exec {
         }
         let until = Instant::now() + GRACE;
         while Instant::now() < until {
-            // A signal of none asks who is there: one that continues does nothing to who runs.
+            // SIGCONT does nothing to a running process, so it serves to count the processes that are left.
             if !matches!(container.signal_session(leader, Signal::CONT), Ok(1..)) {
                 return;
             }
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
         let until = Instant::now() + KILL_TIME;
         while matches!(container.signal_session(leader, Signal::KILL), Ok(1..))
             && Instant::now() < until
         {
-            sleep(ASK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

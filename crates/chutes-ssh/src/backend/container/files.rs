@@ -1,17 +1,16 @@
-//! The server for files of one session: a process of ours, which sees just the folders of the run.
+//! The SFTP server of one session: a process of this machine, which serves only the folders of the run.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
 
 use chutes_process::Sessions;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::super::{CONTROL_QUEUE, Control, SessionEnd, Started};
+use super::super::child::{session_exit, spawn_with_pipes};
+use super::super::{CONTROL_QUEUE, Control, SessionExit, StartedSession};
 use super::ContainerBackendSetup;
 use super::exec::stopped;
 use crate::sftp::{MOUNT_ARGUMENT, SFTP_ARGUMENT};
@@ -20,35 +19,26 @@ pub(super) fn start(
     server: &OsStr,
     setup: &ContainerBackendSetup,
     stop: watch::Receiver<bool>,
-) -> io::Result<(Started, JoinHandle<()>)> {
+) -> io::Result<(StartedSession, JoinHandle<()>)> {
     let arguments = arguments(&setup.mounts)?;
     let mut command = Command::new(server);
     command.args(arguments).env_clear().current_dir("/").kill_on_drop(true);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = setup.sessions.spawn(|| {
-        let child = command.spawn()?;
-        let pid = child.id();
-        Ok((child, pid))
-    })?;
-    let (Some(stdin), Some(stdout), Some(stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(io::Error::other("the server for files has no pipes"));
-    };
+    let (child, (stdin, stdout, stderr)) = spawn_with_pipes(command, &setup.sessions)?;
     let (control, controls) = mpsc::channel(CONTROL_QUEUE);
-    let (end, ended) = oneshot::channel();
-    let task = tokio::spawn(look_after(child, setup.sessions.clone(), controls, stop, end));
-    let started = Started {
+    let (exit_sender, exit) = oneshot::channel();
+    let task = tokio::spawn(supervise(child, setup.sessions.clone(), controls, stop, exit_sender));
+    let started = StartedSession {
         stdin: Box::new(stdin),
         stdout: Box::new(stdout),
         stderr: Some(Box::new(stderr)),
         control,
-        end: ended,
+        exit,
     };
     Ok((started, task))
 }
 
-/// Without folders it would show those of this machine, so there has to be one.
+/// The arguments of the server. Without a folder it would serve all files of this machine, so there has to
+/// be one.
 fn arguments(mounts: &[(String, std::path::PathBuf, bool)]) -> io::Result<Vec<OsString>> {
     if mounts.is_empty() {
         return Err(io::Error::other("the container has no folder that could be shown"));
@@ -61,7 +51,7 @@ fn arguments(mounts: &[(String, std::path::PathBuf, bool)]) -> io::Result<Vec<Os
 }
 
 fn argument(path: &str, folder: &Path, read_only: bool) -> io::Result<OsString> {
-    // The first `=/` is where the folder begins.
+    // The folder begins at the first `=/`.
     if path.contains("=/") || !folder.is_absolute() {
         return Err(io::Error::other(format!("the folder `{path}` cannot be shown by SFTP")));
     }
@@ -71,13 +61,13 @@ fn argument(path: &str, folder: &Path, read_only: bool) -> io::Result<OsString> 
     Ok(argument)
 }
 
-/// Waits for the end of the process. It ends by itself when the client has gone.
-async fn look_after(
+/// Waits for the end of the process, and kills it when the session is hung up or the backend is stopped.
+async fn supervise(
     mut child: Child,
     sessions: Sessions,
     mut controls: mpsc::Receiver<Control>,
     mut stop: watch::Receiver<bool>,
-    end: oneshot::Sender<SessionEnd>,
+    exit_sender: oneshot::Sender<SessionExit>,
 ) {
     let pid = child.id();
     let stopped = async {
@@ -102,17 +92,7 @@ async fn look_after(
     if let Some(pid) = pid {
         sessions.forget(pid);
     }
-    let _ = end.send(status.map_or_else(|error| SessionEnd::Lost(error.to_string()), told));
-}
-
-fn told(status: ExitStatus) -> SessionEnd {
-    match (status.code().and_then(|code| u32::try_from(code).ok()), status.signal()) {
-        (Some(code), _) => SessionEnd::Exited(code),
-        (None, Some(9)) => {
-            SessionEnd::Signalled { name: "KILL".to_owned(), core_dumped: status.core_dumped() }
-        }
-        _ => SessionEnd::Lost(format!("the server for files ended by {status}")),
-    }
+    let _ = exit_sender.send(session_exit(status));
 }
 
 #[cfg(test)]
@@ -120,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_all_files_of_this_machine() {
+    fn a_server_without_folders_is_not_started() {
         assert!(arguments(&[]).is_err());
         let mounts = [
             ("/volume".to_owned(), "/run/a:rw".into(), true),

@@ -1,13 +1,13 @@
-//! The output of an `exec`: two streams in frames, or that of a terminal as it is.
+//! Copying the output of an `exec`: two streams in frames, or the plain output of a terminal.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// How much is passed on at a time, in bytes.
+/// The largest number of bytes that is copied at a time.
 pub(super) const CHUNK: usize = 32 * 1024;
 
-/// Passes the output of a terminal on, until it ends or nobody wants it.
+/// Copies the output of a terminal until it ends or the receiver is gone.
 pub(super) async fn plain(
     mut input: impl AsyncRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
@@ -16,7 +16,8 @@ pub(super) async fn plain(
     copy(&mut input, &mut output, u64::MAX, &mut chunk).await
 }
 
-/// Passes two streams on. A frame is its stream in a byte, three bytes of nothing, and its length in four.
+/// Copies two streams. The header of a frame is one byte with the stream, three unused bytes, and four
+/// bytes with the length.
 pub(super) async fn framed(
     mut input: impl AsyncRead + Unpin,
     mut stdout: impl AsyncWrite + Unpin,
@@ -78,7 +79,7 @@ mod tests {
         check(&[&out[..], err, out].concat(), Ok(("abab", "c"))).await;
         check(&out[..9], Ok(("a", ""))).await;
         check(b"\x03\0\0\0\0\0\0\x01c", Err(())).await;
-        // Never as much memory as it says.
+        // The buffer does not grow with the length in a frame.
         check(b"\x01\0\0\0\xff\xff\xff\xffab", Ok(("ab", ""))).await;
     }
 

@@ -1,7 +1,7 @@
 //! The connection of an `exec`: a request that becomes a stream in both directions.
 //!
-//! The library would do it, but it looks for frames in the output of terminals too: a program that prints
-//! `^A` makes it wait for gigabytes.
+//! The library could do this, but it expects frames in the output of terminals, too: after a program has
+//! printed `^A`, it would wait for gigabytes.
 
 use std::io;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::time::timeout;
 
 use chutes_engine::Engine;
 
-/// How long the head of an answer may be, and the words of an error, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// The largest head of an answer, and the largest message of an error, in bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// How long an engine may take to start something in a container.
+/// How long an engine may take to start a command in a container.
 const START_TIME: Duration = Duration::from_mins(1);
 
-/// How long an engine may take to say why it refuses something.
-const WORDS_TIME: Duration = Duration::from_millis(200);
+/// How long an engine may take to send the message of an error.
+const ERROR_TIME: Duration = Duration::from_millis(200);
 
-/// The output and the input of something that runs.
-pub(super) type Ends = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
+/// The output and the input of a command.
+pub(super) type Streams = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
 
-/// Starts an `exec` that was made before.
-pub(super) async fn start(engine: &Engine, id: &str, terminal: bool) -> io::Result<Ends> {
+/// Starts an `exec` that was created before.
+pub(super) async fn start(engine: &Engine, id: &str, terminal: bool) -> io::Result<Streams> {
     let started = timeout(START_TIME, async {
         let (mut output, mut input) = connect(&engine.address()).await?;
         let body = json!({ "Detach": false, "Tty": terminal }).to_string();
@@ -43,7 +43,7 @@ pub(super) async fn start(engine: &Engine, id: &str, terminal: bool) -> io::Resu
     started.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-async fn connect(address: &str) -> io::Result<Ends> {
+async fn connect(address: &str) -> io::Result<Streams> {
     if let Some(path) = address.strip_prefix("unix://") {
         let (output, input) = UnixStream::connect(path).await?.into_split();
         return Ok((Box::new(output), Box::new(input)));
@@ -53,14 +53,14 @@ async fn connect(address: &str) -> io::Result<Ends> {
     Ok((Box::new(output), Box::new(input)))
 }
 
-/// Reads the head of the answer. Returns what came behind it.
+/// Reads the head of the answer. Returns the bytes behind it.
 async fn head(output: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut read = Vec::new();
     let end = loop {
         if let Some(at) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break at + 4;
         }
-        if read.len() > LONGEST_HEAD || output.read_buf(&mut read).await? == 0 {
+        if read.len() > MAX_HEAD_BYTES || output.read_buf(&mut read).await? == 0 {
             return Err(io::Error::other("the container engine gave no answer"));
         }
     };
@@ -71,8 +71,8 @@ async fn head(output: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
             let status = status.map(String::from_utf8_lossy).unwrap_or_default();
             let mut body = rest;
             // Engines keep the connection open, but send the error at once.
-            let mut more = output.take(LONGEST_HEAD as u64);
-            let _ = timeout(WORDS_TIME, more.read_to_end(&mut body)).await;
+            let mut more = output.take(MAX_HEAD_BYTES as u64);
+            let _ = timeout(ERROR_TIME, more.read_to_end(&mut body)).await;
             Err(io::Error::other(refusal(&status, &body)))
         }
     }

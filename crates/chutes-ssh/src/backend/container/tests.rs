@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::oneshot;
 
-use super::super::{Control, SessionEnd, SessionSignal, Terminal, connect};
+use super::super::{Control, SessionExit, SessionSignal, Terminal, connect};
 use super::*;
 
-/// A container that runs for as long as the test, and the place for sessions in it.
-struct Case {
+/// A container that runs for as long as the test, and the backend for its sessions.
+struct TestContainer {
     backend: ContainerBackend,
     engine: Engine,
     name: String,
@@ -36,7 +36,7 @@ fn setup(engine: Option<(Engine, String)>) -> ContainerBackendSetup {
     }
 }
 
-impl Case {
+impl TestContainer {
     async fn new() -> Self {
         let podman = Podman::start();
         let settings = EngineSettings { host: Some(podman.host()), pull: Pull::Never };
@@ -48,7 +48,7 @@ impl Case {
             env: Some(vec!["OF_THE_JOB=yes".to_owned()]),
             host_config: Some(bollard::models::HostConfig {
                 network_mode: Some("none".to_owned()),
-                // No more than what this process may have: engines like to give more.
+                // No more than this process may have: the defaults of engines are higher.
                 ulimits: Some(["nofile", "nproc"].map(limit).to_vec()),
                 ..bollard::models::HostConfig::default()
             }),
@@ -61,17 +61,17 @@ impl Case {
         Self { backend, engine, name, _podman: podman }
     }
 
-    async fn start(&self, command: SessionCommand, terminal: Option<Terminal>) -> Started {
+    async fn start(&self, command: SessionCommand, terminal: Option<Terminal>) -> StartedSession {
         let env = vec![("LANG".to_owned(), "xx".to_owned())];
         self.backend.start(SessionRequest { command, terminal, env }).await.unwrap()
     }
 
-    async fn command(&self, text: &str) -> Started {
+    async fn command(&self, text: &str) -> StartedSession {
         self.start(SessionCommand::Command(text.into()), None).await
     }
 
-    /// Runs a command to its end: its output, its errors, its end.
-    async fn run(&self, text: &str, input: &[u8]) -> (String, String, SessionEnd) {
+    /// Runs a command to its end. Returns its output, its errors and its exit.
+    async fn run(&self, text: &str, input: &[u8]) -> (String, String, SessionExit) {
         let mut started = self.command(text).await;
         let (mut out, mut err) = (String::new(), String::new());
         let mut stderr = started.stderr.take().unwrap();
@@ -86,10 +86,10 @@ impl Case {
         );
         out_read.unwrap();
         err_read.unwrap();
-        (out, err, started.end.await.unwrap())
+        (out, err, started.exit.await.unwrap())
     }
 
-    /// The names of the programs in the container.
+    /// The command lines of all processes in the container.
     async fn programs(&self) -> String {
         self.run("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done", b"").await.0
     }
@@ -117,7 +117,7 @@ async fn before_the_container_runs() {
 }
 
 #[tokio::test]
-async fn only_what_belongs_to_the_run_is_connected_to() {
+async fn connections_lead_to_the_run_only() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let number = listener.local_addr().unwrap().port();
     let port = Port::new("web", 8080, Protocol::Tcp).unwrap();
@@ -136,26 +136,26 @@ async fn only_what_belongs_to_the_run_is_connected_to() {
 
 #[tokio::test]
 async fn commands() {
-    let case = Case::new().await;
-    let ended = case.run("cat; echo oh no >&2; echo $OF_THE_JOB $LANG; exit 7", b"in\n").await;
-    assert_eq!(ended, ("in\nyes xx\n".into(), "oh no\n".into(), SessionEnd::Exited(7)));
-    let ended = case.run("nosuch", b"").await;
-    assert_eq!(ended.2, SessionEnd::Exited(127));
-    let (out, ..) = case.run("seq 200000", b"").await;
+    let container = TestContainer::new().await;
+    let ended = container.run("cat; echo oh no >&2; echo $OF_THE_JOB $LANG; exit 7", b"in\n").await;
+    assert_eq!(ended, ("in\nyes xx\n".into(), "oh no\n".into(), SessionExit::Exited(7)));
+    let ended = container.run("nosuch", b"").await;
+    assert_eq!(ended.2, SessionExit::Exited(127));
+    let (out, ..) = container.run("seq 200000", b"").await;
     assert_eq!(out.lines().count(), 200_000);
     let request = SessionRequest {
         command: SessionCommand::Command(b"\xff".into()),
         terminal: None,
         env: Vec::new(),
     };
-    assert!(case.backend.start(request).await.is_err());
-    case.end().await;
+    assert!(container.backend.start(request).await.is_err());
+    container.end().await;
 }
 
 #[tokio::test]
 async fn shells_on_terminals() {
-    let case = Case::new().await;
-    let mut started = case.start(SessionCommand::Shell, Some(terminal())).await;
+    let container = TestContainer::new().await;
+    let mut started = container.start(SessionCommand::Shell, Some(terminal())).await;
     assert!(started.stderr.is_none());
     let mut lines = BufReader::new(started.stdout).lines();
     let mut wait_for = async |text: &str| loop {
@@ -164,7 +164,7 @@ async fn shells_on_terminals() {
             return line;
         }
     };
-    // What begins with a byte that would be a stream in a frame.
+    // Output that begins with a byte that would be a stream in a frame.
     started.stdin.write_all(b"echo -e '\\001\\002\\003' term=$TERM\n").await.unwrap();
     wait_for("term=vt100").await;
     started.stdin.write_all(b"busybox stty size; echo done$((1+1))\n").await.unwrap();
@@ -172,107 +172,109 @@ async fn shells_on_terminals() {
     let (done, is_done) = oneshot::channel();
     let resize = Control::Resize { columns: 90, rows: 30, pixels: (0, 0), done };
     started.control.send(resize).await.unwrap();
-    assert!(is_done.await.is_err(), "it is dropped");
+    assert!(is_done.await.is_err(), "a value was sent");
     started.stdin.write_all(b"busybox stty size\n").await.unwrap();
     assert_eq!(wait_for("30 ").await.trim(), "30 90");
     started.stdin.write_all(b"exit 3\n").await.unwrap();
     while lines.next_line().await.is_ok_and(|line| line.is_some()) {}
-    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(3));
-    case.end().await;
+    assert_eq!(started.exit.await.unwrap(), SessionExit::Exited(3));
+    container.end().await;
 }
 
 #[tokio::test]
-async fn signals_reach_the_session_and_nobody_else() {
-    let case = Case::new().await;
-    let mut other = case.command("echo up; sleep 500").await;
+async fn signals_reach_the_session_only() {
+    let container = TestContainer::new().await;
+    let mut other = container.command("echo up; sleep 500").await;
     let mut up = [0; 3];
     other.stdout.read_exact(&mut up).await.unwrap();
-    let mut started =
-        case.command("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.1; done").await;
+    let mut started = container
+        .command("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.1; done")
+        .await;
     started.stdout.read_exact(&mut up).await.unwrap();
     started.control.send(Control::Signal(SessionSignal::Usr1)).await.unwrap();
     let mut rest = String::new();
     started.stdout.read_to_string(&mut rest).await.unwrap();
     assert!(rest.ends_with("got\n"), "{rest}");
-    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(9));
-    let programs = case.programs().await;
+    assert_eq!(started.exit.await.unwrap(), SessionExit::Exited(9));
+    let programs = container.programs().await;
     assert!(programs.contains("sleep 500") && programs.contains("sleep 600"), "{programs}");
-    case.end().await;
+    container.end().await;
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_leaves_nothing() {
-    let case = Case::new().await;
+async fn a_client_that_is_gone_leaves_no_process() {
+    let container = TestContainer::new().await;
     let script = "trap '' HUP TERM; sleep 501 & sleep 502 & echo up; wait; sleep 503";
-    let mut started = case.command(script).await;
+    let mut started = container.command(script).await;
     let mut up = [0; 3];
     started.stdout.read_exact(&mut up).await.unwrap();
     started.control.send(Control::HangUp).await.unwrap();
-    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(137));
-    let programs = case.programs().await;
+    assert_eq!(started.exit.await.unwrap(), SessionExit::Exited(137));
+    let programs = container.programs().await;
     assert!(!programs.contains("sleep 50") && programs.contains("sleep 600"), "{programs}");
-    case.end().await;
+    container.end().await;
 }
 
 #[tokio::test]
 async fn a_session_ends_with_its_container() {
-    let case = Case::new().await;
-    let mut started = case.command("echo up; sleep 505").await;
+    let container = TestContainer::new().await;
+    let mut started = container.command("echo up; sleep 505").await;
     let mut up = [0; 3];
     started.stdout.read_exact(&mut up).await.unwrap();
-    case.engine.remove(&case.name).await.unwrap();
+    container.engine.remove(&container.name).await.unwrap();
     let mut rest = String::new();
     started.stdout.read_to_string(&mut rest).await.unwrap();
-    let end = started.end.await.unwrap();
-    assert!(matches!(&end, SessionEnd::Lost(_) | SessionEnd::Exited(137)), "{end:?}");
-    case.end().await;
+    let end = started.exit.await.unwrap();
+    assert!(matches!(&end, SessionExit::Lost(_) | SessionExit::Exited(137)), "{end:?}");
+    container.end().await;
 }
 
 #[tokio::test]
 async fn stopping_ends_all_sessions() {
-    let case = Case::new().await;
-    let mut one = case.command("echo up; sleep 504").await;
+    let container = TestContainer::new().await;
+    let mut one = container.command("echo up; sleep 504").await;
     let mut up = [0; 3];
     one.stdout.read_exact(&mut up).await.unwrap();
-    let shell = case.start(SessionCommand::Shell, Some(terminal())).await;
-    assert_eq!(case.backend.stop().await, Vec::<String>::new());
-    assert!(matches!(one.end.await.unwrap(), SessionEnd::Exited(_)));
-    assert!(matches!(shell.end.await.unwrap(), SessionEnd::Exited(_)));
+    let shell = container.start(SessionCommand::Shell, Some(terminal())).await;
+    assert_eq!(container.backend.stop().await, Vec::<String>::new());
+    assert!(matches!(one.exit.await.unwrap(), SessionExit::Exited(_)));
+    assert!(matches!(shell.exit.await.unwrap(), SessionExit::Exited(_)));
     let request =
         SessionRequest { command: SessionCommand::Shell, terminal: None, env: Vec::new() };
-    assert_eq!(case.backend.start(request).await.err().unwrap().to_string(), "the run ends");
-    case.end().await;
+    assert_eq!(container.backend.start(request).await.err().unwrap().to_string(), "the run ends");
+    container.end().await;
 }
 
 #[tokio::test]
 async fn an_image_without_a_shell() {
-    let case = Case::new().await;
-    // Nobody has asked yet, so this is what the first session finds.
-    let exec = case.run("busybox rm /bin/sh", b"").await;
-    assert_eq!(exec.2, SessionEnd::Exited(0));
-    let backend = ContainerBackend::new(setup(Some((case.engine.clone(), case.name.clone()))));
+    let container = TestContainer::new().await;
+    // The shell is not cached yet, so the first session of the new backend searches for it.
+    let exec = container.run("busybox rm /bin/sh", b"").await;
+    assert_eq!(exec.2, SessionExit::Exited(0));
+    let backend =
+        ContainerBackend::new(setup(Some((container.engine.clone(), container.name.clone()))));
     let request = SessionRequest {
         command: SessionCommand::Command(b"true".into()),
         terminal: None,
         env: Vec::new(),
     };
     let mut started = backend.start(request).await.unwrap();
-    let mut said = String::new();
-    started.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
-    assert!(said.contains("no /bin/sh"), "{said}");
-    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(127));
-    case.end().await;
+    let mut output = String::new();
+    started.stderr.take().unwrap().read_to_string(&mut output).await.unwrap();
+    assert!(output.contains("no /bin/sh"), "{output}");
+    assert_eq!(started.exit.await.unwrap(), SessionExit::Exited(127));
+    container.end().await;
 }
 
 #[tokio::test]
-async fn files_are_served_by_a_process_of_ours() {
-    let case = Case::new().await;
+async fn files_are_served_by_a_process_of_this_machine() {
+    let container = TestContainer::new().await;
     let folder = TempDir::new().unwrap();
-    // It says what it was started with, and then what it is sent.
+    // A program that prints its arguments and then its input.
     let server = folder.path().join("server");
     fs::write(&server, "#!/bin/sh\necho \"$@\"\nexec cat\n").unwrap();
     fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let mut setup = setup(Some((case.engine.clone(), case.name.clone())));
+    let mut setup = setup(Some((container.engine.clone(), container.name.clone())));
     setup.mounts = vec![("/output".to_owned(), folder.path().to_owned(), false)];
     let mut backend = ContainerBackend::new(setup);
     backend.server = server.into();
@@ -281,13 +283,13 @@ async fn files_are_served_by_a_process_of_ours() {
     let mut started = backend.start(request()).await.unwrap();
     started.stdin.write_all(b"sent").await.unwrap();
     drop(started.stdin);
-    let mut said = String::new();
-    started.stdout.read_to_string(&mut said).await.unwrap();
-    assert_eq!(said, format!("__sftp --mount /output={}:rw\nsent", folder.path().display()));
-    assert_eq!(started.end.await.unwrap(), SessionEnd::Exited(0));
+    let mut output = String::new();
+    started.stdout.read_to_string(&mut output).await.unwrap();
+    assert_eq!(output, format!("__sftp --mount /output={}:rw\nsent", folder.path().display()));
+    assert_eq!(started.exit.await.unwrap(), SessionExit::Exited(0));
     let started = backend.start(request()).await.unwrap();
     started.control.send(Control::HangUp).await.unwrap();
-    let killed = SessionEnd::Signalled { name: "KILL".to_owned(), core_dumped: false };
-    assert_eq!(started.end.await.unwrap(), killed);
-    case.end().await;
+    let killed = SessionExit::Signalled { name: "KILL".to_owned(), core_dumped: false };
+    assert_eq!(started.exit.await.unwrap(), killed);
+    container.end().await;
 }

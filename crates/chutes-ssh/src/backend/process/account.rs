@@ -1,4 +1,4 @@
-//! The user as whom sessions run: that of the supervisor.
+//! The user account of sessions, which is that of the supervisor.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::process::getuid;
 
-/// Shells that are there for those who have none.
-const USUAL_SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
+/// Shells for an account that has none.
+const DEFAULT_SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
 
-/// What users have as their shell who may not log in. It does not matter here: the job runs as them.
+/// The shells of accounts that may not log in. They are ignored here, because the job runs as this user
+/// anyway.
 const NO_SHELLS: [&str; 2] = ["nologin", "false"];
 
-/// Who a session is.
+/// The user account of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) name: OsString,
@@ -24,7 +25,7 @@ pub(super) struct Account {
 impl Account {
     /// The user of this process.
     pub(super) fn of_this_process() -> Self {
-        // Without the file everything comes from the environment.
+        // Without the file, all values come from the environment.
         let users = std::fs::read("/etc/passwd").unwrap_or_default();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let is_executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
@@ -46,7 +47,7 @@ impl Account {
             path.is_absolute() && !path.file_name().is_none_or(is_none) && is_executable(path)
         };
         let shells = [known(|entry| entry.shell), variable("SHELL")].into_iter().flatten();
-        let shells = shells.map(PathBuf::from).chain(USUAL_SHELLS.map(PathBuf::from));
+        let shells = shells.map(PathBuf::from).chain(DEFAULT_SHELLS.map(PathBuf::from));
         Self {
             name: known(|entry| entry.name)
                 .or_else(|| variable("USER"))

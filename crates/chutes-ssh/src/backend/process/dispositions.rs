@@ -1,21 +1,21 @@
-//! Signals that this process ignores, which everything that it starts would ignore as well.
+//! Resetting signals that this process ignores, because child processes would inherit that.
 //!
-//! A supervisor that a script has started in the background ignores SIGINT, and one under `nohup` SIGHUP.
-//! A shell that has inherited that cannot be interrupted by Ctrl-C. A signal with a handler, however, is back
-//! at its default in whatever is started. So handlers are installed that do nothing: for this process
-//! that is the same as before.
+//! A supervisor that a script has started in the background ignores SIGINT, and one under `nohup` SIGHUP. A
+//! shell that has inherited this cannot be interrupted by Ctrl-C. A signal with a handler, however, has its
+//! default disposition in a new program. So handlers are installed that do nothing: for this process, that
+//! has the effect of ignoring the signal.
 
 use std::io;
 
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The signals that matter. SIGTTIN and SIGTTOU are not among them: a handler would let a background
-/// process that reads from or writes to its terminal try for ever, and shells set them by themselves.
+/// The signals that are reset. SIGTTIN and SIGTTOU are not among them: with a handler, a background process
+/// that reads from or writes to its terminal would retry for ever, and shells set them by themselves.
 const SIGNALS: [Signal; 5] = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP, Signal::TSTP];
 
-/// Lets what is started from now on have the defaults. To be called within a runtime, and after whoever wants
-/// to know what was ignored at the beginning has looked.
+/// Gives programs that are started from now on the default dispositions. Must be called within a runtime,
+/// and after all code that reads which signals were ignored at the beginning.
 pub(super) fn restore() -> io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     for ignored in SIGNALS.into_iter().filter(|signal| is_ignored(*signal, &status)) {

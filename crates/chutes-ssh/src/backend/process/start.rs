@@ -1,40 +1,44 @@
-//! Starting what a session wants.
+//! Starting the process of a session.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use chutes_process::{PRIVATE_VARIABLES, RUN_ID_VARIABLE};
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::{CONTROL_QUEUE, Control, SessionCommand, SessionRequest, Started, Terminal};
+use super::super::child::spawn_with_pipes;
+use super::super::{
+    CONTROL_QUEUE, Control, SessionCommand, SessionExit, SessionRequest, StartedSession, Terminal,
+};
 use super::ProcessBackend;
 use super::reaper::SessionReaper;
 use super::terminal::{self, SharedTerminal, TerminalInput, TerminalOutput};
+use crate::descriptor::descriptor_path;
 
-/// Variables that are about how the supervisor itself was started: by whom, and from within how many shells.
-/// With `SHLVL` set, Bash would not read the `.bashrc` that it reads for the same command under `sshd`.
-const OTHERS: [&str; 7] =
+/// Variables that describe how the supervisor itself was started: from which client, and within how many
+/// shells. With `SHLVL` set, Bash would not read the `.bashrc` that it reads for the same command under
+/// `sshd`.
+const SUPERVISOR_VARIABLES: [&str; 7] =
     ["SSH_TTY", "SSH_CLIENT", "SSH_CONNECTION", "SSH_ORIGINAL_COMMAND", "SHLVL", "PWD", "OLDPWD"];
 
 pub(super) fn start(
     backend: &ProcessBackend,
     request: &SessionRequest,
-    member: mpsc::Sender<Infallible>,
-) -> io::Result<Started> {
+    guard: mpsc::Sender<Infallible>,
+) -> io::Result<StartedSession> {
     let mut command = command(backend, &request.command)?;
     set_environment(backend, &mut command, request);
     command.current_dir(&backend.setup.directory);
-    // What needs no terminal gets none: SFTP is binary.
+    // SFTP is binary, so it never gets a terminal.
     match request.terminal.as_ref().filter(|_| request.command != SessionCommand::Sftp) {
-        Some(terminal) => start_in_terminal(backend, command, terminal, member),
-        None => start_with_pipes(backend, command, member),
+        Some(terminal) => start_in_terminal(backend, command, terminal, guard),
+        None => start_with_pipes(backend, command, guard),
     }
 }
 
@@ -57,10 +61,10 @@ fn command(backend: &ProcessBackend, requested: &SessionCommand) -> io::Result<C
     Ok(command)
 }
 
-/// The environment of the worker, and what belongs to a session. What the job was given comes before what the
-/// account says, as it does in the worker.
+/// Sets the environment of the worker and the variables of a session. Variables of the job take precedence
+/// over those of the account, as they do in the worker.
 fn set_environment(backend: &ProcessBackend, command: &mut Command, request: &SessionRequest) {
-    for name in OTHERS {
+    for name in SUPERVISOR_VARIABLES {
         command.env_remove(name);
     }
     let (setup, account) = (&backend.setup, &backend.account);
@@ -81,26 +85,18 @@ fn set_environment(backend: &ProcessBackend, command: &mut Command, request: &Se
 fn start_with_pipes(
     backend: &ProcessBackend,
     mut command: Command,
-    member: mpsc::Sender<Infallible>,
-) -> io::Result<Started> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut command = tokio::process::Command::from(command);
-    let mut child = backend.setup.sessions.spawn(|| {
-        let child = command.spawn()?;
-        let pid = child.id();
-        Ok((child, pid))
-    })?;
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-        return Err(io::Error::other("the process has no pipes"));
-    };
-    let (control, end) = tend(backend, child, None, member);
-    Ok(Started {
+    guard: mpsc::Sender<Infallible>,
+) -> io::Result<StartedSession> {
+    command.process_group(0);
+    let command = tokio::process::Command::from(command);
+    let (child, (stdin, stdout, stderr)) = spawn_with_pipes(command, &backend.setup.sessions)?;
+    let (control, exit) = spawn_reaper(backend, child, None, guard);
+    Ok(StartedSession {
         stdin: Box::new(stdin),
         stdout: Box::new(stdout),
         stderr: Some(Box::new(stderr)),
         control,
-        end,
+        exit,
     })
 }
 
@@ -108,13 +104,13 @@ fn start_in_terminal(
     backend: &ProcessBackend,
     mut command: Command,
     size: &Terminal,
-    member: mpsc::Sender<Infallible>,
-) -> io::Result<Started> {
+    guard: mpsc::Sender<Infallible>,
+) -> io::Result<StartedSession> {
     let (child, pty) = backend.setup.sessions.spawn(|| {
         let (pty, inner) = pty_process::open().map_err(io::Error::other)?;
         pty.resize(terminal::size(size.columns, size.rows, size.pixels))
             .map_err(io::Error::other)?;
-        // The name of a terminal is that of what is opened.
+        // The name of the terminal is the path of the open file.
         if let Ok(name) = std::fs::read_link(descriptor_path(&inner)) {
             command.env("SSH_TTY", name);
         }
@@ -125,35 +121,31 @@ fn start_in_terminal(
     })?;
     let (output, input) = pty.into_split();
     let shared = Arc::new(SharedTerminal::new(input));
-    let (control, end) = tend(backend, child, Some(Arc::clone(&shared)), member);
-    Ok(Started {
+    let (control, exit) = spawn_reaper(backend, child, Some(Arc::clone(&shared)), guard);
+    Ok(StartedSession {
         stdin: Box::new(TerminalInput::new(shared)),
         stdout: Box::new(TerminalOutput::new(output)),
         stderr: None,
         control,
-        end,
+        exit,
     })
 }
 
-fn descriptor_path(inner: &impl AsFd) -> String {
-    use std::os::fd::AsRawFd;
-    format!("/proc/self/fd/{}", inner.as_fd().as_raw_fd())
-}
+/// The requests for a session, and its exit.
+type SessionControl = (mpsc::Sender<Control>, oneshot::Receiver<SessionExit>);
 
-type Ends = (mpsc::Sender<Control>, oneshot::Receiver<super::super::SessionEnd>);
-
-fn tend(
+fn spawn_reaper(
     backend: &ProcessBackend,
     child: Child,
     terminal: Option<Arc<SharedTerminal>>,
-    member: mpsc::Sender<Infallible>,
-) -> Ends {
-    let (control, orders) = mpsc::channel(CONTROL_QUEUE);
-    let (tell_end, end) = oneshot::channel();
-    let reaper = SessionReaper::new(child, terminal, backend.setup.sessions.clone(), member);
+    guard: mpsc::Sender<Infallible>,
+) -> SessionControl {
+    let (control, controls) = mpsc::channel(CONTROL_QUEUE);
+    let (exit_sender, exit) = oneshot::channel();
+    let reaper = SessionReaper::new(child, terminal, backend.setup.sessions.clone(), guard);
     tokio::spawn(async move {
-        // Nobody may want to know.
-        let _ = tell_end.send(reaper.run(orders).await);
+        // The receiver may be gone.
+        let _ = exit_sender.send(reaper.run(controls).await);
     });
-    (control, end)
+    (control, exit)
 }

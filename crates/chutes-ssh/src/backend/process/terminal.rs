@@ -1,4 +1,4 @@
-//! The outer side of a pseudo-terminal.
+//! The controlling side of a pseudo-terminal.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use pty_process::{OwnedReadPty, OwnedWritePty, Size};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a terminal turns into the end of the input when it stands at the beginning of a line.
-const END_OF_INPUT: u8 = 4;
+/// The character (EOF, Ctrl-D) that a terminal turns into the end of the input at the beginning of a line.
+const EOF: u8 = 4;
 
 pub(super) fn size(columns: u16, rows: u16, (width, height): (u16, u16)) -> Size {
     Size::new_with_pixel(rows, columns, width, height)
 }
 
-/// The side that is written to, and whose size is changed by somebody else.
+/// The controlling side, which is written to by one task and resized by another.
 pub(super) struct SharedTerminal {
     side: Mutex<OwnedWritePty>,
 }
@@ -31,16 +31,16 @@ impl SharedTerminal {
     }
 
     pub(super) fn resize(&self, columns: u16, rows: u16, pixels: (u16, u16)) {
-        // Nothing depends on it, and the process may be gone.
+        // A failure does no harm, and the process may be gone.
         let _ = self.side().resize(size(columns, rows, pixels));
     }
 }
 
-/// What is typed.
+/// The input of a terminal.
 pub(super) struct TerminalInput {
     terminal: Arc<SharedTerminal>,
     is_at_line_start: bool,
-    /// How much is left of what says that nothing more will come.
+    /// The number of EOF characters that are left to write.
     ending: Option<usize>,
 }
 
@@ -67,13 +67,14 @@ impl AsyncWrite for TerminalInput {
         Pin::new(&mut *self.terminal.side()).poll_flush(context)
     }
 
-    /// A terminal has no end of its own: it is typed. Within a line it has to be typed twice.
+    /// A terminal has no end of input of its own: EOF is written, and within a line it has to be written
+    /// twice.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let times = if self.is_at_line_start { 1 } else { 2 };
         let mut left = self.ending.unwrap_or(times);
         while left > 0 {
             self.ending = Some(left);
-            ready!(Pin::new(&mut *self.terminal.side()).poll_write(context, &[END_OF_INPUT]))?;
+            ready!(Pin::new(&mut *self.terminal.side()).poll_write(context, &[EOF]))?;
             left -= 1;
         }
         self.ending = Some(0);
@@ -81,7 +82,7 @@ impl AsyncWrite for TerminalInput {
     }
 }
 
-/// What is shown.
+/// The output of a terminal.
 pub(super) struct TerminalOutput {
     side: OwnedReadPty,
 }
@@ -99,7 +100,7 @@ impl AsyncRead for TerminalOutput {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match ready!(Pin::new(&mut self.side).poll_read(context, buffer)) {
-            // Nobody has the other side open any more.
+            // No process has the other side open any more.
             Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
                 Poll::Ready(Ok(()))
             }

@@ -1,10 +1,10 @@
-//! What a process of a session inherits.
+//! What the process of a session inherits.
 
 use std::process::Command;
 
 use crate::testing::Fixture;
 
-/// Set in the process that the test below starts: itself, with signals that are ignored.
+/// Set in the process that the test below starts, which is the same test with ignored signals.
 const INNER: &str = "CHUTES_TEST_IGNORES_SIGNALS";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,6 +26,6 @@ async fn ignored_signals_are_not_inherited() {
         .env(INNER, "1")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
 }

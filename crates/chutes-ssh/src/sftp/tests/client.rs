@@ -55,7 +55,7 @@ impl Fields {
     }
 }
 
-/// What was answered.
+/// The answer to a request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
     Status(StatusCode, String),
@@ -102,7 +102,7 @@ impl Client {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "fields are made for one request")]
-    pub(super) fn ask(&mut self, kind: u8, fields: Fields) -> Answer {
+    pub(super) fn request(&mut self, kind: u8, fields: Fields) -> Answer {
         self.last += 1;
         let id = self.last.to_be_bytes();
         self.send(kind, &[&id[..], &fields.0].concat());
@@ -112,15 +112,15 @@ impl Client {
     }
 
     pub(super) fn code(&mut self, kind: u8, fields: Fields) -> StatusCode {
-        match self.ask(kind, fields) {
+        match self.request(kind, fields) {
             Answer::Status(code, _) => code,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Opens a file, and expects that it works.
+    /// Opens a file, and fails the test if that is refused.
     pub(super) fn open(&mut self, path: impl AsRef<Path>, flags: u32) -> String {
-        match self.ask(OPEN, Fields::default().path(path).number(flags).number(0)) {
+        match self.request(OPEN, Fields::default().path(path).number(flags).number(0)) {
             Answer::Handle(handle) => handle,
             other => panic!("{other:?}"),
         }
@@ -128,10 +128,10 @@ impl Client {
 
     /// The names in a folder, sorted.
     pub(super) fn list(&mut self, path: impl AsRef<Path>) -> Vec<String> {
-        let answer = self.ask(OPENDIR, Fields::default().path(path));
+        let answer = self.request(OPENDIR, Fields::default().path(path));
         let Answer::Handle(handle) = answer else { panic!("{answer:?}") };
         let mut all = Vec::new();
-        while let Answer::Names(names) = self.ask(READDIR, Fields::default().text(&handle)) {
+        while let Answer::Names(names) = self.request(READDIR, Fields::default().text(&handle)) {
             all.extend(names.into_iter().map(|name| String::from_utf8(name).unwrap()));
         }
         assert_eq!(self.code(CLOSE, Fields::default().text(&handle)), StatusCode::Ok);
@@ -139,8 +139,8 @@ impl Client {
         all
     }
 
-    /// Goes, and waits for the server to end.
-    pub(super) fn leave(&mut self) {
+    /// Closes the connection, and waits for the server to end.
+    pub(super) fn close(&mut self) {
         drop(self.stream.take());
         if let Some(server) = self.server.take() {
             server.ended();

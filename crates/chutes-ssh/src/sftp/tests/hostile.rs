@@ -1,4 +1,4 @@
-//! Packets that nobody in his right mind sends.
+//! Packets that no honest client sends.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::client::*;
 use super::*;
 
-/// Sends bytes and no more; returns all that was answered, after the server has ended.
-fn answered(bytes: &[u8]) -> Vec<u8> {
+/// Sends bytes, closes, and returns all answers after the server has ended.
+fn answers_to(bytes: &[u8]) -> Vec<u8> {
     let (_folder, tree) = with_mounts();
     let (server, mut stream) = Server::start(tree);
     let mut reader = stream.try_clone().unwrap();
@@ -17,7 +17,7 @@ fn answered(bytes: &[u8]) -> Vec<u8> {
         let mut answers = Vec::new();
         reader.read_to_end(&mut answers).map(|_| answers)
     });
-    // The server may have had enough before the end.
+    // The server may close before all bytes are sent.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     server.ended();
@@ -31,11 +31,11 @@ fn packet(kind: u8, fields: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_request_that_is_too_long_is_the_last() {
-    // What is in it must not be taken for requests.
+    // The contents of a long request must not be taken for requests.
     let remove = packet(REMOVE, &Fields::default().number(1).text("/output/file").0);
     let (folder, tree) = with_mounts();
     let (server, mut stream) = Server::start(tree);
-    stream.write_all(&(LONGEST_PACKET + 1).to_be_bytes()).unwrap();
+    stream.write_all(&(MAX_PACKET_BYTES + 1).to_be_bytes()).unwrap();
     let _ = stream.write_all(&remove);
     let _ = stream.shutdown(Shutdown::Write);
     server.ended();
@@ -43,13 +43,13 @@ fn a_request_that_is_too_long_is_the_last() {
 }
 
 #[test]
-fn a_request_that_cannot_be_understood_is_not_the_last() {
+fn the_server_goes_on_after_an_invalid_request() {
     let init = packet(INIT, &[0, 0, 0, 3]);
     let empty = 0_u32.to_be_bytes();
     let unknown = packet(99, &[0, 0, 0, 7]);
     let cut = packet(STAT, &Fields::default().number(1).number(u32::MAX).0);
     let stat = packet(STAT, &Fields::default().number(5).text("/output/file").0);
-    let answers = answered(&[init, empty.to_vec(), unknown, cut, stat].concat());
+    let answers = answers_to(&[init, empty.to_vec(), unknown, cut, stat].concat());
     let mut kinds = Vec::new();
     let mut rest = &answers[..];
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -61,7 +61,7 @@ fn a_request_that_cannot_be_understood_is_not_the_last() {
 }
 
 #[test]
-fn one_that_is_cut_off_is_not_done() {
+fn a_request_that_is_cut_off_is_not_executed() {
     let (folder, tree) = with_mounts();
     let (server, mut stream) = Server::start(tree);
     let remove = packet(REMOVE, &Fields::default().number(1).text("/output/file").0);
@@ -92,22 +92,22 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Bytes: the server ends, and has answered little.
+    /// With arbitrary bytes, the server ends, and its answers are small.
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(answered(&bytes).len() <= 100_000);
+        prop_assert!(answers_to(&bytes).len() <= 100_000);
     }
 
-    /// Packets of known kinds with fields of any kind: each is answered, if with an error.
+    /// Each packet of a known kind with arbitrary fields is answered, possibly with an error.
     #[test]
     fn any_packets(packets in prop::collection::vec((prop_oneof![1_u8..21, Just(200)], prop::collection::vec(field(), 0..6)), 0..20)) {
         let bytes: Vec<_> = packets.iter().flat_map(|(kind, fields)| packet(*kind, &fields.concat())).collect();
-        let answers = answered(&bytes);
+        let answers = answers_to(&bytes);
         let mut rest = &answers[..];
         let mut count = 0;
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
             let length = u32::from_be_bytes(*length);
-            prop_assert!(length <= LONGEST_PACKET);
+            prop_assert!(length <= MAX_PACKET_BYTES);
             rest = &after[length as usize..];
             count += 1;
         }

@@ -13,12 +13,12 @@ fn fields() -> Fields {
     Fields::default()
 }
 
-/// What a client finds in a file, or why it does not.
+/// The contents of a file, or the status code of the error.
 fn contents(client: &mut Client, path: &str) -> Result<String, StatusCode> {
-    match client.ask(OPEN, fields().text(path).number(1).number(0)) {
+    match client.request(OPEN, fields().text(path).number(1).number(0)) {
         Answer::Handle(handle) => {
-            let answer = client.ask(READ, fields().text(&handle).long(0).number(100));
-            client.ask(CLOSE, fields().text(&handle));
+            let answer = client.request(READ, fields().text(&handle).long(0).number(100));
+            client.request(CLOSE, fields().text(&handle));
             match answer {
                 Answer::Data(data) => Ok(String::from_utf8(data).unwrap()),
                 Answer::Status(code, _) => Err(code),
@@ -31,7 +31,7 @@ fn contents(client: &mut Client, path: &str) -> Result<String, StatusCode> {
 }
 
 #[test]
-fn just_these_folders() {
+fn only_mounted_folders_are_visible() {
     let (_folder, tree) = with_mounts();
     let mut client = Client::new(tree);
     for (path, expected) in [
@@ -55,17 +55,17 @@ fn just_these_folders() {
     ] {
         assert_eq!(contents(&mut client, path), expected.map(str::to_owned), "{path}");
     }
-    let real = client.ask(REALPATH, fields().text("output/../volume/x"));
+    let real = client.request(REALPATH, fields().text("output/../volume/x"));
     assert_eq!(real, Answer::Names(vec![b"/volume/x".into()]));
     for path in ["/", "/deep/er", "/output"] {
         for kind in [STAT, LSTAT] {
-            assert!(matches!(client.ask(kind, fields().text(path)), Answer::Attributes(_)));
+            assert!(matches!(client.request(kind, fields().text(path)), Answer::Attributes(_)));
         }
     }
 }
 
 #[test]
-fn links_lead_nowhere_else() {
+fn links_do_not_lead_out_of_a_folder() {
     let (folder, tree) = with_mounts();
     let output = folder.path().join("output");
     let secret = folder.path().join("secret");
@@ -99,16 +99,16 @@ fn links_lead_nowhere_else() {
     let into =
         fields().text("hardlink@openssh.com").text("/output/up/secret").text("/output/stolen");
     assert_eq!(client.code(EXTENDED, into), denied);
-    // The links themselves are there, and can be looked at and removed.
-    assert!(matches!(client.ask(LSTAT, fields().text("/output/up")), Answer::Attributes(_)));
+    // The links themselves can be read and removed.
+    assert!(matches!(client.request(LSTAT, fields().text("/output/up")), Answer::Attributes(_)));
     let names = Answer::Names(vec![b"../secret".into()]);
-    assert_eq!(client.ask(READLINK, fields().text("/output/relative")), names);
+    assert_eq!(client.request(READLINK, fields().text("/output/relative")), names);
     assert_eq!(client.code(REMOVE, fields().text("/output/relative")), StatusCode::Ok);
     assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
 }
 
 #[test]
-fn read_only_is_read_only() {
+fn read_only_folders_cannot_be_changed() {
     let (folder, tree) = with_mounts();
     let before = fs::metadata(folder.path().join("volume/file")).unwrap();
     let mut client = Client::new(tree);
@@ -139,7 +139,7 @@ fn read_only_is_read_only() {
 }
 
 #[test]
-fn changes_where_they_are_allowed() {
+fn changes_in_writable_folders() {
     let (folder, tree) = with_mounts();
     let mut client = Client::new(tree);
     let handle = client.open("/output/new", 2 | 8);
@@ -177,7 +177,7 @@ fn hostile_path() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn nothing_outside_is_ever_seen_or_changed(paths in prop::collection::vec(hostile_path(), 8)) {
+    fn files_outside_are_never_read_or_changed(paths in prop::collection::vec(hostile_path(), 8)) {
         let (folder, tree) = with_mounts();
         let output = folder.path().join("output");
         symlink("..", output.join("up")).unwrap();
@@ -188,9 +188,9 @@ proptest! {
             let found = contents(&mut client, path).unwrap_or_default();
             prop_assert!(["", "output", "volume", "place"].contains(&found.as_str()), "{path}: {found}");
             for kind in [REMOVE, RMDIR, MKDIR] {
-                client.ask(kind, fields().text(path).number(0));
+                client.request(kind, fields().text(path).number(0));
             }
-            client.ask(RENAME, fields().text(path).text(&paths[0]));
+            client.request(RENAME, fields().text(path).text(&paths[0]));
         }
         prop_assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
         prop_assert_eq!(fs::read_to_string(folder.path().join("volume/file")).unwrap(), "volume");

@@ -1,4 +1,4 @@
-//! OpenSSH's own client, which talks to any program that it is told.
+//! The client of OpenSSH, which can use any program as its connection.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -9,15 +9,16 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
-/// Runs the client with these commands, against a server in this process. Fails unless all succeed.
+/// Runs the client with these commands and a server in this process. Fails the test unless all succeed.
 fn sftp(folder: &Path, tree: Tree, commands: &str) -> String {
-    let place = TempDir::new_in(folder).unwrap();
-    let path = |name: &str| place.path().join(name);
+    let scratch = TempDir::new_in(folder).unwrap();
+    let path = |name: &str| scratch.path().join(name);
     for name in ["requests", "answers"] {
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mkfifoat(rustix::fs::CWD, path(name), mode).unwrap();
     }
-    // The program that the client starts passes everything on to the server, which is a thread of ours.
+    // The program that the client starts copies everything to and from the server, which is a thread of
+    // this process.
     let (requests, answers) = (path("requests"), path("answers"));
     let script =
         format!("#!/bin/sh\ncat '{}' &\nexec cat > '{}'\n", answers.display(), requests.display());
@@ -33,9 +34,9 @@ fn sftp(folder: &Path, tree: Tree, commands: &str) -> String {
     client.arg("-q").arg("-D").arg(path("program")).arg("-b").arg(path("batch"));
     let ended = client.current_dir(folder).output().expect("OpenSSH's client is needed");
     server.join().unwrap();
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(ended.status.success(), "{}{}", said(&ended.stdout), said(&ended.stderr));
-    said(&ended.stdout)
+    let output = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(ended.status.success(), "{}{}", output(&ended.stdout), output(&ended.stderr));
+    output(&ended.stdout)
 }
 
 fn hash(path: &Path) -> [u8; 32] {
@@ -70,9 +71,12 @@ fn commands_of_the_client() {
         remote = remote.display(),
         local = local.display(),
     );
-    let said = sftp(folder.path(), Tree::Machine, &commands);
-    assert!(said.contains("\nbroken\nlink\nsynced\ntree\n"), "{said}");
-    assert!(said.lines().any(|line| line.starts_with("drwx") && line.ends_with(" made")), "{said}");
+    let output = sftp(folder.path(), Tree::Machine, &commands);
+    assert!(output.contains("\nbroken\nlink\nsynced\ntree\n"), "{output}");
+    assert!(
+        output.lines().any(|line| line.starts_with("drwx") && line.ends_with(" made")),
+        "{output}"
+    );
     let back = fs::metadata(local.join("back/below/renamed")).unwrap();
     let sent = fs::metadata(local.join("tree/below/file")).unwrap();
     assert_eq!((back.mtime(), back.mode() & 0o777), (sent.mtime(), 0o751));
@@ -119,10 +123,10 @@ fn interrupted_transfers_go_on() {
 fn folders_of_a_container() {
     let (folder, tree) = with_mounts();
     let commands = "ls -1 /\npwd\nget /volume/file got\nput got /output/put\n-put got /volume/put\n-get /etc/passwd\n";
-    let said = sftp(folder.path(), tree, commands);
+    let output = sftp(folder.path(), tree, commands);
     assert!(
-        said.contains("/deep\n/output\n/volume\n") && said.contains("directory: /\n"),
-        "{said}"
+        output.contains("/deep\n/output\n/volume\n") && output.contains("directory: /\n"),
+        "{output}"
     );
     assert_eq!(fs::read_to_string(folder.path().join("output/put")).unwrap(), "volume");
     assert!(!folder.path().join("volume/put").exists() && !folder.path().join("passwd").exists());

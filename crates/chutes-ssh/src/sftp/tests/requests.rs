@@ -31,15 +31,15 @@ fn reads_and_writes_at_offsets_with_several_handles() {
     assert_eq!(client.code(WRITE, write(3, "def")), StatusCode::Ok);
     assert_eq!(client.code(WRITE, write(0, "abc")), StatusCode::Ok);
     let read = |at: u64, length: u32| fields().text(&other).long(at).number(length);
-    assert_eq!(client.ask(READ, read(1, 4)), Answer::Data(b"bcde".into()));
-    assert_eq!(client.ask(READ, read(4, u32::MAX)), Answer::Data(b"ef".into()));
+    assert_eq!(client.request(READ, read(1, 4)), Answer::Data(b"bcde".into()));
+    assert_eq!(client.request(READ, read(4, u32::MAX)), Answer::Data(b"ef".into()));
     assert_eq!(client.code(READ, read(6, 1)), StatusCode::Eof);
     assert_eq!(client.code(WRITE, fields().text(&other).long(0).text("x")), StatusCode::NoSuchFile);
     assert_eq!(client.code(CLOSE, fields().text(&one)), StatusCode::Ok);
     assert_eq!(client.code(CLOSE, fields().text(&one)), StatusCode::Failure);
     assert_eq!(client.code(WRITE, write(0, "x")), StatusCode::Failure);
     assert_eq!(fs::read(path).unwrap(), b"abcdef");
-    client.leave();
+    client.close();
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn flags_of_open() {
         if let Some(before) = before {
             fs::write(&path, before).unwrap();
         }
-        let answer = client.ask(OPEN, fields().path(&path).number(flags).number(0));
+        let answer = client.request(OPEN, fields().path(&path).number(flags).number(0));
         match (answer, after) {
             (Answer::Handle(handle), Ok(after)) => {
                 let written = client.code(WRITE, fields().text(&handle).long(0).text("X"));
@@ -74,7 +74,7 @@ fn flags_of_open() {
 }
 
 #[test]
-fn rename_replaces_only_when_it_is_asked_to() {
+fn only_posix_rename_replaces_a_file() {
     let (folder, mut client) = on_machine();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("a"), "a").unwrap();
@@ -104,9 +104,9 @@ fn links_are_made_in_the_order_of_openssh() {
     assert_eq!(client.code(SYMLINK, fields().text("target").path(&at)), StatusCode::Ok);
     assert_eq!(fs::read_link(&at).unwrap().to_str(), Some("target"));
     let names = Answer::Names(vec![b"target".into()]);
-    assert_eq!(client.ask(READLINK, fields().path(&at)), names);
+    assert_eq!(client.request(READLINK, fields().path(&at)), names);
     assert_eq!(client.code(STAT, fields().path(&at)), StatusCode::NoSuchFile);
-    assert!(matches!(client.ask(LSTAT, fields().path(&at)), Answer::Attributes(_)));
+    assert!(matches!(client.request(LSTAT, fields().path(&at)), Answer::Attributes(_)));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn attributes_are_set() {
     let grow = fields().text(&handle).number(1 | 8).long(9).number(1).number(2);
     assert_eq!(client.code(FSETSTAT, grow), StatusCode::Ok);
     check(9, 0o640, 2);
-    // A link itself is not changed, nor is what it leads to when that is not asked for.
+    // Attributes are set on the target of a link, and those that are not in the request stay.
     symlink(&path, folder.path().join("link")).unwrap();
     let mode = fields().path(folder.path().join("link")).number(4).number(0o600);
     assert_eq!(client.code(SETSTAT, mode), StatusCode::Ok);
@@ -156,18 +156,18 @@ fn real_paths() {
     fs::create_dir(root.join("a")).unwrap();
     symlink("a", root.join("link")).unwrap();
     for (path, expected) in [("a/../link/.", "a"), ("link/new", "a/new"), ("link", "a")] {
-        let answer = client.ask(REALPATH, fields().path(root.join(path)));
+        let answer = client.request(REALPATH, fields().path(root.join(path)));
         let expected = root.join(expected).into_os_string().into_encoded_bytes();
         assert_eq!(answer, Answer::Names(vec![expected]), "{path}");
     }
     let missing = fields().path(root.join("new/new"));
     assert_eq!(client.code(REALPATH, missing), StatusCode::NoSuchFile);
     let here = std::env::current_dir().unwrap().into_os_string().into_encoded_bytes();
-    assert_eq!(client.ask(REALPATH, fields().text("")), Answer::Names(vec![here]));
+    assert_eq!(client.request(REALPATH, fields().text("")), Answer::Names(vec![here]));
 }
 
 #[test]
-fn a_name_that_is_not_text_is_shown_but_never_taken_for_another() {
+fn a_name_that_is_not_utf8_is_listed_and_never_taken_for_another() {
     let (folder, mut client) = on_machine();
     let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
     let lookalike = folder.path().join("a\u{fffd}");
@@ -175,7 +175,7 @@ fn a_name_that_is_not_text_is_shown_but_never_taken_for_another() {
     fs::write(&lookalike, "lookalike").unwrap();
     assert_eq!(client.list(folder.path())[2..], ["a\u{fffd}", "a\u{fffd}"]);
     for path in [&odd, &lookalike] {
-        let answer = client.ask(REMOVE, fields().path(path));
+        let answer = client.request(REMOVE, fields().path(path));
         let Answer::Status(StatusCode::Failure, words) = answer else { panic!("{answer:?}") };
         assert!(words.contains("not UTF-8"), "{words}");
         assert_eq!(client.code(STAT, fields().path(path)), StatusCode::Failure);
@@ -192,17 +192,17 @@ fn a_name_that_is_not_text_is_shown_but_never_taken_for_another() {
 }
 
 #[test]
-fn no_more_handles_than_are_allowed() {
+fn the_number_of_handles_is_limited() {
     let (folder, mut client) = on_machine();
     let path = folder.path().join("file");
     fs::write(&path, "").unwrap();
-    handles::allow_many();
-    let handles: Vec<_> = (0..MOST_HANDLES).map(|_| client.open(&path, READ_FLAG)).collect();
+    handles::raise_open_file_limit();
+    let handles: Vec<_> = (0..MAX_HANDLES).map(|_| client.open(&path, READ_FLAG)).collect();
     let open = || fields().path(&path).number(READ_FLAG).number(0);
     assert_eq!(client.code(OPEN, open()), StatusCode::Failure);
     assert_eq!(client.code(OPENDIR, fields().path(folder.path())), StatusCode::Failure);
     assert_eq!(client.code(CLOSE, fields().text(&handles[7])), StatusCode::Ok);
-    assert!(matches!(client.ask(OPEN, open()), Answer::Handle(new) if !handles.contains(&new)));
+    assert!(matches!(client.request(OPEN, open()), Answer::Handle(new) if !handles.contains(&new)));
 }
 
 #[test]
@@ -211,15 +211,15 @@ fn one_read_is_bounded() {
     let path = folder.path().join("file");
     fs::write(&path, vec![7; 1_000_000]).unwrap();
     let handle = client.open(&path, READ_FLAG);
-    let Answer::Data(data) = client.ask(READ, fields().text(&handle).long(0).number(u32::MAX))
+    let Answer::Data(data) = client.request(READ, fields().text(&handle).long(0).number(u32::MAX))
     else {
         panic!("no data")
     };
-    assert_eq!(data.len(), LONGEST_DATA as usize);
+    assert_eq!(data.len(), MAX_DATA_BYTES as usize);
 }
 
 #[test]
-fn a_pipe_is_not_waited_for() {
+fn opening_a_pipe_does_not_block() {
     let (folder, mut client) = on_machine();
     let path = folder.path().join("pipe");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
@@ -232,9 +232,9 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
-fn words_of_the_system() {
+fn messages_of_the_system() {
     let (folder, mut client) = on_machine();
-    let answer = client.ask(STAT, fields().path(folder.path().join("missing")));
+    let answer = client.request(STAT, fields().path(folder.path().join("missing")));
     let words = "No such file or directory".to_owned();
     assert_eq!(answer, Answer::Status(StatusCode::NoSuchFile, words));
     let long = "x".repeat(5_000);
@@ -243,17 +243,19 @@ fn words_of_the_system() {
 }
 
 #[test]
-fn extensions_answer() {
+fn extensions_are_answered() {
     let (folder, mut client) = on_machine();
-    let ask = |name: &str| fields().text(name);
-    let Answer::Other(limits) = client.ask(EXTENDED, ask("limits@openssh.com")) else { panic!() };
+    let request = |name: &str| fields().text(name);
+    let Answer::Other(limits) = client.request(EXTENDED, request("limits@openssh.com")) else {
+        panic!()
+    };
     let numbers: Vec<_> =
         limits.chunks(8).map(|number| u64::from_be_bytes(number.try_into().unwrap())).collect();
     assert_eq!(numbers, [262_144, 261_120, 261_120, 1024]);
-    let space = client.ask(EXTENDED, ask("statvfs@openssh.com").path(folder.path()));
+    let space = client.request(EXTENDED, request("statvfs@openssh.com").path(folder.path()));
     assert!(matches!(space, Answer::Other(data) if data.len() == 11 * 8));
     let handle = client.open(folder.path().join("file"), WRITE_FLAG | CREATE_FLAG);
-    assert_eq!(client.code(EXTENDED, ask("fsync@openssh.com").text(&handle)), StatusCode::Ok);
-    let space = client.ask(EXTENDED, ask("fstatvfs@openssh.com").text(&handle));
+    assert_eq!(client.code(EXTENDED, request("fsync@openssh.com").text(&handle)), StatusCode::Ok);
+    let space = client.request(EXTENDED, request("fstatvfs@openssh.com").text(&handle));
     assert!(matches!(space, Answer::Other(data) if data.len() == 11 * 8));
 }

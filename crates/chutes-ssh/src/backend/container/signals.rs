@@ -1,8 +1,8 @@
-//! Signals for what runs in a container, and for nobody else.
+//! Signals to processes of one container, and to no other process.
 //!
-//! The engine tells the number of a process. By the time that it is used it may be that of another, and when
-//! the engine is in a virtual machine it never was one of ours. So the process has to be in the PID namespace
-//! of the container's first process, and that must not be our own.
+//! The engine reports the pid of a process. By the time of the signal the pid may have been reused, and
+//! when the engine runs in a virtual machine it does not exist on this machine. So the process has to be in
+//! the PID namespace of the container's first process, and that namespace must not be the own one.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,8 +11,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use chutes_process::{Process, pids};
 
-/// How many processes are looked at to find those of a session.
-const MOST_PROCESSES: usize = 1_000_000;
+/// The largest number of processes that are read to find those of a session.
+const MAX_PROCESSES: usize = 1_000_000;
 
 /// The processes of one container, as seen from this machine.
 pub(super) struct Container {
@@ -20,30 +20,30 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// The container whose first process has this number here. `None` when that is not to be seen, or is no
-    /// container.
+    /// The container whose first process has this pid on this machine. `None` when the process is not
+    /// visible, or is not in a container.
     pub(super) fn of(first: i64) -> Option<Self> {
         let namespace = namespace(i32::try_from(first).ok()?)?;
         let ours = std::fs::read_link("/proc/self/ns/pid").ok()?.into_os_string();
         (namespace != ours).then_some(Self { namespace })
     }
 
-    /// Sends a signal to a process, if it is one of the container.
+    /// Sends a signal to a process, if it is in the container.
     pub(super) fn signal(&self, number: i32, signal: Signal) -> io::Result<()> {
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let pid = if number > 0 { Pid::from_raw(number) } else { None }.ok_or_else(gone)?;
         let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
-        // What the descriptor stands for cannot change any more, so looking now is enough.
+        // The descriptor refers to one process for ever, so one check after opening it is enough.
         if namespace(number).as_ref() != Some(&self.namespace) {
             return Err(gone());
         }
         Ok(pidfd_send_signal(descriptor, signal)?)
     }
 
-    /// Sends a signal to all processes of the session that this one has begun. Tells how many there were.
+    /// Sends a signal to all processes of the session with this leader. Returns how many got it.
     pub(super) fn signal_session(&self, leader: i32, signal: Signal) -> io::Result<usize> {
         let mut count = 0;
-        for pid in pids()?.into_iter().take(MOST_PROCESSES) {
+        for pid in pids()?.into_iter().take(MAX_PROCESSES) {
             let Ok(Some(process)) = Process::read(pid) else { continue };
             let number = pid.as_raw_pid();
             let belongs = number == leader || process.session == leader;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_in_no_container_is_never_signalled() {
+    fn a_process_outside_of_containers_is_never_signalled() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let number = i32::try_from(child.id()).unwrap();
         assert!(Container::of(number.into()).is_none());
