@@ -16,6 +16,7 @@ mod observe;
 mod problem;
 mod recover;
 mod report;
+mod request;
 mod run;
 mod session;
 mod signals;

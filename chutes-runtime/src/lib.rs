@@ -60,6 +60,8 @@ pub use chutes_macros::{
     job_of_runtime as job, on_shutdown_of_runtime as on_shutdown,
     on_startup_of_runtime as on_startup,
 };
+/// Supervising attempts from a program of one's own: jobs of other binaries and container images.
+pub use chutes_supervisor as supervisor;
 #[doc(inline)]
 pub use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunDirectoryError, RunError};
 

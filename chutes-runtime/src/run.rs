@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_compute_horde::CLASSES;
-use chutes_core::{JobSpec, Json, Limits, Outcome, Publish, RunId, SinkSpec, Work};
+use chutes_core::{
+    JobSpec, Json, Limits, Outcome, OutputVolumes, Publish, RunId, RunRequest, SinkSpec, Work,
+};
 use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunError, Supervisor};
 use tokio::runtime::Handle;
 
@@ -61,16 +63,15 @@ impl Run {
     }
 
     fn with(job: Job, spec: JobSpec, directory: PathBuf) -> Self {
-        let attempt = Supervisor::new(Supervisor::new_id(), spec, directory)
-            .contract(job.contract())
-            .classes(&CLASSES);
+        let request = RunRequest::new(Supervisor::new_id(), spec, directory);
+        let attempt = Supervisor::new(request).contract(job.contract()).classes(&CLASSES);
         Self { job, attempt, runtime: None }
     }
 
     /// The id of the run.
     #[must_use]
     pub fn id(&self) -> RunId {
-        self.attempt.id()
+        self.attempt.request().run_id
     }
 
     /// Sets the directory, for instance to one that is named after the id.
@@ -88,7 +89,7 @@ impl Run {
     /// ```
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.attempt = self.attempt.directory(directory);
+        self.attempt.request_mut().directory = directory.into();
         self
     }
 
@@ -96,7 +97,7 @@ impl Run {
     /// does not fit rejects the run.
     #[must_use]
     pub fn data(mut self, data: Json) -> Self {
-        if let Work::Job { data: current, .. } = &mut self.attempt.spec_mut().work {
+        if let Work::Job { data: current, .. } = &mut self.attempt.request_mut().spec.work {
             *current = data;
         }
         self
@@ -132,7 +133,7 @@ impl Run {
                 return Err(LimitTooLong { declared: declared.seconds() });
             }
         }
-        self.attempt.spec_mut().limits = limits;
+        self.attempt.request_mut().spec.limits = limits;
         Ok(self)
     }
 
@@ -160,14 +161,16 @@ impl Run {
     /// ```
     #[must_use]
     pub fn sinks(mut self, sinks: Vec<SinkSpec>) -> Self {
-        self.attempt = self.attempt.sinks(sinks);
+        let request = self.attempt.request_mut();
+        request.spec.output_volumes = OutputVolumes::default();
+        request.sinks = sinks;
         self
     }
 
     /// Sets whether finished output files are delivered while the job goes on. Default no.
     #[must_use]
     pub fn live_delivery(mut self, live: bool) -> Self {
-        self.attempt = self.attempt.live_delivery(live);
+        self.attempt.request_mut().live = live;
         self
     }
 
@@ -224,7 +227,7 @@ impl Run {
     /// Sets the address on which the job opens its ports. Default `127.0.0.1`.
     #[must_use]
     pub fn host(mut self, host: IpAddr) -> Self {
-        self.attempt.access_mut().host = host;
+        self.attempt.request_mut().access.host = host;
         self
     }
 
@@ -249,7 +252,7 @@ impl Run {
     /// ```
     #[must_use]
     pub fn publish(mut self, publish: Vec<Publish>) -> Self {
-        self.attempt.spec_mut().publish = publish;
+        self.attempt.request_mut().spec.publish = publish;
         self
     }
 

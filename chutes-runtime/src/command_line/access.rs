@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::net::IpAddr;
 
-use chutes_core::{JobSpec, Publish, SshAccess};
-use chutes_supervisor::{AccessSettings, check_keys};
+use chutes_core::{AccessRequest, JobSpec, Publish, SshAccess};
+use chutes_supervisor::check_keys;
 use clap::Args;
 
 use super::input::bounded;
@@ -44,8 +44,8 @@ pub(super) struct AccessArguments {
 
 impl AccessArguments {
     /// What of it is not part of a spec.
-    pub(super) fn settings(&self) -> AccessSettings {
-        AccessSettings {
+    pub(super) fn request(&self) -> AccessRequest {
+        AccessRequest {
             host: self.host,
             public_host: self.public_host.clone(),
             streaming_port: self.streaming_port,
@@ -66,27 +66,6 @@ impl AccessArguments {
         }
         check(spec)
     }
-
-    /// The same arguments for another program.
-    #[cfg(feature = "container")]
-    pub(super) fn forward(&self, command: &mut std::process::Command) {
-        command.arg("--host").arg(self.host.to_string());
-        if let Some(host) = &self.public_host {
-            command.arg("--public-host").arg(host);
-        }
-        for publish in &self.publish {
-            command.arg("--publish").arg(publish.to_string());
-        }
-        for key in &self.ssh_public_keys {
-            command.arg("--ssh-public-key").arg(key);
-        }
-        if self.keep_alive_while_ssh {
-            command.arg("--keep-alive-while-ssh");
-        }
-        if self.streaming_port != 0 {
-            command.arg("--streaming-port").arg(self.streaming_port.to_string());
-        }
-    }
 }
 
 /// The text of public keys.
@@ -105,12 +84,7 @@ fn check(spec: &JobSpec) -> Result<(), Problem> {
 
 /// A name or an address, as it can stand in a certificate and in a command.
 fn public_host(text: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        (1..=63).contains(&label.len()) && label.bytes().all(is_good) && !label.starts_with('-')
-    };
-    let is_name = text.len() <= 253 && text.split('.').all(is_label);
-    if is_name || text.parse::<IpAddr>().is_ok() {
+    if AccessRequest::is_public_host(text) {
         Ok(text.to_owned())
     } else {
         Err("expected a host name or an IP address".to_owned())

@@ -73,7 +73,20 @@ pub(super) struct Describe {
 #[expect(clippy::struct_field_names, reason = "the fields are named like their flags")]
 pub(super) struct Run {
     /// The job
-    pub(super) job: String,
+    #[arg(required_unless_present = "request")]
+    pub(super) job: Option<String>,
+    /// A run request in JSON, which says everything about one attempt: a file, an open descriptor, or `-`
+    /// for standard input. Of the other arguments only those about what is shown and written go with it
+    #[arg(
+        long,
+        value_name = "FILE|fd:N|-",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = [
+            "job", "data", "spec", "set", "run_dir", "time_limit", "grace", "start_limit",
+            "upload_limit", "memory_limit", "log_limit", "live",
+        ]
+    )]
+    pub(super) request: Option<String>,
     /// The data: JSON, or `@FILE`, or `-` for standard input [default: {}]
     #[arg(long, value_name = "JSON|@FILE|-", value_hint = ValueHint::FilePath)]
     pub(super) data: Option<String>,

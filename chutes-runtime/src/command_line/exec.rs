@@ -1,22 +1,21 @@
 //! `chutes exec`: one run of a spec, on this machine.
 
-use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use chutes_compute_horde::CLASSES;
-use chutes_core::{ExitCode, JobSpec, Work};
-use chutes_engine::{EngineSettings, Pull};
-use chutes_supervisor::Supervisor;
+use chutes_core::{EngineRequest, ExitCode, JobSpec, PullPolicy, RunRequest, Work};
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::ContainerStarter;
+use chutes_supervisor::{Supervisor, check_volume_settings};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
 use super::access::AccessArguments;
 use super::observe::EventTarget;
 use super::problem::Problem;
+use super::request;
 use super::session::{self, Session};
 use super::specs::{self, VolumeArguments};
 
@@ -25,15 +24,28 @@ use super::specs::{self, VolumeArguments};
 #[command(after_help = super::arguments::EXIT_CODES)]
 pub struct ExecArguments {
     /// The spec: a JSON file, or `-` for standard input
-    #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
-    spec: String,
+    #[arg(
+        value_name = "SPEC",
+        required_unless_present = "request",
+        value_hint = ValueHint::FilePath
+    )]
+    spec: Option<String>,
+    /// A run request in JSON, which says everything about one attempt: a file, an open descriptor, or `-`
+    /// for standard input. Of the other arguments only those about what is shown and written go with it
+    #[arg(
+        long,
+        value_name = "FILE|fd:N|-",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["spec", "run_dir", "pull", "log_limit"]
+    )]
+    request: Option<String>,
     /// The directory of the run: new, empty, or with nothing but `inputs/` in it
     /// [default: runs/NAME-ID]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     run_dir: Option<PathBuf>,
     /// When the image is pulled: when it is not there, always, or never
     #[arg(long, default_value = "missing", value_parser = pull())]
-    pull: Pull,
+    pull: PullPolicy,
     /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
     ///
     /// Of more than that, the beginning and the end are kept.
@@ -55,24 +67,26 @@ pub struct ExecArguments {
 }
 
 /// When an image is pulled, by its names.
-fn pull() -> impl TypedValueParser<Value = Pull> {
+fn pull() -> impl TypedValueParser<Value = PullPolicy> {
     let help = ["When it is not there", "Each time: there may be a newer one of the same name"];
     let help = help.into_iter().chain(["Never: it must be there"]);
-    let values = Pull::NAMES.into_iter().zip(help);
-    let values = values.map(|(name, help)| PossibleValue::new(name).help(help));
-    PossibleValuesParser::new(values.collect::<Vec<_>>()).try_map(|name| name.parse::<Pull>())
+    let values = PullPolicy::ALL.into_iter().zip(help);
+    let values = values.map(|(pull, help)| PossibleValue::new(pull.as_str()).help(help));
+    PossibleValuesParser::new(values.collect::<Vec<_>>()).try_map(|name| name.parse::<PullPolicy>())
 }
 
 /// Carries the command out, up to the exit code of the outcome. An app runs its own job: then this
 /// process becomes that of the app.
 pub(super) fn exec(arguments: &ExecArguments) -> Result<ExitCode, Problem> {
-    let spec = specs::read(&arguments.spec)?;
-    match &spec.work {
-        Work::Image { .. } => run_image(spec, arguments),
-        Work::Job { app: Some(app), job, .. } => {
-            let (app, job) = (app.clone(), job.to_string());
-            become_app(&app, &job, &spec, arguments)
-        }
+    let request = match (&arguments.request, &arguments.spec) {
+        (Some(from), _) => request::read(from)?,
+        (None, Some(from)) => build(specs::read(from)?, arguments)?,
+        // The parser has seen to it that one of them is there.
+        (None, None) => return Err(Problem::wrong("a spec or a run request is needed")),
+    };
+    match &request.spec.work {
+        Work::Image { .. } => run_image(request, arguments),
+        Work::Job { app: Some(app), .. } => Err(become_app(app, &request, arguments)),
         Work::Job { app: None, .. } => {
             Err(Problem::wrong("the spec does not say which app has the job")
                 .hint("give the path of its binary as `app`, or an `image`"))
@@ -80,46 +94,44 @@ pub(super) fn exec(arguments: &ExecArguments) -> Result<ExitCode, Problem> {
     }
 }
 
-fn run_image(mut spec: JobSpec, arguments: &ExecArguments) -> Result<ExitCode, Problem> {
+/// The request that a spec and the arguments stand for.
+fn build(mut spec: JobSpec, arguments: &ExecArguments) -> Result<RunRequest, Problem> {
     let name = spec.target().short_name().to_owned();
-    let title = format!("image `{}`", spec.target());
     arguments.access.apply(&mut spec)?;
-    let attempt = Supervisor::new(Supervisor::new_id(), spec, "")
-        .classes(&CLASSES)
-        .access(arguments.access.settings())
-        .addresses(arguments.volumes.addresses.policy());
-    let attempt = match arguments.volumes.settings()? {
-        Some(settings) => attempt.volume_settings(settings),
-        None => attempt,
-    };
-    let directory = session::directory(arguments.run_dir.clone(), &name, attempt.id());
-    let session = Session {
-        title,
-        events: arguments.events.clone(),
-        result: arguments.result.clone(),
-        log_cap: arguments.log_limit.unwrap_or_default(),
-        json: arguments.json,
-    };
-    let engine = EngineSettings { pull: arguments.pull, ..EngineSettings::default() };
-    session.run(attempt.directory(directory), |output| ContainerStarter { engine, output })
+    let run_id = Supervisor::new_id();
+    let directory = session::directory(arguments.run_dir.clone(), &name, run_id);
+    Ok(RunRequest {
+        access: arguments.access.request(),
+        cache: arguments.volumes.cache(),
+        allowed_addresses: arguments.volumes.addresses.ranges(),
+        engine: EngineRequest { pull: arguments.pull, ..EngineRequest::default() },
+        log_limit: arguments.log_limit.map(LogCap::bytes),
+        ..RunRequest::new(run_id, spec, directory)
+    })
 }
 
-/// Never returns when it succeeds.
-fn become_app(
-    app: &str,
-    job: &str,
-    spec: &JobSpec,
-    arguments: &ExecArguments,
-) -> Result<ExitCode, Problem> {
-    let platform = |error: io::Error| Problem::platform(&error);
+fn run_image(request: RunRequest, arguments: &ExecArguments) -> Result<ExitCode, Problem> {
+    check_volume_settings().map_err(Problem::wrong)?;
+    let session = Session {
+        title: format!("image `{}`", request.spec.target()),
+        events: arguments.events.clone(),
+        result: arguments.result.clone(),
+        log_cap: request::log_cap(&request)?,
+        json: arguments.json,
+    };
+    let engine = request.engine.clone();
+    let attempt = Supervisor::new(request).classes(&CLASSES);
+    session.run(attempt, |output| ContainerStarter { engine, output })
+}
+
+/// Starts the app in place of this program, which reads the same request. Returns only when that fails.
+fn become_app(app: &str, request: &RunRequest, arguments: &ExecArguments) -> Problem {
+    let request = match request::in_memory(request) {
+        Ok(request) => request,
+        Err(problem) => return problem,
+    };
     let mut command = Command::new(app);
-    command.args(["run", job, "--spec", "-"]);
-    if let Some(dir) = &arguments.run_dir {
-        command.arg("--run-dir").arg(dir);
-    }
-    if let Some(cap) = arguments.log_limit {
-        command.arg("--log-limit").arg(cap.bytes().to_string());
-    }
+    command.args(["run", "--request", "-"]).stdin(request);
     if let Some(events) = &arguments.events {
         command.arg("--events").arg(events.as_argument());
     }
@@ -129,19 +141,7 @@ fn become_app(
     if arguments.json {
         command.arg("--json");
     }
-    arguments.volumes.forward(&mut command);
-    arguments.access.forward(&mut command);
-    command.stdin(in_memory(spec).map_err(platform)?);
     let error = command.exec();
-    Err(Problem::wrong(format!("cannot start the app `{app}`: {error}"))
-        .hint("`app` is the path of a job binary, relative to the current directory"))
-}
-
-/// A spec may hold secrets, so that it is not an argument, and no file with a name.
-fn in_memory(spec: &JobSpec) -> io::Result<std::fs::File> {
-    let memory = rustix::fs::memfd_create("spec", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut file = std::fs::File::from(memory);
-    file.write_all(&serde_json::to_vec(spec)?)?;
-    file.rewind()?;
-    Ok(file)
+    Problem::wrong(format!("cannot start the app `{app}`: {error}"))
+        .hint("`app` is the path of a job binary, relative to the current directory")
 }

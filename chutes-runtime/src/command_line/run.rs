@@ -1,31 +1,71 @@
 //! `run`: one run of one job, in a process of its own.
 
-use chutes_core::{ExitCode, JobSpec, Limits, Work};
-use chutes_supervisor::Supervisor;
+use chutes_compute_horde::CLASSES;
+use chutes_core::{ExitCode, JobSpec, Limits, RunRequest, Work};
+use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{ProcessStarter, Program};
+use chutes_supervisor::{Supervisor, check_volume_settings};
 
 use super::describe::find;
 use super::problem::Problem;
 use super::session::{self, Session};
-use super::{arguments, input, sinks, specs};
+use super::{arguments, input, request, sinks, specs};
 use crate::registry::{Job, Registry};
-use crate::run::Run;
+use crate::run::LimitTooLong;
 
 /// Carries the command out, up to the exit code of its outcome.
 pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<ExitCode, Problem> {
-    let job = find(registry, &arguments.job)?;
-    let attempt = prepare(job, arguments)?;
+    let (job, request) = match (&arguments.request, &arguments.job) {
+        (Some(from), _) => requested(registry, request::read(from)?)?,
+        (None, Some(name)) => {
+            let job = find(registry, name)?;
+            (job, build(job, arguments)?)
+        }
+        // The parser has seen to it that one of them is there.
+        (None, None) => return Err(Problem::wrong("a job or a run request is needed")),
+    };
+    check_volume_settings().map_err(Problem::wrong)?;
     let session = Session {
         title: format!("`{}`", job.name()),
         events: arguments.events.clone(),
         result: arguments.result.clone(),
-        log_cap: arguments.log_limit.unwrap_or_default(),
+        log_cap: request::log_cap(&request)?,
         json: arguments.json,
     };
+    let attempt = Supervisor::new(request).contract(job.contract()).classes(&CLASSES);
     session.run(attempt, |output| ProcessStarter { program: Program::This, output })
 }
 
-fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Supervisor, Problem> {
+/// The job that a request is for, with the limit that it declares where the request has none.
+fn requested(registry: &Registry, mut request: RunRequest) -> Result<(&Job, RunRequest), Problem> {
+    let Work::Job { app, job: name, .. } = &mut request.spec.work else {
+        let message = format!("the run request is for the image `{}`", request.spec.target());
+        return Err(Problem::wrong(message).hint("`chutes exec --request` runs images"));
+    };
+    // The app is this one, whatever its path.
+    *app = None;
+    let job = find(registry, name.as_str())?;
+    check_limit(job, &mut request)?;
+    offers_ssh(job, &request.spec)?;
+    Ok((job, request))
+}
+
+/// A run may ask for less time than its job declares, never for more.
+fn check_limit(job: &Job, request: &mut RunRequest) -> Result<(), Problem> {
+    let declared = Limits::for_timeout(job.timeout()).execute;
+    let limit = &mut request.spec.limits.execute;
+    *limit = limit.or(declared);
+    match (job.timeout(), *limit) {
+        (Some(declared), Some(limit)) if limit > declared.duration() => {
+            let error = LimitTooLong { declared: declared.seconds() };
+            Err(Problem::bad_request(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The request that the arguments stand for.
+fn build(job: &Job, arguments: &arguments::Run) -> Result<RunRequest, Problem> {
     let mut spec = spec(job, arguments)?;
     let limits = &mut spec.limits;
     limits.start = arguments.start_limit.unwrap_or(limits.start);
@@ -36,20 +76,19 @@ fn prepare(job: &Job, arguments: &arguments::Run) -> Result<Supervisor, Problem>
     *memory = arguments.memory_limit.or(*memory);
     arguments.access.apply(&mut spec)?;
     offers_ssh(job, &spec)?;
-    let run =
-        Run::from_spec(job.clone(), spec, "").map_err(|error| Problem::bad_request(&error))?;
-    let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), run.id());
-    let attempt = run
-        .into_attempt()
-        .directory(directory)
-        .access(arguments.access.settings())
-        .addresses(arguments.volumes.addresses.policy())
-        .more_sinks(sinks::wanted(job, arguments)?)
-        .live_delivery(arguments.live);
-    Ok(match arguments.volumes.settings()? {
-        Some(settings) => attempt.volume_settings(settings),
-        None => attempt,
-    })
+    let run_id = Supervisor::new_id();
+    let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), run_id);
+    let mut request = RunRequest {
+        sinks: sinks::wanted(job, arguments)?,
+        live: arguments.live,
+        access: arguments.access.request(),
+        cache: arguments.volumes.cache(),
+        allowed_addresses: arguments.volumes.addresses.ranges(),
+        log_limit: arguments.log_limit.map(LogCap::bytes),
+        ..RunRequest::new(run_id, spec, directory)
+    };
+    check_limit(job, &mut request)?;
+    Ok(request)
 }
 
 /// A key for a job that nobody can log in to is a mistake.

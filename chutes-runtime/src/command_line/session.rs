@@ -45,7 +45,7 @@ impl Session {
         let console = Arc::new(Console::open().map_err(platform)?);
         let watching = Watching::start(&console, self.events.as_ref()).map_err(platform)?;
         let (observer, forwarded) = (watching.observer, watching.forwarded);
-        let artifacts_dir = attempt.artifacts_dir();
+        let artifacts_dir = attempt.request().spec.artifacts_dir.clone();
         let attempt = attempt.observer(Arc::new(observer));
         let cancel = attempt.cancel_handle();
         // From here on a signal cancels the run, also when it comes before the run begins.

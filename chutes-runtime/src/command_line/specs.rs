@@ -5,9 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use chutes_compute_horde::{CLASSES, read_spec};
-use chutes_core::JobSpec;
-use chutes_supervisor::{VolumeSettings, volume_settings};
-use chutes_transfer::{AddressPolicy, AddressRange};
+use chutes_core::{AddressRange, CacheRequest, JobSpec};
+use chutes_transfer::AddressPolicy;
 use clap::{Args, ValueHint};
 
 use super::input::bounded;
@@ -46,34 +45,21 @@ pub(super) struct AddressArguments {
 }
 
 impl AddressArguments {
+    /// The addresses.
+    pub(super) fn ranges(&self) -> Vec<AddressRange> {
+        self.allow_addresses.clone()
+    }
+
     /// The policy that they stand for.
     pub(super) fn policy(&self) -> AddressPolicy {
-        AddressPolicy::new(self.allow_addresses.clone())
+        AddressPolicy::new(self.ranges())
     }
 }
 
 impl VolumeArguments {
-    /// The settings that they stand for.
-    pub(super) fn settings(&self) -> Result<Option<VolumeSettings>, Problem> {
-        let (dir, size) = (self.cache_dir.clone(), self.cache_size);
-        volume_settings(dir, size, !self.no_cache).map_err(|error| Problem::bad_request(&error))
-    }
-
-    /// The same arguments for another program.
-    #[cfg(feature = "container")]
-    pub(super) fn forward(&self, command: &mut std::process::Command) {
-        if let Some(dir) = &self.cache_dir {
-            command.arg("--cache-dir").arg(dir);
-        }
-        if let Some(size) = self.cache_size {
-            command.arg("--cache-size").arg(size.to_string());
-        }
-        if self.no_cache {
-            command.arg("--no-cache");
-        }
-        for address in &self.addresses.allow_addresses {
-            command.arg("--allow-address").arg(address.to_string());
-        }
+    /// The cache that they ask for.
+    pub(super) fn cache(&self) -> CacheRequest {
+        CacheRequest { dir: self.cache_dir.clone(), size: self.cache_size, enabled: !self.no_cache }
     }
 }
 

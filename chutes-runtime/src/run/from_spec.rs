@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use chutes_core::{JobSpec, Limits};
-use chutes_supervisor::Supervisor;
 
 use super::{LimitTooLong, Run};
 use crate::registry::Job;
@@ -55,10 +54,5 @@ impl Run {
     ) -> Self {
         self.attempt = self.attempt.test_sinks(sinks);
         self
-    }
-
-    /// The attempt, to be supervised with a worker of its own.
-    pub(crate) fn into_attempt(self) -> Supervisor {
-        self.attempt
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
-use chutes_core::{EventReporter, ImageName, RunEvent};
+use chutes_core::{EventReporter, ImageName, PullPolicy, RunEvent};
 use futures_util::TryStreamExt;
 use tokio::time::Instant;
 
-use super::{Engine, EngineError, Pull, status_code, words};
+use super::{Engine, EngineError, status_code, words};
 
 /// The shortest time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
@@ -59,16 +59,16 @@ impl Engine {
     pub async fn have_image(
         &self,
         image: &ImageName,
-        pull: Pull,
+        pull: PullPolicy,
         events: &EventReporter,
     ) -> Result<(), EngineError> {
         let name = image.tagged();
         let unavailable =
             |reason: &str| EngineError::NoImage { image: name.clone(), reason: reason.to_owned() };
-        if pull != Pull::Always && self.has_image(&name).await? {
+        if pull != PullPolicy::Always && self.has_image(&name).await? {
             return Ok(());
         }
-        if pull == Pull::Never {
+        if pull == PullPolicy::Never {
             return Err(unavailable("it is not on this machine, and is not to be pulled"));
         }
         if let Err(error) = self.pull(&name, events).await {

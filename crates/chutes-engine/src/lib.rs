@@ -7,12 +7,12 @@
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use chutes_core::{EventReporter, ImageName};
-//! use chutes_engine::{Engine, EngineSettings, Pull};
+//! use chutes_core::{EngineRequest, EventReporter, ImageName, PullPolicy};
+//! use chutes_engine::Engine;
 //!
-//! let engine = Engine::connect(&EngineSettings::default()).await?;
+//! let engine = Engine::connect(&EngineRequest::default()).await?;
 //! let image = ImageName::new("docker.io/library/busybox:1.36")?;
-//! engine.have_image(&image, Pull::Missing, &EventReporter::none()).await?;
+//! engine.have_image(&image, PullPolicy::Missing, &EventReporter::none()).await?;
 //! # Ok(()) }
 //! ```
 
@@ -24,13 +24,12 @@ mod leftovers;
 mod supervisor;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
 use bollard::{ClientVersion, Docker};
-use chutes_core::RunId;
+use chutes_core::{EngineRequest, RunId};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::address::{Address, candidates};
@@ -50,52 +49,6 @@ const ANSWER_SECONDS: u64 = 120;
 /// How long an engine may take to remove a container after it has accepted the request.
 const REMOVE_TIME: Duration = Duration::from_secs(10);
 
-/// Which engine to use, and when it pulls an image.
-#[derive(Clone, Debug, Default)]
-pub struct EngineSettings {
-    /// The address of the engine; `None` is `DOCKER_HOST`, else the first of the usual sockets that
-    /// answers.
-    pub host: Option<String>,
-    /// When images are pulled.
-    pub pull: Pull,
-}
-
-/// When an image is pulled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pull {
-    /// When it is not there.
-    #[default]
-    Missing,
-    /// Each time: there may be a newer one of the same name.
-    Always,
-    /// Never: it must be there.
-    Never,
-}
-
-impl Pull {
-    /// The names of all values, as [`FromStr`] reads them.
-    pub const NAMES: [&str; 3] = ["missing", "always", "never"];
-}
-
-/// `missing`, `always` or `never`.
-impl FromStr for Pull {
-    type Err = UnknownPull;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPull> {
-        match text {
-            "missing" => Ok(Self::Missing),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(UnknownPull),
-        }
-    }
-}
-
-/// The error for a text that is no [`Pull`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an image is pulled when it is `missing`, `always` or `never`")]
-pub struct UnknownPull;
-
 /// A connection to an engine, with a negotiated API version.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -105,7 +58,7 @@ pub struct Engine {
 
 impl Engine {
     /// Connects to the engine. Sockets that do not answer are skipped.
-    pub async fn connect(settings: &EngineSettings) -> Result<Self, EngineError> {
+    pub async fn connect(settings: &EngineRequest) -> Result<Self, EngineError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut tried = Vec::new();
         for candidate in candidates(settings.host.as_deref(), variable) {

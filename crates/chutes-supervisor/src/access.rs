@@ -11,19 +11,21 @@ mod ssh;
 #[cfg_attr(not(feature = "streaming"), path = "access/streaming/absent.rs")]
 mod streaming;
 
-use chutes_core::{Failure, FailureKind, Phase, Port, PortAddress, Ports, Publish, Work};
+use chutes_core::{
+    AccessRequest, Failure, FailureKind, Phase, Port, PortAddress, Ports, Publish, Work,
+};
 use chutes_ports::{ClaimError, Claims};
 use chutes_process::Sessions;
 
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
-pub use self::settings::AccessSettings;
+pub use self::settings::public_host;
 pub use self::ssh::{check_keys, serve_files};
 use crate::Supervisor;
 
 /// What a run was asked to open, all of it checked and its ports taken.
 pub(super) struct Access {
-    settings: AccessSettings,
+    settings: AccessRequest,
     claims: Claims,
     ssh: Option<ssh::Plan>,
     streaming: Option<streaming::Plan>,
@@ -43,13 +45,15 @@ impl Access {
         let wants_ssh_port = declared.ssh();
         // A port that stays closed needs no number.
         let is_open = |publish: &&Publish| wants_ssh_port || !publish.is_for(&ssh);
-        let publish: Vec<Publish> = run.spec.publish.iter().filter(is_open).cloned().collect();
-        let relayed = matches!(run.spec.work, Work::Image { network: false, .. });
+        let publish: Vec<Publish> =
+            run.request.spec.publish.iter().filter(is_open).cloned().collect();
+        let relayed = matches!(run.request.spec.work, Work::Image { network: false, .. });
         let take = if relayed { Claims::take_for_relay } else { Claims::take };
-        let claims = take(&declared, run.access.host, &publish).map_err(|error| taken(&error))?;
+        let claims =
+            take(&declared, run.request.access.host, &publish).map_err(|error| taken(&error))?;
         Ok(Self {
             ssh_is_closed: keys::is_ssh_wanted(run) && keys.is_none(),
-            settings: run.access.clone(),
+            settings: run.request.access.clone(),
             ssh: keys.map(|keys| ssh::Plan::new(run, keys)),
             streaming: streaming::Plan::wanted(run, &claims)?,
             claims,
@@ -80,7 +84,7 @@ const NO_KEY: &str =
 
 /// The ports of the run. That of SSH is one of them when somebody may log in.
 fn declared(run: &Supervisor, ssh: bool) -> Result<Ports, Failure> {
-    let ports: Vec<Port> = match (&run.contract, &run.spec.work) {
+    let ports: Vec<Port> = match (&run.contract, &run.request.spec.work) {
         (Some(contract), _) => {
             let is_ssh = |port: &&Port| contract.ports.ssh() && **port == Port::ssh();
             contract.ports.iter().filter(|port| !is_ssh(port)).cloned().collect()

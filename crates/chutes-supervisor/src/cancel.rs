@@ -21,11 +21,11 @@ pub enum Urgency {
 /// Asking decides nothing by itself: a job that has ended already stays as it ended.
 ///
 /// ```
-/// use chutes_core::{JobName, JobSpec, Json};
+/// use chutes_core::{JobName, JobSpec, Json, RunRequest};
 /// use chutes_supervisor::Supervisor;
 ///
 /// let spec = JobSpec::job(JobName::new("train")?, Json::empty_object());
-/// let attempt = Supervisor::new(Supervisor::new_id(), spec, "runs/first");
+/// let attempt = Supervisor::new(RunRequest::new(Supervisor::new_id(), spec, "runs/first"));
 /// let cancel = attempt.cancel_handle();
 /// cancel.cancel();
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,6 +1,8 @@
 //! The download phase: the input volumes of a run are put into `inputs/`, within their limit.
 
-use chutes_core::{Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
+use chutes_core::{CacheRequest, Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
+
+use chutes_transfer::AddressPolicy;
 
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
@@ -9,14 +11,15 @@ use super::lifecycle::Lifecycle;
 #[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
 mod fetch;
 
-pub use self::fetch::{VolumeSettings, volume_settings};
-pub(super) use self::fetch::{volumes_missing, with_addresses};
+pub use self::fetch::check_volume_settings;
+pub(super) use self::fetch::volumes_missing;
 
 /// What is fetched before user code begins, and how.
 pub(super) struct Downloads {
     pub(super) volumes: InputVolumes,
-    /// `None` is what the environment says.
-    pub(super) settings: Option<VolumeSettings>,
+    pub(super) cache: CacheRequest,
+    /// Which addresses the spec may name.
+    pub(super) addresses: AddressPolicy,
 }
 
 impl Downloads {

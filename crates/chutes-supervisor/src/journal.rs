@@ -5,14 +5,15 @@
 
 pub(crate) mod history;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{
-    Ending, Endpoints, FileKind, FileState, JobSpec, Json, Manifest, Outcome, OutputPath,
-    PhaseReport, RunId, Sha256Digest, SinkReport, Status, UploadResponse,
+    Attempt, Ending, Endpoints, FileKind, FileState, JobSpec, Json, LabelName, Manifest, Outcome,
+    OutputPath, PhaseReport, RunId, RunRequest, Sha256Digest, SinkReport, Status, TraceParent,
+    UploadResponse,
 };
 use chutes_outputs::delivery::Arrived;
 use jiff::Timestamp;
@@ -36,8 +37,8 @@ struct Record<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry<'a> {
-    /// What was asked for. `uploads` is whether files may leave the directory of the run.
-    Run { id: RunId, spec: &'a JobSpec, uploads: bool },
+    /// What was asked for.
+    Run(Begin<'a>),
     /// The run went to this status, which is not an end.
     Status(Status),
     /// The hooks of the job, if it has any.
@@ -63,6 +64,43 @@ pub(crate) enum Entry<'a> {
     Outcome(&'a Outcome),
     /// What has become of the files at each sink since the outcome.
     Redelivered(&'a [SinkReport]),
+}
+
+/// What was asked for, in the first record.
+#[derive(Debug, Serialize)]
+pub(crate) struct Begin<'a> {
+    id: RunId,
+    spec: &'a JobSpec,
+    /// Whether files may leave the directory of the run.
+    uploads: bool,
+    #[serde(skip_serializing_if = "is_first")]
+    attempt: Attempt,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<LabelName, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_parent: Option<&'a TraceParent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_by: Option<&'a str>,
+}
+
+impl<'a> Begin<'a> {
+    /// A request, with its spec as it may be written down.
+    pub(crate) fn new(request: &'a RunRequest, spec: &'a JobSpec, uploads: bool) -> Self {
+        Self {
+            id: request.run_id,
+            spec,
+            uploads,
+            attempt: request.attempt,
+            labels: &request.labels,
+            trace_parent: request.trace_parent.as_ref(),
+            requested_by: request.requested_by.as_deref(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_first(attempt: &Attempt) -> bool {
+    *attempt == Attempt::FIRST
 }
 
 impl Entry<'_> {

@@ -17,19 +17,26 @@
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use chutes_core::{JobContract, JobName, JobSpec, Json};
-//! use chutes_supervisor::Supervisor;
+//! use std::path::Path;
+//! use chutes_core::{JobName, JobSpec, Json, RunRequest};
+//! use chutes_supervisor::{Supervisor, describe};
 //! use chutes_supervisor::worker::{OutputSettings, ProcessStarter, Program};
 //!
-//! // What `my-jobs describe train --json` prints.
-//! let contract: JobContract = Json::parse(&std::fs::read_to_string("contract.json")?)?.to()?;
-//! let spec = JobSpec::job(JobName::new("train")?, Json::parse(r#"{"epochs": 3}"#)?);
-//! let run = Supervisor::new(Supervisor::new_id(), spec, "runs/first").contract(contract).create()?;
+//! let (program, job) = (Path::new("target/release/my-jobs"), JobName::new("train")?);
+//! let contract = describe(program, &job)?;
+//! let spec = JobSpec::job(job, Json::parse(r#"{"epochs": 3}"#)?);
+//! let request = RunRequest::new(Supervisor::new_id(), spec, "runs/first");
+//! let run = Supervisor::new(request).contract(contract).create()?;
 //! let worker = ProcessStarter {
-//!     program: Program::At("target/release/my-jobs".into()),
+//!     program: Program::At(program.to_owned()),
 //!     output: OutputSettings::hidden(),
 //! };
-//! let outcome = run.supervise(worker).await;
+//! let supervised = run.start(worker)?;
+//! let mut follower = supervised.follow();
+//! while let Some(event) = follower.next().await {
+//!     println!("{event:?}");
+//! }
+//! let outcome = supervised.outcome().await?;
 //! println!("{}", outcome.status());
 //! # Ok(()) }
 //! ```
@@ -46,6 +53,7 @@ mod access;
 mod cancel;
 mod complete;
 mod deliver;
+mod describe;
 mod directory;
 mod download;
 mod ending;
@@ -65,10 +73,11 @@ mod supervisor;
 mod testing;
 mod user_code;
 
-pub use self::access::{AccessSettings, check_keys, serve_files};
+pub use self::access::{check_keys, public_host, serve_files};
 pub use self::cancel::{CancelHandle, Urgency};
+pub use self::describe::{DescribeError, DescribeFailure, describe};
 pub use self::directory::{RunDirectory, RunDirectoryError};
-pub use self::download::{VolumeSettings, volume_settings};
+pub use self::download::check_volume_settings;
 pub use self::error::RunError;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;

@@ -43,19 +43,19 @@ pub(crate) async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>)
     let CreatedRun { mut attempt, directory, root, journal, sinks } = created;
     let events = reporter(Arc::clone(&attempt.observer));
     let run_dir = directory.root().display().to_string();
-    let target = attempt.spec.target();
-    events.emit(RunEvent::Run { run_id: attempt.run_id, target, run_dir: run_dir.clone() });
-    let mut lifecycle = Lifecycle::new(journal, events.clone(), attempt.spec.route());
+    let target = attempt.request.spec.target();
+    events.emit(RunEvent::Run { run_id: attempt.request.run_id, target, run_dir: run_dir.clone() });
+    let mut lifecycle = Lifecycle::new(journal, events.clone(), attempt.request.spec.route());
     lifecycle.advance(Status::Received);
-    lifecycle.begin_phase(Phase::Start, Some(attempt.spec.limits.start));
+    lifecycle.begin_phase(Phase::Start, Some(attempt.request.spec.limits.start));
     let steps = Steps::new(&mut attempt, &directory, &root, &sinks, events);
     let (execution, delivered) = steps.run(&attempt, worker, &mut lifecycle).await;
     let uploads = attempt.uploads();
     let completion = Completion {
-        run_id: attempt.run_id,
-        target: attempt.spec.target(),
-        has_artifacts: attempt.spec.artifacts_dir.is_some(),
-        limits: attempt.spec.limits,
+        run_id: attempt.request.run_id,
+        target: attempt.request.spec.target(),
+        has_artifacts: attempt.request.spec.artifacts_dir.is_some(),
+        limits: attempt.request.spec.limits,
         run_dir,
         root,
         cancel: attempt.cancel,
@@ -122,12 +122,12 @@ impl Steps {
         sinks: &Sinks,
         events: EventReporter,
     ) -> Self {
-        let live = attempt.live && attempt.uploads();
+        let live = attempt.request.live && attempt.uploads();
         // What no worker could take is refused before the volumes are taken out of the spec.
         let refused = refused(attempt);
         Self {
-            run_id: attempt.run_id,
-            limits: attempt.spec.limits,
+            run_id: attempt.request.run_id,
+            limits: attempt.request.spec.limits,
             cancel: attempt.cancel.clone(),
             events,
             live: live.then(|| sinks.clone()),

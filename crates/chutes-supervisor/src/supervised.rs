@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chutes_core::{Event, HumanDuration, Outcome};
+use chutes_core::{Event, HumanDuration, Outcome, TimeLimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -34,7 +34,7 @@ impl CreatedRun {
         self.attempt.observer = Arc::new(Published { observer, events: events.clone() });
         let (cancel, extension) = (self.attempt.cancel.clone(), self.attempt.extension.clone());
         let declared = self.attempt.contract.as_ref().and_then(|contract| contract.timeout);
-        let declared = declared.map(|limit| limit.duration());
+        let declared = declared.map(TimeLimit::duration);
         let directory = self.directory.clone();
         let runtime = runtime(self.attempt.has_transfers())?;
         let (sender, outcome) = oneshot::channel();

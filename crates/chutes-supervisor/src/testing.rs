@@ -3,10 +3,10 @@
 use std::future::ready;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use chutes_core::{
-    JobContract, JobName, JobSpec, Json, Outcome, Ports, Progress, RunId, SinkSpec, SourceLocation,
+    JobContract, JobName, JobSpec, Json, Outcome, Ports, Progress, RunId, RunRequest, SinkSpec,
+    SourceLocation,
 };
 use chutes_ports::{Connector, SocketOwner};
 use tokio::sync::watch;
@@ -118,8 +118,8 @@ pub(crate) fn attempt(path: &Path, upload: bool, sinks: Vec<SinkSpec>) -> Superv
         source: SourceLocation { file: "a.rs".into(), line: 1, module: "a".into() },
     };
     let spec = JobSpec::job(name, Json::empty_object());
-    let id = RunId::from_bytes([7; 16]);
-    Supervisor::new(id, spec, path).contract(contract).sinks(sinks).observer(Arc::new(()))
+    let request = RunRequest::new(RunId::from_bytes([7; 16]), spec, path);
+    Supervisor::new(RunRequest { sinks, ..request }).contract(contract)
 }
 
 /// Takes an attempt to its outcome.

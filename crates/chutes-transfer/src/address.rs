@@ -5,16 +5,13 @@
 //! checked when it is in a URL, when a name is resolved to it, and again after each redirect. A proxy
 //! that the environment names resolves names by itself, so behind one only addresses in URLs are checked.
 
-mod range;
-
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use chutes_core::AddressRange;
 use url::{Host, Url};
-
-pub use self::range::{AddressRange, AddressRangeError};
 
 /// Metadata services, where machines of a cloud get their identity and credentials: AWS and most
 /// others, AWS again, Google, Alibaba, Oracle.

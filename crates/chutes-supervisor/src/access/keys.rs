@@ -20,13 +20,13 @@ const HIDDEN: &str = "…";
 pub(super) fn is_ssh_wanted(run: &Supervisor) -> bool {
     match &run.contract {
         Some(contract) => contract.ports.ssh(),
-        None => run.spec.ssh.is_some(),
+        None => run.request.spec.ssh.is_some(),
     }
 }
 
 /// The keys that came with the run, if any did.
 pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>, Failure> {
-    let of_spec = run.spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned());
+    let of_spec = run.request.spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned());
     let mut texts: Vec<String> = of_spec.collect();
     if !is_ssh_wanted(run) {
         if texts.is_empty() {
@@ -55,7 +55,7 @@ fn key_in(data: &Json) -> Option<Value> {
 
 /// The keys in the data of the job: a text, or a list of texts.
 fn of_data(run: &Supervisor) -> Result<Vec<String>, Failure> {
-    let Work::Job { data, .. } = &run.spec.work else { return Ok(Vec::new()) };
+    let Work::Job { data, .. } = &run.request.spec.work else { return Ok(Vec::new()) };
     let wrong = || {
         let message =
             format!("`{DATA_KEY}` of the data is a text with public keys, or a list of such");

@@ -7,7 +7,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chutes_core::{EventReporter, Failure, RunId, SecretPairs, SshEndpoint};
+use chutes_core::{AccessRequest, EventReporter, Failure, RunId, SecretPairs, SshEndpoint};
 use chutes_ports::{Claims, variables};
 use chutes_process::Sessions;
 pub(super) use chutes_ssh::AuthorizedKeys as Keys;
@@ -15,7 +15,8 @@ use chutes_ssh::{
     ProcessBackend, ProcessBackendSetup, SessionBackend, SshLimits, SshServer, SshSettings, sftp,
 };
 
-use super::{AccessSettings, invalid};
+use super::invalid;
+use super::settings::public_host;
 use crate::worker::{Isolation, Worker};
 use crate::{RunDirectory, Supervisor};
 
@@ -59,17 +60,22 @@ impl Plan {
     pub(super) fn new(run: &Supervisor, keys: Keys) -> Self {
         Self {
             keys,
-            keep_alive: run.spec.ssh.as_ref().is_some_and(|ssh| ssh.keep_alive),
-            run_id: run.run_id,
-            env: run.spec.env.clone(),
-            artifacts_dir: run.spec.artifacts_dir.as_ref().map(|path| path.as_str().to_owned()),
+            keep_alive: run.request.spec.ssh.as_ref().is_some_and(|ssh| ssh.keep_alive),
+            run_id: run.request.run_id,
+            env: run.request.spec.env.clone(),
+            artifacts_dir: run
+                .request
+                .spec
+                .artifacts_dir
+                .as_ref()
+                .map(|path| path.as_str().to_owned()),
         }
     }
 
     /// Listens from now on.
     pub(super) fn start(
         self,
-        settings: &AccessSettings,
+        settings: &AccessRequest,
         claims: &mut Claims,
         worker: &dyn Worker,
         directory: &RunDirectory,
@@ -78,7 +84,7 @@ impl Plan {
     ) -> io::Result<Server> {
         let listener = claims.take_ssh();
         let listener = listener.ok_or_else(|| io::Error::other("its port is not there"))?;
-        let (public_host, limits) = (settings.public_host(), SshLimits::default());
+        let (public_host, limits) = (public_host(settings), SshLimits::default());
         let ports = claims.job_ports();
         let connector = worker.connector();
         let backend: Arc<dyn SessionBackend> = match worker.isolation() {

@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chutes_core::{
-    Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol, StreamingEndpoint, Work,
+    AccessRequest, Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol,
+    StreamingEndpoint, Work,
 };
 use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy};
 use chutes_ports::{Claims, Connector};
 
-use super::{AccessSettings, invalid};
+use super::invalid;
+use super::settings::public_host;
 use crate::Supervisor;
 
 /// The port at which an image serves unless its spec says otherwise, as in ComputeHorde.
@@ -23,9 +25,9 @@ pub(super) struct Plan {
 impl Plan {
     /// What the spec asks for, if it does.
     pub(super) fn wanted(run: &Supervisor, claims: &Claims) -> Result<Option<Self>, Failure> {
-        let Some(streaming) = &run.spec.streaming else { return Ok(None) };
+        let Some(streaming) = &run.request.spec.streaming else { return Ok(None) };
         let ports = claims.job_ports();
-        let port = match (&streaming.port, &run.spec.work) {
+        let port = match (&streaming.port, &run.request.spec.work) {
             (Some(name), _) => named(&ports, name)?,
             (None, Work::Image { .. }) => of_image(ports)?,
             (None, Work::Job { .. }) => only_http(ports)?,
@@ -36,12 +38,12 @@ impl Plan {
     /// Takes a port for the front, and makes its certificate. Nobody is served yet.
     pub(super) fn open(
         self,
-        settings: &AccessSettings,
+        settings: &AccessRequest,
         connector: Connector,
     ) -> Result<Streaming, Failure> {
         let settings = FrontSettings {
             listen: SocketAddr::new(settings.host, settings.streaming_port),
-            public_host: settings.public_host(),
+            public_host: public_host(settings),
             client_certificate: self.client_certificate,
             limits: FrontLimits::default(),
         };

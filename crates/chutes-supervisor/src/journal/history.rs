@@ -230,10 +230,12 @@ impl History {
 mod tests {
     use std::io::Write;
 
-    use chutes_core::{FileKind, JobName, OutputPath, Sha256Digest, UploadResponse, Work};
+    use chutes_core::{
+        FileKind, JobName, OutputPath, RunRequest, Sha256Digest, UploadResponse, Work,
+    };
     use proptest::prelude::*;
 
-    use super::super::{Arrival, Entry};
+    use super::super::{Arrival, Begin, Entry};
     use super::*;
 
     fn arrival() -> Arrival {
@@ -260,9 +262,10 @@ mod tests {
         let data = Json::parse(r#"{"rate": 1.10}"#).unwrap();
         let job = JobName::new("train").unwrap();
         let spec = JobSpec::job(job, data);
+        let request = RunRequest::new(RunId::from_bytes([7; 16]), spec.clone(), "run");
         let result = Json::parse("[1.10]").unwrap();
         for entry in [
-            Entry::Run { id: RunId::from_bytes([7; 16]), spec: &spec, uploads: true },
+            Entry::Run(Begin::new(&request, &spec, true)),
             Entry::Status(Status::Received),
             Entry::Execution { ending: &Ending::Completed, result: Some(&result) },
             Entry::Collected,

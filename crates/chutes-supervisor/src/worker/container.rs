@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use cap_std::fs::Dir;
 use chutes_core::{
-    ClassProfile, ContainerPath, EventReporter, FailureKind, ImageName, Json, PortAddress,
-    Progress, RunId, SecretPairs, Work,
+    ClassProfile, ContainerPath, EngineRequest, EventReporter, FailureKind, ImageName, Json,
+    PortAddress, Progress, RunId, SecretPairs, Work,
 };
-use chutes_engine::{Engine, EngineError, EngineSettings};
+use chutes_engine::{Engine, EngineError};
 use chutes_ports::{Connector, ContainerConnector, SocketOwner};
 use chutes_process::{Death, system_oom_kills};
 use tokio::sync::watch;
@@ -67,14 +67,14 @@ pub(crate) struct ContainerSetup {
     pub profile: ClassProfile,
     pub artifacts_dir: Option<ContainerPath>,
     pub directory: RunDirectory,
-    pub engine: EngineSettings,
+    pub engine: EngineRequest,
 }
 
 /// Starts the image of a spec in a container.
 #[derive(Debug)]
 pub struct ContainerStarter {
     /// Which engine, and when it pulls.
-    pub engine: EngineSettings,
+    pub engine: EngineRequest,
     /// What becomes of what the container prints.
     pub output: OutputSettings,
 }
@@ -442,7 +442,7 @@ fn platform(message: String) -> Death {
 
 /// Ends the container of a run without a supervisor, if it is still there.
 pub(crate) async fn remove_container(run_id: RunId) -> Result<(), String> {
-    let removed = match Engine::connect(&EngineSettings::default()).await {
+    let removed = match Engine::connect(&EngineRequest::default()).await {
         Ok(engine) => engine.remove_of_run(run_id).await,
         Err(error) => Err(error),
     };

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chutes_core::{FailureKind, JobName, Progress};
@@ -36,6 +37,30 @@ const SETUP_TIME: Duration = Duration::from_mins(1);
 /// How long the job's own helpers may take to notice that it has ended.
 const HELPER_TIME: Duration = Duration::from_millis(100);
 
+/// Whether this process has a worker process.
+static HAS_WORKER: AtomicBool = AtomicBool::new(false);
+
+/// The right to have a worker process: all that descends from this process belongs to one job, so that two
+/// workers at a time could not be told from each other.
+struct OnlyWorker;
+
+impl OnlyWorker {
+    fn take() -> io::Result<Self> {
+        if HAS_WORKER.swap(true, Ordering::AcqRel) {
+            let message = "this process supervises another job already, and the processes of both could not \
+                           be told apart: start a process for each";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for OnlyWorker {
+    fn drop(&mut self) {
+        HAS_WORKER.store(false, Ordering::Release);
+    }
+}
+
 /// A worker process.
 pub(super) struct ProcessWorker {
     connection: Connection,
@@ -55,6 +80,8 @@ pub(super) struct ProcessWorker {
     status: Option<ExitStatus>,
     /// The signal with which we have ended it.
     sent: Option<Signal>,
+    /// Given back last, when nothing of the job is left.
+    _only: OnlyWorker,
 }
 
 impl ProcessWorker {
@@ -68,6 +95,7 @@ impl ProcessWorker {
         output: impl FnOnce(io::PipeReader, io::PipeReader) -> io::Result<Output>,
     ) -> io::Result<Self> {
         let WorkerContext { setup, env, profile, .. } = context;
+        let only = OnlyWorker::take()?;
         let (ours, theirs) = UnixStream::pair()?;
         let ((out, worker_out), (err, worker_err)) = (io::pipe()?, io::pipe()?);
         let children = unix::signal(SignalKind::child())?;
@@ -92,6 +120,7 @@ impl ProcessWorker {
             hooks: Hooks::default(),
             status: None,
             sent: None,
+            _only: only,
         };
         // The data may be larger than what the socket holds, so the worker has to be up and reading. One
         // that is gone by now cannot be told anything, and [`Worker::ended`] says so.

@@ -61,17 +61,17 @@ impl WorkerContext {
     ) -> Self {
         let ports = access.job_ports();
         Self {
-            env: with_ports(&attempt.spec.env, &ports),
-            work: attempt.spec.work.clone(),
+            env: with_ports(&attempt.request.spec.env, &ports),
+            work: attempt.request.spec.work.clone(),
             profile: attempt.profile(),
-            artifacts_dir: attempt.spec.artifacts_dir.clone(),
+            artifacts_dir: attempt.request.spec.artifacts_dir.clone(),
             setup: Setup {
-                run_id: attempt.run_id,
+                run_id: attempt.request.run_id,
                 data: attempt.job_data(),
                 directory,
                 ports,
                 sessions: access.sessions(),
-                attempt: attempt.attempt,
+                attempt: attempt.request.attempt.get(),
             },
             events,
             root,

@@ -4,8 +4,7 @@ use std::fs;
 
 use bollard::models::{ContainerCreateBody, ResourcesUlimits};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use chutes_core::{Port, Protocol};
-use chutes_engine::{EngineSettings, Pull};
+use chutes_core::{EngineRequest, Port, Protocol, PullPolicy};
 use chutes_test_support::containers::{IMAGE, Podman};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -39,7 +38,7 @@ fn setup(engine: Option<(Engine, String)>) -> ContainerBackendSetup {
 impl TestContainer {
     async fn new() -> Self {
         let podman = Podman::start();
-        let settings = EngineSettings { host: Some(podman.host()), pull: Pull::Never };
+        let settings = EngineRequest { host: Some(podman.host()), pull: PullPolicy::Never };
         let engine = Engine::connect(&settings).await.unwrap();
         let name = format!("chutes-ssh-test-{}", uuid::Uuid::now_v7());
         let body = ContainerCreateBody {

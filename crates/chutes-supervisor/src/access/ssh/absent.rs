@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
-use chutes_core::{EventReporter, Failure, SshEndpoint};
+use chutes_core::{AccessRequest, EventReporter, Failure, SshEndpoint};
 use chutes_ports::Claims;
 use chutes_process::Sessions;
 
-use super::{AccessSettings, invalid};
+use super::invalid;
 use crate::worker::Worker;
 use crate::{RunDirectory, Supervisor};
 
@@ -50,7 +50,7 @@ impl Plan {
 
     pub(super) fn start(
         self,
-        _: &AccessSettings,
+        _: &AccessRequest,
         _: &mut Claims,
         _: &dyn Worker,
         _: &RunDirectory,

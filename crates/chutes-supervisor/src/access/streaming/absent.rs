@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::future::Ready;
 
-use chutes_core::{Failure, StreamingEndpoint};
+use chutes_core::{AccessRequest, Failure, StreamingEndpoint};
 use chutes_ports::{Claims, Connector};
 
-use super::{AccessSettings, invalid};
+use super::invalid;
 use crate::Supervisor;
 
 /// There is no front to plan.
@@ -18,7 +18,7 @@ pub(super) struct Streaming(Infallible);
 impl Plan {
     /// Refuses a run that wants to serve requests.
     pub(super) fn wanted(run: &Supervisor, _: &Claims) -> Result<Option<Self>, Failure> {
-        match run.spec.streaming {
+        match run.request.spec.streaming {
             Some(_) => Err(invalid(
                 "this program was built without streaming: enable the feature `streaming` of the crate \
                  `chutes`",
@@ -27,7 +27,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn open(self, _: &AccessSettings, _: Connector) -> Result<Streaming, Failure> {
+    pub(super) fn open(self, _: &AccessRequest, _: Connector) -> Result<Streaming, Failure> {
         Ok(Streaming(self.0))
     }
 }

@@ -210,7 +210,7 @@ mod tests {
             profile: ClassProfile::LOCAL.with(&wanted),
             artifacts_dir: Some(ContainerPath::new("/artifacts").unwrap()),
             directory: RunDirectory::at(PathBuf::from("/runs/a:b")),
-            engine: chutes_engine::EngineSettings::default(),
+            engine: chutes_core::EngineRequest::default(),
         }
     }
 

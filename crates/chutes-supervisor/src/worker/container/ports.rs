@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::RunDirectory;
-    use chutes_engine::EngineSettings;
+    use chutes_core::EngineRequest;
 
     fn setup(network: bool, ports: &[(&'static str, &str)]) -> ContainerSetup {
         let port = |(name, address): &(&'static str, &str)| PortAddress {
@@ -119,7 +119,7 @@ mod tests {
             profile: ClassProfile::LOCAL,
             artifacts_dir: None,
             directory: RunDirectory::at("/run".into()),
-            engine: EngineSettings::default(),
+            engine: EngineRequest::default(),
         }
     }
 

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use chutes_core::{
-    ClassProfile, ContainerPath, Event, FailureKind, ImageName, Json, LogStream, Resources,
-    RunEvent, RunId, SecretPairs,
+    ClassProfile, ContainerPath, Event, FailureKind, ImageName, Json, LogStream, PullPolicy,
+    Resources, RunEvent, RunId, SecretPairs,
 };
-use chutes_engine::Pull;
 use chutes_test_support::containers::{IMAGE, Podman, USER_IMAGE};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -58,7 +57,7 @@ fn setup(podman: &Podman, folder: &TempDir, script: &str) -> ContainerSetup {
         profile: ClassProfile::LOCAL,
         artifacts_dir: None,
         directory,
-        engine: EngineSettings { host: Some(podman.host()), pull: Pull::Never },
+        engine: EngineRequest { host: Some(podman.host()), pull: PullPolicy::Never },
     }
 }
 

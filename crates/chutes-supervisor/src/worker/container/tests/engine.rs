@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn images_that_there_are_not() {
-    for pull in [Pull::Never, Pull::Missing] {
+    for pull in [PullPolicy::Never, PullPolicy::Missing] {
         let mut case = Case::with("true", |setup| {
             setup.image = ImageName::new("localhost/no-such-image").unwrap();
             setup.engine.pull = pull;
@@ -26,7 +26,7 @@ async fn a_pull_that_takes_for_ever_is_given_up() {
     for is_cancelled in [true, false] {
         let mut case = Case::with("true", |setup| {
             setup.image = ImageName::new(&image).unwrap();
-            setup.engine.pull = Pull::Missing;
+            setup.engine.pull = PullPolicy::Missing;
         })
         .await;
         case.worker.begin(Step::Prepare).await;
@@ -49,7 +49,8 @@ async fn a_pull_that_takes_for_ever_is_given_up() {
 #[tokio::test]
 async fn no_engine() {
     let host = Some("unix:///nonexistent/engine.sock".to_owned());
-    let error = Engine::connect(&EngineSettings { host, pull: Pull::Never }).await.unwrap_err();
+    let error =
+        Engine::connect(&EngineRequest { host, pull: PullPolicy::Never }).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Platform);
     let message = error.to_string();
     assert!(message.contains("start Docker or Podman, or set DOCKER_HOST"), "{message}");
