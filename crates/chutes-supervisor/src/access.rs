@@ -1,7 +1,7 @@
-//! Everything by which a run can be reached while it goes on: its ports, SSH, and the TLS front.
+//! Access to a run in progress: its ports, SSH, and the TLS front.
 //!
-//! What was asked for is checked, and every port is taken, before anything is started ([`Access`]). While
-//! user code runs, all of it is open ([`Open`]); before its files are collected, all of it is closed.
+//! The request is checked, and every port is taken, before anything is started ([`Access`]). Access is open while
+//! user code runs ([`Open`]), and closed before the files are collected.
 
 mod keys;
 mod open;
@@ -23,21 +23,21 @@ pub use self::settings::public_host;
 pub use self::ssh::{check_keys, serve_files};
 use crate::Supervisor;
 
-/// What a run was asked to open, all of it checked and its ports taken.
+/// The access that a run was asked to open, after all checks and with its ports taken.
 pub(super) struct Access {
     settings: AccessRequest,
     claims: Claims,
     ssh: Option<ssh::Plan>,
     streaming: Option<streaming::Plan>,
     sessions: Sessions,
-    /// Whether the job offers SSH and nobody can log in.
+    /// Whether the job offers SSH and the run has no public key.
     ssh_is_closed: bool,
-    /// Whether the ports are handed on by this process: the container has no network.
+    /// Whether this process relays the ports, because the container has no network.
     relayed: bool,
 }
 
 impl Access {
-    /// Checks what was asked for, and takes the ports. `is_isolated` says that user code is not in this process.
+    /// Checks the request, and takes the ports. `is_isolated` is whether user code runs outside of this process.
     pub(super) fn prepare(run: &Supervisor, is_isolated: bool) -> Result<Self, Failure> {
         let keys = keys::wanted(run, is_isolated)?;
         let declared = declared(run, keys.is_some())?;
@@ -62,27 +62,27 @@ impl Access {
         })
     }
 
-    /// Where the ports of the job are.
+    /// The addresses of the ports of the job.
     pub(super) fn job_ports(&self) -> Vec<PortAddress> {
         self.claims.job_ports()
     }
 
-    /// Where all ports are, that of SSH too.
+    /// The addresses of all ports, including the SSH port.
     pub(super) fn addresses(&self) -> Vec<PortAddress> {
         self.claims.addresses()
     }
 
-    /// The processes of those who log in.
+    /// The processes of SSH sessions.
     pub(super) fn sessions(&self) -> Sessions {
         self.sessions.clone()
     }
 }
 
-/// Why an SSH port stays closed.
+/// The reason for an SSH port that stays closed.
 const NO_KEY: &str =
     "no public key was given, by `--ssh-public-key` or as `_ssh_public_key` of the data";
 
-/// The ports of the run. That of SSH is one of them when somebody may log in.
+/// The ports of the run; with the SSH port if `ssh`.
 fn declared(run: &Supervisor, ssh: bool) -> Result<Ports, Failure> {
     let ports: Vec<Port> = match (&run.contract, &run.request.spec.work) {
         (Some(contract), _) => {

@@ -1,6 +1,6 @@
-//! From the end of user code to the outcome: files are collected, delivered, and accounted for.
+//! From the end of user code to the outcome: files are collected and delivered, and the outcome is recorded.
 //!
-//! This is the same for a run that has gone through and for one that was found without a supervisor.
+//! A run that ends in its own supervisor and one that is recovered take the same way.
 
 use std::io;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use chutes_outputs::{Collection, RunSummary};
 use tokio::time::timeout;
 
 use super::cancel::{CancelHandle, Urgency};
-use super::deliver::{Sinks, Stamps, Terms};
+use super::deliver::{DeliveryOptions, Fingerprints, Sinks};
 use super::directory::{MANIFEST, RunRoot};
 use super::ending;
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::supervise::Execution;
 
-/// How long collecting may take to notice that it is to stop. A read from a disk that does not answer
-/// cannot be interrupted.
+/// How long collecting may take to notice that it should stop. A read from a disk that does not answer cannot be
+/// interrupted.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// A run whose user code has ended.
@@ -41,7 +41,7 @@ pub(super) struct Completion {
     pub(super) uploads: bool,
     /// The files, if an earlier supervisor has collected them.
     pub(super) manifest: Option<Manifest>,
-    /// What earlier deliveries have brought to the sinks.
+    /// The files that earlier deliveries have brought to the sinks.
     pub(super) delivered: Arrivals,
     /// The outcome, if the run has one: it is never replaced.
     pub(super) settled: Option<Outcome>,
@@ -57,39 +57,39 @@ impl Completion {
         if !lifecycle.is_in_phase(Phase::Upload) && !self.is_trivial(&lifecycle) {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
         }
-        let (manifest, stamps) = match self.manifest.take() {
-            Some(manifest) => (manifest, Stamps::new()),
+        let (manifest, fingerprints) = match self.manifest.take() {
+            Some(manifest) => (manifest, Fingerprints::new()),
             None => self.collect(&mut lifecycle).await,
         };
         let ending = self.of_user_code(execution.ending);
-        // Nobody is told that a run completed of which files are lost already.
-        let told = ending::with_files(ending.clone(), &manifest, &[]);
+        // A sink must not see a run as completed whose files are lost already.
+        let visible = ending::with_files(ending.clone(), &manifest, &[]);
         let mut summary =
-            RunSummary { run_id: self.run_id, ending: told, result: execution.result, manifest };
+            RunSummary { run_id: self.run_id, ending: visible, result: execution.result, manifest };
         let mut written = self.write(&summary.manifest);
         if written.is_ok() {
             lifecycle.record(Entry::Collected);
         }
-        let sinks = self.deliver(&mut summary, stamps, &mut lifecycle).await;
+        let sinks = self.deliver(&mut summary, fingerprints, &mut lifecycle).await;
         if !sinks.is_empty() {
             written = written.and(self.write(&summary.manifest));
         }
         summary.ending = ending;
         let outcome = self.settle(summary, sinks, written, lifecycle);
         if outcome.sinks.iter().all(SinkReport::is_complete) {
-            // What is left behind is readable by its owner only.
+            // A file that cannot be removed is readable by its owner only.
             let _ = self.root.remove_sinks();
         }
         outcome
     }
 
-    /// Whether there is nothing to do: nothing was started, and nobody wants to hear of it.
+    /// Whether there is nothing to do: user code was not started, and there are no sinks.
     fn is_trivial(&self, lifecycle: &Lifecycle) -> bool {
         self.sinks.is_empty() && !lifecycle.was_accepted()
     }
 
-    /// How user code ended. A settled run has failed for its files alone only where user code had
-    /// completed, and they may all arrive now: then nobody is to be told that it failed.
+    /// How user code ended. A settled run failed for its files alone only if user code had completed. The files may
+    /// all arrive now, so sinks see such a run as completed.
     fn of_user_code(&self, ending: Ending) -> Ending {
         let is_for_files = ending.failure().is_some_and(|it| it.kind.is_for_files());
         if self.settled.is_some() && is_for_files { Ending::Completed } else { ending }
@@ -109,18 +109,18 @@ impl Completion {
                 .leave(written, Outcome { outputs, logs, artifacts, sinks, ..settled });
         }
         let ending = ending::with_files(ending, &manifest, &sinks);
-        lifecycle.finish(written, |told| Outcome {
+        lifecycle.finish(written, |report| Outcome {
             run_id: self.run_id,
             target: self.target.clone(),
             ending,
             result,
-            phases: told.phases,
+            phases: report.phases,
             outputs: manifest.files,
             logs: manifest.logs,
             artifacts: manifest.artifacts,
             sinks,
-            warnings: told.warnings,
-            endpoints: told.endpoints,
+            warnings: report.warnings,
+            endpoints: report.endpoints,
             run_dir: self.run_dir.clone(),
         })
     }
@@ -129,12 +129,12 @@ impl Completion {
         self.root.replace(MANIFEST, &serde_json::to_vec_pretty(manifest)?)
     }
 
-    /// Collects all files, until all are there, the limit is reached, or somebody gives up.
-    async fn collect(&self, lifecycle: &mut Lifecycle) -> (Manifest, Stamps) {
+    /// Collects files until all are collected, the limit is reached, or the run is cancelled for good.
+    async fn collect(&self, lifecycle: &mut Lifecycle) -> (Manifest, Fingerprints) {
         let stop = Arc::new(AtomicBool::new(false));
-        let (root, told) = (Arc::clone(&self.root), Arc::clone(&stop));
+        let (root, stopped) = (Arc::clone(&self.root), Arc::clone(&stop));
         let has_artifacts = self.has_artifacts;
-        let collect = move || collect(&root, has_artifacts, &told);
+        let collect = move || collect(&root, has_artifacts, &stopped);
         let mut collecting = tokio::task::spawn_blocking(collect);
         let ended = tokio::select! {
             biased;
@@ -162,19 +162,19 @@ impl Completion {
     async fn deliver(
         &self,
         summary: &mut RunSummary,
-        stamps: Stamps,
+        fingerprints: Fingerprints,
         lifecycle: &mut Lifecycle,
     ) -> Vec<SinkReport> {
         if self.sinks.is_empty() {
             return Vec::new();
         }
         let (delivered, cancel) = (&self.delivered, &self.cancel);
-        let terms = Terms { delivered, stamps, cancel, uploads: self.uploads };
-        self.sinks.deliver(summary, &self.root, terms, lifecycle).await
+        let options = DeliveryOptions { delivered, fingerprints, cancel, uploads: self.uploads };
+        self.sinks.deliver(summary, &self.root, options, lifecycle).await
     }
 }
 
-/// What was collected of each kind.
+/// The collected files of each kind.
 #[derive(Default)]
 struct Collected {
     outputs: Collection,
@@ -182,9 +182,9 @@ struct Collected {
     artifacts: Collection,
 }
 
-/// All files of a run. They are on disk when they have been collected.
+/// Collects all files of a run. The collected files are synced to disk when this returns.
 fn collect(root: &RunRoot, has_artifacts: bool, stop: &AtomicBool) -> Collected {
-    // Logs are bounded, and what they say is wanted most when there is no time for all outputs.
+    // Logs come first: they are bounded, and needed most when there is no time for all outputs.
     let logs = chutes_outputs::collect(root.folder(FileKind::Log), stop);
     let mut artifacts = Collection::default();
     if has_artifacts {

@@ -1,4 +1,4 @@
-//! Delivering the files of one run: which there are, what has arrived before, and what is written down.
+//! Delivers the files of one run to its sinks, without those that have arrived before, and records each arrival.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,7 +22,7 @@ use super::directory::RunRoot;
 use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 
-/// The sinks of one run, in the order in which they were asked for.
+/// The sinks of one run, in the order of the request.
 #[derive(Clone, Default)]
 pub(super) struct Sinks {
     sinks: Vec<Arc<dyn Sink>>,
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Sinks {
     }
 }
 
-/// A file whose fate at one sink is known.
+/// The final state of a file at one sink.
 struct Settlement {
     sink: usize,
     file: SourceFile,
@@ -44,8 +44,8 @@ struct Settlement {
 }
 
 impl Sinks {
-    /// Checks that all places can be delivered to, as far as that can be told beforehand. `run_dir` is
-    /// what must not be delivered into, and `addresses` are those that a spec may name.
+    /// Opens the sinks, as far as they can be checked beforehand. `run_dir` must not be the target of a delivery,
+    /// and `addresses` are those that a spec may name.
     pub(super) fn open(
         specs: &[SinkSpec],
         run_dir: &Path,
@@ -55,7 +55,7 @@ impl Sinks {
         Ok(Self { sinks, policy: RetryPolicy::default() })
     }
 
-    /// Sinks of a test. With them nothing is left to chance: every delay is the longest.
+    /// Adds the sinks of a test. The delays between retries are then deterministic: always the longest.
     pub(super) fn with(mut self, more: &[Arc<dyn Sink>]) -> Self {
         if !more.is_empty() {
             self.sinks.extend_from_slice(more);
@@ -64,11 +64,11 @@ impl Sinks {
         self
     }
 
-    /// Those that take files while the job goes on, with their numbers.
+    /// Opens the sinks that take files while the job runs. Returns them with their indices.
     pub(super) async fn open_early(&self, run_id: RunId) -> Vec<(usize, Arc<dyn Sink>)> {
         let mut early = Vec::new();
         for (at, sink) in self.sinks.iter().enumerate() {
-            // A sink that cannot be opened now may be at the end, and says why then.
+            // A sink that cannot be opened now is opened again at the end, and then its error is reported.
             let opened = match sink.open_early(run_id) {
                 Some(opening) => opening.await.is_ok(),
                 None => false,
@@ -84,25 +84,25 @@ impl Sinks {
         self.sinks.is_empty()
     }
 
-    /// Delivers what has not arrived before. Fills in what became of each file.
+    /// Delivers the files that have not arrived before, and sets the state of each file in the manifest.
     pub(super) async fn deliver(
         &self,
         summary: &mut RunSummary,
         root: &Arc<RunRoot>,
-        terms: Terms<'_>,
+        options: DeliveryOptions<'_>,
         lifecycle: &mut Lifecycle,
     ) -> Vec<SinkReport> {
-        let told = if terms.uploads { summary.clone() } else { without_files(summary) };
-        let files = sources(&told.manifest, &terms.stamps, root);
+        let visible = if options.uploads { summary.clone() } else { without_files(summary) };
+        let files = sources(&visible.manifest, &options.fingerprints, root);
         let stop = CancellationToken::new();
         let (sender, mut settled) = mpsc::unbounded_channel();
         let job = DeliveryJob {
-            delivered: terms.delivered.unchanged(&told.manifest),
-            run: told,
+            delivered: options.delivered.unchanged(&visible.manifest),
+            run: visible,
             files,
             settled: Box::new(move |sink, file, state, responses| {
                 let (file, state, responses) = (file.clone(), state.clone(), responses.to_vec());
-                // The receiver lives as long as the delivery.
+                // The receiver outlives the delivery, so sending succeeds.
                 let _ = sender.send(Settlement { sink, file, state, responses });
             }),
             stop: stop.clone(),
@@ -115,7 +115,7 @@ impl Sinks {
                 biased;
                 Some(settlement) = settled.recv() => self.record(settlement, lifecycle),
                 delivered = &mut delivering => break delivered,
-                () = terms.cancel.reached(Urgency::GiveUp), if !stop.is_cancelled() => stop.cancel(),
+                () = options.cancel.reached(Urgency::GiveUp), if !stop.is_cancelled() => stop.cancel(),
             }
         };
         while let Ok(settlement) = settled.try_recv() {
@@ -137,31 +137,31 @@ impl Sinks {
     }
 }
 
-/// By what it is seen that an output still has the content of its checksum.
-pub(super) type Stamps = HashMap<OutputPath, Fingerprint>;
+/// The fingerprints that detect a change of an output after its checksum was taken.
+pub(super) type Fingerprints = HashMap<OutputPath, Fingerprint>;
 
-/// The circumstances of a delivery.
-pub(super) struct Terms<'a> {
-    /// What earlier deliveries have brought to the sinks.
+/// The options of a delivery.
+pub(super) struct DeliveryOptions<'a> {
+    /// The files that earlier deliveries have brought to the sinks.
     pub(super) delivered: &'a Arrivals,
-    pub(super) stamps: Stamps,
+    pub(super) fingerprints: Fingerprints,
     /// Whether files may leave the directory of the run at all.
     pub(super) uploads: bool,
     pub(super) cancel: &'a CancelHandle,
 }
 
-/// Remembers where the files go, until they are there.
+/// Writes the sinks to the directory of the run; they are removed when all files have arrived.
 pub(super) fn remember(specs: &[SinkSpec], root: &RunRoot) -> io::Result<()> {
     if specs.is_empty() { Ok(()) } else { root.write_sinks(&serde_json::to_vec(specs)?) }
 }
 
-/// Where the files of an earlier supervisor were to go, unless they have all arrived.
+/// Reads the sinks that [`remember`] wrote; `None` when all files have arrived.
 pub(super) fn recall(root: &RunRoot) -> io::Result<Option<Vec<SinkSpec>>> {
     let text = root.read_sinks()?;
     Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
 }
 
-/// A run whose files stay where they are: not even their names leave.
+/// The summary for a run whose files may not leave: it does not contain their names either.
 fn without_files(summary: &RunSummary) -> RunSummary {
     let manifest = Manifest {
         run_id: summary.run_id,
@@ -172,17 +172,21 @@ fn without_files(summary: &RunSummary) -> RunSummary {
     RunSummary { manifest, ..summary.clone() }
 }
 
-/// All files that were collected.
-fn sources(manifest: &Manifest, stamps: &Stamps, root: &Arc<RunRoot>) -> Vec<SourceFile> {
-    let stamp = |kind, file: &OutputFile| match kind {
-        FileKind::Output => stamps.get(&file.path).copied(),
+/// The sources of all files that were collected.
+fn sources(
+    manifest: &Manifest,
+    fingerprints: &Fingerprints,
+    root: &Arc<RunRoot>,
+) -> Vec<SourceFile> {
+    let fingerprint = |kind, file: &OutputFile| match kind {
+        FileKind::Output => fingerprints.get(&file.path).copied(),
         FileKind::Log | FileKind::Artifact => None,
     };
     let all = manifest.all();
-    all.filter_map(|(kind, file)| source(kind, file, stamp(kind, file), root)).collect()
+    all.filter_map(|(kind, file)| source(kind, file, fingerprint(kind, file), root)).collect()
 }
 
-/// A file on its way, if it was collected.
+/// The source of a file, if it was collected.
 pub(super) fn source(
     kind: FileKind,
     file: &OutputFile,

@@ -1,9 +1,9 @@
-//! The directory of a run: where everything about it lives.
+//! The directory of a run, which holds all of its files.
 //!
 //! ```text
-//! outputs/   what the job writes for others; collected
+//! outputs/   output files of the job; collected
 //! scratch/   temporary files; not collected
-//! inputs/    what the job is given
+//! inputs/    input files of the job
 //! logs/      stdout.log and stderr.log
 //! run.json   the journal: spec, changes of status, outcome
 //! manifest.json
@@ -47,20 +47,20 @@ const JOURNAL: &str = "run.json";
 
 const LOGS: &str = FileKind::Log.folder();
 
-/// The sinks of a run that has not delivered everything. They may hold credentials, so the file is
-/// removed when they are not needed any more.
+/// The sinks of a run that has not delivered everything. Their addresses may contain credentials, so the file is
+/// removed when it is not needed any more.
 const SINKS: &str = "sinks.json";
 
 /// The file name of the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// Journal and manifest hold data of the job, so nobody else may read them, wherever they are.
+/// Journal and manifest hold data of the job, so only their owner may read them, also outside of the directory.
 #[cfg(unix)]
 const PRIVATE: u32 = 0o600;
 
 impl RunDirectory {
-    /// Makes the directory, with parents. It may exist already if it is empty or holds nothing but
-    /// `inputs/`, which somebody has filled for this run. Only its owner can read it.
+    /// Creates the directory and its parents. It may exist already if it is empty or holds nothing but `inputs/`,
+    /// filled for this run. Only its owner can read it.
     pub fn create(path: &Path) -> Result<Self, RunDirectoryError> {
         let root = std::path::absolute(path).map_err(failed_at(path))?;
         make(&root)?;
@@ -73,7 +73,7 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Makes the directory for what is returned with the result.
+    /// Creates the directory of files that are returned with the result.
     pub(super) fn make_artifacts(&self) -> Result<(), RunDirectoryError> {
         make(&self.artifacts())
     }
@@ -95,7 +95,7 @@ impl RunDirectory {
         &self.root
     }
 
-    /// Where the job writes what is collected: `outputs/`.
+    /// Where the job writes output files, which are collected: `outputs/`.
     #[must_use]
     pub fn outputs(&self) -> &Path {
         &self.outputs
@@ -107,7 +107,7 @@ impl RunDirectory {
         &self.scratch
     }
 
-    /// Where the job finds its inputs: `inputs/`.
+    /// Where the job finds its input files: `inputs/`.
     #[must_use]
     pub fn inputs(&self) -> &Path {
         &self.inputs
@@ -120,7 +120,7 @@ impl RunDirectory {
         self.root.join(FileKind::Artifact.folder())
     }
 
-    /// Where the command line keeps what the job prints: `logs/`, with `stdout.log` and `stderr.log`.
+    /// Where the output streams of the job are kept: `logs/`, with `stdout.log` and `stderr.log`.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.root.join(LOGS)
@@ -139,9 +139,9 @@ impl RunDirectory {
     }
 }
 
-/// A handle of the directory of a run, taken before user code runs.
+/// A handle of the directory of a run, opened before user code runs.
 ///
-/// A job can rename its directory or put a link in its place; the handle stays where it was.
+/// A job can rename its directory or replace it by a link; the handle still refers to the original directory.
 #[derive(Debug)]
 pub(crate) struct RunRoot {
     root: Dir,
@@ -154,36 +154,35 @@ impl RunRoot {
         Ok(Self { root })
     }
 
-    /// A directory of the run, unless there is something else in its place now.
+    /// Opens a directory of the run. Fails if a link or a file has replaced it.
     pub(crate) fn open_dir(&self, name: &str) -> io::Result<Dir> {
         self.root.open_dir_nofollow(name)
     }
 
-    /// The directory of the files of a kind, unless there is something else in its place now.
+    /// Opens the directory of the files of a kind. Fails if a link or a file has replaced it.
     pub(crate) fn folder(&self, kind: FileKind) -> io::Result<Dir> {
         self.open_dir(kind.folder())
     }
 
-    /// Starts the journal, and holds its lock. One that is there already belongs to another run.
+    /// Creates the journal and locks it. Fails if it exists: then it belongs to another run.
     pub(super) fn create_journal(&self) -> io::Result<File> {
         let mut options = private();
         options.append(true).create_new(true);
         let file = self.root.open_with(JOURNAL, &options)?.into_std();
-        // Whoever looks for a run here may have it for a moment, and finds nothing.
+        // A process that looks for a run here may hold the lock for a moment, and finds an empty journal.
         file.lock()?;
         // The name of the file has to survive a power cut, too.
         self.sync_names()?;
         Ok(file)
     }
 
-    /// Opens the journal of a run that has been started before, and takes its lock. The lock of a
-    /// supervisor that is alive is not taken.
+    /// Opens the journal of a run that was started before, and locks it. Fails if a live supervisor holds the lock.
     pub(super) fn open_journal(&self) -> Result<File, OpenJournalError> {
         let mut options = private();
         options.read(true).append(true);
         let file = self.root.open_with(JOURNAL, &options)?.into_std();
         if !file.metadata()?.is_file() {
-            // A pipe would be read for ever.
+            // Reading a pipe might never end.
             return Err(io::Error::other("`run.json` is not a regular file").into());
         }
         file.try_lock().map_err(|error| match error {
@@ -193,17 +192,17 @@ impl RunRoot {
         Ok(file)
     }
 
-    /// Writes down where the files go, for whoever has to go on with the run.
+    /// Writes the sinks of the run, for a supervisor that recovers it.
     pub(super) fn write_sinks(&self, content: &[u8]) -> io::Result<()> {
         self.replace(SINKS, content)
     }
 
-    /// What [`write_sinks`](Self::write_sinks) wrote, if it is still there.
+    /// The content that [`write_sinks`](Self::write_sinks) wrote, if the file still exists.
     pub(super) fn read_sinks(&self) -> io::Result<Option<Vec<u8>>> {
         self.read(SINKS)
     }
 
-    /// Forgets where the files went.
+    /// Removes the file of the sinks.
     pub(super) fn remove_sinks(&self) -> io::Result<()> {
         match self.root.remove_file(SINKS) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -227,17 +226,17 @@ impl RunRoot {
         }
     }
 
-    /// Puts everything that was written to the file system of the run on disk.
+    /// Syncs the file system of the run to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(self.readable()?)?)
     }
 
-    /// Puts the names of the files on disk.
+    /// Syncs the directory itself, with the names of its files, to disk.
     fn sync_names(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.readable()?)?)
     }
 
-    /// The handle that we have only names the directory, which is not enough to sync it.
+    /// Opens the directory for reading: the handle is opened with `O_PATH`, which does not allow a sync.
     fn readable(&self) -> io::Result<std::os::fd::OwnedFd> {
         use rustix::fs::{Mode, OFlags, openat};
 
@@ -245,7 +244,7 @@ impl RunRoot {
         Ok(openat(&self.root, c".", flags, Mode::empty())?)
     }
 
-    /// Keeps the part of a journal that cannot be read, beside it.
+    /// Appends the unreadable part of a journal to `run.json.damaged`.
     pub(super) fn keep_damaged(&self, content: &mut impl Read) -> io::Result<()> {
         let mut options = private();
         options.append(true).create(true);
@@ -270,7 +269,7 @@ impl RunRoot {
 /// Why the journal of a run cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenJournalError {
-    /// A supervisor has it.
+    /// A supervisor holds its lock.
     #[error("the run is in progress")]
     InUse,
     /// It cannot be opened.
@@ -309,7 +308,7 @@ fn failed_at(path: &Path) -> impl FnOnce(io::Error) -> RunDirectoryError {
     move |source| RunDirectoryError::Create { path, source }
 }
 
-/// Why a directory cannot be that of a new run.
+/// Why a directory cannot be used for a new run.
 ///
 /// ```
 /// use chutes_supervisor::RunDirectory;
@@ -324,18 +323,18 @@ fn failed_at(path: &Path) -> impl FnOnce(io::Error) -> RunDirectoryError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunDirectoryError {
-    /// There is something in it, apart from `inputs/`: perhaps another run.
+    /// It contains other entries than `inputs/`, perhaps another run.
     #[error("the run directory `{}` is not empty", path.display())]
     NotEmpty {
         /// The directory.
         path: PathBuf,
     },
-    /// It cannot be made or read.
+    /// It cannot be created or read.
     #[error("cannot create the run directory `{}`", path.display())]
     Create {
-        /// The directory, or the part of it that failed.
+        /// The directory, or the path below it that failed.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }

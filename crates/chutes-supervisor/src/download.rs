@@ -1,4 +1,4 @@
-//! The download phase: the input volumes of a run are put into `inputs/`, within their limit.
+//! The download phase: the input volumes of a run are fetched into `inputs/`, within a time limit.
 
 use chutes_core::{CacheRequest, Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
 
@@ -14,7 +14,7 @@ mod fetch;
 pub use self::fetch::check_volume_settings;
 pub(super) use self::fetch::volumes_missing;
 
-/// What is fetched before user code begins, and how.
+/// The volumes that are fetched before user code begins, and the settings for it.
 pub(super) struct Downloads {
     pub(super) volumes: InputVolumes,
     pub(super) cache: CacheRequest,
@@ -23,7 +23,8 @@ pub(super) struct Downloads {
 }
 
 impl Downloads {
-    /// Fetches everything. A run that is asked to stop, or whose time is over, ends here.
+    /// Fetches all volumes. The error is the ending of a run whose download failed, was cancelled or reached its
+    /// limit.
     pub(super) async fn run(
         &self,
         root: &RunRoot,

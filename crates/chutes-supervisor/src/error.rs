@@ -11,7 +11,7 @@ use super::RunDirectoryError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Its spec asks for what there is not, such as an unknown class of machine.
+    /// Its spec cannot be fulfilled, for instance because its class of machine is unknown.
     #[error(transparent)]
     Spec(#[from] SpecErrors),
     /// Its directory cannot be used.
@@ -20,10 +20,10 @@ pub enum RunError {
     /// Its journal cannot be written.
     #[error("cannot write the journal of the run")]
     Journal(#[source] io::Error),
-    /// Its outputs cannot be delivered where it was asked for.
+    /// Its outputs cannot be delivered to one of its sinks.
     #[error("cannot deliver to {0}")]
     Sink(
-        /// Where to, without credentials, and why not.
+        /// The sink without credentials, and the cause.
         String,
     ),
 }

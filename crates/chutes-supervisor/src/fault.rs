@@ -1,8 +1,8 @@
-//! Faults for tests: the supervisor ends, or stops, exactly at one record of its journal, or loses its
-//! patience with servers early.
+//! Faults for tests: the supervisor is killed or paused exactly at one record of its journal, or retries downloads
+//! less often.
 //!
 //! The feature `fault-injection` compiles this in, and an environment variable with a number makes it act.
-//! Nobody but the tests of chutes uses either.
+//! Only the tests of chutes use either.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,16 +18,16 @@ const STOP: &str = "CHUTES_TEST_STOP_AFTER_RECORD";
 /// Stops the process right after this record, until SIGCONT.
 const PAUSE: &str = "CHUTES_TEST_PAUSE_AFTER_RECORD";
 
-/// How often a download is tried again.
+/// Sets how often a failed download is retried.
 const RETRIES: &str = "CHUTES_TEST_DOWNLOAD_RETRIES";
 
-/// How often a download is tried again, if not as often as usual.
+/// How often a failed download is retried; `None` is the usual number.
 #[must_use]
 pub fn download_retries() -> Option<usize> {
     std::env::var(RETRIES).ok()?.parse().ok()
 }
 
-/// Before a record is written.
+/// Is called before a record is written.
 pub(super) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()> {
     if is_meant(TEAR, record) {
         let half = line.len() / 2;
@@ -37,7 +37,7 @@ pub(super) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()
     Ok(())
 }
 
-/// After a record was written.
+/// Is called after a record was written.
 pub(super) fn after(record: u64) -> io::Result<()> {
     if is_meant(STOP, record) {
         send(Signal::KILL)?;
@@ -52,7 +52,7 @@ fn is_meant(variable: &str, record: u64) -> bool {
     std::env::var(variable).is_ok_and(|number| number.parse() == Ok(record))
 }
 
-/// The signal takes effect before this returns.
+/// Sends this process a signal, which takes effect before this returns.
 fn send(signal: Signal) -> io::Result<()> {
     Ok(kill_process(getpid(), signal)?)
 }

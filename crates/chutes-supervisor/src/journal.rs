@@ -1,7 +1,7 @@
-//! The journal of a run, `run.json`: one JSON record per line, only ever appended to.
+//! The journal of a run, `run.json`: an append-only file with one JSON record per line.
 //!
-//! Each record ends with a checksum that includes the one before, so that a line that is torn, changed
-//! or missing is noticed. What decides how the run ends is on disk before the run goes on.
+//! Each record ends with a checksum that includes that of the record before, so that a torn, changed or missing
+//! line is detected. A record that decides how the run ends is on disk before the run goes on.
 
 pub(crate) mod history;
 
@@ -25,15 +25,15 @@ use super::worker::Hooks;
 /// One line of the journal, without its checksum.
 #[derive(Debug, Serialize)]
 struct Record<'a> {
-    /// Counts the records, from 1.
+    /// The number of the record, from 1.
     seq: u64,
-    /// When it was written.
+    /// When the record was written.
     at: String,
     #[serde(flatten)]
     body: Entry<'a>,
 }
 
-/// What a line says. The first is `run`, the last is `outcome`, unless files were delivered later.
+/// The content of a record. The first is `run`, the last is `outcome`, unless files were delivered later.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry<'a> {
@@ -45,24 +45,24 @@ pub(crate) enum Entry<'a> {
     Hooks(&'a Hooks),
     /// A phase is over.
     Phase(PhaseReport),
-    /// Where the run can be reached, as far as it is known by now.
+    /// The endpoints of the run that are known so far.
     Endpoints(&'a Endpoints),
-    /// How user code ended. From here on the end of the run depends on its files only.
+    /// How user code ended. From here on the outcome depends on the files only.
     Execution { ending: &'a Ending, result: Option<&'a Json> },
     /// The manifest has all files with their checksums.
     Collected,
     /// A sink has this file.
     Delivered(Arrival),
-    /// A sink has this file, and a server has answered this when it took it.
+    /// A sink has this file, and these are the answers of its server.
     #[serde(rename = "delivered")]
     Answered(AnsweredArrival),
-    /// A supervisor found the run without one and goes on with it.
+    /// A new supervisor recovers the run, whose supervisor had ended.
     Recovered,
-    /// Something went wrong that does not decide how the run ends.
+    /// A problem that does not decide how the run ends.
     Warning(&'a str),
     /// How the run ended.
     Outcome(&'a Outcome),
-    /// What has become of the files at each sink since the outcome.
+    /// The deliveries to each sink after the outcome.
     Redelivered(&'a [SinkReport]),
 }
 
@@ -104,8 +104,8 @@ fn is_first(attempt: &Attempt) -> bool {
 }
 
 impl Entry<'_> {
-    /// Whether the run waits until the record is on disk. Without the others nothing is lost: a file
-    /// is delivered once more, to the same place.
+    /// Whether the run waits until the record is on disk. The loss of another record is harmless: a file is
+    /// delivered once more, to the same place.
     fn is_essential(&self) -> bool {
         !matches!(
             self,
@@ -122,16 +122,16 @@ impl Entry<'_> {
 /// A file that has reached a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Arrival {
-    /// The number of the sink, from 0, in the order in which they were asked for.
+    /// The index of the sink among those of the run.
     pub sink: usize,
     pub kind: FileKind,
     #[serde(flatten)]
     pub path: OutputPath,
-    /// Its content: a file that has changed since then has not arrived.
+    /// The checksum of the content that arrived: a file that has changed since then has to be delivered again.
     pub sha256: Sha256Digest,
 }
 
-/// A file that has reached a sink, with what is kept of the answers.
+/// A file that has reached a sink, with the recorded answers of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AnsweredArrival {
     #[serde(flatten)]
@@ -140,25 +140,25 @@ pub(crate) struct AnsweredArrival {
     pub responses: Vec<UploadResponse>,
 }
 
-/// The files that have reached sinks, each with the content that it had there last.
+/// The files that have reached sinks, each with the checksum of its last content there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrivals(
     HashMap<(usize, FileKind, OutputPath), (Sha256Digest, Vec<UploadResponse>)>,
 );
 
 impl Arrivals {
-    /// Adds one, which replaces what arrived in the same place before.
+    /// Adds an arrival, in place of an earlier one of the same file at the same sink.
     pub(crate) fn insert(&mut self, arrival: Arrival) {
         self.insert_answered(AnsweredArrival { arrival, responses: Vec::new() });
     }
 
-    /// Adds one with its answers.
+    /// Adds an arrival with its answers.
     pub(crate) fn insert_answered(&mut self, answered: AnsweredArrival) {
         let AnsweredArrival { arrival: Arrival { sink, kind, path, sha256 }, responses } = answered;
         self.0.insert((sink, kind, path), (sha256, responses));
     }
 
-    /// What has arrived with the content that the manifest says.
+    /// The arrivals whose content is that of the manifest.
     pub(crate) fn unchanged(&self, manifest: &Manifest) -> Arrived {
         let contents = manifest.all().filter_map(|(kind, file)| match file.state {
             FileState::Collected { sha256, .. } => Some(((kind, &file.path), sha256)),
@@ -179,7 +179,7 @@ pub(crate) struct Journal {
     file: File,
     /// The length of all whole records, in bytes.
     length: u64,
-    /// Whether there may be more in the file than whole records.
+    /// Whether the file may hold part of a record after the whole ones.
     torn: bool,
     records: u64,
     checksum: Checksum,
@@ -191,7 +191,7 @@ impl Journal {
         Self { file, length: 0, torn: false, records: 0, checksum: Checksum::default() }
     }
 
-    /// Writes one line. Lines that matter are on disk when this returns.
+    /// Appends one record. An essential record is on disk when this returns.
     pub(crate) fn append(&mut self, body: Entry<'_>) -> io::Result<()> {
         let is_essential = body.is_essential();
         let seq = self.records + 1;
@@ -207,8 +207,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a whole line or nothing: what a full disk leaves of a line would hide all that comes
-    /// after it, and a line that may not be on disk must not be found there later.
+    /// Writes a whole line or nothing: part of a line, as a full disk leaves it, would hide all records after it,
+    /// and a line that may not be on disk must not turn up there later.
     fn write(&mut self, line: &[u8], is_essential: bool) -> io::Result<()> {
         if self.torn {
             self.file.set_len(self.length)?;
@@ -225,7 +225,7 @@ impl Journal {
     }
 }
 
-/// The journal of a run, for several who write to it.
+/// The journal of a run, shared by several writers.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedJournal(Arc<Mutex<Journal>>);
 
@@ -240,12 +240,12 @@ impl SharedJournal {
     }
 }
 
-/// The checksum of a record and of all before it: the first 64 bits of a SHA-256.
+/// The checksum of a record and of all records before it: the first 64 bits of a SHA-256.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Checksum(String);
 
 impl Checksum {
-    /// The checksum of the record that follows, which is given without it.
+    /// The checksum of the next record; `record` does not contain it yet.
     fn next(&self, record: &[u8]) -> Self {
         use std::fmt::Write;
 

@@ -2,7 +2,7 @@
 
 use chutes_core::Json;
 
-/// The largest data and the largest result of a run, in bytes of JSON. What is larger is a file.
+/// The largest data and the largest result of a run, in bytes of JSON. Larger values belong into files.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// A text that is longer than [`MAX_BYTES`].

@@ -1,8 +1,8 @@
-//! Live delivery: output files that are finished go to the sinks while the job goes on, so that a
-//! checkpoint is safe before the machine dies.
+//! Live delivery: finished output files are delivered to the sinks while the job runs, so that a checkpoint is safe
+//! if the machine fails.
 //!
-//! Nobody can ask a job whether a file is finished. One that has not been changed for a while is taken
-//! as such; if it is changed later, it is delivered again.
+//! A job does not announce that a file is finished. A file that has not changed for a while counts as finished; if
+//! it changes later, it is delivered again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,13 @@ use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
 use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
 
-/// How long a file must have been left alone, and how often it is looked.
+/// How long a file must have been unchanged, and the interval between two scans.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long a transfer may go without a single byte. It is tried again when it is looked next.
+/// How long a transfer may go without a single byte. It is retried after the next scan.
 const STALL: Duration = Duration::from_mins(1);
 
-/// Live delivery that goes on in the background.
+/// Live delivery in the background.
 pub(super) struct Live {
     task: JoinHandle<()>,
     stop: Arc<AtomicBool>,
@@ -35,7 +35,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Begins, if there are sinks that take files early.
+    /// Starts live delivery, if there are sinks that support it.
     pub(super) async fn start(
         run_id: RunId,
         sinks: &Sinks,
@@ -61,17 +61,18 @@ impl Live {
         Some(Self { task: tokio::spawn(watch.run()), stop, arrived })
     }
 
-    /// Ends it. What is on its way is delivered later, like everything else. Returns what has arrived.
+    /// Ends live delivery. Transfers in progress are aborted; these files are delivered at the end of the run. Returns
+    /// the files that have arrived.
     pub(super) async fn stop(self) -> Arrivals {
         self.stop.store(true, Ordering::Relaxed);
         self.task.abort();
-        // It says that it was aborted, which is known.
+        // The task was aborted just above, so its error says nothing new.
         let _ = self.task.await;
         std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// By what a change of a file is noticed.
+/// The metadata by which a change of a file is detected.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Signature {
     bytes: u64,
@@ -92,9 +93,9 @@ struct Watch {
     events: EventReporter,
     stop: Arc<AtomicBool>,
     arrived: Arc<Mutex<Arrivals>>,
-    /// What was found when it was looked last.
+    /// The files that the last scan found.
     last: HashMap<OutputPath, Signature>,
-    /// What has arrived, at which sink.
+    /// The files that have arrived, by sink.
     done: HashMap<(usize, OutputPath), Signature>,
 }
 
@@ -103,9 +104,9 @@ impl Watch {
         loop {
             sleep(QUIET).await;
             let (root, stop) = (Arc::clone(&self.root), Arc::clone(&self.stop));
-            let look = move || Some(scan(&root.folder(FileKind::Output).ok()?, &stop));
-            // A directory that cannot be read now is read at the end, where it matters.
-            let Ok(Some(found)) = spawn_blocking(look).await else { continue };
+            let scan = move || Some(scan(&root.folder(FileKind::Output).ok()?, &stop));
+            // An error is ignored here: the directory is read again at the end of the run.
+            let Ok(Some(found)) = spawn_blocking(scan).await else { continue };
             for file in &found {
                 if self.last.get(&file.path) == Some(&Signature::of(file)) {
                     self.deliver(file).await;
@@ -126,17 +127,17 @@ impl Watch {
         let Some(source) = self.source(&file.path).await else { return };
         let patience = RetryPolicy { stall: STALL, answer: STALL, ..RetryPolicy::default() };
         for (at, sink) in wanted {
-            // What fails is tried again when it is looked next, or at the end of the run.
+            // A failed delivery is retried after the next scan, or at the end of the run.
             if sink.skips(&source).is_some() || send_once(&patience, &*sink, &source).await.is_err()
             {
                 continue;
             }
             self.done.insert((at, file.path.clone()), signature);
-            self.tell(at, &*sink, &source);
+            self.record(at, &*sink, &source);
         }
     }
 
-    /// The file with its checksum, unless it is changed while that is taken.
+    /// The file with its checksum; `None` if the file changes meanwhile.
     async fn source(&self, path: &OutputPath) -> Option<SourceFile> {
         let (root, stop, wanted) = (Arc::clone(&self.root), Arc::clone(&self.stop), path.clone());
         let read = move || Some(checksum(&root.folder(FileKind::Output).ok()?, &wanted, &stop));
@@ -144,10 +145,10 @@ impl Watch {
         source(FileKind::Output, &file, None, &self.root)
     }
 
-    fn tell(&self, at: usize, sink: &dyn Sink, file: &SourceFile) {
+    fn record(&self, at: usize, sink: &dyn Sink, file: &SourceFile) {
         let (kind, path, sha256) = (file.kind, file.path.clone(), file.sha256);
         let arrival = Arrival { sink: at, kind, path: path.clone(), sha256 };
-        // A record that cannot be written costs a second delivery, and the run says so elsewhere.
+        // A missing record only costs a second delivery. The supervisor reports a broken journal elsewhere.
         let _ = self.journal.append(Entry::Delivered(arrival.clone()));
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
         let delivery = Delivery { sink: sink.name().to_owned(), state: DeliveryState::Delivered };

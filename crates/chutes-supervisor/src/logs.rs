@@ -1,14 +1,13 @@
-//! What a worker prints: kept in files of bounded size, and cut into lines for those who watch
-//! (`lines`).
+//! The output of a worker: kept in files of bounded size, and cut into lines for events (`lines`).
 //!
 //! ```text
 //! stdout.log     the beginning: the first half of the cap
-//! stdout.7.log   what came last: two files of a quarter of the cap each,
+//! stdout.7.log   the end: two files of a quarter of the cap each,
 //! stdout.8.log     the older of them full
 //! ```
 //!
-//! The files of one stream, `stdout.log` first and then by their numbers, are one text. Bytes are kept
-//! as they came. Where some are missing, a line of its own says so:
+//! The files of one stream, `stdout.log` first and then by their numbers, are one text. Bytes are kept unchanged.
+//! Where bytes are missing, a line of its own says so:
 //!
 //! ```text
 //! [chutes: 123456789 bytes of output were dropped here, it goes on in stdout.7.log]
@@ -31,12 +30,12 @@ use chutes_core::LogStream;
 
 use self::disk::{Disk, DiskFile};
 
-/// How many bytes of one stream are kept. Lines that tell what is missing come on top.
+/// How many bytes of one stream are kept. Notes about missing bytes come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogCap(u64);
 
 impl LogCap {
-    /// The smallest cap, in bytes: less would hold little more than what tells that bytes are missing.
+    /// The smallest cap, in bytes: a smaller log would hold little more than notes about missing bytes.
     pub const MIN: u64 = 1024;
 
     /// A cap of this many bytes, at least [`MIN`](Self::MIN).
@@ -80,15 +79,15 @@ pub struct LogCapError {
 struct Segment<F> {
     file: F,
     name: String,
-    /// How much may be in it, apart from a last line that tells what is missing.
+    /// The capacity of the file in bytes, without a final note about missing bytes.
     size: u64,
-    /// How much is in it.
+    /// The length of the file in bytes, without a final note.
     used: u64,
-    /// How much of that is output.
+    /// How many of these bytes are output.
     output: u64,
-    /// How much output there was before it.
+    /// The position of the file's first byte in the output.
     start: u64,
-    /// Whether its last line is complete.
+    /// Whether the last line of the file is complete.
     ends_line: bool,
 }
 
@@ -97,7 +96,7 @@ impl<F: DiskFile> Segment<F> {
         self.used >= self.size
     }
 
-    /// Writes some of the output, as far as there is room.
+    /// Writes some of the bytes, as far as the capacity allows. Returns how many.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = usize::try_from(self.size.saturating_sub(self.used)).unwrap_or(usize::MAX);
         let bytes = &bytes[..bytes.len().min(room)];
@@ -110,8 +109,8 @@ impl<F: DiskFile> Segment<F> {
         Ok(count)
     }
 
-    /// Writes a line of ours behind everything else, where the next thing will be written over it
-    /// unless it is made part of the file. Returns its length.
+    /// Writes a note at the end of the file without moving the end: the next write overwrites the note, unless the
+    /// caller adds its length to `used`. Returns the length.
     fn note(&self, text: &str) -> io::Result<u64> {
         let before = if self.ends_line { "" } else { "\n" };
         let line = format!("{before}[chutes: {text}]\n");
@@ -122,34 +121,34 @@ impl<F: DiskFile> Segment<F> {
 
 /// Writes the log of one stream.
 ///
-/// Writing never fails: a full disk must not stop the job. What cannot be written is counted, and the
-/// next thing that can be written is a line that says how much is missing.
+/// Writing never fails: a full disk must not stop the job. Bytes that cannot be written are counted, and a note of
+/// their number is written as soon as the disk has room.
 #[derive(Debug)]
 pub struct LogWriter<D: Disk = Dir> {
     disk: D,
     stream: LogStream,
     cap: LogCap,
-    /// The beginning of the output.
+    /// The file with the beginning of the output.
     head: Segment<D::File>,
-    /// How much output there was when the head was full.
+    /// The position in the output at which the head became full.
     head_end: u64,
-    /// The end of the output: at most two files, the newer one last.
+    /// The files with the end of the output: at most two, the newer one last.
     tail: VecDeque<Segment<D::File>>,
     /// The number of the next file.
     number: u64,
-    /// How much output there was.
+    /// How many bytes of output there were.
     position: u64,
-    /// How much of it is in the files.
+    /// How many of them are in the files.
     kept: u64,
-    /// How much could not be written since the last time that something could, and why.
+    /// How many bytes could not be written since the last successful write, and why.
     unwritten: u64,
     cause: String,
-    /// How much is missing after the head according to its last line.
+    /// How many bytes are missing after the head according to its note.
     noted: u64,
 }
 
 impl LogWriter {
-    /// Begins a log in a folder that has none of this stream.
+    /// Begins the log of a stream in a folder that has no log of it.
     pub fn create(logs: &Dir, stream: LogStream, cap: LogCap) -> io::Result<Self> {
         Self::create_on(logs.try_clone()?, stream, cap)
     }
@@ -176,7 +175,7 @@ impl<D: Disk> LogWriter<D> {
         })
     }
 
-    /// Takes output.
+    /// Writes output.
     pub fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.write_some(bytes) {
@@ -192,17 +191,17 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    /// How many bytes of the output are in no file: there were too many, or they could not be written.
+    /// How many bytes of the output are in no file, because of the cap or of a write error.
     pub fn dropped(&self) -> u64 {
         self.position - self.kept
     }
 
-    /// Tells in the files what is still to be told there. Returns what is missing, like
-    /// [`Self::dropped`].
+    /// Writes the notes that are still missing in the files. Returns how many bytes are missing, as
+    /// [`Self::dropped`] does.
     pub fn finish(mut self) -> u64 {
         self.note_dropped();
         if self.unwritten > 0 {
-            // A disk that is full to the end cannot be told anything; the number can.
+            // A disk that is still full cannot take the note; the returned number has these bytes.
             let _ = self.make_room().and_then(|()| self.note_unwritten());
         }
         self.dropped()
@@ -227,7 +226,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(count)
     }
 
-    /// Tells in the current file what could not be written before.
+    /// Notes in the current file how many bytes could not be written before.
     fn note_unwritten(&mut self) -> io::Result<()> {
         if self.unwritten == 0 {
             return Ok(());
@@ -243,15 +242,15 @@ impl<D: Disk> LogWriter<D> {
                 Ok(())
             }
             Err(error) => {
-                // Half of a note says nothing.
+                // Part of a note would be misleading.
                 let _ = segment.file.cut(segment.used);
                 Err(error)
             }
         }
     }
 
-    /// Makes sure that the current file is not full: begins another one, and removes the oldest of
-    /// the tail if there are two.
+    /// Makes sure that the current file is not full: otherwise begins another one, and removes the oldest of the
+    /// tail if there are two.
     fn make_room(&mut self) -> io::Result<()> {
         if !self.current().is_full() {
             return Ok(());
@@ -265,11 +264,11 @@ impl<D: Disk> LogWriter<D> {
         let created = self.disk.create(&name);
         let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
         if created.as_ref().err().is_none_or(is_taken) {
-            // A name that somebody else has taken is not tried again.
+            // A file that the job has put there keeps its name; the next attempt takes the next number.
             self.number += 1;
         }
         let (file, size) = (created?, self.cap.segment());
-        // What was not written since the last file became full will be told in the new one.
+        // Bytes that could not be written since the last file became full are noted in the new one.
         let start = self.position - self.unwritten;
         if self.tail.is_empty() {
             self.head_end = start;
@@ -284,14 +283,14 @@ impl<D: Disk> LogWriter<D> {
         self.kept -= oldest.output;
         self.note_dropped();
         if self.disk.remove(&oldest.name).is_err() {
-            // A job that takes our names away, or the right to remove them, gets an empty file.
+            // The job has moved the file or revoked the permission to remove it: it is emptied instead.
             let _ = oldest.file.cut(0);
         }
-        // A full disk may have room for it now.
+        // A full disk may have room for the note now.
         self.note_dropped();
     }
 
-    /// Tells at the end of the head how much is missing there, over what was told before.
+    /// Notes at the end of the head how many bytes are missing there, in place of an earlier note.
     fn note_dropped(&mut self) {
         let Some(oldest) = self.tail.front() else { return };
         let dropped = oldest.start - self.head_end;

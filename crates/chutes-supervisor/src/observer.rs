@@ -1,13 +1,13 @@
-//! What happens in a run, numbered and in order, for the one that observes it.
+//! The observer of a run, and the numbering of its events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{Event, EventReporter};
 use jiff::Timestamp;
 
-/// Receives everything that happens in a run, in order.
+/// Receives all events of a run, in order.
 ///
-/// Called by the supervisor of the run between its steps, so it should return soon.
+/// The supervisor of the run calls it between its steps, so it should return soon.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -27,16 +27,16 @@ pub trait Observer: Send + Sync {
     fn on_event(&self, event: &Event);
 }
 
-/// Takes no notice.
+/// Ignores all events.
 impl Observer for () {
     fn on_event(&self, _: &Event) {}
 }
 
-/// Numbers what happens in one run, and passes it on to its observer.
+/// A reporter that numbers the events of one run and passes them to its observer.
 ///
-/// The reporter may be used from any thread, but not by the observer itself.
+/// Any thread may use the reporter, but not the observer itself.
 pub(crate) fn reporter(observer: Arc<dyn Observer>) -> EventReporter {
-    // The number of the last event. Held while an event is passed on, so that the order holds.
+    // The number of the last event. The lock is held during the call of the observer, which keeps the order.
     let last = Mutex::new(0);
     EventReporter::new(move |what| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! What a worker process prints: kept in `logs/`, told as events, shown live.
+//! The output of a worker process: kept in `logs/`, emitted as events, shown live.
 //!
-//! Each stream has a thread of its own, which does nothing but read, so that the job never waits for
-//! anything but a slow disk or a slow terminal.
+//! Each stream has a thread of its own that does nothing but read, so the job waits for nothing but a slow disk
+//! or a slow terminal.
 
 use std::fmt;
 use std::io::{self, PipeReader, Read};
@@ -18,13 +18,13 @@ use crate::logs::LogWriter;
 use crate::logs::lines::Lines;
 use crate::worker::OutputSettings;
 
-/// Is given what was printed as it came, and nothing at the end.
+/// Receives the output in chunks as they were printed, and an empty chunk at the end.
 pub type Show = Box<dyn FnMut(&[u8]) + Send>;
 
-/// How long the end of the output may take to be kept and shown, on a terminal that is slow.
+/// How long the end of the output may take to reach the log and a slow terminal.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// How much is read at a time, in bytes.
+/// The size of a read, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 /// The output of one worker.
@@ -54,38 +54,38 @@ impl Output {
         Ok(Self { stdout, stderr })
     }
 
-    /// Waits until both streams have ended, but not for longer than this.
+    /// Waits until both streams have ended, but not for longer than `time`.
     pub async fn drained(&mut self, time: Duration) {
         let both = async {
             for pump in [&mut self.stdout, &mut self.stderr] {
-                // A thread that is gone has nothing more to tell.
+                // A thread that has ended reads no more output.
                 let _ = pump.ended.wait_for(|end| *end).await;
             }
         };
-        // Processes that cannot be ended may hold a pipe open for ever.
+        // A process that cannot be killed may hold a pipe open for ever.
         let _ = timeout(time, both).await;
     }
 
-    /// The last text on standard error.
+    /// The end of standard error.
     pub fn stderr_tail(&self) -> String {
         self.stderr.kept.lock().unwrap_or_else(PoisonError::into_inner).lines.tail()
     }
 
-    /// Waits for the end of the output. Returns what is missing in the logs.
+    /// Waits for the end of the output. Returns warnings about bytes that are missing in the logs.
     pub async fn finish(&mut self) -> Vec<String> {
         self.drained(DRAIN_TIME).await;
         [&self.stdout, &self.stderr].into_iter().filter_map(Pump::warning).collect()
     }
 }
 
-/// One stream on its way.
+/// One stream and the thread that reads it.
 struct Pump {
     stream: LogStream,
     ended: watch::Receiver<bool>,
     kept: Arc<Mutex<Kept>>,
 }
 
-/// What is known of a stream so far.
+/// The part of a stream's state that other threads read.
 #[derive(Default)]
 struct Kept {
     lines: Lines,
@@ -110,7 +110,7 @@ impl Pump {
     }
 }
 
-/// What a thread does with one stream.
+/// The work of the thread of one stream.
 struct Flow {
     stream: LogStream,
     log: LogWriter,
@@ -132,7 +132,7 @@ impl Flow {
                 Ok(count) => {
                     let bytes = &chunk[..count];
                     self.log.write(bytes);
-                    self.keep(|lines, tell| lines.push(bytes, tell));
+                    self.keep(|lines, emit| lines.push(bytes, emit));
                     (self.show)(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -140,15 +140,15 @@ impl Flow {
             }
         }
         (self.show)(&[]);
-        self.keep(|lines, tell| lines.finish(tell));
+        self.keep(|lines, emit| lines.finish(emit));
         let dropped = self.log.finish();
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).dropped = dropped;
     }
 
-    /// Tells the lines that are complete now, and notes what is missing in the log.
-    fn keep(&self, take: impl FnOnce(&mut Lines, &mut dyn FnMut(String))) {
+    /// Emits the lines that are complete now, and updates the count of bytes that the log lacks.
+    fn keep(&self, update: impl FnOnce(&mut Lines, &mut dyn FnMut(String))) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        take(&mut kept.lines, &mut |line| {
+        update(&mut kept.lines, &mut |line| {
             self.events.emit(RunEvent::Log { stream: self.stream, line });
         });
         kept.dropped = self.log.dropped();

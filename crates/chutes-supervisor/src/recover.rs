@@ -1,4 +1,4 @@
-//! Finding a run that has no supervisor any more, and taking it to its one outcome.
+//! Recovers a run whose supervisor has ended, and takes it to its one outcome.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +20,7 @@ use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::{self, Sinks};
 use super::directory::{OpenJournalError, RunDirectoryError, RunRoot};
-use super::journal::history::{End, History, Reading};
+use super::journal::history::{History, Reading, Tail};
 use super::journal::{Entry, Journal};
 use super::lifecycle::Lifecycle;
 use super::supervise::Execution;
@@ -36,7 +36,7 @@ pub enum RecoverError {
     /// Its journal has not even its first record: nothing was started.
     #[error("the journal of the run is empty: nothing was started in it")]
     Empty,
-    /// Its first record cannot be read, so that nobody knows what was started.
+    /// Its first record cannot be read, so it is unknown what was started.
     #[error("`run.json` does not begin like the journal of a run: nothing is known of it")]
     Unknown,
     /// Its directory cannot be opened.
@@ -45,21 +45,21 @@ pub enum RecoverError {
     /// Its journal cannot be read or written.
     #[error("cannot go on with the journal of the run")]
     Journal(#[source] io::Error),
-    /// It is not known where its files were going.
+    /// The record of its sinks cannot be read or used.
     #[error("cannot deliver the files of the run where they were going")]
     Sinks(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// What was found in the directory of a run.
+/// The run that was found in a directory.
 #[derive(Debug)]
 pub enum Found {
-    /// A run that has ended, and has delivered what it could.
+    /// A run that has its outcome and nothing left to deliver.
     Settled(Box<Outcome>),
-    /// A run that has not.
+    /// A run that still has work to do.
     Unfinished(Box<Unfinished>),
 }
 
-/// A run without a supervisor, which now has one: its journal is locked.
+/// A run whose supervisor has ended and whose journal this process has locked.
 pub struct Unfinished {
     directory: RunDirectory,
     root: Arc<RunRoot>,
@@ -76,7 +76,7 @@ impl fmt::Debug for Unfinished {
     }
 }
 
-/// Looks at the directory of a run. `addresses` are those that its spec may name.
+/// Inspects the directory of a run. `addresses` are those that its spec may name.
 pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverError> {
     let directory = RunDirectory::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let root = Arc::new(RunRoot::open(&directory)?);
@@ -85,7 +85,7 @@ pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverErro
         OpenJournalError::Io(error) => RecoverError::Journal(error),
     })?;
     let mut reading = Reading::of(&file).map_err(RecoverError::Journal)?;
-    let damaged = reading.end == End::Damaged;
+    let damaged = reading.tail == Tail::Damaged;
     let Some(history) = reading.history.take() else {
         return Err(if damaged { RecoverError::Unknown } else { RecoverError::Empty });
     };
@@ -108,7 +108,7 @@ pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverErro
     Ok(Found::Unfinished(Box::new(run)))
 }
 
-/// The outcome, with what has become of the files since.
+/// The outcome, with the deliveries that were made after it.
 fn as_delivered(outcome: &Outcome, history: &History, root: &RunRoot) -> Outcome {
     let outcome = outcome.clone();
     match (history.redelivered.clone(), read_manifest(root, history)) {
@@ -124,13 +124,13 @@ fn keep_damaged(root: &RunRoot, mut file: &std::fs::File, valid: u64) -> io::Res
     root.keep_damaged(&mut file)
 }
 
-/// The manifest of this run, if it is there and whole. It is replaced in one step, so it is.
+/// The manifest of this run, if there is one. It is always whole, since it is replaced in one step.
 fn read_manifest(root: &RunRoot, history: &History) -> Option<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&root.read_manifest().ok()??).ok()?;
     (manifest.run_id == history.run_id).then_some(manifest)
 }
 
-/// The manifest without what became of the files at the sinks, which is to be found out anew.
+/// The manifest without the states of deliveries, which the new delivery sets.
 fn before_delivery(mut manifest: Manifest) -> Manifest {
     for file in manifest.all_mut() {
         file.deliveries.clear();
@@ -139,8 +139,8 @@ fn before_delivery(mut manifest: Manifest) -> Manifest {
 }
 
 impl Unfinished {
-    /// Takes the run to its outcome: nothing of it runs any more, its files are collected, and what was
-    /// not delivered is. A run that has its outcome keeps it.
+    /// Takes the run to its outcome: ends all processes that are left of it, collects its files, and delivers those
+    /// that have not arrived. A run that has its outcome keeps it.
     pub async fn finish(self, observer: Arc<dyn Observer>) -> Outcome {
         let events = crate::observer::reporter(observer);
         let run_dir = self.directory.root().display().to_string();
@@ -181,7 +181,7 @@ impl Unfinished {
     }
 }
 
-/// Shutdown hooks run between the end of the job and the manifest, and nobody knows how far they came.
+/// Warns when it is unknown whether the shutdown hooks ran: they run between the end of the job and the manifest.
 fn warn_of_hooks(history: &History, lifecycle: &mut Lifecycle) {
     const WHAT: &str =
         "the supervisor of the run was ended while the shutdown hooks ran, or before";
@@ -215,8 +215,8 @@ fn execution(
     execution
 }
 
-/// What is known of a run whose journal was changed by somebody or something. It may have had an
-/// outcome, so that nothing good is said of it; what the job returned is kept.
+/// How user code ended in a run whose journal is damaged. The lost part may have held any outcome, so the run
+/// counts as failed; the result of the job is kept.
 fn after_damage(known: Option<(Ending, Option<Json>)>) -> Execution {
     let message = "the journal of the run is damaged; what cannot be read is in `run.json.damaged`";
     let mut failure = Failure::new(FailureKind::Platform, message);

@@ -1,4 +1,4 @@
-//! What a run returns, read from its directory: what it printed, its artifacts, the answers to its uploads.
+//! The returned data of a run, read from its directory: its output, its artifacts, the answers to its uploads.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,14 +13,14 @@ use chutes_outputs::{log_part, open_below};
 use super::RunDirectory;
 use super::directory::RunRoot;
 
-/// How much of the beginning and of the end of a stream is returned, in bytes, when it is longer than both
-/// together; the numbers are those of the ComputeHorde executor.
+/// How many bytes of the beginning and of the end of a stream are returned, if it is longer than both together. The
+/// number is that of the ComputeHorde executor.
 const SHOWN: u64 = 500_000;
 
-/// How much all artifacts together may have, in bytes: a result is held in memory.
+/// The most bytes that all artifacts may have together: the returned data is held in memory.
 const MOST_ARTIFACTS: u64 = 64 * 1024 * 1024;
 
-/// Writes what a run returns to a file, as JSON. The file is replaced in one step.
+/// Writes the returned data of a run to a file, as JSON. The file is replaced in one step.
 pub fn write(
     path: &Path,
     outcome: &Outcome,
@@ -44,7 +44,7 @@ pub fn write(
     write().map_err(at)
 }
 
-/// What a run returns.
+/// Reads the returned data of a run.
 fn read(
     outcome: &Outcome,
     directory: &RunDirectory,
@@ -100,7 +100,7 @@ fn add_artifacts(
     Ok(())
 }
 
-/// The files of one stream, in order: `stdout.log`, then those with numbers.
+/// The text of one stream from its files, in order: `stdout.log`, then the numbered ones.
 fn printed(root: &RunRoot, logs: &[OutputFile], stream: LogStream) -> io::Result<String> {
     let number = |file: &OutputFile| log_part(&file.path).filter(|(of, _)| *of == stream);
     let numbered = logs.iter().filter_map(|file| Some((number(file)?.1, file)));
@@ -115,7 +115,7 @@ fn printed(root: &RunRoot, logs: &[OutputFile], stream: LogStream) -> io::Result
     shortened(&opened.collect::<io::Result<Vec<_>>>()?)
 }
 
-/// These files as one text; of a long one the beginning and the end.
+/// The files as one text; of a long text only the beginning and the end.
 fn shortened(files: &[(File, u64)]) -> io::Result<String> {
     let total: u64 = files.iter().map(|(_, bytes)| bytes).sum();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -126,7 +126,7 @@ fn shortened(files: &[(File, u64)]) -> io::Result<String> {
     Ok(format!("{} ... {}", text(first), text(last)))
 }
 
-/// This many bytes from here on.
+/// `count` bytes after the first `skip` bytes.
 fn section(files: &[(File, u64)], mut skip: u64, count: u64) -> io::Result<Vec<u8>> {
     let mut found = Vec::new();
     for (mut file, bytes) in files.iter().map(|(file, bytes)| (file, *bytes)) {

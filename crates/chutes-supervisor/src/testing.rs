@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a worker whose job is a function of the test.
+//! Shared by the tests of this crate: a worker whose job is a function of the test.
 
 use std::future::ready;
 use std::io;
@@ -16,7 +16,7 @@ use crate::worker::{
 };
 use crate::{RunDirectory, Supervisor};
 
-/// What a job does in its directory, at once.
+/// The code of a job, which runs synchronously in the directory of the run.
 pub(crate) type Job = fn(&RunDirectory) -> Json;
 
 /// Starts a worker that calls a function.
@@ -104,7 +104,7 @@ pub(crate) fn leaves_a_word(directory: &RunDirectory) -> Json {
     Json::parse("7").unwrap()
 }
 
-/// An attempt of a job, whose files may leave its directory if `upload` says so.
+/// An attempt of a job; `upload` is whether its files may leave its directory.
 pub(crate) fn attempt(path: &Path, upload: bool, sinks: Vec<SinkSpec>) -> Supervisor {
     let name = JobName::new("leaves_a_word").unwrap();
     let contract = JobContract {

@@ -1,4 +1,4 @@
-//! Who may log in: the public keys that came with the run.
+//! The public keys of the run, with which clients may log in by SSH.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use super::invalid;
 use super::ssh::{self, Keys};
 use crate::Supervisor;
 
-/// The key of the data with a public key, as the Chutes platform has it.
+/// The field of the data that holds a public key, by the convention of the Chutes platform.
 const DATA_KEY: &str = "_ssh_public_key";
 
-/// Stands for what is not written down.
+/// Replaces a value that is not written to disk.
 const HIDDEN: &str = "…";
 
-/// Whether the run may be logged in to.
+/// Whether the run offers SSH.
 pub(super) fn is_ssh_wanted(run: &Supervisor) -> bool {
     match &run.contract {
         Some(contract) => contract.ports.ssh(),
@@ -24,10 +24,10 @@ pub(super) fn is_ssh_wanted(run: &Supervisor) -> bool {
     }
 }
 
-/// The keys that came with the run, if any did.
+/// The public keys of the run, if it has any.
 pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>, Failure> {
-    let of_spec = run.request.spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned());
-    let mut texts: Vec<String> = of_spec.collect();
+    let in_spec = run.request.spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned());
+    let mut texts: Vec<String> = in_spec.collect();
     if !is_ssh_wanted(run) {
         if texts.is_empty() {
             return Ok(None);
@@ -36,7 +36,7 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
             "a public key was given, but the job does not offer SSH: add `ssh = true` to its attribute",
         ));
     }
-    texts.extend(of_data(run)?);
+    texts.extend(keys_in_data(run)?);
     if texts.is_empty() {
         return Ok(None);
     }
@@ -46,15 +46,15 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
     ssh::read_keys(&texts)
 }
 
-/// What the data has under [`DATA_KEY`]. The rest is left unread, because it may be large. Data that is no
-/// object is judged when it is decoded.
+/// The value of [`DATA_KEY`] in the data. The other fields are not parsed, because they may be large. Data that is
+/// no object is refused later, when it is decoded.
 fn key_in(data: &Json) -> Option<Value> {
     let fields: HashMap<String, Box<RawValue>> = data.to().ok()?;
     serde_json::from_str(fields.get(DATA_KEY)?.get()).ok()
 }
 
 /// The keys in the data of the job: a text, or a list of texts.
-fn of_data(run: &Supervisor) -> Result<Vec<String>, Failure> {
+fn keys_in_data(run: &Supervisor) -> Result<Vec<String>, Failure> {
     let Work::Job { data, .. } = &run.request.spec.work else { return Ok(Vec::new()) };
     let wrong = || {
         let message =
@@ -72,15 +72,15 @@ fn of_data(run: &Supervisor) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// The spec as it is written down: a private key in the place of a public one refuses the run, and is not
-/// kept with it.
+/// The spec as it is written to disk. A run with a private key in place of a public one is refused, and the key is
+/// not kept.
 pub(crate) fn without_private_key(mut spec: JobSpec) -> JobSpec {
     if let Work::Job { data, .. } = &mut spec.work
         && key_in(data).is_some_and(|key| rule::has_private_key(&key.to_string()))
         && let Ok(Value::Object(mut fields)) = data.to::<Value>()
     {
         fields.insert(DATA_KEY.to_owned(), HIDDEN.into());
-        // What was JSON is JSON still.
+        // The text of a `Value` is valid JSON, so the fallback is never used.
         *data = Json::parse(&Value::Object(fields).to_string()).unwrap_or_else(|_| Json::null());
     }
     spec

@@ -1,4 +1,4 @@
-//! What is open while user code runs.
+//! The open access of a run, while user code runs.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +16,11 @@ use crate::lifecycle::{Endpoint, Lifecycle};
 use crate::supervise::stop_background;
 use crate::worker::Worker;
 
-/// Everything that is open.
+/// All open access of a run.
 pub(crate) struct Open {
     claims: Claims,
     watch: Option<JoinHandle<Infallible>>,
-    /// What the watch has warned of.
+    /// The warnings of the watch.
     warnings: Arc<Mutex<Vec<String>>>,
     relay: Option<Relay>,
     ssh: Option<Server>,
@@ -28,7 +28,7 @@ pub(crate) struct Open {
 }
 
 impl Access {
-    /// Opens all that can be opened before user code runs.
+    /// Opens all access that can be opened before user code runs.
     pub(crate) fn open(
         self,
         worker: &dyn Worker,
@@ -68,14 +68,14 @@ fn platform(message: String) -> Failure {
     Failure::new(FailureKind::Platform, message).in_phase(Phase::Start)
 }
 
-/// Hands connections on into a container that has no network.
+/// Starts to relay connections into a container that has no network.
 fn relay(claims: &mut Claims, worker: &dyn Worker) -> Result<Relay, Failure> {
     let listeners = claims.take_listeners().map_err(|error| taken(&error))?;
     let started = Relay::start(listeners, &worker.connector());
     started.map_err(|error| platform(format!("cannot hand on connections: {error}")))
 }
 
-/// Looks at what the job opens, if its sockets can be told from those of others.
+/// Starts to watch which ports the job opens, if its sockets can be distinguished from those of other programs.
 fn watch(
     claims: &Claims,
     worker: &dyn Worker,
@@ -90,7 +90,7 @@ fn watch(
 }
 
 impl Open {
-    /// The job opens its ports now.
+    /// Releases the ports, so that the job can bind them.
     pub(crate) fn job_begins(&mut self) {
         self.claims.release();
     }
@@ -100,7 +100,7 @@ impl Open {
         self.streaming.is_some()
     }
 
-    /// Waits until the job serves requests; for ever if it need not.
+    /// Waits until the job serves requests; for ever if the run does not stream.
     pub(crate) async fn ready(&self) {
         match &self.streaming {
             Some(streaming) => streaming.ready().await,
@@ -108,13 +108,13 @@ impl Open {
         }
     }
 
-    /// Lets clients in.
+    /// Starts to serve clients.
     pub(crate) fn serve(&mut self) -> Option<Endpoint> {
         self.streaming.as_mut().map(|streaming| Endpoint::Streaming(streaming.serve()))
     }
 
-    /// Waits until no client is logged in for which the run should wait, but not when it was cancelled, and
-    /// not longer than the phase has time.
+    /// Waits until no client is logged in, if the run should wait for that. A cancellation and the limit of the
+    /// phase end the wait.
     pub(crate) async fn let_sessions_end(&self, cancel: &CancelHandle, lifecycle: &Lifecycle) {
         let Some(ssh) = &self.ssh else { return };
         tokio::select! {
@@ -125,7 +125,7 @@ impl Open {
         }
     }
 
-    /// Closes everything, and ends what clients that had logged in have started.
+    /// Closes everything, and ends all processes of SSH sessions.
     pub(crate) async fn close(self, lifecycle: &mut Lifecycle) {
         if let Some(streaming) = self.streaming {
             streaming.stop().await;

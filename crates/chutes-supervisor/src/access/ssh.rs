@@ -1,4 +1,4 @@
-//! SSH into a run.
+//! SSH access to a run.
 
 #[cfg_attr(not(feature = "container"), path = "ssh/no_container.rs")]
 mod container;
@@ -20,7 +20,7 @@ use super::settings::public_host;
 use crate::worker::{Isolation, Worker};
 use crate::{RunDirectory, Supervisor};
 
-/// The public keys in these texts.
+/// Parses the public keys in these texts.
 pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
     Keys::parse(texts).map_err(|error| invalid(error.to_string()))
 }
@@ -29,19 +29,19 @@ pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
 ///
 /// # Errors
 ///
-/// With what is wrong with the first that cannot be used.
+/// When a key cannot be used, with the problem of the first such key.
 pub fn check_keys(texts: &[String]) -> Result<(), String> {
     Keys::parse(texts).map(drop).map_err(|error| error.to_string())
 }
 
-/// Serves files to a client of SFTP, if that is what this process was started for by an SSH session. To be
-/// called first in `main`.
+/// Serves files to an SFTP client, if an SSH session has started this process for that. Must be called first in
+/// `main`.
 #[must_use]
 pub fn serve_files() -> Option<ExitCode> {
     sftp::is_wanted().then(sftp::main)
 }
 
-/// What is needed to let clients in, apart from the worker.
+/// Everything that the SSH server needs, apart from the worker.
 pub(super) struct Plan {
     keys: Keys,
     keep_alive: bool,
@@ -50,7 +50,7 @@ pub(super) struct Plan {
     artifacts_dir: Option<String>,
 }
 
-/// The server of a run.
+/// The SSH server of a run.
 pub(super) struct Server {
     server: SshServer,
     keep_alive: bool,
@@ -72,7 +72,7 @@ impl Plan {
         }
     }
 
-    /// Listens from now on.
+    /// Starts the server.
     pub(super) fn start(
         self,
         settings: &AccessRequest,
@@ -115,7 +115,7 @@ impl Plan {
 }
 
 impl Server {
-    /// How it is reached.
+    /// The endpoint of the server.
     pub(super) fn endpoint(&self) -> SshEndpoint {
         self.server.endpoint()
     }
@@ -123,12 +123,12 @@ impl Server {
     /// Waits until no client is logged in, if the run should wait for that.
     pub(super) async fn unused(&self) {
         if self.keep_alive {
-            // A server that is gone has no clients any more.
+            // A server that has ended has no clients.
             let _ = self.server.open_sessions().wait_for(|open| *open == 0).await;
         }
     }
 
-    /// Ends all sessions and what they have started. Returns warnings.
+    /// Ends all sessions and their processes. Returns warnings.
     pub(super) async fn stop(self) -> Vec<String> {
         self.server.stop().await
     }

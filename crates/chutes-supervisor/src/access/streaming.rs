@@ -13,29 +13,29 @@ use super::invalid;
 use super::settings::public_host;
 use crate::Supervisor;
 
-/// The port at which an image serves unless its spec says otherwise, as in ComputeHorde.
-const PORT_OF_IMAGES: u16 = 8_000;
+/// The default port of an image that serves requests, as in ComputeHorde.
+const DEFAULT_IMAGE_PORT: u16 = 8_000;
 
-/// What is needed to open the front, apart from the worker.
+/// Everything that the front needs, apart from the worker.
 pub(super) struct Plan {
     port: PortAddress,
     client_certificate: Option<String>,
 }
 
 impl Plan {
-    /// What the spec asks for, if it does.
+    /// The plan that the spec asks for; `None` if the run does not stream.
     pub(super) fn wanted(run: &Supervisor, claims: &Claims) -> Result<Option<Self>, Failure> {
         let Some(streaming) = &run.request.spec.streaming else { return Ok(None) };
         let ports = claims.job_ports();
         let port = match (&streaming.port, &run.request.spec.work) {
             (Some(name), _) => named(&ports, name)?,
-            (None, Work::Image { .. }) => of_image(ports)?,
+            (None, Work::Image { .. }) => for_image(ports)?,
             (None, Work::Job { .. }) => only_http(ports)?,
         };
         Ok(Some(Self { port, client_certificate: streaming.client_certificate.clone() }))
     }
 
-    /// Takes a port for the front, and makes its certificate. Nobody is served yet.
+    /// Takes a port for the front, and creates its certificate. Serving begins later, with [`Streaming::serve`].
     pub(super) fn open(
         self,
         settings: &AccessRequest,
@@ -71,7 +71,7 @@ impl Streaming {
         healthy(&self.upstream).await;
     }
 
-    /// Lets clients in.
+    /// Starts to serve clients.
     pub(super) fn serve(&mut self) -> StreamingEndpoint {
         self.front.serve();
         self.front.endpoint()
@@ -88,15 +88,15 @@ fn named(ports: &[PortAddress], name: &PortName) -> Result<PortAddress, Failure>
     found.ok_or_else(|| invalid(format!("streaming is for port `{name}`, which is not declared")))
 }
 
-/// The port of an image that serves, declared or not: it need not be open to anybody else.
-fn of_image(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {
-    let is_it = |port: &PortAddress| port.port.number().get() == PORT_OF_IMAGES;
+/// The port at which an image serves requests. It need not be declared, since only the front connects to it.
+fn for_image(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {
+    let is_it = |port: &PortAddress| port.port.number().get() == DEFAULT_IMAGE_PORT;
     if let Some(declared) = ports.into_iter().find(is_it) {
         return Ok(declared);
     }
-    let port = Port::for_image("streaming", PORT_OF_IMAGES.into(), Protocol::Http);
+    let port = Port::for_image("streaming", DEFAULT_IMAGE_PORT.into(), Protocol::Http);
     let port = port.map_err(|error| invalid(error.to_string()))?;
-    Ok(PortAddress { port, address: (Ipv4Addr::LOCALHOST, PORT_OF_IMAGES).into() })
+    Ok(PortAddress { port, address: (Ipv4Addr::LOCALHOST, DEFAULT_IMAGE_PORT).into() })
 }
 
 fn only_http(ports: Vec<PortAddress>) -> Result<PortAddress, Failure> {

@@ -1,4 +1,4 @@
-//! Stands for input volumes in a program that was built without them.
+//! Replaces input volumes in a program that was built without the feature.
 
 use chutes_core::{Ending, FailureKind};
 
@@ -25,7 +25,7 @@ pub const fn check_volume_settings() -> Result<(), String> {
     Ok(())
 }
 
-/// A run with volumes was refused before.
+/// Fails: a run with volumes was refused before.
 pub(super) fn fetch(
     downloads: &Downloads,
     _: &RunRoot,

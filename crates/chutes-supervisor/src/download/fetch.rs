@@ -1,4 +1,4 @@
-//! Fetching the volumes of a run.
+//! Fetches the input volumes of a run.
 
 use chutes_core::{CacheRequest, Ending};
 use chutes_transfer::AddressPolicy;
@@ -10,7 +10,7 @@ use crate::directory::{INPUTS, RunRoot};
 use crate::lifecycle::Lifecycle;
 use crate::{Supervisor, fault};
 
-/// Why the volumes of a run cannot be fetched. They can.
+/// Why the volumes of a run cannot be fetched: with this feature they always can.
 pub(crate) fn volumes_missing(_: &Supervisor) -> Option<&'static str> {
     None
 }
@@ -43,7 +43,7 @@ fn settings(cache: &CacheRequest, addresses: &AddressPolicy) -> Result<Settings,
     Ok(settings)
 }
 
-/// Puts all volumes into `inputs/`.
+/// Fetches all volumes into `inputs/`.
 pub(super) async fn fetch(
     downloads: &Downloads,
     root: &RunRoot,

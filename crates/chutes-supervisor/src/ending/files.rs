@@ -1,4 +1,4 @@
-//! How a run ends whose files are not all safe.
+//! The ending of a run whose files were not all collected and delivered.
 
 use chutes_core::{
     DeliveryState, Ending, Escaped, Failure, FailureKind, FileKind, Manifest, OutputFile, Phase,
@@ -7,11 +7,11 @@ use chutes_core::{
 
 use chutes_outputs::delivery::{NO_TIME_LEFT, TIME_IS_OVER};
 
-/// How many files are named.
+/// How many files a message names at most.
 const NAMED: usize = 5;
 
-/// Files that are not all safe decide the end of a run that would have completed. Declared output volumes
-/// are what the run was for, so that their loss has a name of its own.
+/// The ending of a run with regard to its files: a run that completed fails if files are missing. Declared output
+/// volumes are part of the spec, so a failure to deliver to them has a kind of its own.
 pub(crate) fn with_files(ending: Ending, manifest: &Manifest, sinks: &[SinkReport]) -> Ending {
     if ending != Ending::Completed {
         return ending;
@@ -44,7 +44,7 @@ fn count(number: usize, what: &str) -> Option<String> {
     (number > 0).then(|| format!("{number} {files} not {what}"))
 }
 
-/// How many files have not reached a sink that the spec does not declare.
+/// How many files were not delivered to all sinks that the spec does not declare.
 fn undelivered(manifest: &Manifest, declared: &[&SinkReport]) -> usize {
     let is_declared = |name: &str| declared.iter().any(|sink| sink.sink == name);
     let is_undelivered = |file: &OutputFile| {
@@ -54,14 +54,14 @@ fn undelivered(manifest: &Manifest, declared: &[&SinkReport]) -> usize {
     manifest.all().filter(|(_, file)| is_undelivered(file)).count()
 }
 
-/// What a declared output volume does not have, and why.
+/// The message about the files that a declared output volume lacks.
 fn not_uploaded(sink: &SinkReport, manifest: &Manifest) -> Option<String> {
     if sink.is_complete() {
         return None;
     }
     let failed: Vec<_> = failed_at(sink, manifest).collect();
     let is_shared = |reason: &str| sink.error.as_deref() == Some(reason);
-    // Files that go in one piece, or were all too late, have one reason, which is told once.
+    // Files of one archive, and files that were all too late, have one reason, which is given once.
     let (shared, own): (Vec<_>, Vec<_>) = failed.iter().partition(|(.., reason)| is_shared(reason));
     let names = shared.iter().take(NAMED).map(|(kind, file, _)| shown(*kind, file));
     let names: Vec<String> = names.collect();
@@ -88,7 +88,7 @@ fn not_uploaded(sink: &SinkReport, manifest: &Manifest) -> Option<String> {
     Some(format!("{what}: {why}{}", problems.join("; ")))
 }
 
-/// The files that should be at a sink and are not, with the reason.
+/// The files whose delivery to a sink failed, with the reason.
 fn failed_at<'a>(
     sink: &'a SinkReport,
     manifest: &'a Manifest,
@@ -103,7 +103,7 @@ fn failed_at<'a>(
     })
 }
 
-/// A file as the job knows it.
+/// The path of a file as the job knows it.
 fn shown(kind: FileKind, file: &OutputFile) -> String {
     let path = file.path.to_string();
     match kind {
@@ -189,7 +189,7 @@ mod tests {
         );
         let names: Vec<String> = (0..7).map(|number| number.to_string()).collect();
         let files: Vec<_> = names.iter().map(|name| (name.as_str(), &refused[..])).collect();
-        let told: Vec<_> =
+        let messages: Vec<_> =
             (0..5).map(|name| format!("`/output/{name}` did not arrive: 403")).collect();
         check(
             &manifest(&files),
@@ -197,7 +197,7 @@ mod tests {
             FailureKind::UploadFailed,
             &format!(
                 "the job finished, but not everything was uploaded to {FILES}: {}; and 2 more",
-                told.join("; ")
+                messages.join("; ")
             ),
         );
     }

@@ -1,4 +1,4 @@
-//! Reading a journal back: what is known of a run whose supervisor is gone.
+//! Reads a journal back, to recover a run whose supervisor has ended.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -16,14 +16,14 @@ use crate::worker::Hooks;
 /// The longest line in bytes: an outcome with a result and the files of a large run.
 const MAX_LINE: u64 = MAX_BYTES as u64 + 1024 * 1024 * 1024;
 
-/// What a journal says about its run.
+/// The state of a run according to its journal.
 #[derive(Debug)]
 pub(crate) struct History {
     pub run_id: RunId,
     pub spec: JobSpec,
     /// Whether files may leave the directory of the run.
     pub uploads: bool,
-    /// The last status, which is not an end.
+    /// The last status that is not an end status.
     pub status: Option<Status>,
     /// The hooks of the job, if it has any.
     pub hooks: Hooks,
@@ -34,30 +34,30 @@ pub(crate) struct History {
     pub warnings: Vec<String>,
     pub endpoints: Endpoints,
     pub outcome: Option<Outcome>,
-    /// What has become of the files at each sink since the outcome, if anything has.
+    /// The deliveries to each sink after the outcome, if there were any.
     pub redelivered: Option<Vec<SinkReport>>,
 }
 
-/// A journal as it was found.
+/// The result of reading a journal.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// `None` when not even the first record is there.
+    /// `None` when the journal does not have even its first record.
     pub history: Option<History>,
-    pub end: End,
-    /// The length of the part that is in order, in bytes.
+    pub tail: Tail,
+    /// The length of the valid records, in bytes.
     pub valid: u64,
     records: u64,
     checksum: Checksum,
 }
 
-/// What comes after the records that are in order.
+/// The content of the file after the valid records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Nothing.
+pub(crate) enum Tail {
+    /// None.
     Clean,
-    /// A line that was not written to its end, which is what a power cut leaves.
+    /// An incomplete last line, as a power cut leaves it.
     Torn,
-    /// Something that nobody has written like this.
+    /// Anything else, which no supervisor has written.
     Damaged,
 }
 
@@ -68,7 +68,7 @@ impl Reading {
         reader.seek(SeekFrom::Start(0))?;
         let mut reading = Self {
             history: None,
-            end: End::Clean,
+            tail: Tail::Clean,
             valid: 0,
             records: 0,
             checksum: Checksum::default(),
@@ -77,7 +77,7 @@ impl Reading {
         loop {
             line.clear();
             if !may_be_record(reader.fill_buf()?) {
-                reading.end = End::Damaged;
+                reading.tail = Tail::Damaged;
                 return Ok(reading);
             }
             let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
@@ -85,16 +85,16 @@ impl Reading {
                 return Ok(reading);
             }
             if !reading.take(&line) {
-                // The line feed is written last, so that a line that has one was there as a whole.
+                // The line feed is written last, so a line that ends with one was written completely.
                 let is_cut_off = line.last() != Some(&b'\n') && reader.fill_buf()?.is_empty();
-                reading.end = if is_cut_off { End::Torn } else { End::Damaged };
+                reading.tail = if is_cut_off { Tail::Torn } else { Tail::Damaged };
                 return Ok(reading);
             }
             reading.valid += read as u64;
         }
     }
 
-    /// Takes one line, if it is in order.
+    /// Applies one line. Returns whether it is valid.
     fn take(&mut self, line: &[u8]) -> bool {
         let Some((record, checksum)) = verified(line, &self.checksum) else { return false };
         if record.seq != self.records + 1 || !record.apply(&mut self.history) {
@@ -104,8 +104,8 @@ impl Reading {
         true
     }
 
-    /// The journal, to be continued after the part that is in order. What comes after that is lost,
-    /// so it has been kept elsewhere if it was of any use.
+    /// Opens the journal for more records after the valid ones. The rest of the file is cut off, so the caller has
+    /// saved it elsewhere if it is to be kept.
     pub(crate) fn resume(self, file: File) -> io::Result<Journal> {
         file.set_len(self.valid)?;
         file.sync_data()?;
@@ -114,18 +114,18 @@ impl Reading {
     }
 }
 
-/// Whether a line that begins like this may be one of ours. What is not is not even read: it may be of
-/// any length.
+/// Whether a line that begins like this may be a record. Other lines are not read, because they may have any
+/// length.
 fn may_be_record(begin: &[u8]) -> bool {
     begin.iter().zip(b"{\"seq\":").all(|(found, expected)| found == expected)
 }
 
-/// The record of a line whose checksum is right.
+/// The record of a line, if its checksum is right.
 fn verified(line: &[u8], before: &Checksum) -> Option<(RecordIn, Checksum)> {
     // `…,"sum":"0123456789abcdef"}` and a line feed.
-    const END: usize = ",\"sum\":\"0123456789abcdef\"}\n".len();
+    const SUFFIX: usize = ",\"sum\":\"0123456789abcdef\"}\n".len();
     let record = line.strip_suffix(b"\n")?;
-    let content = record.get(..line.len().checked_sub(END)?)?;
+    let content = record.get(..line.len().checked_sub(SUFFIX)?)?;
     let checksum = before.next(&[content, b"}"].concat());
     let record: RecordIn = serde_json::from_slice(record).ok()?;
     (record.sum == checksum.0).then_some((record, checksum))
@@ -162,7 +162,7 @@ struct ExecutionIn {
     result: Option<Json>,
 }
 
-/// Whether a key is there. Its value is `null`.
+/// Whether the record has this key, whose value is `null`.
 #[derive(Default)]
 struct Present(bool);
 
@@ -173,7 +173,8 @@ impl<'de> Deserialize<'de> for Present {
 }
 
 impl RecordIn {
-    /// Adds what the record says. A journal begins with the record of its run, and has no other.
+    /// Adds the record to the history. Returns whether it is allowed there: `run` is the first record and only the
+    /// first.
     fn apply(self, history: &mut Option<History>) -> bool {
         match (history.as_mut(), self.run) {
             (None, Some(run)) => *history = Some(History::new(run)),
@@ -196,7 +197,7 @@ impl RecordIn {
                 if let Some(execution) = self.execution {
                     history.execution = Some((execution.ending, execution.result));
                 }
-                // The first end wins.
+                // The first outcome wins.
                 history.outcome = history.outcome.take().or(self.outcome);
                 history.redelivered = self.redelivered.or(history.redelivered.take());
             }
@@ -255,7 +256,7 @@ mod tests {
         AnsweredArrival { arrival: Arrival { path, ..arrival() }, responses: vec![response] }
     }
 
-    /// The bytes of a journal of a whole run, but for its outcome.
+    /// The bytes of the journal of a whole run, without its outcome.
     fn written() -> Vec<u8> {
         let file = tempfile::tempfile().unwrap();
         let mut journal = Journal::new(file.try_clone().unwrap());
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let reading = read(&written());
-        assert_eq!(reading.end, End::Clean);
+        assert_eq!(reading.tail, Tail::Clean);
         let history = reading.history.unwrap();
         let Work::Job { data, .. } = &history.spec.work else { panic!("{:?}", history.spec) };
         assert_eq!(data.as_str(), r#"{"rate":1.10}"#);
@@ -320,7 +321,7 @@ mod tests {
             let reading = Reading::of(&file).unwrap();
             let lines = lines_in(&bytes[..length]);
             let at_end = length == 0 || bytes[length - 1] == b'\n';
-            assert_eq!(reading.end, if at_end { End::Clean } else { End::Torn });
+            assert_eq!(reading.tail, if at_end { Tail::Clean } else { Tail::Torn });
             assert_eq!(reading.records, lines as u64);
             assert_eq!(reading.history.is_some(), lines > 0);
             file.seek(SeekFrom::End(0)).unwrap();
@@ -330,7 +331,7 @@ mod tests {
             if lines > 0 {
                 journal.append(Entry::Warning("again")).unwrap();
                 let reading = Reading::of(&file).unwrap();
-                assert_eq!((reading.end, reading.records), (End::Clean, lines as u64 + 1));
+                assert_eq!((reading.tail, reading.records), (Tail::Clean, lines as u64 + 1));
             }
             assert!(lines <= whole);
         }
@@ -345,7 +346,7 @@ mod tests {
             let doubled = [&lines[..=at], &lines[at..]].concat().concat();
             assert_eq!(read(&missing).records, at as u64);
             assert_eq!(read(&doubled).records, at as u64 + 1);
-            assert_eq!(read(&doubled).end, End::Damaged);
+            assert_eq!(read(&doubled).tail, Tail::Damaged);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where logs are written to. A trait, so that tests have a disk that is full when they say so.
+//! The file system of logs. A trait, so that tests can use a disk that is full at a chosen point.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 pub trait Disk {
     type File: DiskFile;
 
-    /// Makes a file. One that is there already is not ours.
+    /// Creates a file. Fails if it exists: such a file is not part of the log.
     fn create(&self, name: &str) -> io::Result<Self::File>;
 
     fn remove(&self, name: &str) -> io::Result<()>;
@@ -19,19 +19,19 @@ pub trait Disk {
 
 /// A file of a log.
 pub trait DiskFile {
-    /// Writes some of the bytes at a place, and returns how many.
-    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize>;
+    /// Writes some of the bytes at an offset, and returns how many.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
-    /// Takes away what comes after this many bytes, whatever the name of the file is by now.
+    /// Truncates the file to this length, even if it was renamed.
     fn cut(&self, length: u64) -> io::Result<()>;
 
-    fn write_all_at(&self, mut bytes: &[u8], mut place: u64) -> io::Result<()> {
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.write_at(bytes, place) {
+            match self.write_at(bytes, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     bytes = &bytes[count..];
-                    place += count as u64;
+                    offset += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -56,8 +56,8 @@ impl Disk for Dir {
 }
 
 impl DiskFile for File {
-    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
-        FileExt::write_at(self, bytes, place)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
     }
 
     fn cut(&self, length: u64) -> io::Result<()> {

@@ -1,19 +1,19 @@
-//! From chunks of bytes to lines of text.
+//! Cuts chunks of bytes into lines of text.
 
-/// A line that is longer than this comes in pieces, in bytes.
+/// A line that is longer than this is emitted in pieces, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// How much of the end of the text is remembered, in bytes.
+/// How many bytes of the end of the text are kept.
 const TAIL: usize = 8 * 1024;
 
-/// Cuts what a process prints into lines, wherever the chunks end, and remembers the end of it.
+/// Cuts the output of a process into lines, wherever its chunks end, and keeps the end of it.
 ///
 /// A line ends with `\n` or `\r\n`. Bytes that are not UTF-8 are replaced.
 #[derive(Debug)]
 pub struct Lines {
     longest: usize,
     pending: Vec<u8>,
-    /// Whether a piece of the pending line was told already.
+    /// Whether a piece of the pending line was emitted already.
     continued: bool,
     tail: Vec<u8>,
 }
@@ -29,24 +29,24 @@ impl Lines {
         Self { longest, pending: Vec::new(), continued: false, tail: Vec::new() }
     }
 
-    /// Takes a chunk and tells the lines that it completes.
-    pub fn push(&mut self, chunk: &[u8], mut tell: impl FnMut(String)) {
+    /// Takes a chunk and emits the lines that it completes.
+    pub fn push(&mut self, chunk: &[u8], mut emit: impl FnMut(String)) {
         self.remember(chunk);
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
             match part.strip_suffix(b"\n") {
                 Some(text) => {
-                    self.extend(text, &mut tell);
-                    self.end(&mut tell);
+                    self.extend(text, &mut emit);
+                    self.end(&mut emit);
                 }
-                None => self.extend(part, &mut tell),
+                None => self.extend(part, &mut emit),
             }
         }
     }
 
-    /// Tells the last line, if it has no end.
-    pub fn finish(&mut self, mut tell: impl FnMut(String)) {
+    /// Emits the last line, if it has no end.
+    pub fn finish(&mut self, mut emit: impl FnMut(String)) {
         if !self.pending.is_empty() {
-            self.end(&mut tell);
+            self.end(&mut emit);
         }
     }
 
@@ -54,7 +54,7 @@ impl Lines {
     #[must_use]
     pub fn tail(&self) -> String {
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL)..];
-        // The first character may have been cut in two.
+        // The first character may be incomplete.
         let is_inside = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;
         let inside = tail.iter().take(3).take_while(|byte| is_inside(byte)).count();
         String::from_utf8_lossy(&tail[inside..]).into_owned()
@@ -63,43 +63,43 @@ impl Lines {
     fn remember(&mut self, chunk: &[u8]) {
         let chunk = &chunk[chunk.len().saturating_sub(TAIL)..];
         self.tail.extend_from_slice(chunk);
-        // Only now and then, so that small chunks do not move all of it each time.
+        // The buffer may grow to twice its size, so that not every small chunk moves all of it.
         if self.tail.len() > 2 * TAIL {
             self.tail.drain(..self.tail.len() - TAIL);
         }
     }
 
-    fn extend(&mut self, mut text: &[u8], tell: &mut impl FnMut(String)) {
+    fn extend(&mut self, mut text: &[u8], emit: &mut impl FnMut(String)) {
         while !text.is_empty() {
             let (now, later) = text.split_at(text.len().min(self.longest - self.pending.len()));
             self.pending.extend_from_slice(now);
             text = later;
             if self.pending.len() == self.longest {
-                self.tell_piece(tell);
+                self.emit_piece(emit);
             }
         }
     }
 
-    fn tell_piece(&mut self, tell: &mut impl FnMut(String)) {
+    fn emit_piece(&mut self, emit: &mut impl FnMut(String)) {
         let piece = self.pending.len() - unfinished(&self.pending);
-        tell(String::from_utf8_lossy(&self.pending[..piece]).into_owned());
+        emit(String::from_utf8_lossy(&self.pending[..piece]).into_owned());
         self.pending.drain(..piece);
         self.continued = true;
     }
 
-    fn end(&mut self, tell: &mut impl FnMut(String)) {
+    fn end(&mut self, emit: &mut impl FnMut(String)) {
         let line = self.pending.strip_suffix(b"\r").unwrap_or(&self.pending);
-        // A line whose last piece was full has been told.
+        // A line that ended exactly with a piece has been emitted completely.
         if !(self.continued && line.is_empty()) {
-            tell(String::from_utf8_lossy(line).into_owned());
+            emit(String::from_utf8_lossy(line).into_owned());
         }
         self.pending.clear();
         self.continued = false;
     }
 }
 
-/// The length of what is at the end and can only be understood with what follows: the beginning of a
-/// character, or what may be the beginning of `\r\n`.
+/// The length of an incomplete sequence at the end: the beginning of a character, or a `\r` that may be part of
+/// `\r\n`.
 fn unfinished(bytes: &[u8]) -> usize {
     if bytes.ends_with(b"\r") {
         return 1;
@@ -181,7 +181,7 @@ mod tests {
             prop_assert_eq!(lines(&parts), &whole[..]);
             prop_assert_eq!(lines(&bytes), &whole[..]);
             prop_assert!(whole.iter().all(|line| line.chars().count() <= 8));
-            // Nothing is lost and nothing is added, apart from the ends of lines.
+            // No byte is lost or added, apart from line endings.
             let without_ends = |text: &str| text.replace(['\r', '\n'], "");
             prop_assert_eq!(without_ends(&whole.concat()), without_ends(&String::from_utf8_lossy(&text)));
         }

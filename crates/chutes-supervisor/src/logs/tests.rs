@@ -1,4 +1,4 @@
-//! What is kept of the output, and what is said about the rest.
+//! Which output is kept, and which notes there are about the rest.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::disk::{Disk, DiskFile};
 use super::{LogCap, LogWriter};
 
-/// A disk in memory that has this much room left.
+/// A disk in memory with a limited number of free bytes.
 #[derive(Clone, Default)]
 struct SmallDisk {
     room: Rc<Cell<usize>>,
@@ -31,7 +31,7 @@ impl SmallDisk {
         Self { room: Rc::new(Cell::new(room)), ..Self::default() }
     }
 
-    /// All files in the order in which they are read, by their names.
+    /// All files, with their names, in the order in which they are read.
     fn files(&self) -> Vec<(String, String)> {
         let number = |name: &str| name.split('.').nth(1).unwrap().parse().unwrap_or(0_u64);
         let files = self.files.borrow();
@@ -102,7 +102,7 @@ impl DiskFile for SmallFile {
     }
 }
 
-/// Output in which each place can be told from others: letters only.
+/// Output of letters in which each position can be identified.
 fn output(length: usize) -> String {
     let mut state: u32 = 7;
     let mut letter = |_| {
@@ -112,8 +112,8 @@ fn output(length: usize) -> String {
     (0..length).map(&mut letter).collect()
 }
 
-/// Follows the output through what was kept of it and what is said about the rest. Returns how much
-/// is missing and how long the notes are.
+/// Checks the kept output and the notes against the whole output. Returns how many bytes are missing and how long
+/// the notes are.
 #[track_caller]
 fn follow(kept: &str, output: &str) -> (usize, usize) {
     let (mut position, mut missing, mut notes) = (0, 0, 0);
@@ -178,7 +178,7 @@ fn a_full_disk_is_told_of_when_there_is_room_again() {
     assert_eq!(log.finish(), 9);
 }
 
-/// Room for half of a note is no room.
+/// A disk with room for half of a note gets no note.
 #[test]
 fn a_disk_that_stays_full() {
     let disk = SmallDisk::with_room(4);
@@ -234,7 +234,7 @@ proptest! {
         let (missing, notes) = follow(&whole.text(), &output);
         prop_assert_eq!(missing as u64, dropped);
         prop_assert!((whole.text().len() - notes) as u64 <= cap);
-        // What is kept of a long log is never less than its beginning and a quarter of the cap.
+        // A long log keeps at least its beginning and a quarter of the cap.
         let kept = output.len() - missing;
         prop_assert!(missing == 0 || kept as u64 >= cap / 2 + cap / 4);
     }
@@ -263,7 +263,7 @@ fn sizes(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<usize>> {
     proptest::collection::vec(range, 0..12)
 }
 
-/// How much room there is, and how much is written then.
+/// Pairs of free bytes on the disk and bytes to write.
 fn steps() -> impl Strategy<Value = Vec<(usize, usize)>> {
     let room = prop_oneof![Just(0_usize), 0..200_usize, Just(10_000)];
     proptest::collection::vec((room, 0..600_usize), 0..20)

@@ -1,4 +1,4 @@
-//! Runs of this process that are found again.
+//! Recovery of runs that this process has started.
 
 use chutes_core::{EndStatus, FileKind, OutputPath, Sha256Digest, SinkSpec};
 
@@ -6,8 +6,8 @@ use super::*;
 use crate::journal::{Arrival, Arrivals};
 use crate::testing::{attempt, execute};
 
-/// A journal that is cut off anywhere is one without its last records: nothing is found in it that was
-/// not written, and nothing is lost that was.
+/// A journal that is cut off anywhere reads as one without its last records: no record is invented, and no whole
+/// record is lost.
 #[tokio::test]
 async fn cut_off_at_every_byte() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +39,7 @@ async fn cut_off_at_every_byte() {
     assert!(!folder.path().join("run/run.json.damaged").exists());
 }
 
-/// What a job keeps for itself does not leave its directory when it is recovered.
+/// Recovery does not upload the files of a job that forbids uploads.
 #[tokio::test]
 async fn a_run_that_delivers_nothing() {
     for upload in [true, false] {
@@ -59,8 +59,7 @@ async fn a_run_that_delivers_nothing() {
     }
 }
 
-/// A file that was delivered early, was changed, delivered again, and changed back has to be delivered
-/// a third time.
+/// A file that was delivered early, changed, delivered again and changed back is delivered a third time.
 #[test]
 fn the_last_content_counts() {
     let path = OutputPath::new(*b"model.bin").unwrap();

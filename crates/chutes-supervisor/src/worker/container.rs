@@ -1,11 +1,11 @@
-//! User code in a container, as its supervisor sees it.
+//! User code in a container, from the side of the supervisor.
 //!
-//! A step is a task that talks to the engine and that ends by itself. What is asked of it meanwhile, to stop
-//! or to end at once, goes through [`Shared`]: a request to an engine that is dropped half way may
-//! still be carried out.
+//! A step is a task that talks to the engine and that ends by itself. A request to stop the step, or to end it
+//! at once, goes through [`Shared`]: dropping the task instead would not do, because the engine may still carry
+//! out a request whose future was dropped half way.
 
 mod body;
-mod concession;
+mod dropped_limit;
 mod ending;
 mod job;
 mod logs;
@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::job::JobEnd;
+use self::job::JobExit;
 use self::logs::Pipes;
 use super::spawn::OutputSettings;
 use super::{
@@ -46,10 +46,10 @@ use crate::output::Output;
 /// How long an engine may take to end a container that was killed.
 const KILL_TIME: Duration = Duration::from_secs(20);
 
-/// How long the end of the output may take to be kept, before its last words are looked at.
+/// How long the end of the output may take to reach the log before the tail of standard error is read.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
-/// No memory that could be told.
+/// The memory in use is not known.
 const UNKNOWN: u64 = u64::MAX;
 
 /// What a container is made from.
@@ -60,10 +60,10 @@ pub(crate) struct ContainerSetup {
     pub args: Vec<String>,
     pub env: SecretPairs,
     pub network: bool,
-    /// The ports of the image, without that of SSH. The engine publishes them where they are, if there is a
-    /// network; without one it cannot, see [`Relay`](chutes_ports::Relay).
+    /// The ports of the image, without the SSH port. The engine publishes them at their addresses if the
+    /// container has a network; otherwise a [`Relay`](chutes_ports::Relay) does.
     pub ports: Vec<PortAddress>,
-    /// What the run may use.
+    /// The resources that the run may use.
     pub profile: ClassProfile,
     pub artifacts_dir: Option<ContainerPath>,
     pub directory: RunDirectory,
@@ -109,15 +109,15 @@ impl StartWorker for ContainerStarter {
     }
 }
 
-/// What is asked of the container, each more than the one before.
+/// How urgently the container is asked to stop; each request includes the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Asked {
-    /// To run.
+enum StopRequest {
+    /// The container may run.
     #[default]
-    Nothing,
-    /// To stop.
+    None,
+    /// The container gets its stop signal.
     Stop,
-    /// To be ended by force.
+    /// The container is killed.
     Kill,
 }
 
@@ -133,13 +133,13 @@ struct Shared {
     setup: ContainerSetup,
     events: EventReporter,
     engine: OnceLock<Engine>,
-    asked: watch::Sender<Asked>,
+    stop_request: watch::Sender<StopRequest>,
     /// The first process of the container, by its pid on this machine, while it runs.
     pid: watch::Sender<Option<i32>>,
     /// The engine and the name of the container, while it runs.
     running: watch::Sender<Option<(Engine, String)>>,
     memory: AtomicU64,
-    /// What this machine had killed for its memory when it was last asked.
+    /// The OOM kill count of this machine when the memory in use was last read.
     system_before: AtomicU64,
     warnings: Mutex<Vec<String>>,
 }
@@ -159,40 +159,40 @@ impl Shared {
         chutes_engine::name(self.setup.run_id)
     }
 
-    /// What the kernel of this machine has killed for its memory lately.
+    /// How many processes of this machine the kernel has killed for lack of memory since the last reading.
     fn system_oom_kills(&self) -> u64 {
         let before = self.system_before.load(Ordering::Relaxed);
         system_oom_kills().unwrap_or_default().saturating_sub(before)
     }
 
-    /// Waits until at least this was asked.
-    async fn asked(&self, what: Asked) {
-        // The sender is in this very struct, so it is not gone.
-        let _ = self.asked.subscribe().wait_for(|asked| *asked >= what).await;
+    /// Waits until at least this was requested.
+    async fn stop_requested(&self, at_least: StopRequest) {
+        // The sender is a field of this struct, so the channel is open.
+        let _ = self.stop_request.subscribe().wait_for(|request| *request >= at_least).await;
     }
 }
 
-/// The end of a task.
-enum TaskEnd {
+/// How the task of a step ended.
+enum TaskExit {
     Step(StepEnd),
-    Job(JobEnd),
+    Job(JobExit),
 }
 
-/// A container and the tasks that look after it.
+/// A container and the tasks that control it.
 pub(crate) struct ContainerWorker {
     shared: Arc<Shared>,
     output: Output,
-    /// Where the output of the container goes; taken by the step that runs it.
+    /// Where the output of the container goes; taken by the step that runs the container.
     pipes: Option<Pipes>,
-    task: Option<JoinHandle<TaskEnd>>,
-    /// How the container ended, until that has been told.
-    job_end: Option<JobEnd>,
+    task: Option<JoinHandle<TaskExit>>,
+    /// How the container ended, until [`Worker::ended`] has returned it.
+    job_exit: Option<JobExit>,
     is_alive: bool,
     progress: watch::Sender<Option<Progress>>,
 }
 
 impl ContainerWorker {
-    /// Makes everything ready to talk to an engine. That is done in steps.
+    /// Prepares a worker. The steps connect to the engine and start the container.
     pub(crate) fn start(
         setup: ContainerSetup,
         spawn: OutputSettings,
@@ -209,7 +209,7 @@ impl ContainerWorker {
                 setup,
                 events: events.clone(),
                 engine: OnceLock::new(),
-                asked: watch::Sender::default(),
+                stop_request: watch::Sender::default(),
                 pid: watch::Sender::default(),
                 running: watch::Sender::default(),
                 memory: AtomicU64::new(UNKNOWN),
@@ -217,7 +217,7 @@ impl ContainerWorker {
                 warnings: Mutex::default(),
             }),
             task: None,
-            job_end: None,
+            job_exit: None,
             is_alive: true,
             progress: watch::Sender::new(None),
         })
@@ -228,62 +228,62 @@ impl ContainerWorker {
         let pipes = matches!(step, Step::Job { .. }).then(|| self.pipes.take()).flatten();
         self.task = Some(tokio::spawn(async move {
             match (step, pipes) {
-                (Step::Decode, _) => TaskEnd::of(connect(&shared).await),
-                (Step::Prepare, _) => TaskEnd::of(prepare(&shared).await),
-                (Step::Job { .. }, Some(pipes)) => TaskEnd::Job(job::run(&shared, pipes).await),
+                (Step::Decode, _) => TaskExit::of(connect(&shared).await),
+                (Step::Prepare, _) => TaskExit::of(prepare(&shared).await),
+                (Step::Job { .. }, Some(pipes)) => TaskExit::Job(job::run(&shared, pipes).await),
                 (Step::Job { .. } | Step::Startup(_) | Step::Shutdown(_), _) => {
                     let message =
                         format!("a container knows no such step: {}", step.name(&Hooks::default()));
-                    TaskEnd::of(Err(StepFailure::new(FailureKind::Platform, message)))
+                    TaskExit::of(Err(StepFailure::new(FailureKind::Platform, message)))
                 }
             }
         }));
     }
 
     async fn step_ended(&mut self) -> StepEnd {
-        if self.job_end.is_none() {
+        if self.job_exit.is_none() {
             let Some(task) = &mut self.task else { return std::future::pending().await };
             let joined = task.await;
             self.task = None;
             match joined {
-                Ok(TaskEnd::Step(end)) => return end,
-                Ok(TaskEnd::Job(end)) => self.job_end = Some(end),
+                Ok(TaskExit::Step(end)) => return end,
+                Ok(TaskExit::Job(end)) => self.job_exit = Some(end),
                 Err(error) => return StepEnd::Died(platform(format!("its task ended: {error}"))),
             }
             self.is_alive = false;
         }
-        // This may be dropped here and called again.
+        // The caller may drop this future here and call the method again.
         self.output.drained(LAST_TIME).await;
-        match self.job_end.take() {
-            Some(JobEnd::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
-            Some(JobEnd::Other(end)) => end,
+        match self.job_exit.take() {
+            Some(JobExit::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
+            Some(JobExit::Other(end)) => end,
             None => StepEnd::Died(platform("nobody knows how the container ended".to_owned())),
         }
     }
 
-    fn ask(&self, what: Asked) {
-        self.shared.asked.send_if_modified(|asked| {
-            let is_more = *asked < what;
-            *asked = what.max(*asked);
+    fn request_stop(&self, request: StopRequest) {
+        self.shared.stop_request.send_if_modified(|current| {
+            let is_more = *current < request;
+            *current = request.max(*current);
             is_more
         });
     }
 
-    /// Ends the step. A container has had its signal when it was told to stop, so it is killed.
+    /// Ends the step. A container got its stop signal when it was asked to stop, so it is killed now.
     async fn force_step(&mut self) -> Force {
         let is_job = self.pipes.is_none();
-        self.ask(Asked::Kill);
+        self.request_stop(StopRequest::Kill);
         let Some(mut task) = self.task.take() else {
             return if is_job { Force::Killed } else { Force::Aborted };
         };
         if !is_job {
             task.abort();
-            // It says that it was aborted, which is known.
+            // The task was aborted just above, so its error says nothing new.
             let _ = task.await;
             return Force::Aborted;
         }
         self.is_alive = false;
-        if let Ok(Ok(TaskEnd::Job(JobEnd::Ended(_)))) = timeout(KILL_TIME, &mut task).await {
+        if let Ok(Ok(TaskExit::Job(JobExit::Ended(_)))) = timeout(KILL_TIME, &mut task).await {
             return Force::Killed;
         }
         task.abort();
@@ -296,7 +296,7 @@ impl ContainerWorker {
         self.shared.pid.subscribe()
     }
 
-    /// Removes the container, whatever it is doing, and waits for the end of its output.
+    /// Removes the container, even one that runs, and waits for the end of its output.
     async fn end(mut self) -> Vec<String> {
         if self.task.is_some() {
             self.force_step().await;
@@ -313,7 +313,7 @@ impl ContainerWorker {
         warnings
     }
 
-    /// Whether there is no container any more. One that stays is told of.
+    /// Removes the container. Returns whether it is gone; if not, there is a warning.
     async fn remove(&self) -> bool {
         let Some(engine) = self.shared.engine.get() else { return true };
         match timeout(KILL_TIME, engine.remove(&self.shared.name())).await {
@@ -343,9 +343,9 @@ impl Worker for ContainerWorker {
         Box::pin(self.step_ended())
     }
 
-    /// Asks the container to stop. A pull is given up.
+    /// Asks the container to stop. A pull in progress is abandoned.
     fn cancel(&mut self) -> Answer<'_, ()> {
-        self.ask(Asked::Stop);
+        self.request_stop(StopRequest::Stop);
         Box::pin(ready(()))
     }
 
@@ -357,7 +357,7 @@ impl Worker for ContainerWorker {
         self.is_alive
     }
 
-    /// An image has none.
+    /// An image has no hooks.
     fn hooks(&self) -> Hooks {
         Hooks::default()
     }
@@ -401,7 +401,7 @@ impl Worker for ContainerWorker {
     }
 }
 
-impl TaskEnd {
+impl TaskExit {
     fn of(result: Result<(), StepFailure>) -> Self {
         Self::Step(StepEnd::Finished(result.map(|()| Json::null())))
     }
@@ -409,7 +409,7 @@ impl TaskEnd {
 
 async fn connect(shared: &Shared) -> Result<(), StepFailure> {
     let engine = Engine::connect(&shared.setup.engine).await.map_err(|error| failed(&error))?;
-    // Decoding is the first step, and comes once.
+    // Decoding is the first step and happens once, so the cell is empty.
     let _ = shared.engine.set(engine);
     Ok(())
 }
@@ -426,7 +426,7 @@ async fn prepare(shared: &Shared) -> Result<(), StepFailure> {
     tokio::select! {
         biased;
         had = have_image => had.map_err(|error| failed(&error)),
-        () = shared.asked(Asked::Stop) => {
+        () = shared.stop_requested(StopRequest::Stop) => {
             Err(StepFailure::new(FailureKind::Cancelled, "the image was not pulled to its end"))
         }
     }

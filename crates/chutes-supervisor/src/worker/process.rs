@@ -1,4 +1,4 @@
-//! User code in a process of its own, as its supervisor sees it.
+//! User code in a process of its own, from the side of the supervisor.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,14 +27,14 @@ use crate::output::Output;
 /// How long a process has between SIGTERM and SIGKILL.
 const TERMINATION_TIME: Duration = Duration::from_secs(2);
 
-/// How long a worker may take to end after its last step, and to tell what it still has to tell after
+/// How long a worker may take to end after its last step, and how long its last messages may take to arrive after
 /// its end.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
-/// How long a new worker may take to read what it has to know of its run, on a machine that is busy.
+/// How long a new worker may take to read its setup, on a busy machine.
 const SETUP_TIME: Duration = Duration::from_mins(1);
 
-/// How long the job's own helpers may take to notice that it has ended.
+/// How long helper processes of the job may take to notice its end.
 const HELPER_TIME: Duration = Duration::from_millis(100);
 
 /// Whether this process has a worker process.
@@ -65,20 +65,20 @@ impl Drop for OnlyWorker {
 pub(super) struct ProcessWorker {
     connection: Connection,
     child: Child,
-    /// Tells of every child that ends, also of those that the job has left to us.
+    /// SIGCHLD: a child has ended, or an orphan of the job that this process has adopted.
     children: unix::Signal,
     resources: Resources,
     output: Output,
     progress: watch::Sender<Option<Progress>>,
     /// The number of the step that was begun last.
     number: u64,
-    /// Whether it has said that it is ready: before that it runs no user code.
+    /// Whether the worker has reported that it is ready; it runs no user code before that.
     ready: bool,
-    /// The hooks that it has reported.
+    /// The hooks that the worker has reported.
     hooks: Hooks,
-    /// How it ended, once it has.
+    /// The exit status of the worker, once it has ended.
     status: Option<ExitStatus>,
-    /// The signal with which we have ended it.
+    /// The signal with which the supervisor has ended the worker.
     sent: Option<Signal>,
     /// Given back last, when nothing of the job is left.
     _only: OnlyWorker,
@@ -87,7 +87,7 @@ pub(super) struct ProcessWorker {
 impl ProcessWorker {
     /// Starts the process. It runs no user code before its limits are in force.
     ///
-    /// To be called on a thread that lives as long as the worker: the kernel ends the worker with it.
+    /// Must be called on a thread that lives as long as the worker: the kernel kills the worker when the thread ends.
     pub(super) async fn start(
         program: &Program,
         job: &JobName,
@@ -122,8 +122,8 @@ impl ProcessWorker {
             sent: None,
             _only: only,
         };
-        // The data may be larger than what the socket holds, so the worker has to be up and reading. One
-        // that is gone by now cannot be told anything, and [`Worker::ended`] says so.
+        // The data may be larger than the buffer of the socket, so this waits until the worker reads it. An
+        // error is ignored: [`Worker::ended`] reports a worker that has ended.
         let setup = Order::Setup(SetupFrame::new(job, setup));
         if timeout(SETUP_TIME, worker.connection.send(&setup)).await.is_err() {
             return Err(io::Error::other("it does not take what it has to know of its run"));
@@ -131,7 +131,7 @@ impl ProcessWorker {
         Ok(worker)
     }
 
-    /// A worker that is gone cannot be told anything, and [`Worker::ended`] says so.
+    /// Sends an order. An error is ignored: [`Worker::ended`] reports a worker that has ended.
     async fn send(&mut self, order: &Order) {
         let _ = timeout(LAST_TIME, self.connection.send(order)).await;
     }
@@ -160,8 +160,8 @@ impl ProcessWorker {
                 },
                 status = self.child.wait() => {
                     self.status = status.ok();
-                    // What it said last may still be on its way. Processes that it forked may hold the
-                    // connection open.
+                    // The last messages may still be in the socket. Processes that the worker forked may
+                    // hold the connection open.
                     return match timeout(LAST_TIME, self.last_words()).await {
                         Ok(Some(end)) => end,
                         _ => self.lost().await,
@@ -203,7 +203,7 @@ impl ProcessWorker {
         }
     }
 
-    /// The process is gone, or as good as gone: ends all that is left of it, and finds out why.
+    /// Handles the loss of the process: kills all that is left of it, and finds the cause.
     async fn lost(&mut self) -> StepEnd {
         if self.status.is_none() {
             self.wait(LAST_TIME).await;
@@ -235,7 +235,7 @@ impl ProcessWorker {
         }
     }
 
-    /// Ends the step, or else the process and everything that it has started.
+    /// Ends the step; if that fails, kills the process and everything that it has started.
     async fn force_step(&mut self, urgent: bool) -> Force {
         if !urgent && self.abort().await {
             return Force::Aborted;
@@ -244,7 +244,7 @@ impl ProcessWorker {
         Force::Killed
     }
 
-    /// Whether the step has ended at an `.await`, or in any other way by now.
+    /// Aborts the step. Returns whether it has ended, at an `.await` or in another way.
     async fn abort(&mut self) -> bool {
         let number = self.number;
         self.send(&Order::Abort { number }).await;
@@ -269,7 +269,7 @@ impl ProcessWorker {
             self.sent = Some(if is_urgent { Signal::KILL } else { Signal::TERM });
         }
         let (tree, cgroup) = self.resources.tree();
-        // The worker is a child that nobody else waits for, so its end is noticed at the same time.
+        // The tree does not reap the worker, so both are waited for at the same time.
         let (ended, ()) = tokio::join!(tree.end(termination_time, cgroup), async {
             if self.status.is_none() {
                 self.status = self.child.wait().await.ok();
@@ -278,7 +278,7 @@ impl ProcessWorker {
         ended
     }
 
-    /// Ends the process if it lives, and all that the job has left behind.
+    /// Ends the process if it is alive, and all processes that the job has left behind.
     async fn end(mut self) -> Vec<String> {
         let mut warnings: Vec<String> = self.resources.warnings().collect();
         let was_alive = self.status.is_none();
@@ -292,7 +292,7 @@ impl ProcessWorker {
         let oom = self.resources.evidence();
         let is_bad_end = was_alive && self.status.is_some_and(|status| !status.success());
         let (tree, _) = self.resources.tree();
-        // Helpers of the job that notice its end need a moment to end, too.
+        // Helper processes of the job that notice its end need a moment to end themselves.
         let none_left =
             self.status.is_some() && matches!(tree.wait_until_empty(HELPER_TIME).await, Ok(true));
         if !none_left {

@@ -1,8 +1,7 @@
-//! What supervisor and worker say to each other: JSON frames, each after its length (32 bits, most
-//! significant byte first), on a socket pair.
+//! The protocol between supervisor and worker: JSON frames, each after its length (32 bits, most significant byte
+//! first), on a socket pair.
 //!
-//! Both ends are the same binary, so the version is only a guard against a binary that was replaced
-//! while it ran.
+//! Both ends are the same binary, so the version only detects a binary that was replaced while it ran.
 
 use std::io;
 
@@ -19,16 +18,16 @@ use crate::json_size::MAX_BYTES;
 /// The version of the protocol. It is raised with every change.
 pub const VERSION: u32 = 3;
 
-/// The longest frame in bytes: data or a result, and a little more.
+/// The longest frame in bytes: the largest data or result, and 1 MiB for the rest.
 const MAX_FRAME: usize = MAX_BYTES + 1024 * 1024;
 
-/// From the supervisor.
+/// A message from the supervisor to the worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// The first frame.
     Setup(SetupFrame),
-    /// Begin a step. The number comes back with its end.
+    /// Begin a step. The report of its end has the same number.
     Begin {
         /// The number of the step, from 1.
         number: u64,
@@ -46,7 +45,7 @@ pub enum Order {
     Finish,
 }
 
-/// Everything that user code has to know of its run.
+/// Everything that user code needs to know about its run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SetupFrame {
     /// The version of the protocol that the supervisor speaks.
@@ -67,11 +66,11 @@ pub struct SetupFrame {
     pub attempt: u32,
 }
 
-/// From the worker.
+/// A message from the worker to the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
-    /// The answer to the first frame, with the hooks that this binary has.
+    /// The answer to the first frame, with the hooks of this binary.
     Ready {
         /// The version of the protocol that the worker speaks.
         version: u32,
@@ -80,7 +79,7 @@ pub enum Report {
     },
     /// How far the job has come.
     Progress(Progress),
-    /// A step came to its end.
+    /// A step has ended.
     Ended {
         /// The number of the step.
         number: u64,
@@ -114,7 +113,8 @@ impl Connection {
         self.frames.send(frame).await
     }
 
-    /// The next message; `None` when the other side is gone. May be dropped and called again.
+    /// The next message; `None` when the other end has closed the connection. The future may be dropped and the
+    /// method called again.
     pub async fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         match self.frames.next().await {
             Some(frame) => Ok(Some(serde_json::from_slice(&frame?)?)),
@@ -123,12 +123,12 @@ impl Connection {
     }
 }
 
-/// All frames in these bytes, for a fuzz target: each is read as what either side may say.
+/// Reads all frames in these bytes, for a fuzz target: each as a message of either side.
 #[cfg(feature = "fuzzing")]
 pub fn fuzz(bytes: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    // More than this would have to be read while it is written.
+    // The socket buffers no more than this, and nothing reads while it is filled.
     let bytes = &bytes[..bytes.len().min(64 * 1024)];
     let receive = |is_report: bool| {
         let (mut left, right) = std::os::unix::net::UnixStream::pair()?;

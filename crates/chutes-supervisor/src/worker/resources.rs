@@ -1,4 +1,4 @@
-//! What a worker process has and uses: its tree of processes, its cgroup, its memory.
+//! The resources of a worker process: its process tree, its cgroup, its memory limit.
 
 use std::io;
 use std::process::ExitStatus;
@@ -18,11 +18,11 @@ pub(super) struct Resources {
     cgroup: Option<Arc<Cgroup>>,
     limit: Option<MemoryLimit>,
     oom_before: Option<OomCount>,
-    /// What the machine had killed for its memory when it was last asked.
+    /// The OOM kill count of this machine when the memory in use was last read.
     system_before: Arc<AtomicU64>,
 }
 
-/// What the kernel has killed for its memory, taken before we kill anything ourselves.
+/// The OOM kills since the worker started, counted before the supervisor kills any process itself.
 #[derive(Clone, Copy)]
 pub(super) struct OomEvidence {
     cgroup: Option<OomCount>,
@@ -30,7 +30,7 @@ pub(super) struct OomEvidence {
 }
 
 impl Resources {
-    /// Takes a worker in that has not run any user code.
+    /// Puts a worker under its limits, before it runs any user code.
     pub(super) fn of(
         tree: Tree,
         worker: Pid,
@@ -59,9 +59,9 @@ impl Resources {
         (Arc::clone(&self.tree), self.cgroup.as_deref())
     }
 
-    /// Takes the exit status of processes that the job has left to us.
+    /// Reaps orphans of the job that this process has adopted.
     pub(super) fn reap(&self) {
-        // What cannot be done now is done at the end of the run.
+        // Orphans that cannot be reaped now are reaped at the end of the run.
         let _ = self.tree.reap_orphans();
     }
 
@@ -69,7 +69,7 @@ impl Resources {
         self.limit.as_ref().and_then(MemoryLimit::warning).into_iter()
     }
 
-    /// Tells how much memory is in use.
+    /// Returns a function that reads the memory in use.
     pub(super) fn meter(&self) -> Box<dyn Fn() -> Option<u64> + Send> {
         let (tree, cgroup) = (Arc::downgrade(&self.tree), self.cgroup.as_ref().map(Arc::downgrade));
         let system = Arc::clone(&self.system_before);
@@ -107,8 +107,8 @@ impl Resources {
         Death::of(status, &evidence)
     }
 
-    /// Why a worker ended before it ran any user code. What it takes to start it may be more than the
-    /// memory that it has; everything else is no fault of the job.
+    /// Why a worker ended before it ran any user code. With a memory limit, the likely cause is that the start needs
+    /// more memory than that; every other cause is a failure of the platform.
     pub(super) fn never_started(&self, death: Death) -> Death {
         let (kind, why) = match self.limit {
             Some(_) => (FailureKind::MemoryLimit, " with its memory limit"),
@@ -121,7 +121,7 @@ impl Resources {
         }
     }
 
-    /// Gives the cgroup back. One that somebody cannot be killed in stays.
+    /// Removes the cgroup. One with a process that cannot be killed stays.
     pub(super) async fn release(self) {
         if let Some(cgroup) = self.cgroup.and_then(Arc::into_inner) {
             let _ = cgroup.remove().await;

@@ -1,4 +1,4 @@
-//! What a worker is started with.
+//! The context that a worker is started with, and the trait that starts it.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::Supervisor;
 use crate::access::Access;
 use crate::directory::{RunDirectory, RunRoot};
 
-/// What user code has to know of its run.
+/// What user code needs to know about its run.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The id of the run.
@@ -25,28 +25,28 @@ pub struct Setup {
     pub data: Json,
     /// The directory of the run.
     pub directory: RunDirectory,
-    /// Where the ports of the job are.
+    /// The addresses of the ports of the job.
     pub ports: Vec<PortAddress>,
-    /// The processes of SSH sessions, which are none of the job's.
+    /// The processes of SSH sessions, which do not belong to the job.
     pub sessions: Sessions,
     /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
-/// What a worker may use to start: what user code has to know, and what it is given by the supervisor.
+/// Everything that a worker is started with: the setup for user code, and the resources of the attempt.
 #[derive(Debug)]
 pub struct WorkerContext {
-    /// What user code has to know.
+    /// The setup for user code.
     pub setup: Setup,
-    /// The environment of user code: what the spec says, and where the ports are.
+    /// The environment of user code: the variables of the spec, and the addresses of the ports.
     pub env: SecretPairs,
-    /// What is run.
+    /// The job or the image to run.
     pub work: Work,
-    /// What it may use of this machine.
+    /// The resources of this machine that it may use.
     pub profile: ClassProfile,
-    /// Where it leaves artifacts, as it sees the path.
+    /// The folder for artifacts, as user code sees its path.
     pub artifacts_dir: Option<ContainerPath>,
-    /// Where it is reported what happens.
+    /// Receives the events of the worker.
     pub events: EventReporter,
     root: Arc<RunRoot>,
 }
@@ -78,7 +78,7 @@ impl WorkerContext {
         }
     }
 
-    /// The folder for what the worker prints.
+    /// The folder for the output of the worker.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ pub trait StartWorker: Send {
     ) -> Answer<'static, io::Result<Box<dyn Worker>>>;
 }
 
-/// The variables of the job, and those that say where its ports are. What the spec says wins.
+/// The variables of the spec, and those with the addresses of the ports. A variable of the spec takes precedence.
 fn with_ports(env: &SecretPairs, ports: &[PortAddress]) -> SecretPairs {
     let mut pairs = variables(ports);
     pairs.retain(|(name, _)| !env.reveal().iter().any(|(given, _)| given == name));

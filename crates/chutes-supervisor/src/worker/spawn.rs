@@ -18,13 +18,13 @@ use crate::output::{Output, Show};
 /// The first argument of a worker process, which is started by a supervisor only.
 pub const WORKER_ARGUMENT: &str = "__worker";
 
-/// What becomes of the output of a worker.
+/// How the output of a worker is kept and shown.
 pub struct OutputSettings {
-    /// How much of each stream is kept.
+    /// How many bytes of each stream are kept.
     pub log_cap: LogCap,
-    /// Shows what comes on standard output.
+    /// Shows standard output.
     pub stdout: Show,
-    /// Shows what comes on standard error.
+    /// Shows standard error.
     pub stderr: Show,
 }
 
@@ -42,10 +42,10 @@ impl fmt::Debug for OutputSettings {
     }
 }
 
-/// The program that has the job.
+/// The program that contains the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// This very program, whatever has become of its file.
+    /// This program, even if its file was replaced or removed.
     This,
     /// The job binary at this path.
     At(PathBuf),
@@ -53,13 +53,13 @@ pub enum Program {
 
 /// Starts a worker process.
 ///
-/// The kernel ends the worker with the thread that started it, so the thread has to live as long as the
+/// The kernel kills the worker when the thread that started it ends, so the thread has to live as long as the
 /// attempt: the main thread, or one of a runtime that is not shut down before.
 #[derive(Debug)]
 pub struct ProcessStarter {
-    /// The program that has the job. Its `main` must be that of the command line of job binaries.
+    /// The program that contains the job. Its `main` must be that of the command line of job binaries.
     pub program: Program,
-    /// What becomes of its output.
+    /// How its output is kept and shown.
     pub output: OutputSettings,
 }
 
@@ -82,7 +82,8 @@ impl StartWorker for ProcessStarter {
     }
 }
 
-/// A worker of this program, in a process group of its own: Ctrl-C on a terminal is for the supervisor alone.
+/// The command of a worker, in a process group of its own, so that Ctrl-C on a terminal signals only the
+/// supervisor.
 pub(super) fn command(program: &Program, run_id: RunId, env: &SecretPairs) -> io::Result<Command> {
     let mut command = match program {
         Program::This => this_program()?,

@@ -5,20 +5,20 @@ use std::time::Duration;
 use chutes_core::{FailureKind, Json};
 use serde::{Deserialize, Serialize};
 
-/// One piece of user code. Hooks are named by their place in the order in which they run, which is
-/// the same in every process of one binary.
+/// One piece of user code. Hooks are identified by their index in the order of execution, which is the same in every
+/// process of one binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Decoding the data runs code of the job's types.
+    /// Decodes the data, which runs code of the job's types.
     Decode,
-    /// What the job needs is fetched: the image, where it has one.
+    /// Fetches the image, if the run has one.
     Prepare,
     /// A startup hook.
     Startup(usize),
     /// The job itself.
     Job {
-        /// The time until it is asked to stop; `None` without a limit.
+        /// The time until the job is asked to stop; `None` without a limit.
         time_left: Option<Duration>,
     },
     /// A shutdown hook.
@@ -26,8 +26,8 @@ pub enum Step {
 }
 
 impl Step {
-    /// The name in messages, for instance "the job" or "startup hook `open_device`". `hooks` are those that
-    /// the worker has reported.
+    /// The name in messages, for instance "the job" or "startup hook `open_device`". `hooks` are the hooks that the
+    /// worker has reported.
     #[must_use]
     pub fn name(self, hooks: &Hooks) -> String {
         let hook = |kind: &str, name: Option<&String>| {
@@ -43,41 +43,41 @@ impl Step {
     }
 }
 
-/// The names of the hooks that a worker has, in the order in which they run.
+/// The names of the hooks of a worker, in the order of execution.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hooks {
-    /// Those that run before the job.
+    /// The hooks that run before the job.
     pub startup: Vec<String>,
-    /// Those that run after it.
+    /// The hooks that run after the job.
     pub shutdown: Vec<String>,
 }
 
 impl Hooks {
-    /// Whether there are none.
+    /// Whether there are no hooks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.startup.is_empty() && self.shutdown.is_empty()
     }
 }
 
-/// What a step returned: the result of the job, `null` for all others.
+/// What a step returned: the result of the job, `null` for all other steps.
 pub type StepResult = Result<Json, StepFailure>;
 
-/// Why a step returned nothing, in the words of user code.
+/// Why a step returned nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFailure {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub kind: FailureKind,
     /// What went wrong, as a lowercase fragment.
     pub message: String,
-    /// What caused it, the nearest first.
+    /// The messages of the sources, the nearest first.
     pub causes: Vec<String>,
-    /// Where it panicked, as `file:line:column`.
+    /// Where user code panicked, as `file:line:column`.
     pub location: Option<String>,
 }
 
 impl StepFailure {
-    /// A failure without causes and place.
+    /// A failure without causes and location.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), causes: Vec::new(), location: None }
     }

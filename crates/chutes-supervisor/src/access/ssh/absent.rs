@@ -1,4 +1,4 @@
-//! Stands for SSH in a program that was built without it.
+//! Replaces SSH in a program that was built without the feature.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,17 +12,17 @@ use super::invalid;
 use crate::worker::Worker;
 use crate::{RunDirectory, Supervisor};
 
-/// No client can log in.
+/// The keys of clients. No value of this type exists.
 pub(super) type Keys = Infallible;
 
-/// Refuses keys.
+/// Fails if there are keys.
 pub(super) fn read_keys(_: &[String]) -> Result<Option<Keys>, Failure> {
     Err(invalid(
         "this program was built without SSH: enable the feature `ssh` of the crate `chutes`",
     ))
 }
 
-/// Keys are looked at when a run is refused for them.
+/// Accepts all keys: a run that has some is refused later.
 ///
 /// # Errors
 ///
@@ -31,16 +31,16 @@ pub fn check_keys(_: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// No session starts this program.
+/// Does nothing: no SSH session starts this program.
 #[must_use]
 pub const fn serve_files() -> Option<ExitCode> {
     None
 }
 
-/// There is no server to plan.
+/// The plan of a server. No value of this type exists.
 pub(super) struct Plan(Infallible);
 
-/// There is no server.
+/// The SSH server of a run. No value of this type exists.
 pub(super) struct Server(Infallible);
 
 impl Plan {

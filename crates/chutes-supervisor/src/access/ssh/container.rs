@@ -1,4 +1,4 @@
-//! SSH into the container of a run.
+//! SSH access to the container of a run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use chutes_ssh::{ContainerBackend, ContainerBackendSetup, SessionBackend};
 use crate::RunDirectory;
 use crate::worker::ContainerHandle;
 
-/// Where sessions land.
+/// The backend of SSH sessions in a container.
 pub(super) fn backend(
     handle: ContainerHandle,
     connector: Connector,
@@ -31,7 +31,7 @@ pub(super) fn backend(
     }))
 }
 
-/// What SFTP shows of a run in a container: the folders that it shares with this machine.
+/// The folders that SFTP shows of a run in a container: those that are mounted from this machine.
 fn mounts(directory: &RunDirectory, artifacts_dir: Option<&str>) -> Vec<(String, PathBuf, bool)> {
     let mut mounts = vec![
         ("/volume".to_owned(), directory.inputs().to_owned(), true),

@@ -1,4 +1,4 @@
-//! Stands for SSH into containers in a program that was built without containers.
+//! Replaces SSH access to containers in a program that was built without containers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use chutes_ssh::SessionBackend;
 use crate::RunDirectory;
 use crate::worker::ContainerHandle;
 
-/// There is no container.
+/// The backend of SSH sessions in a container. It is never called, since no container handle exists.
 pub(super) fn backend(
     handle: ContainerHandle,
     _: Connector,

@@ -1,4 +1,4 @@
-//! Stands for streaming in a program that was built without it.
+//! Replaces streaming in a program that was built without the feature.
 
 use std::convert::Infallible;
 use std::future::Ready;
@@ -9,10 +9,10 @@ use chutes_ports::{Claims, Connector};
 use super::invalid;
 use crate::Supervisor;
 
-/// There is no front to plan.
+/// The plan of a front. No value of this type exists.
 pub(super) struct Plan(Infallible);
 
-/// There is no front.
+/// The front of a run. No value of this type exists.
 pub(super) struct Streaming(Infallible);
 
 impl Plan {

@@ -1,14 +1,14 @@
-//! Stands for containers in a program that was built without them.
+//! Replaces containers in a program that was built without the feature.
 
 use std::future::{Ready, ready};
 
 use chutes_core::RunId;
 
-/// A container that is known to an engine. There is none.
+/// A container that is known to an engine. No value of this type exists.
 #[derive(Clone, Debug)]
 pub enum ContainerHandle {}
 
-/// Says that the container of a run may still be there: no engine can be asked.
+/// Fails: without an engine it is unknown whether the container of the run still exists.
 pub(crate) fn remove_container(run_id: RunId) -> Ready<Result<(), String>> {
     const WHAT: &str =
         "this program knows nothing of containers; that of the run may still be there";

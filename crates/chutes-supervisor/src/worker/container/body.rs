@@ -1,4 +1,4 @@
-//! What an engine is told about the container of a run: what to run, and what it may not do.
+//! The request to create the container of a run: its command, its mounts, its limits.
 
 use std::path::Path;
 
@@ -9,38 +9,38 @@ use bollard::models::{
 use chutes_engine::EngineError;
 use rustix::process::{Resource, getrlimit};
 
-use super::concession::Concession;
+use super::dropped_limit::DroppedLimit;
 use super::{ContainerSetup, ports};
 
-/// The most files that a container may have open at a time, before and after it asks for more. This
-/// process may have less itself.
+/// The soft and the hard limit of open files in a container. The limits of this process may be lower, and then
+/// they apply.
 const OPEN_FILES: (u64, u64) = (65_536, 1_048_576);
 
-/// The GPUs of the machine, as this engine takes them.
+/// How the engine passes the GPUs of the machine to the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gpu {
-    /// None are wanted, or there are none.
+    /// The class has no GPU, or the machine has none.
     None,
-    /// By a request to the driver that the engine knows.
+    /// By a device request to the GPU driver of the engine.
     Request,
-    /// By the name of a device of the Container Device Interface.
+    /// By a device name of the Container Device Interface.
     Device,
 }
 
-/// What this process may use at most, and so may those that it has started.
+/// The hard limits of this process, which its children inherit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ceilings {
+pub(super) struct HostLimits {
     open_files: Option<u64>,
     processes: Option<u64>,
 }
 
-impl Ceilings {
+impl HostLimits {
     pub(super) fn of_this_process() -> Self {
         Self { open_files: getrlimit(Resource::Nofile).maximum, processes: most_processes() }
     }
 }
 
-/// How many processes a user may have: engines lower their own limit to what the machine can tell apart.
+/// How many processes a user may have. Engines lower their own limit to `pid_max`, so that is an upper bound.
 fn most_processes() -> Option<u64> {
     let pids = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok();
     let pids = pids.and_then(|text| text.trim().parse().ok());
@@ -48,12 +48,12 @@ fn most_processes() -> Option<u64> {
     maximum.map_or(pids, |maximum| Some(pids.map_or(maximum, |pids| maximum.min(pids))))
 }
 
-/// Everything about the container, but for what the engine has refused.
+/// The whole request, without the limits that the engine has refused before.
 pub(super) fn body(
     setup: &ContainerSetup,
-    ceilings: Ceilings,
+    host_limits: HostLimits,
     gpu: Gpu,
-    concessions: &[Concession],
+    dropped: &[DroppedLimit],
 ) -> Result<ContainerCreateBody, EngineError> {
     let pairs = setup.env.reveal().iter();
     Ok(ContainerCreateBody {
@@ -66,7 +66,7 @@ pub(super) fn body(
         attach_stderr: Some(true),
         host_config: Some(HostConfig {
             mounts: Some(mounts(setup)?),
-            ..host_config(setup, ceilings, gpu, concessions)
+            ..host_config(setup, host_limits, gpu, dropped)
         }),
         ..ContainerCreateBody::default()
     })
@@ -74,13 +74,13 @@ pub(super) fn body(
 
 fn host_config(
     setup: &ContainerSetup,
-    ceilings: Ceilings,
+    host_limits: HostLimits,
     gpu: Gpu,
-    concessions: &[Concession],
+    dropped: &[DroppedLimit],
 ) -> HostConfig {
     let profile = &setup.profile;
-    let unless = |refused| !concessions.contains(&refused);
-    let memory = profile.memory_bytes.filter(|_| unless(Concession::Memory)).map(signed);
+    let unless = |refused| !dropped.contains(&refused);
+    let memory = profile.memory_bytes.filter(|_| unless(DroppedLimit::Memory)).map(signed);
     let nano_cpus = profile.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
     HostConfig {
         network_mode: (!setup.network).then(|| "none".to_owned()),
@@ -90,17 +90,17 @@ fn host_config(
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),
         memory,
-        // No swap on top of it.
-        memory_swap: memory.filter(|_| unless(Concession::Swap)),
-        nano_cpus: nano_cpus.filter(|_| unless(Concession::Processors)),
-        pids_limit: unless(Concession::Processes).then_some(i64::from(profile.processes)),
+        // The same as the memory limit: no swap beside it.
+        memory_swap: memory.filter(|_| unless(DroppedLimit::Swap)),
+        nano_cpus: nano_cpus.filter(|_| unless(DroppedLimit::Processors)),
+        pids_limit: unless(DroppedLimit::Processes).then_some(i64::from(profile.processes)),
         shm_size: Some(signed(profile.shared_memory_bytes)),
-        ulimits: unless(Concession::Ulimits).then(|| ulimits(ceilings)),
-        // It takes in what dies in the container, and passes signals on to programs that would ignore them
-        // as the first process of a container.
-        init: unless(Concession::Init).then_some(true),
-        // We keep the logs. A second copy at the engine would grow without end.
-        log_config: Some(log_config(concessions)),
+        ulimits: unless(DroppedLimit::Ulimits).then(|| ulimits(host_limits)),
+        // The init process reaps zombies, and forwards signals to programs that would ignore them as the first
+        // process of a container.
+        init: unless(DroppedLimit::Init).then_some(true),
+        // The supervisor keeps the logs. A second copy at the engine would grow without bound.
+        log_config: Some(log_config(dropped)),
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
@@ -131,30 +131,30 @@ fn gpu_device() -> DeviceMapping {
     }
 }
 
-fn log_config(concessions: &[Concession]) -> HostConfigLogConfig {
-    if concessions.contains(&Concession::NoLog) {
+fn log_config(dropped: &[DroppedLimit]) -> HostConfigLogConfig {
+    if dropped.contains(&DroppedLimit::NoLog) {
         let size = [("max-size".to_owned(), "1m".to_owned())].into();
         return HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(size) };
     }
     HostConfigLogConfig { typ: Some("none".to_owned()), config: None }
 }
 
-/// No more than what this process may have: the engine may be one that can give no more.
-fn ulimits(ceilings: Ceilings) -> Vec<ResourcesUlimits> {
+/// The limits of each process, capped by those of this process: a rootless engine cannot raise them.
+fn ulimits(host_limits: HostLimits) -> Vec<ResourcesUlimits> {
     let limit = |name: &str, soft: u64, hard: u64| ResourcesUlimits {
         name: Some(name.to_owned()),
         soft: Some(signed(soft)),
         hard: Some(signed(hard)),
     };
     let (soft, hard) = OPEN_FILES;
-    let most = ceilings.open_files.unwrap_or(hard).min(hard);
+    let most = host_limits.open_files.unwrap_or(hard).min(hard);
     let mut limits = vec![limit("nofile", soft.min(most), most)];
-    // It counts what the same user runs anywhere on the machine, so it is no limit of the run.
-    limits.extend(ceilings.processes.map(|most| limit("nproc", most, most)));
+    // `nproc` counts all processes of the user on the machine, so it does not limit the run.
+    limits.extend(host_limits.processes.map(|most| limit("nproc", most, most)));
     limits
 }
 
-/// What the container sees of the directory of the run.
+/// The folders of the run directory that are mounted into the container.
 fn mounts(setup: &ContainerSetup) -> Result<Vec<Mount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
@@ -214,10 +214,11 @@ mod tests {
         }
     }
 
-    const CEILINGS: Ceilings = Ceilings { open_files: Some(20_000), processes: Some(96_000) };
+    const HOST_LIMITS: HostLimits =
+        HostLimits { open_files: Some(20_000), processes: Some(96_000) };
 
-    fn said(setup: &ContainerSetup, gpu: Gpu, concessions: &[Concession]) -> Value {
-        serde_json::to_value(body(setup, CEILINGS, gpu, concessions).unwrap()).unwrap()
+    fn said(setup: &ContainerSetup, gpu: Gpu, dropped: &[DroppedLimit]) -> Value {
+        serde_json::to_value(body(setup, HOST_LIMITS, gpu, dropped).unwrap()).unwrap()
     }
 
     #[test]
@@ -273,7 +274,7 @@ mod tests {
         );
         let strange = std::ffi::OsString::from_vec(b"/runs/\xff".to_vec());
         let strange = ContainerSetup { directory: RunDirectory::at(strange.into()), ..setup() };
-        let error = body(&strange, CEILINGS, Gpu::None, &[]).unwrap_err();
+        let error = body(&strange, HOST_LIMITS, Gpu::None, &[]).unwrap_err();
         assert!(error.to_string().contains("not UTF-8"), "{error}");
     }
 
@@ -333,7 +334,7 @@ mod tests {
         assert_eq!(body["ExposedPorts"], Value::Null);
         assert_eq!(body["HostConfig"]["PortBindings"], Value::Null);
         assert_eq!(body["HostConfig"]["NetworkMode"], "none");
-        // A relay reaches them from within.
+        // A relay reaches the ports from inside the container's network.
         assert!(body["HostConfig"]["Sysctls"].is_object());
     }
 
@@ -348,21 +349,21 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_left_out_and_nothing_else() {
-        for (concession, gone) in [
-            (Concession::Processes, vec!["PidsLimit"]),
-            (Concession::Processors, vec!["NanoCpus"]),
-            (Concession::Swap, vec!["MemorySwap"]),
-            (Concession::Memory, vec!["Memory", "MemorySwap"]),
-            (Concession::Ulimits, vec!["Ulimits"]),
-            (Concession::Init, vec!["Init"]),
+        for (limit, gone) in [
+            (DroppedLimit::Processes, vec!["PidsLimit"]),
+            (DroppedLimit::Processors, vec!["NanoCpus"]),
+            (DroppedLimit::Swap, vec!["MemorySwap"]),
+            (DroppedLimit::Memory, vec!["Memory", "MemorySwap"]),
+            (DroppedLimit::Ulimits, vec!["Ulimits"]),
+            (DroppedLimit::Init, vec!["Init"]),
         ] {
             let mut expected = said(&setup(), Gpu::None, &[])["HostConfig"].clone();
             for name in gone {
                 expected.as_object_mut().unwrap().remove(name).unwrap();
             }
-            assert_eq!(said(&setup(), Gpu::None, &[concession])["HostConfig"], expected);
+            assert_eq!(said(&setup(), Gpu::None, &[limit])["HostConfig"], expected);
         }
-        let host = said(&setup(), Gpu::None, &[Concession::NoLog])["HostConfig"].clone();
+        let host = said(&setup(), Gpu::None, &[DroppedLimit::NoLog])["HostConfig"].clone();
         assert_eq!(host["LogConfig"]["Config"], json!({"max-size": "1m"}));
     }
 }

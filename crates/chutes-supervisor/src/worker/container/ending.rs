@@ -1,4 +1,4 @@
-//! From what an engine says about a container that has ended to what happened, and to the words for it.
+//! Classifies the end of a container from its exit code and the engine's state, and words the message.
 
 use chutes_core::{Escaped, FailureKind, HumanSize, Json};
 use chutes_process::Death;
@@ -8,13 +8,13 @@ use super::super::{StepEnd, StepFailure};
 /// How much of the end of standard error goes into the message of a failure, in bytes.
 const LAST_WORDS: usize = 2 * 1024;
 
-/// What we have done to end a container.
+/// The signal that this process has sent to the container last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// Nothing.
+    /// None was sent.
     #[default]
     Nothing,
-    /// The signal with which its image is stopped.
+    /// The stop signal of its image.
     StopSignal,
     /// SIGKILL.
     Kill,
@@ -24,20 +24,20 @@ pub(super) enum Sent {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     pub(super) exit_code: i64,
-    /// The engine says that memory ran out in it.
+    /// Whether the engine reports that the container ran out of memory.
     pub(super) oom_killed: bool,
-    /// How many processes of this machine the kernel has killed because memory ran out, shortly before
-    /// it ended.
+    /// How many processes of this machine the kernel killed for lack of memory shortly before the container
+    /// ended.
     pub(super) system_oom_kills: u64,
     /// The memory limit in force, in bytes.
     pub(super) memory_limit: Option<u64>,
     pub(super) sent: Sent,
-    /// The first of the arguments that the image was given.
+    /// The first argument that the image got.
     pub(super) command: Option<String>,
 }
 
 impl Evidence {
-    /// What happened. `stderr` is the end of what it printed there.
+    /// How the step ended. `stderr` is the end of the container's standard error.
     pub(super) fn end(&self, stderr: &str) -> StepEnd {
         if self.exit_code == 0 {
             return StepEnd::Finished(Ok(Json::null()));
@@ -67,7 +67,7 @@ impl Evidence {
     fn was_ended_by_us(&self, signal: &str) -> bool {
         match self.sent {
             Sent::Nothing => false,
-            // Images choose the signal with which they are stopped. A crash is one at any time.
+            // Images choose their stop signal. A signal of a crash is a crash at any time.
             Sent::StopSignal => {
                 kind_of_signal(signal) != FailureKind::Crashed && signal != "SIGKILL"
             }
@@ -75,7 +75,7 @@ impl Evidence {
         }
     }
 
-    /// Words for an exit code that is not zero.
+    /// The message for an exit code that is not zero.
     fn nonzero(&self, stderr: &str) -> String {
         let code = self.exit_code;
         if !was_never_begun(stderr) {
@@ -113,12 +113,12 @@ impl Evidence {
     }
 }
 
-/// A command that could not be started: of the user, in the words of the engine. `None` is any other
-/// refusal.
+/// The end of a step whose command could not be started, recognised by the error message of the engine; `None`
+/// for every other error.
 pub(super) fn not_started(words: &str) -> Option<StepEnd> {
     let text = words.to_lowercase();
     let has = |part: &str| text.contains(part);
-    // An init process that is not there looks like a command that is not there.
+    // The message about a missing init process looks like that about a missing command.
     if has("docker-init") || has("catatonit") {
         return None;
     }
@@ -144,8 +144,8 @@ pub(super) fn not_started(words: &str) -> Option<StepEnd> {
     }))
 }
 
-/// Whether the engine's init process says that there is nothing that it could start. Then nobody else has
-/// said anything.
+/// Whether standard error holds nothing but the report of the engine's init process that it could not start the
+/// command.
 fn was_never_begun(stderr: &str) -> bool {
     let words = stderr.trim();
     let of_catatonit =
@@ -154,7 +154,7 @@ fn was_never_begun(stderr: &str) -> bool {
     !words.contains('\n') && (of_catatonit || of_tini)
 }
 
-/// What shells and engines mean by a code.
+/// What an exit code means by the convention of shells and engines.
 fn hint(code: i64) -> &'static str {
     match code {
         126 => " (a command cannot be executed)",
@@ -163,7 +163,7 @@ fn hint(code: i64) -> &'static str {
     }
 }
 
-/// The end of standard error, in one line behind the message.
+/// Appends the end of standard error to the message, in one line.
 fn with_last_words(message: String, stderr: &str) -> String {
     let mut start = stderr.len().saturating_sub(LAST_WORDS);
     while !stderr.is_char_boundary(start) {
@@ -185,8 +185,8 @@ fn kind_of_signal(name: &str) -> FailureKind {
     }
 }
 
-/// The name of a signal that ends a process. Programs use the other codes above 128 for their own
-/// purposes.
+/// The name of a signal that ends a process; `None` for other numbers: programs use the remaining exit codes
+/// above 128 for their own purposes.
 fn signal_name(number: u32) -> Option<&'static str> {
     Some(match number {
         1 => "SIGHUP",
@@ -249,7 +249,7 @@ mod tests {
         check(&limited, MemoryLimit, beyond);
         check(&Evidence { exit_code: 1, ..limited }, MemoryLimit, beyond);
         check(&Evidence { system_oom_kills: 1, ..code(137) }, OutOfMemory, no_memory);
-        // What the kernel did elsewhere has nothing to do with a program that says what went wrong.
+        // An OOM kill elsewhere does not explain a program that exits with an error code of its own.
         check(
             &Evidence { system_oom_kills: 1, ..code(1) },
             NonzeroReturnCode,

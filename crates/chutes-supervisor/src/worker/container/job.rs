@@ -1,4 +1,4 @@
-//! The life of a container: started, watched, asked to stop, killed; and how it ended.
+//! Runs a container to its end: starts it, waits for it, forwards stop requests, and collects the evidence.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,22 +18,23 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::StepEnd;
 use super::ending::{Evidence, Sent};
-use super::logs::{self, Attached, Passing, Pipes};
+use super::logs::{self, Attached, OutputForwarder, Pipes};
 use super::start::{Started, start};
-use super::{Asked, Shared, UNKNOWN, pid, platform};
+use super::{Shared, StopRequest, UNKNOWN, pid, platform};
 
-/// The signal with which an image is stopped that names none.
+/// The stop signal of an image that declares none.
 const STOP_SIGNAL: &str = "SIGTERM";
 
-/// The time between two looks at the memory in use.
+/// The time between two samples of the memory in use.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long an engine may be away, for instance while it is restarted.
+/// How long an engine may be unreachable, for instance while it restarts.
 const ENGINE_AWAY_TIME: Duration = Duration::from_mins(1);
 
-/// When to look whether a container has ended whose output has: Podman tells of an end up to a second later. One
-/// that goes on without output is left to it.
-const LOOKS: [Duration; 7] = [
+/// The pauses between checks whether a container whose output has ended has ended itself: Podman reports the end
+/// up to a second later. After the last check only the report counts, since a container may go on without
+/// output.
+const END_CHECKS: [Duration; 7] = [
     Duration::from_millis(5),
     Duration::from_millis(10),
     Duration::from_millis(20),
@@ -43,43 +44,43 @@ const LOOKS: [Duration; 7] = [
     Duration::from_millis(320),
 ];
 
-/// The time between two attempts to reach an engine that is away.
+/// The time between two attempts to reach an engine that does not answer.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long an engine may take to pass on the rest of what an ended container has printed.
+/// How long an engine may take to send the rest of the output of an ended container.
 const LAST_OUTPUT_TIME: Duration = Duration::from_secs(10);
 
-/// How a container came to its end.
-pub(super) enum JobEnd {
-    /// By itself, or by us.
+/// How the step of a container ended.
+pub(super) enum JobExit {
+    /// The container ended, by itself or by a signal of this process.
     Ended(Evidence),
-    /// It was never started, or nobody knows.
+    /// The container was never started, or its end is unknown.
     Other(StepEnd),
 }
 
-/// Runs the container to its end. It is left to be removed.
-pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobEnd {
+/// Runs the container to its end. The caller removes it.
+pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     let Started { attached, memory_limit } = match start(shared).await {
         Ok(started) => started,
-        Err(end) => return JobEnd::Other(end),
+        Err(end) => return JobExit::Other(end),
     };
     let engine = match shared.engine() {
         Ok(engine) => engine,
-        Err(error) => return JobEnd::Other(StepEnd::Died(platform(error.to_string()))),
+        Err(error) => return JobExit::Other(StepEnd::Died(platform(error.to_string()))),
     };
-    // Ends with this.
+    // These tasks end when the set is dropped at the end of this function.
     let mut background = JoinSet::new();
-    background.spawn(look_at_memory(Arc::clone(shared)));
-    background.spawn(pid::tell(Arc::clone(shared)));
+    background.spawn(sample_memory(Arc::clone(shared)));
+    background.spawn(pid::publish(Arc::clone(shared)));
     let mut watch = Watch { shared, engine, name: shared.name(), sent: Sent::Nothing };
-    let ended = watch.until_its_end(Passing::begin(attached, pipes)).await;
+    let ended = watch.until_its_end(OutputForwarder::begin(attached, pipes)).await;
     match ended.and_then(|state| watch.evidence(&state, memory_limit)) {
-        Ok(evidence) => JobEnd::Ended(evidence),
-        Err(death) => JobEnd::Other(StepEnd::Died(death)),
+        Ok(evidence) => JobExit::Ended(evidence),
+        Err(death) => JobExit::Other(StepEnd::Died(death)),
     }
 }
 
-/// Somebody who looks after a container that runs.
+/// Watches a running container and forwards stop requests to it.
 struct Watch<'a> {
     shared: &'a Shared,
     engine: &'a Engine,
@@ -88,46 +89,51 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn until_its_end(&mut self, mut passing: Passing) -> Result<ContainerState, Death> {
+    async fn until_its_end(
+        &mut self,
+        mut output: OutputForwarder,
+    ) -> Result<ContainerState, Death> {
         loop {
-            let was_lost = self.until_it_may_have_ended(&mut passing).await;
+            let was_lost = self.until_it_may_have_ended(&mut output).await;
             let state = self.state().await?;
             if state.running == Some(true) || state.paused == Some(true) {
-                let pipes = if was_lost { passing.take_pipes() } else { None };
+                let pipes = if was_lost { output.take_pipes() } else { None };
                 if let Some(pipes) = pipes {
-                    passing = Passing::begin(self.attach_again().await?, pipes);
+                    output = OutputForwarder::begin(self.attach_again().await?, pipes);
                 }
                 sleep(RETRY_INTERVAL).await;
                 continue;
             }
-            if let Err(reason) = passing.finish(LAST_OUTPUT_TIME).await {
+            if let Err(reason) = output.finish(LAST_OUTPUT_TIME).await {
                 self.shared.warn(format!("some of the container's output is missing: {reason}"));
             }
             return Ok(state);
         }
     }
 
-    /// Does what is asked until the engine says that the container has ended, or says nothing any more;
-    /// then the answer is `true`.
-    async fn until_it_may_have_ended(&mut self, passing: &mut Passing) -> bool {
+    /// Forwards stop requests until the container has ended or the engine has stopped answering. Returns whether
+    /// it is the engine that was lost.
+    async fn until_it_may_have_ended(&mut self, output: &mut OutputForwarder) -> bool {
         let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
         let mut waited = Box::pin(self.engine.docker().wait_container(&self.name, Some(options)));
-        let mut looks = [].iter();
+        let mut checks = [].iter();
         loop {
             let next = match self.sent {
-                Sent::Nothing => Asked::Stop,
-                Sent::StopSignal | Sent::Kill => Asked::Kill,
+                Sent::Nothing => StopRequest::Stop,
+                Sent::StopSignal | Sent::Kill => StopRequest::Kill,
             };
             tokio::select! {
                 biased;
                 end = waited.next() => {
-                    // An exit code that is not zero is an error for the library.
+                    // The client library reports an exit code that is not zero as an error.
                     return !matches!(end, Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })));
                 }
-                () = self.shared.asked(next), if self.sent != Sent::Kill => self.pass_on().await,
-                () = passing.ended() => looks = LOOKS.iter(),
-                () = pause(looks.as_slice().first()) => {
-                    looks.next();
+                () = self.shared.stop_requested(next), if self.sent != Sent::Kill => {
+                    self.forward_request().await;
+                }
+                () = output.ended() => checks = END_CHECKS.iter(),
+                () = pause(checks.as_slice().first()) => {
+                    checks.next();
                     if self.inspect().await.is_ok_and(|found| has_ended(&found)) {
                         return false;
                     }
@@ -136,16 +142,19 @@ impl Watch<'_> {
         }
     }
 
-    /// Passes on what is asked now.
-    async fn pass_on(&mut self) {
-        let asked = *self.shared.asked.borrow();
-        self.sent = if asked == Asked::Kill { Sent::Kill } else { Sent::StopSignal };
-        let signal =
-            if asked == Asked::Kill { "SIGKILL".to_owned() } else { self.stop_signal().await };
+    /// Sends the container the signal of the current stop request.
+    async fn forward_request(&mut self) {
+        let request = *self.shared.stop_request.borrow();
+        self.sent = if request == StopRequest::Kill { Sent::Kill } else { Sent::StopSignal };
+        let signal = if request == StopRequest::Kill {
+            "SIGKILL".to_owned()
+        } else {
+            self.stop_signal().await
+        };
         let options = KillContainerOptionsBuilder::new().signal(&signal).build();
         match self.engine.docker().kill_container(&self.name, Some(options)).await {
             Ok(()) => {}
-            // It has just ended.
+            // The container has just ended.
             Err(error) if matches!(status_code(&error), Some(404 | 409)) => {}
             Err(error) => {
                 let words = words(&error);
@@ -160,7 +169,7 @@ impl Watch<'_> {
         signal.filter(|signal| !signal.is_empty()).unwrap_or_else(|| STOP_SIGNAL.to_owned())
     }
 
-    /// What the engine says about the container. An engine that is away may come back.
+    /// The state of the container. An engine that does not answer is asked again for a while.
     async fn state(&self) -> Result<ContainerState, Death> {
         let until = Instant::now() + ENGINE_AWAY_TIME;
         loop {
@@ -176,7 +185,7 @@ impl Watch<'_> {
                 }
                 Err(error) => words(&error),
             };
-            if Instant::now() >= until || *self.shared.asked.borrow() == Asked::Kill {
+            if Instant::now() >= until || *self.shared.stop_request.borrow() == StopRequest::Kill {
                 let message = "the container engine has been lost, and the container may still run";
                 return Err(platform(format!("{message}: {error}")));
             }
@@ -209,7 +218,7 @@ impl Watch<'_> {
             let message = "a process of the container was killed because there was no memory left";
             self.shared.warn(message.to_owned());
         }
-        // What the kernel of this machine does says nothing about other machines.
+        // The OOM kill count of this machine says nothing about a container on another one.
         let is_local = self.engine.is_local();
         let system_oom_kills = if is_local { self.shared.system_oom_kills() } else { 0 };
         let command = self.shared.setup.args.first().cloned();
@@ -222,7 +231,7 @@ fn has_ended(found: &bollard::models::ContainerInspectResponse) -> bool {
     found.state.as_ref().is_some_and(|state| state.running == Some(false))
 }
 
-/// Waits for this time, or for ever.
+/// Waits for this time; for ever if there is none.
 async fn pause(time: Option<&Duration>) {
     match time {
         Some(time) => sleep(*time).await,
@@ -230,8 +239,8 @@ async fn pause(time: Option<&Duration>) {
     }
 }
 
-/// Looks at the memory in use now and then, for as long as this is not dropped.
-async fn look_at_memory(shared: Arc<Shared>) {
+/// Samples the memory in use until the future is dropped.
+async fn sample_memory(shared: Arc<Shared>) {
     let Ok(engine) = shared.engine() else { return };
     let name = shared.name();
     loop {
@@ -244,7 +253,7 @@ async fn look_at_memory(shared: Arc<Shared>) {
     }
 }
 
-/// The memory in use, without files that could be read again.
+/// The memory in use, without the page cache that the kernel can reclaim.
 fn in_use(stats: &ContainerStatsResponse) -> Option<u64> {
     let memory = stats.memory_stats.as_ref()?;
     let of_files = memory.stats.as_ref().and_then(|stats| {

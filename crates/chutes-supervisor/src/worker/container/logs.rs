@@ -1,4 +1,4 @@
-//! What a container prints, on its way from the engine to where all output goes.
+//! Forwards the output of a container from the engine to the pipes that the log is read from.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
@@ -16,24 +16,24 @@ use tokio::time::timeout;
 
 use chutes_engine::{Engine, words};
 
-/// The output of a container, as the engine passes it on.
+/// The stream of a container's output from the engine.
 pub(super) type Attached = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
-/// Where the output goes. It ends when this is dropped.
+/// The writing ends of the pipes of the output. Dropping them ends the output.
 pub(super) struct Pipes {
     stdout: Sender,
     stderr: Sender,
 }
 
 impl Pipes {
-    /// The ends to write to, and those from which standard output and standard error are read.
+    /// Returns the writing ends, and the reading ends of standard output and of standard error.
     pub(super) fn new() -> io::Result<(Self, PipeReader, PipeReader)> {
         let ((out, stdout), (err, stderr)) = (io::pipe()?, io::pipe()?);
         let sender = |writer: PipeWriter| Sender::from_owned_fd(OwnedFd::from(writer));
         Ok((Self { stdout: sender(stdout)?, stderr: sender(stderr)? }, out, err))
     }
 
-    /// Passes everything on until the engine says that this is all. An error says what happened instead.
+    /// Forwards everything until the stream of the engine ends. The error says why it ended early.
     async fn pass(&mut self, mut attached: Attached) -> Result<(), String> {
         while let Some(output) = attached.next().await {
             let output = output.map_err(|error| words(&error))?;
@@ -49,14 +49,14 @@ impl Pipes {
     }
 }
 
-/// Output that is being passed on, by a task of its own: nothing that is half written gets lost because
-/// somebody looks elsewhere. It ends when this is dropped.
-pub(super) struct Passing {
+/// Forwards output in a task of its own, so that no half-written chunk is lost when a future of the caller is
+/// dropped. Dropping the forwarder ends the task.
+pub(super) struct OutputForwarder {
     task: JoinSet<(Pipes, Result<(), String>)>,
     ended: Option<(Pipes, Result<(), String>)>,
 }
 
-impl Passing {
+impl OutputForwarder {
     pub(super) fn begin(attached: Attached, mut pipes: Pipes) -> Self {
         let mut task = JoinSet::new();
         task.spawn(async move {
@@ -66,14 +66,15 @@ impl Passing {
         Self { task, ended: None }
     }
 
-    /// Waits for the end of the output, which comes once. May be dropped and called again.
+    /// Waits for the end of the output, which is reported once. The future may be dropped and the method called
+    /// again.
     pub(super) async fn ended(&mut self) {
         if self.ended.is_some() {
             return std::future::pending().await;
         }
         match self.task.join_next().await {
             Some(Ok(ended)) => self.ended = Some(ended),
-            // A task that has failed has told nothing, and will not.
+            // A task that has panicked reports no end.
             Some(Err(_)) | None => std::future::pending().await,
         }
     }
@@ -83,7 +84,7 @@ impl Passing {
         self.ended.take().map(|(pipes, _)| pipes)
     }
 
-    /// Waits for the end of the output, but not for longer than this. An error says why some of it is
+    /// Waits for the end of the output, but not for longer than `time`. The error says why some of it is
     /// missing.
     pub(super) async fn finish(mut self, time: Duration) -> Result<(), String> {
         if self.ended.is_none() && timeout(time, self.ended()).await.is_err() {
@@ -93,9 +94,9 @@ impl Passing {
     }
 }
 
-/// Listens to what a container prints from now on. Before it is started, that is everything.
+/// Attaches to the output of a container from now on; before its start, that is all of its output.
 pub(super) async fn attach(engine: &Engine, name: &str) -> Result<Attached, Error> {
     let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true);
-    // What we could say to it is nothing, and its end is closed at once.
+    // Standard input is not attached, so the writing end of the answer is dropped at once.
     Ok(engine.docker().attach_container(name, Some(options.build())).await?.output)
 }

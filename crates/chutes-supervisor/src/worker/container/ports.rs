@@ -1,4 +1,4 @@
-//! The ports of a container: what an engine is told about them, and what it says when it cannot open one.
+//! The ports of a container: their settings for the engine, and the engine's errors about them.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use chutes_core::{FailureKind, PortAddress, Protocol};
 use super::super::{StepEnd, StepFailure};
 use super::ContainerSetup;
 
-/// Below this number ports take a privilege, which a container does not have.
+/// Ports below this number require a privilege, which a container does not have.
 const FIRST_UNPRIVILEGED: u16 = 1024;
 
-/// What engines say when they cannot open a port on this machine, in lowercase letters.
+/// Parts of the messages of engines that cannot open a port on this machine, in lowercase letters.
 const REFUSALS: [&str; 5] = [
     "address already in use",
     "port is already allocated",
@@ -25,7 +25,7 @@ pub(super) fn exposed(setup: &ContainerSetup) -> Option<Vec<String>> {
     published(setup).map(|ports| ports.iter().map(in_container).collect())
 }
 
-/// Where each of them is on this machine.
+/// The address of each port on this machine.
 pub(super) fn bindings(
     setup: &ContainerSetup,
 ) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
@@ -37,7 +37,7 @@ pub(super) fn bindings(
     published(setup).map(|ports| ports.iter().map(entry).collect())
 }
 
-/// Lets the container open small numbers, in its own network, without the privilege that it does not have.
+/// Lets the container bind ports below 1024 in its own network without a privilege.
 pub(super) fn sysctls(setup: &ContainerSetup) -> Option<HashMap<String, String>> {
     let is_small = |port: &PortAddress| port.port.number().get() < FIRST_UNPRIVILEGED;
     let setting = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
@@ -48,7 +48,7 @@ fn published(setup: &ContainerSetup) -> Option<&[PortAddress]> {
     (setup.network && !setup.ports.is_empty()).then_some(setup.ports.as_slice())
 }
 
-/// `8080/tcp`, as engines call the port 8080 of a container.
+/// The engine's notation of a container port, such as `8080/tcp`.
 fn in_container(port: &PortAddress) -> String {
     let protocol = match port.port.protocol() {
         Protocol::Http | Protocol::Tcp => "tcp",
@@ -57,7 +57,8 @@ fn in_container(port: &PortAddress) -> String {
     format!("{}/{protocol}", port.port.number())
 }
 
-/// A port that could not be opened, in the words of the engine. `None` is any other refusal.
+/// The end of a step whose port could not be opened, recognised by the error message of the engine; `None` for
+/// every other error.
 pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepEnd> {
     let ports = published(setup)?;
     let text = words.to_lowercase();
@@ -80,7 +81,7 @@ pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepEnd> {
     Some(StepEnd::Finished(Err(failure)))
 }
 
-/// Whether an address is in a text, and not just the beginning of a longer one.
+/// Whether a text contains this address, and not only as the beginning of a longer one.
 fn names(text: &str, address: &str) -> bool {
     let ends = |at: usize| {
         let after = text.get(at + address.len()..).and_then(|rest| rest.chars().next());
@@ -172,7 +173,7 @@ mod tests {
             format!("{one:?}").contains("port `web` cannot be opened at [::1]:8080"),
             "{one:?}"
         );
-        // Nothing of the run's was published.
+        // The engine published no port of the run.
         assert_eq!(no_port(words, &setup(false, &[("web", "127.0.0.1:1")])), None);
         assert_eq!(no_port(words, &setup(true, &[])), None);
     }

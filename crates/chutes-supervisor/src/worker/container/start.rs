@@ -1,4 +1,4 @@
-//! From a setup to a container that runs.
+//! Creates and starts the container of a setup.
 
 use std::fs::Permissions;
 use std::io;
@@ -11,27 +11,28 @@ use chutes_core::FailureKind;
 use chutes_engine::{Engine, EngineError, words};
 
 use super::super::{StepEnd, StepFailure};
-use super::body::{Ceilings, Gpu, body};
-use super::concession::Concession;
+use super::body::{Gpu, HostLimits, body};
+use super::dropped_limit::DroppedLimit;
 use super::ending::not_started;
 use super::logs::{self, Attached};
 use super::ports::no_port;
-use super::{Asked, Shared, failed};
+use super::{Shared, StopRequest, failed};
 
-/// Where a machine says that it has GPUs.
+/// The device file of a machine that has NVIDIA GPUs.
 const GPU_DEVICE: &str = "/dev/nvidiactl";
 
-/// Where a machine says how engines pass on its GPUs.
+/// The files of the Container Device Interface that describe the GPUs of a machine.
 const GPU_DEVICE_FILES: [&str; 2] = ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidia.yaml"];
 
-/// A container that runs.
+/// A running container.
 pub(super) struct Started {
     pub(super) attached: Attached,
     /// The memory limit in force.
     pub(super) memory_limit: Option<u64>,
 }
 
-/// Makes a container and starts it. What the engine cannot do, and the run can do without, is told of.
+/// Creates a container and starts it. A limit that the engine refuses and the run can do without is dropped with
+/// a warning.
 ///
 /// The caller removes the container, also when this fails.
 pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
@@ -41,12 +42,12 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
         StepEnd::Finished(Err(StepFailure::new(FailureKind::Platform, message)))
     })?;
     let gpu = gpu(shared, engine).await;
-    let mut concessions = Vec::new();
+    let mut dropped = Vec::new();
     loop {
-        let error = match attempt(shared, engine, gpu, &concessions).await {
+        let error = match attempt(shared, engine, gpu, &dropped).await {
             Ok(attached) => {
                 let memory = shared.setup.profile.memory_bytes;
-                let memory_limit = memory.filter(|_| !concessions.contains(&Concession::Memory));
+                let memory_limit = memory.filter(|_| !dropped.contains(&DroppedLimit::Memory));
                 return Ok(Started { attached, memory_limit });
             }
             Err(error) => error,
@@ -57,16 +58,16 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
                 if let Some(end) = no_port(&words, &shared.setup).or_else(|| not_started(&words)) {
                     return Err(end);
                 }
-                Concession::wanted_by(&words).filter(|it| !concessions.contains(it))
+                DroppedLimit::from_refusal(&words).filter(|it| !dropped.contains(it))
             }
             Failed::Other(_) => None,
         };
-        let (Some(concession), Failed::Request(_, source)) = (wanted, &error) else {
+        let (Some(limit), Failed::Request(_, source)) = (wanted, &error) else {
             return Err(error.end(engine));
         };
-        let (without, why) = (concession.in_words(), words(source));
+        let (without, why) = (limit.in_words(), words(source));
         shared.warn(format!("the container runs without {without}: {why}"));
-        concessions.push(concession);
+        dropped.push(limit);
         engine.remove(&shared.name()).await.map_err(|error| ended(&error))?;
     }
 }
@@ -94,10 +95,10 @@ async fn attempt(
     shared: &Shared,
     engine: &Engine,
     gpu: Gpu,
-    concessions: &[Concession],
+    dropped: &[DroppedLimit],
 ) -> Result<Attached, Failed> {
     let name = shared.name();
-    let body = body(&shared.setup, Ceilings::of_this_process(), gpu, concessions)
+    let body = body(&shared.setup, HostLimits::of_this_process(), gpu, dropped)
         .map_err(|error| Failed::Other(ended(&error)))?;
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let created = engine.docker().create_container(Some(options), body).await;
@@ -107,8 +108,8 @@ async fn attempt(
     }
     let attached = logs::attach(engine, &name).await;
     let attached = attached.map_err(|error| Failed::Request("read the output", error))?;
-    // From here on the container would run, so this is the last moment not to start it.
-    if *shared.asked.borrow() > Asked::Nothing {
+    // This is the last moment before the container runs, so a request to stop is honoured here.
+    if *shared.stop_request.borrow() > StopRequest::None {
         let message = "the container was not started";
         let failure = StepFailure::new(FailureKind::Cancelled, message);
         return Err(Failed::Other(StepEnd::Finished(Err(failure))));
@@ -118,8 +119,8 @@ async fn attempt(
     Ok(attached)
 }
 
-/// The directory of the run is for its owner alone, and the image may run as anybody: what it is given of
-/// the directory is for everybody.
+/// Makes the mounted folders accessible for every user: only the owner can enter the directory of the run, and
+/// the image may run as any user.
 fn prepare_folders(shared: &Shared) -> io::Result<()> {
     let directory = &shared.setup.directory;
     let allow = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode));

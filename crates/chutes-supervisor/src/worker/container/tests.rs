@@ -38,7 +38,7 @@ struct Case {
     lines: UnboundedReceiver<(LogStream, String)>,
 }
 
-/// What was left when a container had ended.
+/// The results of a container that has ended.
 struct Left {
     end: StepEnd,
     warnings: Vec<String>,
@@ -268,7 +268,7 @@ async fn folders_of_the_run() {
         setup.artifacts_dir = Some(ContainerPath::new("/artifacts/deep").unwrap());
         setup.env = SecretPairs::new(vec![("WORD".to_owned(), "a b=c".to_owned())]);
         std::fs::write(setup.directory.inputs().join("in"), "given\n").unwrap();
-        // A run that has artifacts makes their folder.
+        // The supervisor makes this folder for a run that has artifacts.
         std::fs::create_dir(setup.directory.artifacts()).unwrap();
     });
     let left = case.await.run().await;

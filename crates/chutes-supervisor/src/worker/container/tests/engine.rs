@@ -1,4 +1,4 @@
-//! What the engine itself does: it has no image, it is away, and it has containers of others.
+//! Errors of the engine: no image, no answer, and containers of other supervisors.
 
 use super::*;
 
@@ -30,7 +30,7 @@ async fn a_pull_that_takes_for_ever_is_given_up() {
         })
         .await;
         case.worker.begin(Step::Prepare).await;
-        // The engine asks for the image, and gets no answer.
+        // The engine requests the image and gets no answer.
         let _asked = registry.accept().await.unwrap();
         let end = if is_cancelled {
             case.worker.cancel().await;
@@ -66,7 +66,7 @@ async fn leftovers_of_the_dead_and_of_nobody_else() {
     let own =
         chutes_engine::labels(case.worker.shared.setup.run_id)["dev.chutes.supervisor"].clone();
     let mut dead: Vec<String> = own.split('/').map(str::to_owned).collect();
-    // This process, if it had been started at another time.
+    // The label of a process with this pid that was started at another time.
     dead[3] = "1".to_owned();
     let elsewhere = format!("another-boot/{}/{}/1", dead[1], dead[2]);
     let (dead, strange) = (dead.join("/"), "who knows".to_owned());
@@ -79,7 +79,9 @@ async fn leftovers_of_the_dead_and_of_nobody_else() {
     assert!(!engine.remove(&name("dead")).await.unwrap());
     assert!(engine.remove(&name("elsewhere")).await.unwrap());
     assert!(engine.remove(&name("strange")).await.unwrap());
-    assert!(case.worker.shared.asked.borrow().eq(&Asked::Nothing) && case.worker.is_alive());
+    assert!(
+        case.worker.shared.stop_request.borrow().eq(&StopRequest::None) && case.worker.is_alive()
+    );
     let run_id = case.worker.shared.setup.run_id;
     assert!(engine.remove_of_run(run_id).await.unwrap(), "the container of a living one was gone");
     assert!(!engine.remove_of_run(run_id).await.unwrap());

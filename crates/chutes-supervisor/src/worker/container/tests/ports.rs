@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::*;
 
-/// Serves the files of its outputs.
+/// A command that serves the output files by HTTP.
 const SERVE: &str = "echo hello >/output/x; echo ready; exec busybox httpd -f -p 80 -h /output";
 
-/// A port of the image with a small number, each at a number that is free.
+/// Privileged ports of the image, each published at a free number.
 fn claims(relayed: bool) -> Claims {
     let web = Port::for_image("web", 80, Protocol::Http).unwrap();
     let mut ports = vec![web.ready_at(ReadinessPath::new("/x").unwrap())];
@@ -29,7 +29,7 @@ fn claims(relayed: bool) -> Claims {
     }
 }
 
-/// The events that are of interest here.
+/// Forwards all events to a channel.
 struct Ready(UnboundedSender<RunEvent>);
 
 impl Observer for Ready {
@@ -38,7 +38,7 @@ impl Observer for Ready {
     }
 }
 
-/// Waits until the server in the container has answered, and that was told.
+/// Waits until the server in the container has answered and the event has been emitted.
 async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Connector) {
     let (sender, mut events) = unbounded_channel();
     let expected = ports[0].address;
@@ -49,7 +49,7 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
         events: crate::observer::reporter(Arc::new(Ready(sender))),
         warnings: Arc::default(),
     };
-    let told = async {
+    let reported = async {
         loop {
             match events.recv().await.unwrap() {
                 RunEvent::PortReady { name, address } if name.as_str() == "web" => {
@@ -62,7 +62,7 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
     };
     tokio::select! {
         never = watch.run() => match never {},
-        () = told => {}
+        () = reported => {}
     }
 }
 
@@ -91,7 +91,7 @@ async fn relayed_into_a_container_without_a_network() {
     assert_eq!(get_status(&connector, &ports[0], "/missing").await.unwrap(), 404);
     let answer = fetch(ports[0].address).await;
     assert!(answer.ends_with("\r\n\r\nhello\n"), "{answer}");
-    // What is open on this machine cannot be reached by way of the container.
+    // A listener of this machine cannot be reached through the container.
     let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let number = here.local_addr().unwrap().port();
     let error = connector.connect_local(number).await.unwrap_err();
@@ -120,7 +120,7 @@ async fn published_by_the_engine() {
     ready(&case.worker, ports.clone(), connector).await;
     let answer = fetch(ports[0].address).await;
     assert!(answer.ends_with("\r\n\r\nhello\n"), "{answer}");
-    // The engine has the port of UDP, too.
+    // The engine has bound the UDP port, too.
     let error = UdpSocket::bind(ports[1].address).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert_eq!(case.worker.force(false).await, Force::Killed);
