@@ -43,15 +43,14 @@ use crate::registry::Registry;
 /// }
 /// ```
 ///
-/// `help` says what there is. Data goes to standard output, everything else to standard error.
-/// `RUST_LOG` chooses what of the job's `tracing` events is shown (default `info`), `NO_COLOR` turns
-/// colours off.
+/// `help` lists the commands. Data goes to standard output, everything else to standard error. `RUST_LOG` selects
+/// the `tracing` events of the job that are shown (default `info`), and `NO_COLOR` turns colours off.
 ///
 /// | exit code | meaning |
 /// |---|---|
-/// | 0 | the run completed, or the command did what it should |
+/// | 0 | the run completed, or the command succeeded |
 /// | 1 | the job failed: an error, a panic, or its death |
-/// | 2 | the command line or the data is wrong, or two jobs have one name; nothing was started |
+/// | 2 | the command line or the data is wrong, or two jobs have the same name; nothing was started |
 /// | 3 | the job finished, but not all of its outputs were collected and delivered |
 /// | 4 | the platform failed, not the job |
 /// | 124 | a time limit was reached |
@@ -75,14 +74,14 @@ pub fn main() -> std::process::ExitCode {
     code.into()
 }
 
-/// The arguments, or `None` when they only asked for help, which has been printed.
+/// Parses the arguments; `None` when they only request help, which is printed here.
 fn parse() -> Result<Option<Arguments>, Problem> {
     let matches = command().try_get_matches();
     match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => Ok(Some(arguments)),
         Err(error) if error.use_stderr() => Err(Problem::usage(&error)),
         Err(help) => {
-            // Nobody reads what cannot be written, for instance into a closed pipe.
+            // An error is ignored: the reader has closed the pipe.
             let _ = help.print();
             Ok(None)
         }
@@ -108,10 +107,10 @@ fn execute(arguments: Arguments) -> Result<ExitCode, Problem> {
     Ok(ExitCode::COMPLETED)
 }
 
-/// A completion script, which knows the jobs of this binary.
+/// A completion script that completes the names of the jobs of this binary.
 fn completions(registry: &Registry, shell: clap_complete::Shell) -> String {
-    // For bash, clap_complete 4.6 finds no subcommand of a binary with `-` in its name: it replaces the
-    // sign in two ways. So the script is made for another name, which is then replaced.
+    // In bash, the script of clap_complete 4.6 finds no subcommand of a binary with `-` in its name, because it
+    // escapes the sign in two ways. So the script is generated for a placeholder, which is then replaced.
     const PLACEHOLDER: &str = "chutesjobbinary";
     let mut command = command();
     for name in ["run", "describe"] {
@@ -126,7 +125,7 @@ fn completions(registry: &Registry, shell: clap_complete::Shell) -> String {
     String::from_utf8_lossy(&script).replace(PLACEHOLDER, &name)
 }
 
-/// Prints data. A reader that has enough (`list | head -1`) is not an error.
+/// Prints data. A reader that closes the pipe early (`list | head -1`) is not an error.
 fn to_stdout(text: &str) -> Result<(), Problem> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

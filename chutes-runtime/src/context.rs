@@ -1,4 +1,4 @@
-//! What a job is given: its run, its directories, its way to hear of cancellation.
+//! The context of a job: its run, its directories, its cancellation, its ports and its state.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::port::{RunPort, RunPorts, UnknownPort};
 use crate::state::{MissingState, State};
 
-/// The context of one run, for its job and its hooks. Cheap to clone: clones are of one run.
+/// The context of one run, for its job and its hooks. It is cheap to clone; all clones share the same run.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -41,7 +41,7 @@ pub struct JobContext {
     inner: Arc<Inner>,
 }
 
-/// What a context is made of.
+/// The data that all clones of a context share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) run_id: RunId,
@@ -73,17 +73,17 @@ impl JobContext {
         &self.inner.job
     }
 
-    /// The directory for outputs. Every regular file below it is collected when the run ends, in
-    /// whatever way it ends. An absolute path.
+    /// The directory for outputs. Every regular file below it is collected when the run ends, also when it fails. An
+    /// absolute path.
     #[must_use]
     pub fn output_dir(&self) -> &Path {
         self.inner.directory.outputs()
     }
 
-    /// The directory for small files that are returned with the result, if the run was asked to return
-    /// any. An absolute path.
+    /// The directory for small files that are returned with the result, if the spec of the run has an
+    /// `artifacts_dir`. An absolute path.
     ///
-    /// A run is asked by the `artifacts_dir` of its spec; see [`Run::from_spec`](crate::Run::from_spec).
+    /// See [`Run::from_spec`](crate::Run::from_spec).
     #[must_use]
     pub fn artifacts_dir(&self) -> Option<PathBuf> {
         Some(self.inner.directory.artifacts()).filter(|path| path.is_dir())
@@ -114,8 +114,8 @@ impl JobContext {
         self.inner.directory.inputs()
     }
 
-    /// Is cancelled when the run is asked to stop: by a signal, by the service, or by a time limit.
-    /// The job then has its grace (default 30 seconds) to come to an end.
+    /// The token that is cancelled when the run is asked to stop: by a signal, by the service, or by a time limit. The
+    /// job then has its grace (default 30 seconds) to end.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -201,10 +201,10 @@ impl JobContext {
         self.inner.state.get()
     }
 
-    /// Tells how far the job has come: a fraction from 0 to 1, and what it is doing.
+    /// Reports the progress of the job: a fraction from 0 to 1, and what the job is doing.
     ///
-    /// Cheap, never blocks, and may be called as often as you like: only the newest report counts.
-    /// A fraction outside of 0 to 1 is taken as the nearer end, one that is not a number as 0.
+    /// The call is cheap, never blocks, and may be repeated at any rate: only the newest report counts. A fraction
+    /// outside of 0 to 1 is clamped, and one that is not a number counts as 0.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -219,14 +219,14 @@ impl JobContext {
         self.inner.progress.send_replace(Some(Progress::new(fraction, message)));
     }
 
-    /// Which attempt at this run this is, counted from 1. Always 1 without a service that repeats runs.
+    /// The number of this attempt at the run, from 1. It is always 1 without a service that repeats runs.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.inner.attempt
     }
 
-    /// When the job will be asked to stop; `None` when it has no time limit, or has not started, as in
-    /// startup hooks. Its grace comes after it.
+    /// When the job will be asked to stop; `None` when it has no time limit, or has not started, as in startup hooks.
+    /// The grace begins at the deadline.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -257,8 +257,8 @@ impl JobContext {
         self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// The data of the run as it came, including what belongs to the platform: the top-level keys that
-    /// start with `_`. `null` in a context of [`testing`](crate::testing).
+    /// The data of the run as it was sent, including the top-level keys of the platform, which start with `_`. `null`
+    /// by default in a context of [`testing`](crate::testing).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -40,8 +40,8 @@ pub enum DataError {
         /// What was found and what was expected.
         message: String,
     },
-    /// There are fields that the job does not know. They are refused because a misspelt setting
-    /// would otherwise be ignored without a word.
+    /// There are fields that the job does not know. They are refused because a misspelt setting would otherwise
+    /// be ignored silently.
     #[error("unknown {} in the data: {}{}", plural(paths.len(), "field"), quoted(paths), meant(suggestion.as_deref()))]
     UnknownFields {
         /// The paths of the fields.
@@ -49,7 +49,7 @@ pub enum DataError {
         /// The field that was probably meant, when the data has a schema.
         suggestion: Option<String>,
     },
-    /// The job takes no data, and there is some.
+    /// The job takes no data, but the run has some.
     #[error("the job takes no data")]
     NotExpected,
 }
@@ -68,7 +68,7 @@ fn meant(suggestion: Option<&str>) -> String {
 }
 
 impl DataError {
-    /// Adds the field that was probably meant by the only unknown one, as the schema names it.
+    /// Suggests a field of the schema in place of the unknown field, if there is only one.
     pub(crate) fn with_suggestion_from(mut self, schema: Option<&Json>) -> Self {
         let schema: Option<Value> = schema.and_then(|schema| schema.to().ok());
         if let (Self::UnknownFields { paths, suggestion }, Some(schema)) = (&mut self, schema) {
@@ -82,10 +82,9 @@ impl DataError {
     }
 }
 
-/// Decodes data, every field accounted for.
+/// Decodes data, and refuses fields that the type does not have.
 ///
-/// Top-level keys that start with `_` belong to the platform (`_ssh_public_key`) and are not part of
-/// what the job sees here.
+/// Top-level keys that start with `_` belong to the platform (`_ssh_public_key`) and are removed first.
 pub(crate) fn decode<T: DeserializeOwned>(json: &Json) -> Result<T, DataError> {
     let value = without_platform_keys(json)?;
     let mut unknown = Vec::new();
@@ -103,7 +102,7 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &Json) -> Result<T, DataError> {
     }
 }
 
-/// The path of an unknown field, written like that of a wrong one: `layers[2].size`.
+/// The path of an unknown field in the notation of other errors: `layers[2].size`.
 fn unknown_field(path: &serde_ignored::Path<'_>) -> String {
     use serde_ignored::Path;
 

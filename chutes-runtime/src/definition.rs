@@ -1,4 +1,4 @@
-//! What the attributes register: static, immutable definitions of jobs and hooks.
+//! The static definitions of jobs and hooks that the attributes register.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::result::ResultError;
 /// A future that may move between threads.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
-/// What a hook runs.
+/// The future of a hook.
 pub struct HookFuture<T>(pub(crate) BoxFuture<Result<T, ErrorText>>);
 
 impl<T> fmt::Debug for HookFuture<T> {
@@ -24,8 +24,7 @@ impl<T> fmt::Debug for HookFuture<T> {
     }
 }
 
-/// A job as `#[job]` registers it. [`Registry`](crate::Registry) checks it and makes a
-/// [`Job`](crate::Job) of it.
+/// A job as `#[job]` registers it. [`Registry`](crate::Registry) validates it and builds a [`Job`](crate::Job).
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are those of the attribute and of `JobContract`")]
 pub struct JobDefinition {
@@ -64,12 +63,12 @@ impl fmt::Debug for PreparedJob {
     }
 }
 
-/// Why the function of a job gave no result.
+/// Why the function of a job has no result.
 #[derive(Debug)]
 pub(crate) enum WorkError {
-    /// It returned an error.
+    /// The function returned an error.
     Job(ErrorText),
-    /// It returned a value that cannot be written as JSON.
+    /// The function returned a value that cannot be written as JSON.
     Result(ResultError),
 }
 
@@ -106,7 +105,7 @@ pub struct ShutdownHook {
 
 inventory::collect!(ShutdownHook);
 
-/// What a startup hook returned, to be found by its type.
+/// The value that a startup hook returned; the job finds it by its type.
 pub struct StateValue {
     pub(crate) id: TypeId,
     pub(crate) type_name: &'static str,

@@ -1,8 +1,7 @@
 //! From the user's typed functions to erased definitions.
 //!
-//! The traits here exist for their messages: the expansion of an attribute names the types of the
-//! function where one of these bounds is checked, so that a wrong type is reported at that type, in
-//! words about jobs.
+//! The traits here exist for their error messages: the expansion of an attribute names the types of the function
+//! where one of these bounds is checked, so the compiler reports a wrong type at that type, in terms of jobs.
 
 use std::future::Future;
 
@@ -186,7 +185,7 @@ impl<E: JobFailure> ShutdownReturn for Result<(), E> {
     }
 }
 
-/// Decodes the data of a job and ties it to the function.
+/// Decodes the data of a job and binds it to the function.
 pub fn prepare<C, T, R, F>(json: &Json, job: fn(C, T) -> F) -> Result<PreparedJob, DataError>
 where
     C: ContextParameter + 'static,
@@ -215,7 +214,7 @@ where
     F: Future<Output = R> + Send + 'static,
 {
     let start = move |context| -> BoxFuture<Result<Json, WorkError>> {
-        // Called inside of the future, so that a panic before the first `.await` is caught, too.
+        // The function is called inside the future, so that a panic before the first `.await` is caught, too.
         Box::pin(async move {
             let returned = start(context).await;
             let value = returned.into_result().map_err(|error| WorkError::Job(error.into()))?;

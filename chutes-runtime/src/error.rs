@@ -8,8 +8,8 @@ use std::fmt;
 /// Every type that converts into `Box<dyn Error + Send + Sync>` converts into it: errors of the
 /// standard library and of other crates, `anyhow::Error`, `String`, `&str`. So `?` works on all of
 /// them in a function that returns `Result<_, JobError>`, and a job may as well return its own error
-/// type. The outcome of the run has the message and the chain of sources. A panic is not an error of
-/// the job; it is told apart in the outcome.
+/// type. The outcome of the run has the message and the chain of sources. A panic is a failure of
+/// another kind in the outcome.
 ///
 /// ```
 /// use chutes_runtime::JobError;
@@ -71,8 +71,7 @@ impl JobError {
     }
 }
 
-/// An error in words. They are taken where the error came about, because an error's own code may
-/// panic, too.
+/// The texts of an error. They are taken where the error occurs, because the error's own code may panic, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorText {
     pub(crate) message: String,
@@ -91,7 +90,7 @@ impl fmt::Display for ErrorText {
     }
 }
 
-/// This type is not an `Error` itself: that is what lets every error convert into it.
+/// `JobError` does not implement `Error`: this conversion would then overlap with `From<T> for T`.
 impl<E: Into<Box<dyn Error + Send + Sync + 'static>>> From<E> for JobError {
     fn from(error: E) -> Self {
         Self { error: error.into() }
@@ -104,7 +103,7 @@ impl fmt::Display for JobError {
     }
 }
 
-/// As `fn main() -> Result<(), JobError>` shows it: the message, then the sources.
+/// The format that `fn main() -> Result<(), JobError>` prints: the message, then the sources.
 impl fmt::Debug for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)?;

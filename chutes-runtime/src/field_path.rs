@@ -6,7 +6,7 @@ pub(crate) fn shown(path: &serde_path_to_error::Path) -> String {
     if path == "." { String::new() } else { path }
 }
 
-/// Where in a sentence: nothing for the value as a whole.
+/// The path as a phrase in a message; empty for the value as a whole.
 pub(crate) fn at(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!(" at `{path}`") }
 }

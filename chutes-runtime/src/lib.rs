@@ -1,4 +1,4 @@
-//! The runtime of chutes: what happens between `#[job]` and an outcome.
+//! The runtime of chutes: it registers jobs, runs them, and serves the command line of job binaries.
 //!
 //! Most programs depend on the crate `chutes`, which re-exports everything here. The modules in
 //! reading order: a job is *defined* (`definition`, `entry`, `schema`), *registered* (`registry`),
@@ -26,7 +26,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// `#[job]` names this crate by its own name, also in its own tests.
+// The expansion of `#[job]` refers to this crate by name, also in its own tests.
 #[cfg(test)]
 extern crate self as chutes_runtime;
 

@@ -1,4 +1,4 @@
-//! The ports of a run as the job sees them: where it binds what it declared.
+//! The declared ports of a job, with their addresses in a run.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, UdpSocket};
 
 /// A declared port in a run.
 ///
-/// [`JobContext::port`](crate::JobContext::port) finds it. Its address is that of
-/// [`Run::host`](crate::Run::host), its number the declared one unless the run publishes it under another.
+/// [`JobContext::port`](crate::JobContext::port) returns it. Its address is that of
+/// [`Run::host`](crate::Run::host); its number is the declared one unless the run publishes another.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -82,7 +82,7 @@ impl RunPort {
         UdpSocket::bind(self.at.address).await.map_err(|error| self.named(&error))
     }
 
-    /// "Address already in use" does not say which address.
+    /// Adds the name and the address to an error such as "Address already in use".
     fn named(&self, error: &io::Error) -> io::Error {
         let message =
             format!("cannot open port `{}` at {}: {error}", self.at.port.name(), self.at.address);
@@ -101,7 +101,7 @@ impl RunPort {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the job declares no port `{name}`")]
 pub struct UnknownPort {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
 }
 
@@ -114,7 +114,7 @@ impl RunPorts {
         Self(ports.into_iter().map(|at| RunPort { at }).collect())
     }
 
-    /// Adds a port with an address of its own.
+    /// Adds a port with its address.
     pub(crate) fn push(&mut self, port: Port, address: SocketAddr) {
         self.0.push(RunPort { at: PortAddress { port, address } });
     }

@@ -1,4 +1,4 @@
-//! Everything that expansions may name. Not for use by hand: it changes without notice.
+//! The items that expansions refer to. Not for use by hand: they change without notice.
 
 pub use core::option::Option::{None, Some};
 pub use core::{file, line, module_path};
@@ -15,7 +15,8 @@ pub use crate::{
     __source_location as source_location,
 };
 
-/// Imported where a schema is asked for, and nowhere else: their method has a common name.
+/// The traits that an expansion imports where it determines a schema, and only there: their method has a common
+/// name.
 pub mod schema_traits {
     pub use crate::schema::{WithSchema, WithoutSchema};
 }

@@ -1,4 +1,4 @@
-//! The registry: every job and hook of the binary, checked once at start-up.
+//! The registry: all jobs and hooks of the binary, validated once at start-up.
 
 #[cfg(test)]
 mod tests;
@@ -76,14 +76,13 @@ impl Job {
         self.timeout
     }
 
-    /// Whether the files of its runs may be delivered anywhere. If not, nothing leaves the directory of
-    /// a run.
+    /// Whether the files of its runs may be delivered. If not, they stay in the directory of the run.
     #[must_use]
     pub fn uploads(&self) -> bool {
         self.definition.upload
     }
 
-    /// Where the job stands in its source.
+    /// The location of the job in its source.
     #[must_use]
     pub fn source(&self) -> &'static SourceLocation {
         &self.definition.source
@@ -95,7 +94,7 @@ impl Job {
         (self.definition.data_schema)()
     }
 
-    /// Everything that a platform must know to run this job.
+    /// Everything that a platform needs to run this job.
     ///
     /// ```
     /// use chutes_runtime::{JobContext, JobError, Json, Registry};
@@ -157,7 +156,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When two jobs have one name, naming both places. When a definition breaks a rule.
+    /// When two jobs have the same name (the error has both locations), or when a definition breaks a rule.
     pub fn collect() -> Result<Self, RegistryError> {
         Self::of(inventory::iter::<JobDefinition>())
     }
@@ -166,7 +165,7 @@ impl Registry {
         definitions: impl IntoIterator<Item = &'static JobDefinition>,
     ) -> Result<Self, RegistryError> {
         let mut definitions: Vec<&'static JobDefinition> = definitions.into_iter().collect();
-        // The order in which the linker leaves the definitions is not defined.
+        // The linker orders the definitions arbitrarily.
         definitions.sort_unstable_by(|a, b| {
             a.name.cmp(b.name).then_with(|| order(&a.source).cmp(&order(&b.source)))
         });
@@ -192,7 +191,7 @@ impl Registry {
         &self.jobs
     }
 
-    /// The job of this name, which must be exactly that of its function.
+    /// The job of this name, which is that of its function.
     pub fn get(&self, name: &str) -> Result<&Job, UnknownJob> {
         self.jobs.iter().find(|job| job.name().as_str() == name).ok_or_else(|| {
             let names = self.jobs.iter().map(|job| job.name().as_str());
@@ -206,14 +205,14 @@ fn order(source: &SourceLocation) -> (&str, u32) {
     (&source.file, source.line)
 }
 
-/// All startup hooks in the order in which they run: by priority, then by place in the source.
+/// All startup hooks in the order of execution: by priority, then by location in the source.
 pub(crate) fn startup_hooks() -> Vec<&'static StartupHook> {
     let mut hooks: Vec<_> = inventory::iter::<StartupHook>().collect();
     hooks.sort_by_key(|hook| (hook.priority, order(&hook.source)));
     hooks
 }
 
-/// All shutdown hooks in the order in which they run: the reverse of that of startup hooks.
+/// All shutdown hooks in the order of execution, which is the reverse of that of startup hooks.
 pub(crate) fn shutdown_hooks() -> Vec<&'static ShutdownHook> {
     let mut hooks: Vec<_> = inventory::iter::<ShutdownHook>().collect();
     hooks.sort_by_key(|hook| std::cmp::Reverse((hook.priority, order(&hook.source))));
@@ -242,22 +241,22 @@ pub(crate) fn shutdown_hooks() -> Vec<&'static ShutdownHook> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Two jobs have one name.
+    /// Two jobs have the same name.
     #[error("two jobs are named `{name}`: one in module `{}` at {first}, one in module `{}` at {second}; rename one of them", first.module, second.module)]
     DuplicateJob {
         /// The name.
         name: &'static str,
-        /// Where the first job stands.
+        /// The location of the first job.
         first: &'static SourceLocation,
-        /// Where the second job stands.
+        /// The location of the second job.
         second: &'static SourceLocation,
     },
-    /// A definition breaks a rule. `#[job]` refuses such jobs, so it was made in another way.
+    /// A definition breaks a rule. `#[job]` refuses such jobs, so the definition has another origin.
     #[error("job `{name}` at {place} is not valid")]
     InvalidJob {
         /// The name.
         name: &'static str,
-        /// Where the job stands.
+        /// The location of the job.
         place: &'static SourceLocation,
         /// The rule.
         #[source]
@@ -301,7 +300,7 @@ pub enum InvalidJobReason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no job `{name}`")]
 pub struct UnknownJob {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
     /// The name that was probably meant.
     pub suggestion: Option<String>,

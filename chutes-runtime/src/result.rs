@@ -1,4 +1,4 @@
-//! The result of a job: from its value to JSON.
+//! Serialises the result of a job as JSON.
 
 mod finite;
 
@@ -34,8 +34,8 @@ use crate::field_path::{at, shown};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError {
-    /// A floating-point number is infinite or not a number. JSON has neither; written as `null` it
-    /// would be lost without a word.
+    /// A floating-point number is infinite or not a number. JSON has neither, and `null` in its place would lose it
+    /// silently.
     #[error("the result holds {value}{}, which JSON cannot hold", at(path))]
     NotFinite {
         /// The path of the number, for instance `metrics.loss`; empty for the result as a whole.
@@ -48,7 +48,7 @@ pub enum ResultError {
     Unwritable {
         /// The path at which it failed; empty for the result as a whole.
         path: String,
-        /// What was wrong there.
+        /// The cause.
         source: serde_json::Error,
     },
 }

@@ -21,12 +21,12 @@ use tokio::runtime::Handle;
 use self::worker::LocalStarter;
 use crate::registry::Job;
 
-/// A run that is being put together, then a run.
+/// Builds a run, and executes it.
 ///
 /// The run happens in this process: user code is a task on a tokio runtime, supervised by the caller.
-/// A job that never yields (an endless loop, a blocking call) cannot be removed from a process; it
-/// is left behind when its grace is over, and the run ends without it. The command line runs jobs in a
-/// process of their own, with the same steps and the same ends.
+/// A job that never yields (an endless loop, a blocking call) cannot be removed from a process; it keeps running
+/// when its grace is over, and the run ends without it. The command line runs jobs in a process of their own, with
+/// the same steps and the same end statuses.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -53,8 +53,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of this job in this directory, with no data and the limits that the job declares. Its id
-    /// is a new UUIDv7. Nothing is made or started yet.
+    /// A run of this job in this directory, with no data and the declared limits of the job. Its id is a new UUIDv7.
+    /// Nothing is created or started yet.
     #[must_use]
     pub fn new(job: Job, directory: impl Into<PathBuf>) -> Self {
         let limits = Limits::for_timeout(job.timeout());
@@ -137,8 +137,8 @@ impl Run {
         Ok(self)
     }
 
-    /// Sets where the files of the run are delivered to. Default nowhere: they stay in the directory of
-    /// the run, which they do in any case.
+    /// Sets the sinks to which the files of the run are delivered. Default none. The files stay in the directory of
+    /// the run in any case.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -167,14 +167,14 @@ impl Run {
         self
     }
 
-    /// Sets whether finished output files are delivered while the job goes on. Default no.
+    /// Sets whether finished output files are delivered while the job runs. Default no.
     #[must_use]
     pub fn live_delivery(mut self, live: bool) -> Self {
         self.attempt.request_mut().live = live;
         self
     }
 
-    /// Sets what receives everything that happens. Default nothing.
+    /// Sets the observer that receives all events of the run. Default none.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.attempt = self.attempt.observer(observer);
@@ -205,18 +205,18 @@ impl Run {
         self
     }
 
-    /// Asks this run to stop, from anywhere, as often as you like: before, while and after it runs.
+    /// A handle that cancels this run from any thread, before, during and after its execution.
     #[must_use]
     pub fn cancel_handle(&self) -> CancelHandle {
         self.attempt.cancel_handle()
     }
 
-    /// Makes the directory of the run and writes down what was asked for.
+    /// Creates the directory of the run, and writes the spec to its journal.
     ///
     /// # Errors
     ///
-    /// When the class of its spec is unknown, when there is something in the directory, or when it cannot be
-    /// made or written.
+    /// When the class of its spec is unknown, when the directory is not empty, or when it cannot be created or
+    /// written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
         Ok(CreatedRun {
             worker: LocalStarter { job: self.job, runtime: self.runtime },
@@ -231,7 +231,7 @@ impl Run {
         self
     }
 
-    /// Opens ports under other numbers than the declared ones. Default none.
+    /// Publishes ports at other numbers than the declared ones. Default none.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -289,7 +289,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// Only before anything happened: see [`create`](Self::create).
+    /// Only before anything is started: see [`create`](Self::create).
     pub async fn execute(self) -> Result<Outcome, RunError> {
         Ok(self.create()?.execute().await)
     }
@@ -340,7 +340,7 @@ impl CreatedRun {
     }
 }
 
-/// A run may ask for less time than its job declares, never for more.
+/// The execution limit of a run is longer than the one that its job declares.
 ///
 /// ```
 /// # use chutes_runtime::{JobContext, JobError};

@@ -1,7 +1,7 @@
 //! JSON Schemas of data and results, for the types that have one.
 //!
-//! A job's types need not implement `JsonSchema`, so the choice is made where the types are known:
-//! in the expansion, by the order in which the compiler looks for methods.
+//! The types of a job need not implement `JsonSchema`, so the expansion makes the choice where the types are known,
+//! by the order in which the compiler resolves methods (autoref specialisation).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,10 +10,10 @@ use chutes_core::Json;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
-/// Asks whether the type `T` has a schema.
+/// Determines whether the type `T` has a schema.
 pub struct DataProbe<T>(PhantomData<fn() -> T>);
 
-/// Asks whether the value in the return type `R` has a schema.
+/// Determines whether the value in the return type `R` has a schema.
 pub struct ResultProbe<R>(PhantomData<fn() -> R>);
 
 impl<T> DataProbe<T> {
@@ -38,15 +38,15 @@ impl<R> fmt::Debug for ResultProbe<R> {
     }
 }
 
-/// Found first: the type has a schema.
+/// Resolved first: the type has a schema.
 pub trait WithSchema {
     /// The schema.
     fn schema(&self) -> Option<Json>;
 }
 
-/// Found last, through one more reference: nothing is known of the type.
+/// Resolved last, through one more reference: the type has no schema.
 pub trait WithoutSchema {
-    /// Nothing.
+    /// `None`.
     fn schema(&self) -> Option<Json> {
         None
     }
@@ -78,7 +78,7 @@ pub fn no_schema() -> Option<Json> {
     None
 }
 
-/// The schema function for a type of data.
+/// The schema function for the type of the data.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __schema_of {
@@ -102,7 +102,7 @@ macro_rules! __result_schema_of {
     };
 }
 
-/// Where an attribute stands.
+/// The source location of an attribute.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __source_location {

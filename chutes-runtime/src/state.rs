@@ -1,4 +1,4 @@
-//! State that startup hooks put there and the job finds by its type. It belongs to one run.
+//! The state of one run: values that startup hooks return and that the job finds by their type.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::definition::StateValue;
 
-/// No startup hook has put a value of this type there.
+/// No startup hook has returned a value of this type.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -17,7 +17,7 @@ use crate::definition::StateValue;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no startup hook provides a `{type_name}`")]
 pub struct MissingState {
-    /// The type that was asked for.
+    /// The requested type.
     pub type_name: &'static str,
 }
 
@@ -41,7 +41,7 @@ struct Provided {
 }
 
 impl State {
-    /// Adds what a hook returned. A hook that returns `()` provides nothing.
+    /// Adds the value that a hook returned, unless it is `()`.
     pub(crate) fn insert(&self, by: &'static str, state: StateValue) -> Result<(), StateConflict> {
         if state.id == TypeId::of::<()>() {
             return Ok(());
@@ -55,7 +55,7 @@ impl State {
         Ok(())
     }
 
-    /// Adds a value, in place of another of its type if there is one.
+    /// Adds a value, in place of an earlier one of the same type.
     pub(crate) fn replace(&self, by: &'static str, state: StateValue) {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.insert(state.id, Provided { by, value: state.value });

@@ -1,6 +1,6 @@
-//! For the tests of jobs: a context to call the function of a job with, and whole runs.
+//! Support for the tests of jobs: a context for the function of a job, and whole runs.
 //!
-//! A job is an ordinary function. [`context`] and [`ContextBuilder`] make what it is given:
+//! A job is an ordinary function. [`context`] and [`ContextBuilder`] build its argument:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -38,9 +38,9 @@ use crate::definition::StateValue;
 use crate::port::RunPorts;
 use crate::state::State;
 
-/// A context with its directories below `directory`, which must be empty. Nobody cancels it but the
-/// test: `context.cancellation().cancel()`. The job is named `test`; there are no data, no ports, no
-/// state and no deadline, and the attempt is the first; [`ContextBuilder`] adds them.
+/// A context with its directories below `directory`, which must be empty. Only the test cancels it, with
+/// `context.cancellation().cancel()`. The job is named `test`; the context has no data, no ports, no state and no
+/// deadline, and is that of the first attempt. [`ContextBuilder`] changes these.
 ///
 /// ```
 /// use chutes_runtime::{JobContext, JobError};
@@ -67,7 +67,7 @@ pub fn context(directory: &Path) -> Result<JobContext, RunDirectoryError> {
     ContextBuilder::new(directory).build()
 }
 
-/// A context with everything that a job asks for: state, ports, data.
+/// Builds a context with state, ports and data.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -112,8 +112,8 @@ impl ContextBuilder {
         }
     }
 
-    /// Adds a value that [`JobContext::state`] finds by its type, as if a startup hook had returned
-    /// it. Of two values of one type the later counts.
+    /// Adds a value that [`JobContext::state`] finds by its type, as if a startup hook had returned it. It replaces
+    /// an earlier value of the same type.
     #[must_use]
     pub fn state<S: Send + Sync + 'static>(self, state: S) -> Self {
         self.state.replace("test", StateValue::new(state));
@@ -142,7 +142,7 @@ impl ContextBuilder {
         self
     }
 
-    /// Makes the directories and the context.
+    /// Creates the directories and the context.
     ///
     /// # Errors
     ///

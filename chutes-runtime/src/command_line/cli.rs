@@ -1,4 +1,4 @@
-//! What the command `chutes` takes from here. It is not for anybody else, and may change at any time.
+//! The parts that the command `chutes` shares with job binaries. Not for other use: it may change at any time.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use super::terminal::Paint;
 /// The exit code of a command, or why it could not be carried out.
 pub type Done = Result<ExitCode, Problem>;
 
-/// Carries a command out, from its arguments to the exit code of the process.
+/// Executes a command and returns the exit code of the process.
 pub fn main(command: impl FnOnce() -> Result<Done, clap::Error>) -> std::process::ExitCode {
     if let Some(code) = chutes_supervisor::serve_files() {
         return code;
@@ -21,7 +21,7 @@ pub fn main(command: impl FnOnce() -> Result<Done, clap::Error>) -> std::process
         Ok(done) => done,
         Err(error) if error.use_stderr() => Err(Problem::usage(&error)),
         Err(help) => {
-            // Nobody reads what cannot be written, for instance into a closed pipe.
+            // An error is ignored: the reader has closed the pipe.
             let _ = help.print();
             Ok(ExitCode::COMPLETED)
         }
@@ -38,7 +38,7 @@ pub fn exec(arguments: &ExecArguments) -> Done {
     super::exec::exec(arguments)
 }
 
-/// Puts interrupted runs in order.
+/// Recovers interrupted runs.
 pub fn recover(arguments: &RecoverArguments) -> Done {
     super::recover::recover(arguments)
 }
@@ -53,7 +53,7 @@ pub fn print(text: &str) -> Done {
     super::to_stdout(text).map(|()| ExitCode::COMPLETED)
 }
 
-/// Something that cannot be printed.
+/// The problem of a value that cannot be printed.
 #[must_use]
 pub fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Problem {
     Problem::platform(&io::Error::other(error))

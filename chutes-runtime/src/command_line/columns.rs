@@ -1,20 +1,20 @@
-//! Text in columns, for people.
+//! Text in columns, for tables on a terminal.
 //!
-//! A table crate took most of the time of `list` (see `docs/benchmarks.md`), so the columns are
-//! written here; the width of characters that are not ASCII comes from `console`.
+//! A table crate took most of the time of `list` (see `docs/benchmarks.md`), so the layout is implemented here; the
+//! width of characters that are not ASCII comes from `console`.
 
 use std::borrow::Cow;
 
 /// The cells of one row.
 pub(super) type Row<'a, const N: usize> = [Cow<'a, str>; N];
 
-/// What columns look like.
+/// The layout of columns.
 pub(super) struct Columns<const N: usize> {
     header: [&'static str; N],
     right: [bool; N],
 }
 
-/// What stands between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
 
 impl<const N: usize> Columns<N> {
@@ -33,8 +33,8 @@ impl<const N: usize> Columns<N> {
 
     /// One line for the header and one for each row. With a width, lines that are longer end in `…`.
     ///
-    /// The rows are asked for twice, once for their widths and once for their text: making them again
-    /// is cheaper than keeping them.
+    /// `rows` is called twice, once for the widths and once for the text, because creating the rows again is cheaper
+    /// than storing them.
     pub(super) fn render<'a, I>(&self, width: Option<u16>, rows: impl Fn() -> I) -> String
     where
         I: Iterator<Item = Row<'a, N>>,

@@ -1,4 +1,4 @@
-//! What people see while a run goes on: a progress bar on a terminal, plain lines elsewhere.
+//! The display of a run in progress: a progress bar on a terminal, plain lines elsewhere.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::{Paint, is_fancy};
 
-/// The shortest time between two lines of progress where there is no bar.
+/// The minimum time between two lines of progress, where there is no bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The resolution of the bar.
@@ -27,7 +27,7 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Another descriptor of what the stream goes to.
+    /// A duplicate of the stream's descriptor.
     fn duplicate(self) -> io::Result<File> {
         let copy = match self {
             Self::Stdout => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3),
@@ -37,7 +37,7 @@ impl Stream {
     }
 }
 
-/// The place for messages to people: standard error.
+/// Shows messages for the user on standard error.
 pub(super) struct Console {
     stderr: File,
     bar: Option<ProgressBar>,
@@ -46,7 +46,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Takes hold of standard error.
+    /// Opens standard error, with a bar if it is a terminal.
     pub(super) fn open() -> io::Result<Self> {
         let stderr = Stream::Stderr.duplicate()?;
         let fancy = is_fancy(&stderr);
@@ -59,7 +59,7 @@ impl Console {
         self.paint
     }
 
-    /// Whether there is a terminal, which wants tables rather than lines.
+    /// Whether standard error is a terminal, which gets tables rather than lines.
     pub(super) fn is_terminal(&self) -> bool {
         self.bar.is_some()
     }
@@ -75,7 +75,7 @@ impl Console {
     /// Prints whole lines, above the bar if there is one.
     pub(super) fn print(&self, text: &str) {
         let write = || {
-            // There is no other place to complain about standard error.
+            // An error of standard error cannot be reported anywhere.
             let _ = (&self.stderr).write_all(text.as_bytes());
         };
         match &self.bar {
@@ -84,7 +84,7 @@ impl Console {
         }
     }
 
-    /// Where output of the job is shown: on `stream`, above the bar when there is one.
+    /// The function that shows output of the job on `stream`, above the bar if there is one.
     pub(super) fn output(
         self: &Arc<Self>,
         stream: Stream,
@@ -92,7 +92,7 @@ impl Console {
         let console = Arc::clone(self);
         let mut target = stream.duplicate()?;
         let mut lines = Lines::default();
-        // What comes through standard output may be data, which is not ours to change.
+        // Standard output may carry data, which must stay unchanged.
         let closes_lines = self.bar.is_some() || matches!(stream, Stream::Stderr);
         Ok(move |bytes: &[u8]| {
             let complete = match &console.bar {
@@ -100,7 +100,7 @@ impl Console {
                 None => lines.pass(bytes, closes_lines),
             };
             let mut write = || {
-                // A reader that is gone must not stop the job.
+                // A closed pipe must not stop the job.
                 let _ = target.write_all(&complete);
             };
             match &console.bar {
@@ -110,14 +110,14 @@ impl Console {
         })
     }
 
-    /// Takes the bar away; what comes after it is plain output.
+    /// Removes the bar. Later output is plain.
     pub(super) fn close(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
-    /// Shows how much of something large is there.
+    /// Shows the progress of a large transfer.
     fn transfer(&self, what: &str, bytes: u64, total: Option<u64>) {
         let Some(bar) = &self.bar else { return };
         let total = total.map(|total| format!(" of {}", HumanSize(total))).unwrap_or_default();
@@ -193,7 +193,7 @@ impl Observer for Console {
             RunEvent::Warning { message } => {
                 self.print(&format!("{} {message}\n", self.paint.warning("warning:")));
             }
-            // The phases and the outcome say more about the status than its name.
+            // A status is not shown: the phases and the outcome contain more than its name.
             _ => {}
         }
     }
@@ -217,13 +217,13 @@ fn ssh_lines(ssh: &SshEndpoint) -> String {
     )
 }
 
-/// A host as it stands in a URL.
+/// A host in the notation of URLs: IPv6 addresses in brackets.
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Output on its way to the terminal. A line that is not complete waits for its end, or else the bar
-/// would be drawn into it.
+/// Buffers output for the terminal up to the end of a line, because the bar would otherwise be drawn into an
+/// incomplete line.
 #[derive(Default)]
 struct Lines {
     pending: Vec<u8>,
@@ -234,7 +234,7 @@ struct Lines {
 const LONGEST_LINE: usize = 64 * 1024;
 
 impl Lines {
-    /// Takes output and gives back what can be shown. Nothing means the end of the output.
+    /// Takes output and returns the part that can be shown. An empty slice is the end of the output.
     fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);
         let is_end = bytes.is_empty() && !self.pending.is_empty();
@@ -245,7 +245,7 @@ impl Lines {
         self.pending.drain(..end).collect()
     }
 
-    /// Passes output on as it is, apart from an end for the last line if that is wanted.
+    /// Returns output unchanged; at its end, with `close`, a line feed for an incomplete last line.
     fn pass(&mut self, bytes: &[u8], close: bool) -> Vec<u8> {
         match bytes.last() {
             Some(last) => {

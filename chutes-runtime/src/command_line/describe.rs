@@ -29,7 +29,7 @@ pub(super) fn describe(
     }
 }
 
-/// The job of this name, or what else the user can do.
+/// The job of this name; the problem has a hint for the user.
 pub(super) fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Job, Problem> {
     registry.get(name).map_err(|error| {
         let problem = Problem::bad_request(&error);

@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-/// The most data that is read from a file or from standard input, in MiB. Larger things are inputs, not
-/// data.
+/// The most data that is read from a file or from standard input, in MiB. Larger data belongs into input files.
 const MAX_MIB: u64 = 64;
 
-/// The data that the arguments ask for; `{}` when they ask for none.
+/// The data of the arguments; `{}` when they have none.
 pub(super) fn data(
     given: Option<&str>,
     set: &[(String, String)],
@@ -22,7 +21,7 @@ pub(super) fn data(
     on_top_of(base.unwrap_or_else(Json::empty_object), set, schema)
 }
 
-/// These data with each `--set` on top.
+/// These data with each `--set` applied.
 pub(super) fn on_top_of(
     base: Json,
     set: &[(String, String)],
@@ -67,8 +66,7 @@ fn read(given: &str) -> Result<Json, Problem> {
     })
 }
 
-/// Reads text, but not more than this many MiB. `what` and `name` are for messages: what it is, and where
-/// it comes from.
+/// Reads text of at most this many MiB. `what` and `name` are for messages: the kind of the text and its source.
 pub(super) fn bounded(
     source: impl Read,
     what: &str,
@@ -87,7 +85,7 @@ pub(super) fn bounded(
     Ok(text)
 }
 
-/// A text that the schema wants as text stays one, also when it looks like a number.
+/// Parses the text of a value. If the schema requires a text, it stays one, even if it looks like a number.
 fn parse(text: &str, schema: Option<&Value>) -> Value {
     if schema.is_some_and(wants_text) {
         return Value::String(text.to_owned());
@@ -107,7 +105,7 @@ fn field_schema<'a>(schema: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(schema, |schema, part| schema.get("properties")?.get(part))
 }
 
-/// Sets one field, making the objects on the way to it. The error names what is in the way.
+/// Sets one field, and creates the objects of its path. The error is the part of the path that is no object.
 fn insert(value: &mut Value, path: &[&str], field: Value) -> Result<(), String> {
     let mut at = value;
     for (depth, part) in path.iter().enumerate() {

@@ -39,13 +39,13 @@ pub(super) fn list(registry: &Registry, arguments: &arguments::List) -> Result<S
     }))
 }
 
-/// One line of JSON.
+/// The value as one line of JSON.
 pub(super) fn to_json_line(value: &impl Serialize) -> Result<String, Problem> {
     let text = serde_json::to_string(value).map_err(|error| Problem::platform(&error))?;
     Ok(text + "\n")
 }
 
-/// A limit for people.
+/// A limit as the table shows it.
 pub(super) fn limit(limit: Option<Duration>) -> Cow<'static, str> {
     match limit {
         Some(limit) => HumanDuration(limit).to_string().into(),

@@ -1,4 +1,4 @@
-//! Events on their way to people and to files, without making the supervisor wait for either.
+//! Forwards events to the console and to files, without blocking the supervisor.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -14,37 +14,37 @@ use chutes_core::{Event, RunEvent};
 
 use chutes_supervisor::Observer;
 
-/// How many events may wait. A reader that is slower than that misses some, which the numbers of the
-/// events show. It never misses a change of status or the outcome.
+/// How many events may be queued. A slower reader misses events, which their numbers reveal, but never a change of
+/// status or the outcome.
 const QUEUE: usize = 10_000;
 
-/// How long the end of a run waits for a reader that is slow.
+/// How long the end of a run waits for a slow reader.
 const LAST_TIME: Duration = Duration::from_secs(5);
 
-/// An observer on a thread of its own.
+/// An observer that forwards events to a thread of its own.
 pub(super) struct Forwarder {
     queue: Sender<Event>,
     progress: Arc<Progress>,
 }
 
-/// Waits for the end of what was forwarded.
+/// The other end of a [`Forwarder`], to wait for the forwarding of all events.
 pub(super) struct Forwarded {
     done: Receiver<()>,
     progress: Arc<Progress>,
 }
 
-/// How far forwarding has come.
+/// The state of the forwarding, shared by both threads.
 #[derive(Default)]
 struct Progress {
     waiting: AtomicUsize,
     missed: AtomicU64,
-    /// Why nothing can be passed on any more.
+    /// Why forwarding has failed.
     broken: Mutex<Option<String>>,
 }
 
 impl Forwarder {
-    /// Passes events on to `to` until the last clone of the forwarder is gone, or until `to` fails;
-    /// `None` says that nothing more is waiting just now.
+    /// Forwards events to `to` until the last clone of the forwarder is dropped, or until `to` fails; `None` reports
+    /// that the queue is empty.
     pub(super) fn start(
         name: &str,
         to: impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static,
@@ -58,7 +58,7 @@ impl Forwarder {
                 *shared.broken.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(error.to_string());
             }
-            // The other side may have given up waiting.
+            // The other end may have stopped waiting.
             let _ = end.send(());
         })?;
         let forwarded = Forwarded { done, progress: Arc::clone(&progress) };
@@ -98,13 +98,13 @@ impl Observer for Forwarder {
             return;
         }
         progress.waiting.fetch_add(1, Ordering::Relaxed);
-        // The thread is gone when it cannot pass anything on, and has said why.
+        // An error is ignored: the thread ends only when forwarding fails, and has recorded the reason.
         let _ = self.queue.send(event.clone());
     }
 }
 
 impl Forwarded {
-    /// Waits until everything has been passed on, but not for ever. Tells why not all was.
+    /// Waits for a limited time until all events have been forwarded. The error says why some were not.
     pub(super) fn wait(self) -> Result<(), String> {
         let done = self.done.recv_timeout(LAST_TIME);
         if let Err(RecvTimeoutError::Timeout) = done {
@@ -121,7 +121,7 @@ impl Forwarded {
     }
 }
 
-/// Several observers, one after the other.
+/// Several observers, called one after the other.
 pub(super) struct All(pub(super) Vec<Box<dyn Observer>>);
 
 impl Observer for All {
@@ -130,25 +130,25 @@ impl Observer for All {
     }
 }
 
-/// Where `--events` writes to.
+/// The target of `--events`.
 #[derive(Clone, Debug)]
 pub(super) struct EventTarget(PathBuf);
 
 impl EventTarget {
-    /// Reads `FILE` or `fd:NUMBER`.
+    /// Parses `FILE` or `fd:NUMBER`.
     #[expect(clippy::unnecessary_wraps, reason = "the signature is that of a value parser")]
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let number = text.strip_prefix("fd:").filter(|number| number.parse::<u16>().is_ok());
         Ok(Self(number.map_or_else(|| text.into(), |number| Path::new("/dev/fd").join(number))))
     }
 
-    /// The same for another program that has inherited the descriptors of this one.
+    /// The argument for another program that has inherited the descriptors of this one.
     #[cfg(feature = "container")]
     pub(super) fn as_argument(&self) -> &Path {
         &self.0
     }
 
-    /// Opens the file, to append to it. A pipe is opened later: that lasts until somebody reads it.
+    /// Opens the file for appending. A pipe is opened later, because that blocks until it has a reader.
     pub(super) fn open(&self) -> io::Result<EventFile> {
         let path = &self.0;
         if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
@@ -166,14 +166,14 @@ fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// What events are written to.
+/// An opened target of `--events`.
 pub(super) enum EventFile {
     Open(File),
     Pipe(PathBuf),
 }
 
 impl EventFile {
-    /// Writes events, one per line, each line at once, so that a reader sees whole lines.
+    /// A function that writes events, one per line, each line in one write, so that a reader sees whole lines.
     pub(super) fn writer(self) -> impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static {
         let mut target = Some(self);
         let mut file = None;
@@ -197,7 +197,7 @@ fn write_line(to: &mut impl Write, event: &Event) -> io::Result<()> {
     line.push(b'\n');
     to.write_all(&line)?;
     match event.what {
-        // Whoever waits for the end should not have to wait for more.
+        // A reader that waits for the outcome gets it at once.
         RunEvent::Outcome { .. } => to.flush(),
         _ => Ok(()),
     }
@@ -236,7 +236,7 @@ mod tests {
         drop((open, forwarder));
         let why = end.wait().unwrap_err();
         let passed_on: Vec<Event> = passed_on.iter().collect();
-        // The thread may have taken one out of the queue before it waited.
+        // The thread may have taken one event out of the queue before it waited.
         let missed = count + 1 - passed_on.len() as u64;
         assert!((QUEUE as u64 - 1..=QUEUE as u64).contains(&missed), "{missed}");
         assert_eq!(why, format!("{missed} are missing, because their reader was too slow"));
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(passed_on.last(), Some(&last));
     }
 
-    /// Nobody waits for what cannot be passed on, and it is told why.
+    /// After a write error, waiting returns at once with the reason.
     #[test]
     fn what_is_broken() {
         let to = |_: Option<&Event>| Err(io::Error::other("the disk is made of cheese"));

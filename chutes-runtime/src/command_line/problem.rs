@@ -24,36 +24,36 @@ pub struct Problem {
 enum Text {
     /// A message and its causes.
     Chain(Vec<String>),
-    /// A message, and everything that it is about.
+    /// A message, and the list of items that it is about.
     List(String, Vec<String>),
-    /// Text that is complete with prefix and colours.
+    /// A complete text with prefix, plain and coloured.
     Rendered { plain: String, coloured: String },
 }
 
 impl Problem {
-    /// The user asked for something that is not possible.
+    /// The request of the user is not possible.
     pub(super) fn bad_request(error: &(dyn Error + 'static)) -> Self {
         Self::new(error, ExitCode::BAD_REQUEST)
     }
 
-    /// The same, in words of the command line.
+    /// The same, with a message instead of an error.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
         let text = Text::Chain(vec![message.into()]);
         Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
     }
 
-    /// Several things are wrong at once.
+    /// Several parts of the request are wrong.
     pub(super) fn several(message: String, problems: Vec<String>) -> Self {
         let text = Text::List(message, problems);
         Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
     }
 
-    /// The platform is not able to do what it should.
+    /// The platform failed.
     pub(super) fn platform(error: &(dyn Error + 'static)) -> Self {
         Self::new(error, ExitCode::PLATFORM_FAULT)
     }
 
-    /// The arguments cannot be read.
+    /// The arguments cannot be parsed.
     pub(super) fn usage(error: &clap::Error) -> Self {
         let rendered = error.render();
         let (plain, coloured) = (rendered.to_string(), rendered.ansi().to_string());
@@ -77,7 +77,7 @@ impl Problem {
         Self { text, hint: None, exit_code }
     }
 
-    /// Adds what the user can do.
+    /// Adds a hint for the user.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -105,7 +105,7 @@ impl Problem {
         if let Some(hint) = &self.hint {
             text.extend(["\n", &paint.hint("hint:"), " ", hint, "\n"]);
         }
-        // There is no other place to complain about standard error.
+        // An error of standard error cannot be reported anywhere.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 }

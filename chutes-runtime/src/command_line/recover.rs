@@ -1,4 +1,4 @@
-//! `recover`: finishes what interrupted runs have left.
+//! `recover`: takes interrupted runs to their outcome.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use super::session::{Watching, finish, runtime};
 use super::signals::Signals;
 use super::terminal::Paint;
 
-/// Recovers one run, or all runs of a folder. The exit code is that of the run, or of the first whose
-/// code is not 0.
+/// Recovers one run, or all runs in a folder. The exit code is that of the run, or of the first run whose code is
+/// not 0.
 pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Problem> {
     let path = &arguments.directory;
     let path = std::path::absolute(path).map_err(|error| cannot_read(path, &error))?;
@@ -34,7 +34,7 @@ pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Proble
     Ok(code)
 }
 
-/// Recovers all that can be recovered. A run in progress is as it should be.
+/// Recovers all runs that need it. A run in progress is no problem.
 fn recover_all(
     directories: &[PathBuf],
     addresses: &AddressPolicy,
@@ -63,7 +63,7 @@ fn say(text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What cannot be looked at is taken as a run, so that somebody hears of it.
+/// Whether the directory holds a run. One that cannot be read counts as a run, so that the user gets the error.
 fn is_run(path: &Path) -> bool {
     match std::fs::metadata(RunDirectory::at(path.to_owned()).journal()) {
         Ok(journal) => journal.is_file(),
@@ -90,7 +90,7 @@ fn cannot_read(path: &Path, error: &io::Error) -> Problem {
     Problem::wrong(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// Does what is to be done about what was found in the directory of a run.
+/// Reports a settled run, or finishes an unfinished one.
 fn carry_out(
     directory: &Path,
     found: Result<Found, RecoverError>,
@@ -106,8 +106,7 @@ fn carry_out(
             Ok(exit_code(&outcome))
         }
         Ok(Found::Unfinished(run)) => {
-            // A signal ends this process like any other: what is not done then is left for the next
-            // time.
+            // A signal terminates this process by default. The next recovery does the rest.
             let never = std::future::pending();
             let finished = take_to_its_end(*run, directory, json, runtime, never)?;
             Ok(finished.map_or(ExitCode::PLATFORM_FAULT, |outcome| exit_code(&outcome)))
@@ -127,8 +126,8 @@ fn problem(directory: &Path, error: &RecoverError) -> Problem {
     }
 }
 
-/// The exit code of a run as it is now: one that lacked nothing but deliveries lacks nothing when they
-/// have been made, although its outcome stays what it was.
+/// The exit code of a run after its recovery: a run that failed for its deliveries alone is successful once they
+/// have been made, although its outcome stays the same.
 fn exit_code(outcome: &Outcome) -> ExitCode {
     if is_made_good(outcome) { ExitCode::COMPLETED } else { outcome.exit_code() }
 }
@@ -160,7 +159,7 @@ fn take_to_its_end(
         }
     });
     for (_, forwarded) in forwarded {
-        // What people have not seen by now they find in the directory.
+        // An error is ignored: events that were not shown are in the directory.
         let _ = forwarded.wait();
     }
     console.close();
@@ -170,11 +169,11 @@ fn take_to_its_end(
     Ok(outcome)
 }
 
-/// Puts a directory in order that a new run was to have. Returns what to tell about the run in it, if
-/// there is one. The directory is not free in any case: it holds the files of that run.
+/// Recovers the run in a directory that was given for a new run. Returns a message about it, if there is one. The
+/// directory cannot be used for the new run in any case, since it holds the files of the old one.
 pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
     const ADVICE: &str = "name another directory for this one";
-    // Addresses that are allowed for the new run need not be for that one.
+    // Addresses that are allowed for the new run may be forbidden for the old one.
     let run = match find(path, &AddressPolicy::default()) {
         Ok(Found::Unfinished(run)) => *run,
         Err(RecoverError::InUse) => return Some(format!("a run is in progress in it; {ADVICE}")),
@@ -205,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// A run that ended with this kind of failure, and what became of its one file and its one sink.
+    /// A run that ended with this kind of failure, with the states of its one file and its one sink.
     fn outcome(kind: FailureKind, collected: bool, delivered: bool, error: bool) -> Outcome {
         let sha256 = Sha256Digest::from_bytes([0; 32]);
         let reason = || "it was changed while it was read".to_owned();

@@ -1,4 +1,4 @@
-//! The end of a run, for people: how it ended, its phases, its outputs.
+//! The report at the end of a run: its end status, its phases, its outputs.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use super::terminal::Paint;
 /// How many output files the table shows.
 const SHOWN_FILES: usize = 15;
 
-/// Prints the end of a run: tables on a terminal, else only what happened.
+/// Prints the report: tables on a terminal, otherwise only the essential lines.
 pub(super) fn print(console: &Console, outcome: &Outcome) {
     let mut text = String::new();
     if console.is_terminal() {
@@ -47,7 +47,7 @@ fn phases(outcome: &Outcome, width: Option<u16>) -> String {
 }
 
 fn files(outcome: &Outcome, width: Option<u16>) -> String {
-    // Files that are missing are what somebody has to know, so they come first.
+    // Missing files need attention, so they come first.
     let is_good =
         |file: &&OutputFile| matches!(file.state, FileState::Collected { .. }) && file.is_safe();
     let bad = outcome.outputs.iter().filter(|file| !is_good(file));
@@ -71,7 +71,7 @@ fn file_row(file: &OutputFile) -> Row<'_, 3> {
     [shown_path(&file.path.to_string()).into(), size.into(), state]
 }
 
-/// What became of a file that was collected.
+/// The delivery state of a collected file.
 fn delivered(file: &OutputFile) -> Cow<'_, str> {
     let is_there = |delivery: &Delivery| delivery.state == DeliveryState::Delivered;
     match file.deliveries.iter().find_map(failed) {
@@ -88,7 +88,7 @@ fn failed(delivery: &Delivery) -> Option<&str> {
     }
 }
 
-/// Why files did not arrive: one of them for each sink, since they mostly have one reason.
+/// Why files did not arrive: one reason for each sink, because the files of a sink mostly have the same one.
 fn undelivered(outcome: &Outcome) -> String {
     let mut text = String::new();
     for sink in outcome.sinks.iter().filter(|sink| sink.failed > 0) {
@@ -111,7 +111,7 @@ fn all_files(outcome: &Outcome) -> impl Iterator<Item = &OutputFile> {
     outcome.outputs.iter().chain(&outcome.logs).chain(&outcome.artifacts)
 }
 
-/// What can be done about files that did not arrive, or that this has been done.
+/// What the user can do about files that did not arrive, or that the recovery has delivered them.
 fn advice(paint: Paint, outcome: &Outcome) -> String {
     let is_for_files = |failure: &Failure| {
         matches!(failure.kind, FailureKind::OutputsIncomplete | FailureKind::UploadFailed)
@@ -127,7 +127,7 @@ fn advice(paint: Paint, outcome: &Outcome) -> String {
     String::new()
 }
 
-/// Control characters in a file name must not reach the terminal.
+/// The path with escaped control characters, which must not reach the terminal.
 fn shown_path(path: &str) -> String {
     Escaped(path).to_string()
 }
@@ -158,7 +158,7 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
     text
 }
 
-/// How many files of a kind were collected, and how much that is.
+/// The number and the total size of the collected files of a kind.
 fn collected(files: &[OutputFile], kind: &str) -> String {
     let sizes = files.iter().filter_map(|file| match file.state {
         FileState::Collected { bytes, .. } => Some(bytes),
@@ -169,7 +169,7 @@ fn collected(files: &[OutputFile], kind: &str) -> String {
     format!("{count} {kind}{files}, {}", HumanSize(bytes))
 }
 
-/// How much has arrived at one sink.
+/// The number and the total size of the files that have arrived at one sink.
 fn arrived(report: &SinkReport) -> String {
     let SinkReport { sink, delivered, bytes, declared, .. } = report;
     let files = if *delivered == 1 { "file" } else { "files" };

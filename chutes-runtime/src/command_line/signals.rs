@@ -6,8 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use chutes_supervisor::CancelHandle;
 
-/// The signals that cancel a run: SIGINT and SIGTERM, also as process 1, where they do nothing by
-/// default; and SIGHUP (a closed terminal), unless whoever started the run (`nohup`) has it ignored.
+/// The signals that cancel a run: SIGINT and SIGTERM, also in process 1, which ignores them by default; and SIGHUP
+/// (a closed terminal), unless the program that started the run (such as `nohup`) has set it to be ignored.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -15,7 +15,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; must be called within a runtime. A signal that comes before
+    /// Installs the handlers; must be called within a runtime. A signal that arrives before
     /// [`cancel`](Self::cancel) is polled is kept.
     pub(super) fn listen() -> io::Result<Self> {
         let hangup_is_ignored = hangup_is_ignored();
@@ -38,15 +38,15 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => cancel.cancel_harder(),
                 _ = self.terminate.recv() => cancel.cancel_harder(),
-                // A terminal is closed once, but several processes may tell of it.
+                // Several processes may report the same closed terminal, so SIGHUP counts only once.
                 _ = hung_up => cancel.cancel(),
             }
         }
     }
 }
 
-/// Asked before a handler is installed, which would end the ignoring. Linux tells; elsewhere a run
-/// under `nohup` ends with its terminal.
+/// Whether SIGHUP is ignored. Must be called before a handler is installed, which would replace that disposition.
+/// Only Linux reports it; elsewhere a run under `nohup` ends with its terminal.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,7 +1,7 @@
-//! Where `run` delivers to: `--output`, `--status-url`, and the variables of the same meaning.
+//! The sinks of `run`: `--output`, `--status-url`, and the environment variables of the same meaning.
 //!
-//! Addresses may hold credentials. Everybody can see the arguments of a process, and only its owner
-//! its environment and its files, so both can be given as `@FILE` and by a variable, too.
+//! Addresses may contain credentials. All users can read the arguments of a process, but only its owner can read its
+//! environment and its files, so both options also accept `@FILE` and a variable.
 
 use std::path::Component;
 
@@ -11,7 +11,7 @@ use super::arguments;
 use super::problem::Problem;
 use crate::registry::Job;
 
-/// The sinks of a run, in the order in which they were asked for.
+/// The sinks of a run, in the order of the arguments.
 pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSpec>, Problem> {
     let mut sinks = Vec::new();
     for text in &arguments.outputs {
@@ -37,7 +37,8 @@ pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSp
     Ok(sinks)
 }
 
-/// Output volumes decide whether a run has completed, which a place beside its spec does not.
+/// Refuses output volumes: they are part of a spec and decide whether a run has completed, unlike a sink of the
+/// command line.
 fn refuse_declared(sink: &SinkSpec) -> Result<(), Problem> {
     if !sink.is_declared() {
         return Ok(());
@@ -46,7 +47,7 @@ fn refuse_declared(sink: &SinkSpec) -> Result<(), Problem> {
     Err(Problem::wrong(message).hint("write `FILE=URL` for one file, or `zip+URL` for all"))
 }
 
-/// `s3:/bucket` is the name of a directory, and whoever writes it will look for the files elsewhere.
+/// Refuses an address such as `s3:/bucket`: it is the path of a directory, but was probably meant as a URL.
 fn refuse_half_a_url(sink: &SinkSpec) -> Result<(), Problem> {
     let (SinkKind::Directory(path) | SinkKind::Zip(ZipTarget::File(path))) = sink.kind() else {
         return Ok(());
@@ -66,7 +67,7 @@ fn refuse_half_a_url(sink: &SinkSpec) -> Result<(), Problem> {
     Err(Problem::wrong(message).hint(hint))
 }
 
-/// The text itself, or the lines of a file. Empty lines and lines that begin with `#` say nothing.
+/// The text itself, or the lines of a file. Empty lines and lines that begin with `#` are skipped.
 fn addresses(text: &str) -> Result<Vec<String>, Problem> {
     let Some(file) = text.strip_prefix('@') else { return Ok(vec![text.to_owned()]) };
     let content = std::fs::read_to_string(file)

@@ -1,10 +1,10 @@
-//! What a terminal can show, and colours for it.
+//! The capabilities of a terminal, and colours.
 
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether a stream goes to people who see colours and progress bars.
+/// Whether a stream is a terminal that can show colours and progress bars.
 pub(super) fn is_fancy(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -1,4 +1,4 @@
-//! What is refused when the jobs of a binary are collected.
+//! Errors of collecting the jobs of a binary.
 
 use chutes_core::Protocol;
 
@@ -21,7 +21,7 @@ fn definition(name: &'static str, line: u32) -> JobDefinition {
     }
 }
 
-/// Definitions live as long as the program, in tests, too.
+/// A registry of these definitions, which are leaked because definitions are `'static`.
 fn registry(
     definitions: impl IntoIterator<Item = JobDefinition>,
 ) -> Result<Registry, RegistryError> {

@@ -1,4 +1,4 @@
-//! A serializer that writes nothing and only looks for floating-point numbers that are not finite.
+//! A serializer that writes nothing and only checks that all floating-point numbers are finite.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::ser::{self, Serialize, Serializer};
 pub(super) enum Problem {
     /// A number that JSON cannot hold.
     NotFinite(f64),
-    /// The value's own `Serialize` failed; the real serializer will say why.
+    /// The value's own `Serialize` failed; the real serializer reports why.
     Other,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct FiniteCheck;
 
 type Checked = Result<(), Problem>;
 
-/// Values that hold no numbers, or only finite ones.
+/// Accepts values that hold no floating-point numbers.
 macro_rules! accept {
     ($($method:ident($($ty:ty),*))*) => {
         $(fn $method(self, $(_: $ty),*) -> Checked { Ok(()) })*
@@ -134,8 +134,8 @@ impl Serializer for FiniteCheck {
     }
 }
 
-/// Compound values: every part is looked at, and the end is nothing.
-macro_rules! look_at_parts {
+/// Checks every part of compound values.
+macro_rules! check_parts {
     ($($trait:ident: $method:ident($($before:ty),*))*) => {
         $(impl ser::$trait for FiniteCheck {
             type Ok = ();
@@ -152,7 +152,7 @@ macro_rules! look_at_parts {
     };
 }
 
-look_at_parts! {
+check_parts! {
     SerializeSeq: serialize_element()
     SerializeTuple: serialize_element()
     SerializeTupleStruct: serialize_field()

@@ -1,4 +1,4 @@
-//! Runs that are asked for by a spec.
+//! Runs from a spec.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use super::{LimitTooLong, Run};
 use crate::registry::Job;
 
 impl Run {
-    /// A run of this job as a spec asks for it: data, limits, volumes, artifacts. What the spec says of
-    /// the job's name is up to the caller.
+    /// A run of this job with the data, limits, volumes and artifacts of a spec. The caller checks that the name of
+    /// the job in the spec is right.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -35,7 +35,7 @@ impl Run {
     /// # Errors
     ///
     /// When the execution limit of the spec is longer than the one that the job declares. A spec
-    /// without one has that of the job.
+    /// without a limit takes that of the job.
     pub fn from_spec(
         job: Job,
         spec: JobSpec,
@@ -46,7 +46,7 @@ impl Run {
         Self::with(job, spec, directory.into()).limits(limits)
     }
 
-    /// Sets sinks of a test, besides those that were asked for.
+    /// Adds sinks of a test to those of the run.
     #[cfg(feature = "testing")]
     pub(crate) fn test_sinks(
         mut self,

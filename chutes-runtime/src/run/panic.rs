@@ -1,4 +1,4 @@
-//! Panics of user code, with their message and their place.
+//! Panics of user code, with their message and their location.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -23,8 +23,8 @@ thread_local! {
     static LAST_LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The place of a panic is known to the panic hook only. This is the one thing in a process that the
-/// runtime changes: it puts itself before the hook that is there, once, and passes everything on.
+/// Installs a panic hook that records the location of a panic, which only the hook receives, and then calls the hook
+/// that was installed before. The runtime changes no other global state of the process.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -56,14 +56,14 @@ impl<T> Future for CatchPanic<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let outer = WATCHED.replace(true);
         LAST_LOCATION.set(None);
-        // The future is never polled again after a panic, so nobody sees a broken state.
+        // The future is never polled again after a panic, so a broken state has no effect.
         let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)));
         WATCHED.set(outer);
         match polled {
             Ok(polled) => polled.map(Ok),
             Err(payload) => {
                 let message = message(&*payload);
-                // A value of the user, whose drop may panic again. It ends with its process.
+                // The payload is a value of user code, whose drop may panic again, so it is leaked.
                 std::mem::forget(payload);
                 Poll::Ready(Err(CaughtPanic { message, location: LAST_LOCATION.take() }))
             }

@@ -1,4 +1,4 @@
-//! Runs in one process, on a virtual clock: time passes only when nothing else can happen.
+//! Runs in one process, on a virtual clock: time passes only when all tasks wait.
 
 #[cfg(feature = "http")]
 mod delivery;
@@ -25,7 +25,7 @@ async fn sleeps(ctx: JobContext, seconds: u64) -> Result<u64, JobError> {
     Ok(seconds)
 }
 
-/// Ends when it is told to, after as many seconds as its data says.
+/// Ends after it is asked to stop, as many seconds later as its data says.
 #[job]
 async fn ends_slowly(ctx: JobContext, seconds: u64) -> Result<&'static str, JobError> {
     ctx.progress(0.0, "started");
@@ -34,7 +34,7 @@ async fn ends_slowly(ctx: JobContext, seconds: u64) -> Result<&'static str, JobE
     Ok("the end")
 }
 
-/// Fails when it is told to end.
+/// Fails when it is asked to stop.
 #[job]
 async fn fails_at_the_end(ctx: JobContext) -> Result<(), JobError> {
     ctx.progress(0.0, "started");
@@ -55,7 +55,7 @@ async fn panics_with_a_value(_ctx: JobContext) -> Result<(), JobError> {
     std::panic::panic_any(7_u8);
 }
 
-/// Reports more progress than anybody can follow.
+/// Reports progress faster than events are emitted.
 #[job]
 async fn reports(ctx: JobContext) -> Result<(), JobError> {
     for step in 0..10_000 {
@@ -66,7 +66,7 @@ async fn reports(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Tells its deadline in seconds from now.
+/// Returns its deadline in seconds from now.
 #[job(timeout = "1m")]
 async fn tells_its_deadline(ctx: JobContext) -> Result<Option<u64>, JobError> {
     Ok(ctx.remaining().map(|remaining| remaining.as_secs()))
@@ -87,7 +87,7 @@ impl Recorder {
     }
 }
 
-/// Cancels a run, once or more often, when its job says that it has started.
+/// Cancels a run, once or more often, when its job reports that it has started.
 struct CancelJob(CancelHandle, u32);
 
 impl Observer for CancelJob {
@@ -156,7 +156,7 @@ async fn completed() {
     assert_eq!(statuses, expected);
 }
 
-/// Signs of life come at regular intervals, also when nothing else happens.
+/// Heartbeats are emitted at regular intervals, also when nothing else happens.
 #[tokio::test(start_paused = true)]
 async fn heartbeats() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,14 +213,14 @@ async fn cancelled_harder() {
     let run = run(folder.path(), "ends_slowly", "29");
     let cancel = run.cancel_handle();
     let begin = Instant::now();
-    let told = tokio::spawn(async move {
+    let reports = tokio::spawn(async move {
         for _ in 0..2 {
             sleep(Duration::from_secs(5)).await;
             cancel.cancel_harder();
         }
     });
     let outcome = run.execute().await.unwrap();
-    told.await.unwrap();
+    reports.await.unwrap();
     assert_eq!(outcome.status(), EndStatus::Cancelled);
     assert_eq!(failure(&outcome).1, "the run was cancelled; the job was stopped at once");
     assert_eq!(begin.elapsed(), Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! The side of user code: its steps, as tasks of this process and as a worker process.
+//! The execution of user code, step by step: as tasks of this process, or as a worker process.
 
 #[cfg_attr(
     not(feature = "command-line"),

@@ -1,4 +1,4 @@
-//! Declared output volumes of whole runs: how they end, and what the next supervisor knows of them.
+//! Declared output volumes of whole runs: their endings, and their recovery by a second supervisor.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ async fn writes_two_words(ctx: JobContext) -> Result<u8, JobError> {
     Ok(7)
 }
 
-/// These files, and a zip of the rest.
+/// Volumes for these files, and for a zip of the rest.
 fn volumes(server: &Server, files: &[&str]) -> Vec<SinkSpec> {
     let to = |name: &str| {
         let url = server.url.join(name).unwrap();
@@ -77,11 +77,11 @@ async fn a_run_whose_volumes_have_not_all_arrived() {
     ] {
         assert!(failure.message.contains(expected), "{}", failure.message);
     }
-    // What the job returned is kept, and the other volume has arrived.
+    // The result of the job is kept, and the other volume has arrived.
     assert!(outcome.result.is_some() && outcome.sinks[1].is_complete());
 }
 
-/// The supervisor is killed when the files are there and nobody has heard of it yet.
+/// The supervisor is killed after the files have arrived and before it has recorded that.
 #[tokio::test]
 async fn answers_survive_the_supervisor() {
     let server = Server::start(|request: &Request| answer_with(200, request.line.clone())).await;

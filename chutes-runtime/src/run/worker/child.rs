@@ -1,4 +1,4 @@
-//! The worker process: carries out what its supervisor says, and ends with it.
+//! The worker process: carries out the orders of its supervisor, and ends when the supervisor does.
 
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -20,13 +20,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::session::{self, Session};
 use crate::registry::Registry;
 
-/// The shortest time between two reports of progress.
+/// The minimum time between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Serves the supervisor at the other end of the socket until it says that this is all. User code runs
-/// on its own runtime, so that it cannot keep the worker from hearing its supervisor.
+/// Serves the supervisor at the other end of the socket until its last order. User code has a runtime of its own, so
+/// it cannot keep the worker from receiving orders.
 ///
-/// Does not return when the supervisor is gone: the process ends then, and its process group.
+/// Does not return when the supervisor has ended: then it kills this process and its process group.
 pub(crate) async fn serve(
     socket: UnixStream,
     registry: &Registry,
@@ -105,7 +105,7 @@ impl Server {
         }
     }
 
-    /// Says nothing when the step does not yield: the supervisor does not wait for long.
+    /// Aborts the step. Sends no report when the step does not yield; the supervisor waits only for a short time.
     async fn abort(&mut self, number: u64) -> io::Result<()> {
         let Some((_, task)) = self.task.take_if(|(running, _)| *running == number) else {
             return Ok(());
@@ -125,8 +125,7 @@ impl Server {
     }
 }
 
-/// Nobody supervises this process any more, so that nobody could end it: it ends itself, and what it
-/// has started.
+/// Kills this process and its process group, because no supervisor is left to do so.
 fn end_process_group() -> ! {
     let _ = kill_current_process_group(Signal::KILL);
     std::process::abort()
@@ -143,7 +142,7 @@ async fn ended(task: &mut Option<(u64, JoinHandle<StepResult>)>) -> (u64, StepRe
     (number, joined.unwrap_or_else(lost))
 }
 
-/// The reports of the job, of which only the newest counts, and not too often.
+/// The progress reports of the job: only the newest is sent, at a limited rate.
 struct Reports {
     receiver: watch::Receiver<Option<Progress>>,
     next: Instant,
@@ -155,7 +154,7 @@ impl Reports {
         Self { receiver, next: Instant::now(), gone: false }
     }
 
-    /// Waits until there is a report to be passed on. May be dropped and called again.
+    /// Waits until a report is due. The future may be dropped and the method called again.
     async fn due(&mut self) {
         if self.gone {
             return std::future::pending().await;
@@ -164,7 +163,7 @@ impl Reports {
             self.gone = true;
             return;
         }
-        // Until it is taken, it stays a change, also when this is dropped at the next line.
+        // The report stays marked as changed until `take`, even if this future is dropped at the next line.
         self.receiver.mark_changed();
         sleep_until(self.next).await;
     }

@@ -22,7 +22,7 @@ use crate::registry::Job;
 pub(crate) struct LocalStarter {
     /// The job.
     pub(crate) job: Job,
-    /// The runtime for user code; `None` is the one that the supervisor runs on.
+    /// The runtime for user code; `None` is that of the supervisor.
     pub(crate) runtime: Option<Handle>,
 }
 
@@ -75,7 +75,7 @@ impl Worker for LocalWorker {
         Box::pin(ready(()))
     }
 
-    /// Ends the step at its next `.await`, if it has one.
+    /// Ends the step at its next `.await`, if it reaches one.
     fn force(&mut self, _urgent: bool) -> Answer<'_, Force> {
         Box::pin(async {
             let Some(task) = self.task.take() else { return Force::Aborted };
@@ -118,7 +118,7 @@ impl Worker for LocalWorker {
     }
 }
 
-/// The code of a step catches its panics, so only a runtime that is shut down gets here.
+/// The failure of a step whose task was lost: since a step catches its panics, its runtime was shut down.
 fn lost(error: &JoinError) -> StepFailure {
     StepFailure::new(FailureKind::Platform, format!("its task ended early: {error}"))
 }

@@ -1,4 +1,4 @@
-//! The user code of one run, step by step. This is the same wherever it runs.
+//! The user code of one run, step by step, the same in this process and in a worker process.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -103,7 +103,7 @@ impl Session {
         let Some(job) = prepared else { return unknown() };
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
         if let Some(deadline) = deadline {
-            // Only set here, and a job starts once.
+            // The cell is empty: it is set only here, and a job starts once.
             let _ = self.context.inner().deadline.set(deadline);
         }
         let returned = (job.start)(self.context.clone());
@@ -140,8 +140,8 @@ fn panicked(panic: CaughtPanic) -> StepFailure {
     StepFailure { location, ..StepFailure::new(FailureKind::Panic, panic.message) }
 }
 
-/// The supervisor asks only for hooks that there are, for the job after its data, and for no image: a
-/// worker of another binary would be needed to get here.
+/// The failure of an unknown step. A supervisor of the same binary orders only existing hooks, the job only after its
+/// data, and no image, so this is never reached.
 fn unknown() -> BoxFuture<StepResult> {
     let failure = StepFailure::new(FailureKind::Platform, "the worker does not know this step");
     Box::pin(async { Err(failure) })

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::run::TestRun;
 
-/// When the run is asked to stop.
+/// The times and the progress at which the run is asked to stop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CancelPlan {
     after: Option<Duration>,
@@ -17,12 +17,12 @@ pub(super) struct CancelPlan {
 }
 
 impl CancelPlan {
-    /// The last moment at which something is planned.
+    /// The time of the last planned request.
     pub(super) fn end(self) -> Duration {
         self.after.max(self.now_after).unwrap_or_default()
     }
 
-    /// Asks when it is time, then waits for ever.
+    /// Makes each request at its time, then waits for ever.
     pub(super) async fn carry_out(self, begin: Instant, handle: &CancelHandle) -> Infallible {
         let gently = async {
             wait(begin, self.after).await;
@@ -39,7 +39,7 @@ impl CancelPlan {
     }
 }
 
-/// Waits for ever without a time, and for one that is out of sight.
+/// Waits for this time after `begin`; for ever if there is none or if it is too far away for the clock.
 async fn wait(begin: Instant, after: Option<Duration>) {
     match after.and_then(|after| begin.checked_add(after)) {
         Some(time) => sleep_until(time).await,
@@ -93,9 +93,8 @@ impl TestRun {
         self
     }
 
-    /// Asks the run to stop, with grace, when the job reports at least this much progress, 0 to 1. The
-    /// request is passed on while the job waits for something, so a job that never waits does not hear
-    /// of it.
+    /// Asks the run to stop, with grace, when the job reports at least this much progress, 0 to 1. The request
+    /// takes effect while the job waits at an `.await`, so a job that never waits does not receive it.
     ///
     /// # Panics
     ///

@@ -19,40 +19,40 @@ use super::finished::{FinishedRun, Folder};
 use super::run::TestRun;
 use crate::run::{LimitTooLong, Run};
 
-/// A run that goes on for this long on a virtual clock, after its limit and the last thing that was
-/// planned, waits for ever. It is more than a delivery may take, and is over in a second.
+/// A run that goes on for this long on a virtual clock, after its limit and the last planned request, is taken as
+/// one that never ends. It is longer than any delivery, and takes a second of real time.
 const ENDLESS: Duration = Duration::from_hours(7 * 24);
 
-/// How long work on other threads may go on when the run has ended.
+/// How long work on other threads may continue after the end of the run.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
-/// The folder of a run, in a temporary one.
+/// The name of the run directory in a temporary directory.
 const RUN: &str = "run";
 
-/// What is wrong with a test.
+/// An error in the use of the kit by a test.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
-    /// A runtime cannot wait for another.
+    /// The test runs within a tokio runtime.
     #[error(
         "`TestRun::run` has a runtime of its own and was called within another: make the test a \
          plain function with `#[test]`, without `async` and `#[tokio::test]`"
     )]
     WithinRuntime,
-    /// Nothing can be run.
+    /// The runtime cannot be started.
     #[error("cannot start a runtime for the test")]
     Runtime(#[source] io::Error),
-    /// There is no place for it.
+    /// The temporary directory cannot be created.
     #[error("cannot make a temporary folder for the run")]
     Folder(#[source] io::Error),
-    /// An input cannot be put where it belongs.
+    /// An input file cannot be written.
     #[error("cannot write the input `{path}`")]
     Input {
         /// Its path.
         path: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The test wants what the job does not allow.
+    /// The test sets a limit that the job does not allow.
     #[error(transparent)]
     Limit(#[from] LimitTooLong),
     /// The run could not begin.
@@ -112,7 +112,8 @@ fn runtime(builder: &mut Builder) -> Result<Runtime, Problem> {
     builder.enable_all().build().map_err(Problem::Runtime)
 }
 
-/// With a runtime for the job alone, so that one that never yields does not stop its supervisor.
+/// Executes on the real clock, with a runtime for the job alone, so that a job that never yields does not block its
+/// supervisor.
 fn in_real_time(
     run: Run,
     cancel: CancelPlan,
@@ -122,7 +123,7 @@ fn in_real_time(
     let supervisor = runtime(&mut Builder::new_current_thread())?;
     let run = run.runtime(user_code.handle().clone());
     let ended = supervisor.block_on(supervise(run, cancel, handle, None));
-    // What never yields is left behind.
+    // A task that never yields is left running.
     user_code.shutdown_background();
     supervisor.shutdown_timeout(LEAVE_TIME);
     ended
@@ -159,13 +160,13 @@ fn prepare(test: TestRun, directory: &Path) -> Result<Run, Problem> {
     Ok(run.host(host).live_delivery(test.live).test_sinks(sinks))
 }
 
-/// A loopback address that no other run is likely to have: the last bytes of an id are random.
+/// A loopback address that is unlikely to be that of another run: the last bytes of an id are random.
 fn own_address(id: RunId) -> IpAddr {
     let [.., second, third, last] = *id.as_bytes();
     Ipv4Addr::new(127, second.max(1), third, last.clamp(1, 254)).into()
 }
 
-/// Only inputs may be in the directory of a run before it begins.
+/// Writes the input files, the only entries that a run directory may have before the run begins.
 fn put_inputs(test: &TestRun, directory: &Path) -> Result<(), Problem> {
     let inputs = directory.join("inputs");
     for (path, content) in &test.inputs {
@@ -177,7 +178,7 @@ fn put_inputs(test: &TestRun, directory: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Keeps all events, and cancels when the job has come far enough.
+/// Records all events, and cancels the run at the planned progress.
 struct Recorder {
     events: Mutex<Vec<Event>>,
     cancel: CancelHandle,

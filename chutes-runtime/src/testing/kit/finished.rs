@@ -1,4 +1,4 @@
-//! What has become of a run in a test.
+//! A finished run of a test, with its outcome, files and events.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::execution::chain;
 
-/// A run of a test that has come to its outcome. Its directory is removed with it.
+/// A run of a test that has its outcome. Its directory is removed when this value is dropped.
 ///
 /// ```
 /// use chutes_runtime::testing::TestRun;
@@ -43,11 +43,11 @@ pub struct FinishedRun {
     folder: Folder,
 }
 
-/// The directory of the run, and what removes it.
+/// The directory of the run, with the guard that removes it.
 #[derive(Debug)]
 pub(super) struct Folder {
     run: PathBuf,
-    /// `None` when it is kept.
+    /// `None` when the directory is kept.
     _temporary: Option<TempDir>,
 }
 
@@ -79,7 +79,7 @@ impl FinishedRun {
         &self.outcome
     }
 
-    /// How it ended.
+    /// The end status of the run.
     #[must_use]
     pub fn status(&self) -> EndStatus {
         self.outcome.status()
@@ -91,7 +91,7 @@ impl FinishedRun {
         self.outcome.exit_code()
     }
 
-    /// Goes on if the run completed. Unlike a comparison of the status, it shows the failure if not.
+    /// Asserts that the run completed. Unlike a comparison of the status, the panic shows the failure.
     ///
     /// # Panics
     ///
@@ -118,7 +118,7 @@ impl FinishedRun {
     ///
     /// # Panics
     ///
-    /// When it did.
+    /// When it completed.
     #[track_caller]
     #[must_use]
     pub fn failure(&self) -> &Failure {
@@ -128,11 +128,11 @@ impl FinishedRun {
         }
     }
 
-    /// What the job returned. A run that was stopped has a result when the job still returned one.
+    /// The result of the job. A run that was stopped has one, too, if the job still returned it.
     ///
     /// # Panics
     ///
-    /// When there is none, or it cannot be read as `T`.
+    /// When the run has no result, or it cannot be deserialised as `T`.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -169,7 +169,7 @@ impl FinishedRun {
     ///
     /// # Panics
     ///
-    /// When it was collected and cannot be read any more.
+    /// When it was collected and cannot be read.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -199,7 +199,7 @@ impl FinishedRun {
     ///
     /// # Panics
     ///
-    /// When it is not UTF-8, or cannot be read any more.
+    /// When it is not UTF-8, or cannot be read.
     #[track_caller]
     #[must_use]
     pub fn output_text(&self, path: &str) -> Option<String> {
@@ -209,7 +209,7 @@ impl FinishedRun {
         }
     }
 
-    /// Everything that happened, in order. The times in it are those of the real clock.
+    /// All events of the run, in order. Their times are those of the real clock.
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -239,8 +239,8 @@ impl FinishedRun {
         self.events.iter().filter_map(status).collect()
     }
 
-    /// The progress that was passed on, in order. Of reports that follow each other without a pause only
-    /// the newest is, and one that repeats the one before is left out.
+    /// The progress events, in order. Of reports without a pause between them only the newest becomes an event, and a
+    /// report that repeats the one before becomes none.
     #[must_use]
     pub fn progress(&self) -> Vec<Progress> {
         let progress = |event: &Event| match &event.what {
@@ -252,7 +252,7 @@ impl FinishedRun {
         progress
     }
 
-    /// What went wrong without deciding how the run ended, for instance a shutdown hook that failed.
+    /// Problems that did not decide how the run ended, for instance a shutdown hook that failed.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.outcome.warnings
@@ -299,7 +299,7 @@ impl FinishedRun {
         files.filter(|file| matches!(file.state, FileState::Collected { .. }))
     }
 
-    /// How it ended, in words.
+    /// The end of the run as a text.
     fn end(&self) -> String {
         let status = self.status();
         let Some(failure) = self.outcome.ending.failure() else { return format!("it is {status}") };
@@ -309,7 +309,7 @@ impl FinishedRun {
     }
 }
 
-/// The path as it is shown, also one that is not text.
+/// The path as messages show it, also one that is not UTF-8.
 fn shown(file: &OutputFile) -> String {
     file.path.to_string()
 }

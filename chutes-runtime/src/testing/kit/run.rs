@@ -1,4 +1,4 @@
-//! A whole run in a test, as it is put together.
+//! The builder of a whole run in a test.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,11 +15,10 @@ use crate::field_path::at;
 use crate::registry::{Job, Registry};
 use crate::result::{ResultError, to_json};
 
-/// A run of a job within a test, on a virtual clock: what is wanted of it, then
-/// [`run`](Self::run).
+/// Builds a run of a job within a test, on a virtual clock, and executes it with [`run`](Self::run).
 ///
-/// All that is wrong with the test itself, such as a job that does not exist, is a panic at the line of
-/// the test. All that goes wrong with the run is in its outcome.
+/// An error of the test itself, such as a job that does not exist, is a panic at the line of the test. A failure of
+/// the run is in its outcome.
 ///
 /// ```
 /// use chutes_runtime::testing::TestRun;
@@ -51,12 +50,12 @@ pub struct TestRun {
 }
 
 impl TestRun {
-    /// A run of the job of this name, with what [`new`](Self::new) says.
+    /// A run of the job of this name, with the defaults of [`new`](Self::new).
     ///
     /// # Panics
     ///
     /// When there is no such job in the test program, or its jobs are not valid. A job of a library is
-    /// there when the test uses something of that library.
+    /// present only if the test uses an item of that library.
     ///
     /// ```should_panic
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -83,8 +82,8 @@ impl TestRun {
         }
     }
 
-    /// A run of this job with no data and no inputs, the time limit that the job declares, the default
-    /// limits besides, and no sinks.
+    /// A run of this job without data, inputs and sinks, with the declared time limit of the job and otherwise the
+    /// default limits.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -114,12 +113,12 @@ impl TestRun {
         }
     }
 
-    /// Sets the data, anything that can be written as JSON. Default `{}`. Data that does not fit the job
-    /// rejects the run, as ever.
+    /// Sets the data, any value that can be written as JSON. Default `{}`. Data that does not fit the job leads to a
+    /// rejected run.
     ///
     /// # Panics
     ///
-    /// When it cannot be written as JSON: a map has keys that are not text, or a number is not finite.
+    /// When the data cannot be written as JSON: a map has keys that are not text, or a number is not finite.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -175,7 +174,7 @@ impl TestRun {
         self
     }
 
-    /// Sets how long the job may run. Default: what it declares; it may not be longer than that.
+    /// Sets the time limit of the job. Default: the declared limit, which is also the maximum.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -194,7 +193,7 @@ impl TestRun {
         self
     }
 
-    /// Sets how long the job may go on after it was asked to stop. Default 30 seconds.
+    /// Sets how long the job may continue after it was asked to stop. Default 30 seconds.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -257,7 +256,7 @@ impl TestRun {
         self
     }
 
-    /// Delivers files while the job goes on, as soon as they are left alone for a while. See
+    /// Delivers files while the job runs, as soon as they are unchanged for a while. See
     /// [`Run::live_delivery`](crate::Run::live_delivery).
     ///
     /// ```
@@ -300,9 +299,9 @@ impl TestRun {
         self
     }
 
-    /// Lets time pass as it does outside, for a job that waits for what happens outside of it: sockets,
-    /// processes, threads. The job then has threads of its own, so that a limit ends the run of one
-    /// that never yields, too. The delays of a sink that fails are real as well: minutes in all.
+    /// Uses the real clock, for a job that waits for external events: sockets, processes, threads. The job then has
+    /// threads of its own, so a limit also ends the run of a job that never yields. The delays of a sink that fails
+    /// are real as well: minutes in all.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -325,8 +324,8 @@ impl TestRun {
         self
     }
 
-    /// Keeps the directory of the run, and prints where it is. By default it is removed together with
-    /// the [`FinishedRun`].
+    /// Keeps the directory of the run, and prints its path. By default it is removed when the [`FinishedRun`] is
+    /// dropped.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
@@ -349,9 +348,9 @@ impl TestRun {
     ///
     /// # Panics
     ///
-    /// When it is called within a tokio runtime: it has one of its own. When the limits are longer than
-    /// the job allows. When the run does not come to an end: it goes on for 7 days of virtual time after its limit and
-    /// after the last cancel that was planned.
+    /// When it is called within a tokio runtime, because it starts its own. When the limits are longer than the job
+    /// allows. When the run does not end within 7 days of virtual time after its limit and after the last planned
+    /// cancellation.
     ///
     /// ```should_panic
     /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};

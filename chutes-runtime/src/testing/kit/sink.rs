@@ -1,4 +1,4 @@
-//! A sink in memory, which works or fails as a test wants.
+//! A sink in memory that works or fails as a test specifies.
 
 mod fault;
 
@@ -16,15 +16,14 @@ use tokio::time::sleep;
 
 use self::fault::{Fault, Faults};
 
-/// How long a slow sink takes to show that it is still there. It is less than what counts as a stall.
+/// The interval at which a slow sink shows activity. It is shorter than the time that counts as a stall.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
-/// A sink in memory, which works, or fails as a test wants. Clones are the same sink.
+/// A sink in memory that works or fails as a test specifies. All clones are the same sink.
 ///
-/// Files have the paths that they have in a directory that a run is delivered to: `outputs/model.bin`.
-/// A path that begins neither with `outputs/` nor with `logs/` is taken as that of an output, so that
-/// `model.bin` is the same file. The retries, their delays and the limits are those of every sink;
-/// only chance is not: every delay is the longest.
+/// Files have the same paths as in a directory sink: `outputs/model.bin`. A path that begins neither with
+/// `outputs/` nor with `logs/` is that of an output, so `model.bin` is the same file. The retries, their delays
+/// and the limits are those of every sink, except that the delays are not random: each is the longest.
 ///
 /// ```
 /// use chutes_runtime::testing::{TestRun, TestSink};
@@ -56,7 +55,7 @@ struct State {
 }
 
 impl TestSink {
-    /// A sink that takes everything.
+    /// A sink that accepts all files.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -80,13 +79,13 @@ impl TestSink {
         self.lock().files.keys().cloned().collect()
     }
 
-    /// How often it was tried to deliver a file here, in all runs.
+    /// The number of attempts to deliver a file to this sink, in all runs.
     #[must_use]
     pub fn attempts(&self, path: &str) -> usize {
         self.lock().attempts.get(&at_sink(path)).copied().unwrap_or_default()
     }
 
-    /// The manifest that came last, with what became of each file at this sink.
+    /// The last manifest that arrived, with the state of each file at this sink.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -113,7 +112,7 @@ impl TestSink {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an attempt, and says what goes wrong with it.
+    /// Counts an attempt, and returns its fault.
     fn attempt(&self, path: &str) -> Option<Fault> {
         let mut state = self.lock();
         let attempts = state.attempts.entry(path.to_owned()).or_default();
@@ -167,7 +166,7 @@ impl Sink for TestSink {
     }
 }
 
-/// Is slow without looking dead.
+/// Takes this time, with regular signs of activity.
 async fn take_time(file: &SourceFile, time: Duration) {
     let mut left = time;
     while !left.is_zero() {
@@ -182,7 +181,7 @@ async fn content_of(file: &SourceFile) -> Result<Vec<u8>, TransferError> {
     let source = file.clone();
     let read = spawn_blocking(move || -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        // A file that grows has no end.
+        // Reading is bounded, because a file may grow without end.
         source.open()?.take(source.bytes + 1).read_to_end(&mut content)?;
         Ok(content)
     });

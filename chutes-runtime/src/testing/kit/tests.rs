@@ -1,4 +1,4 @@
-//! Whole runs with the kit: its clock, its sinks, and its words for wrong use.
+//! Whole runs with the kit: its clock, its sinks, and its messages about wrong use.
 
 mod delivery;
 mod misuse;
@@ -26,7 +26,7 @@ async fn kit_sleeps(ctx: JobContext, seconds: u64) -> Result<u64, JobError> {
     Ok(seconds)
 }
 
-/// Trains one epoch a minute, until it is told to stop, and then takes as long as its data says.
+/// Trains one epoch a minute until it is asked to stop, and then takes as long as its data says.
 #[job(timeout = "2h")]
 async fn kit_trains(ctx: JobContext, last_seconds: u64) -> Result<u32, JobError> {
     let mut epoch = 0;
@@ -43,7 +43,7 @@ async fn kit_trains(ctx: JobContext, last_seconds: u64) -> Result<u32, JobError>
     Ok(epoch)
 }
 
-/// Does what a virtual clock knows nothing of.
+/// Uses threads, files and sockets, which a virtual clock does not control.
 #[job(ports = [tcp("echo", 9000)])]
 async fn kit_works(ctx: JobContext) -> Result<String, JobError> {
     thread::sleep(Duration::from_millis(20));
@@ -68,7 +68,7 @@ async fn kit_copies(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Tells something, and fails.
+/// Writes a checkpoint, and panics an hour later.
 #[job]
 async fn kit_fails_late(ctx: JobContext) -> Result<(), JobError> {
     std::fs::write(ctx.output_dir().join("checkpoint.bin"), [7; 100])?;
@@ -126,17 +126,17 @@ fn check(run: TestRun, expected: EndStatus, epochs: Option<u32>, seconds: u64) {
 fn runs_that_are_stopped() {
     let run = |last: u64| TestRun::of("kit_trains").data(last);
     check(run(0), EndStatus::Completed, Some(100), 6_000);
-    // At its limit of 90 seconds it is in its second epoch; 5 seconds are within its grace, 6 are not.
+    // At the limit of 90 seconds the job is in its second epoch; 5 seconds are within its grace, 6 are not.
     let limited = |last| run(last).time_limit(90 * SECOND).grace(5 * SECOND);
     check(limited(4), EndStatus::TimedOut, Some(2), 94);
     check(limited(6), EndStatus::TimedOut, None, 95);
     check(run(10).cancel_after(HOUR + SECOND), EndStatus::Cancelled, Some(61), 3_611);
     check(run(10).cancel_at_progress(0.5), EndStatus::Cancelled, Some(50), 49 * 60 + 10);
-    // The second signal does not wait for the grace; without a first one it is one of both.
+    // The second signal ends the grace; without a first signal it acts as both.
     let twice = run(10).cancel_after(90 * SECOND).cancel_now_after(92 * SECOND);
     check(twice, EndStatus::Cancelled, None, 92);
     check(run(0).cancel_now_after(90 * SECOND), EndStatus::Cancelled, None, 90);
-    // What comes after the end changes nothing.
+    // A request after the end changes nothing.
     check(run(0).cancel_after(2 * HOUR), EndStatus::Completed, Some(100), 6_000);
 }
 

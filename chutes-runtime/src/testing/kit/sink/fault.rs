@@ -1,31 +1,31 @@
-//! What goes wrong at the sink of a test.
+//! The faults of the sink of a test.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{TestSink, at_sink};
 
-/// What goes wrong with one attempt.
+/// The fault of one attempt.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// It fails, and the next one may not.
+    /// The attempt fails with a transient error.
     Fails(String),
-    /// It fails, as will every other.
+    /// The attempt fails with a permanent error.
     Refuses(String),
-    /// It takes this long, and goes well.
+    /// The attempt takes this long, and succeeds.
     Slow(Duration),
-    /// It is never answered.
+    /// The attempt is never answered.
     Stalls,
 }
 
-/// What goes wrong with all attempts.
+/// The faults of all attempts.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     everywhere: Option<Rule>,
     of_file: HashMap<String, Rule>,
 }
 
-/// A fault, and at how many attempts at one file it happens; `None` is at all.
+/// A fault, and how many attempts at each file it affects; `None` is all.
 #[derive(Debug)]
 struct Rule {
     fault: Fault,
@@ -33,7 +33,7 @@ struct Rule {
 }
 
 impl Faults {
-    /// What goes wrong with this attempt, counted from 1, at this file.
+    /// The fault of this attempt, counted from 1, at this file.
     pub(super) fn of(&self, path: &str, attempt: usize) -> Option<Fault> {
         let rule = self.of_file.get(path).or(self.everywhere.as_ref())?;
         let happens = rule.times.is_none_or(|times| attempt <= times);
@@ -52,8 +52,8 @@ impl TestSink {
         self
     }
 
-    /// A sink that fails whenever it is sent a file, with an error that may pass, such as
-    /// `503 Service Unavailable`. Each file is tried again, until its attempts or the time are used up.
+    /// A sink that fails for every file with a transient error, such as `503 Service Unavailable`. Each file is
+    /// retried until its attempts or the time are used up.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -74,7 +74,7 @@ impl TestSink {
         Self::new().everywhere(Fault::Fails(message.into()), None)
     }
 
-    /// A sink that refuses every file, with an error that does not pass, such as `403 Forbidden`.
+    /// A sink that refuses every file with a permanent error, such as `403 Forbidden`.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -95,7 +95,7 @@ impl TestSink {
         Self::new().everywhere(Fault::Refuses(message.into()), None)
     }
 
-    /// A sink that takes this long for each file. It shows signs of life all the time.
+    /// A sink that takes this long for each file, with regular signs of activity.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -117,14 +117,14 @@ impl TestSink {
         Self::new().everywhere(Fault::Slow(each), None)
     }
 
-    /// A sink that takes nothing and never answers. Each attempt is given up when it has stalled for too
-    /// long, and made again.
+    /// A sink that accepts no byte and never answers. Each attempt is abandoned when it has stalled for too long, and
+    /// repeated.
     #[must_use]
     pub fn stalling() -> Self {
         Self::new().everywhere(Fault::Stalls, None)
     }
 
-    /// Lets the first attempts at each file fail, with an error that may pass; those that follow go well.
+    /// Lets the first attempts at each file fail with a transient error; later attempts succeed.
     ///
     /// ```
     /// # use chutes_runtime::{JobContext, JobError};
@@ -144,8 +144,7 @@ impl TestSink {
         self.everywhere(Fault::Fails(message.into()), Some(times))
     }
 
-    /// As [`failing`](Self::failing), for one file. What is said of one file goes before what is said of
-    /// all.
+    /// As [`failing`](Self::failing), for one file. A fault of one file takes precedence over a fault of all files.
     #[must_use]
     pub fn failing_for(self, path: &str, message: impl Into<String>) -> Self {
         self.of_file(path, Fault::Fails(message.into()), None)

@@ -1,4 +1,4 @@
-//! Sinks that work, fail, refuse, are slow and stall, and what the engine makes of it.
+//! Deliveries to sinks that work, fail, refuse, are slow and stall.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn kit_writes_two(ctx: JobContext) -> Result<(), JobError> {
     Ok(std::fs::write(ctx.output_dir().join("empty"), "")?)
 }
 
-/// How often a file is tried that never arrives, and the milliseconds that are waited in between.
+/// The number of attempts at a file that never arrives, and the milliseconds of delay between them.
 fn patience() -> (usize, u64) {
     let delays: Vec<Duration> = RetryPolicy::default().delays.build().collect();
     let waited = delays.iter().sum::<Duration>().as_millis();
@@ -29,8 +29,8 @@ fn deliver(sink: &TestSink) -> FinishedRun {
     TestRun::of("kit_writes_two").sink(sink).run()
 }
 
-/// Checks what arrives, how often `a/model.bin` is tried, how long it takes in milliseconds, and for
-/// what reason it does not arrive.
+/// Checks which files arrive, and for `a/model.bin` the number of attempts, the time in milliseconds, and the reason
+/// of a failure.
 #[track_caller]
 fn check(sink: &TestSink, files: &[&str], attempts: usize, time: u64, reason: Option<&str>) {
     let finished = deliver(sink);
@@ -64,7 +64,7 @@ fn faults() {
     check(&TestSink::new().failing_times(most - 1, "503"), &all, most, waited, None);
     check(&TestSink::new().failing_times(most, "503"), &[], most, waited, Some(&end));
     check(&TestSink::refusing("403"), &[], 1, 0, Some("403"));
-    // The empty file has no byte that could be missing, only an answer, which may take longer.
+    // The empty file has no byte that could stall, only an answer, whose limit is longer.
     let stall = format!("no byte was sent for 1m (after {most} attempts)");
     check(&TestSink::stalling(), &[], most, tries * 300_000 + waited, Some(&stall));
     check(&TestSink::slow(HOUR), &all, 1, 3_600_000, None);

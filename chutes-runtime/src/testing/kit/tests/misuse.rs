@@ -1,4 +1,4 @@
-//! What is wrong with a test is said in words, at its own line.
+//! Errors in the use of the kit are panics at the line of the test, with a readable message.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,13 +17,13 @@ async fn kit_is_misused(_ctx: JobContext, how: usize) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Waits for nobody.
+/// Never ends by itself, within a limit.
 #[job(timeout = "1m")]
 async fn kit_pends(_ctx: JobContext) -> Result<(), JobError> {
     std::future::pending().await
 }
 
-/// Waits for nobody, for ever.
+/// Never ends by itself, without a limit.
 #[job]
 async fn kit_pends_for_ever(_ctx: JobContext) -> Result<(), JobError> {
     std::future::pending().await
@@ -31,7 +31,7 @@ async fn kit_pends_for_ever(_ctx: JobContext) -> Result<(), JobError> {
 
 type Misuse = (&'static str, fn());
 
-/// Each with how its message begins.
+/// Wrong uses, each with the beginning of its message.
 const MISUSES: &[Misuse] = &[
     ("there is no job `kit_pendz`; did you mean `kit_pends`?", || {
         let _ = TestRun::of("kit_pendz");
@@ -62,7 +62,7 @@ const MISUSES: &[Misuse] = &[
     }),
 ];
 
-/// Panics within a job are caught, with their place, so the kit is used in one.
+/// The test uses the kit within a job, because the panics of a job are caught with their location.
 #[test]
 fn misuse_is_a_panic_at_the_line_of_the_test() {
     for (how, (message, _)) in MISUSES.iter().enumerate() {
@@ -105,7 +105,7 @@ fn misuse_of_a_run_and_of_its_end() {
 fn a_run_without_an_end_is_found_out() {
     let run = || TestRun::of("kit_pends_for_ever");
     check(|| drop(run().run()), "the run did not end within 7d of virtual time");
-    // Whoever wants a long run gets it.
+    // A planned cancellation and a limit extend the time after which a run counts as endless.
     let long = Duration::from_hours(8 * 24);
     assert_eq!(run().cancel_after(long).grace(HOUR).run().took(), long + HOUR);
     assert_eq!(run().time_limit(long).grace(HOUR).run().took(), long + HOUR);
