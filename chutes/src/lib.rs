@@ -45,12 +45,26 @@
 //! ```
 //!
 //! - [`job`] documents every argument of the attribute.
-//! - [`JobContext`] is what a job is given.
+//! - [`JobContext`] is the first argument of a job: directories, ports, state, cancellation, progress.
 //! - [`on_startup`] and [`on_shutdown`] run code before and after the job.
 //! - [`main`] is the command line, with its exit codes.
 //! - [`Run`] runs a job inside of another program.
 //! - [`testing`] makes a context for unit tests, and with the feature `testing` runs whole jobs in a test,
 //!   on a virtual clock.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `command-line` (default) | [`main`], the command line of a job binary |
+//! | `http` | sinks over HTTP, and input volumes |
+//! | `object-store` | delivery to S3, Google Cloud Storage and Azure |
+//! | `container` | runs of container images with Docker or Podman |
+//! | `ssh` | SSH into runs of jobs with `ssh = true` |
+//! | `streaming` | a TLS front for jobs that serve requests |
+//! | `testing` | `testing::TestRun`: whole runs in a test |
+//!
+//! Delivery to directories and zip files needs no feature.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -145,12 +159,12 @@ pub use chutes_runtime::*;
 #[doc(hidden)]
 pub use chutes_runtime::__private;
 
-/// The examples of that page are tested.
+/// The examples of `testing.md` are tested.
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("testing.md")]
 mod testing_page {}
 
-/// What nearly every file with jobs needs: the three attributes, [`JobContext`] and [`JobError`].
+/// What nearly every file that has jobs needs: the three attributes, [`JobContext`] and [`JobError`].
 ///
 /// ```
 /// use chutes::prelude::*;
