@@ -10,20 +10,20 @@ use chutes_process::Death;
 pub(super) use self::files::with_files;
 
 use super::cancel::Urgency;
-use super::user_code::{Ended, Stop, StopEnd, StopReason, Supervision, Terms};
-use super::worker::{Force, Step, StepEnd, StepFailure};
+use super::user_code::{PhaseDeadline, StepControl, StepOutcome, Stop, StopExit, StopReason};
+use super::worker::{Force, Step, StepExit, StepFailure};
 
 /// How a step ended the run, unless it returned; and the value that it returned in either case.
 pub(super) fn of_step(
     step: Step,
-    ended: Ended,
-    supervision: &Supervision<'_>,
+    ended: StepOutcome,
+    control: &StepControl<'_>,
 ) -> (Result<(), Ending>, Option<Json>) {
-    let phase = supervision.terms().phase;
+    let phase = control.deadline().phase;
     match ended {
-        Ended::Alone(StepEnd::Finished(Ok(value))) => (Ok(()), Some(value)),
-        Ended::Alone(StepEnd::Finished(Err(failure))) => {
-            let failure = failure_of(&supervision.name(step), step, failure, phase);
+        StepOutcome::ByItself(StepExit::Finished(Ok(value))) => (Ok(()), Some(value)),
+        StepOutcome::ByItself(StepExit::Finished(Err(failure))) => {
+            let failure = failure_of(&control.name(step), step, failure, phase);
             let ending = match failure.kind {
                 // Nothing was started.
                 FailureKind::InvalidData => Ending::Rejected(failure),
@@ -32,7 +32,7 @@ pub(super) fn of_step(
             };
             (Err(ending), None)
         }
-        Ended::Alone(StepEnd::Died(death)) => {
+        StepOutcome::ByItself(StepExit::Died(death)) => {
             let failure = died(death).in_phase(phase);
             let ending = match failure.kind {
                 FailureKind::Platform => Ending::PlatformFailed(failure),
@@ -40,8 +40,8 @@ pub(super) fn of_step(
             };
             (Err(ending), None)
         }
-        Ended::Stopped(end) => {
-            let (ending, value) = stopped(step, end, supervision);
+        StepOutcome::Stopped(end) => {
+            let (ending, value) = stopped(step, end, control);
             (Err(ending), value)
         }
     }
@@ -78,33 +78,33 @@ fn died(death: Death) -> Failure {
 fn stopped(
     step: Step,
     Stop { reason: stopped, end }: Stop,
-    supervision: &Supervision<'_>,
+    control: &StepControl<'_>,
 ) -> (Ending, Option<Json>) {
-    let (name, phase) = (supervision.name(step), supervision.terms().phase);
-    let reason = reason(stopped, supervision.terms());
+    let (name, phase) = (control.name(step), control.deadline().phase);
+    let reason = reason(stopped, control.deadline());
     let message = match &end {
-        StopEnd::NotStarted => format!("{reason} before {name} was started"),
-        StopEnd::Alone(_) => reason,
-        StopEnd::Forced(Force::LeftBehind) => {
+        StopExit::NotStarted => format!("{reason} before {name} was started"),
+        StopExit::ByItself(_) => reason,
+        StopExit::Forced(Force::LeftBehind) => {
             format!("{reason}; {name} does not yield and was left behind")
         }
-        StopEnd::Forced(force) => {
+        StopExit::Forced(force) => {
             let done = force.in_words();
-            if supervision.cancel.urgency() >= Urgency::Now {
+            if control.cancel.urgency() >= Urgency::Now {
                 format!("{reason}; {name} was {done} at once")
             } else {
-                let grace = HumanDuration(supervision.grace);
+                let grace = HumanDuration(control.grace);
                 format!("{reason}; {name} did not end within its grace of {grace} and was {done}")
             }
         }
     };
     let (value, cause) = match end {
-        StopEnd::NotStarted | StopEnd::Forced(_) => (None, None),
-        StopEnd::Alone(StepEnd::Finished(Ok(value))) => (Some(value), None),
-        StopEnd::Alone(StepEnd::Finished(Err(failure))) => {
+        StopExit::NotStarted | StopExit::Forced(_) => (None, None),
+        StopExit::ByItself(StepExit::Finished(Ok(value))) => (Some(value), None),
+        StopExit::ByItself(StepExit::Finished(Err(failure))) => {
             (None, Some(last_words(&name, &failure)))
         }
-        StopEnd::Alone(StepEnd::Died(death)) => (None, Some(death.message)),
+        StopExit::ByItself(StepExit::Died(death)) => (None, Some(death.message)),
     };
     let (kind, ending): (_, fn(Failure) -> Ending) = match stopped {
         StopReason::Cancelled => (FailureKind::Cancelled, Ending::Cancelled),
@@ -124,7 +124,7 @@ fn last_words(name: &str, failure: &StepFailure) -> String {
 }
 
 /// Why code was asked to stop.
-fn reason(reason: StopReason, Terms { phase, limit, .. }: Terms) -> String {
+fn reason(reason: StopReason, PhaseDeadline { phase, limit, .. }: PhaseDeadline) -> String {
     match reason {
         StopReason::Cancelled => "the run was cancelled".to_owned(),
         StopReason::TimeLimit => {
@@ -137,11 +137,11 @@ fn reason(reason: StopReason, Terms { phase, limit, .. }: Terms) -> String {
 /// Tells that code is asked to stop.
 pub(super) fn announce(
     events: EventReporter,
-    supervision: &Supervision<'_>,
+    control: &StepControl<'_>,
 ) -> impl FnOnce(StopReason) {
     move |stopped| {
-        let reason = reason(stopped, supervision.terms());
-        events.emit(RunEvent::Stopping { reason, grace: supervision.grace });
+        let reason = reason(stopped, control.deadline());
+        events.emit(RunEvent::Stopping { reason, grace: control.grace });
     }
 }
 

@@ -5,21 +5,21 @@ use chutes_core::{Ending, Phase};
 use super::cancel::Urgency;
 use super::ending;
 use super::lifecycle::Lifecycle;
-use super::user_code::Supervision;
-use super::worker::{Step, StepEnd, Worker};
+use super::user_code::StepControl;
+use super::worker::{Step, StepExit, Worker};
 
 /// Runs this many startup hooks one after the other, all within one limit. The first that fails ends it.
 pub(crate) async fn start(
     worker: &mut dyn Worker,
     count: usize,
-    supervision: &Supervision<'_>,
+    control: &StepControl<'_>,
     lifecycle: &Lifecycle,
 ) -> Result<(), Ending> {
     for at in 0..count {
         let step = Step::Startup(at);
-        let announce = ending::announce(lifecycle.events(), supervision);
-        let ended = supervision.run(worker, step, announce).await;
-        ending::of_step(step, ended, supervision).0?;
+        let announce = ending::announce(lifecycle.events(), control);
+        let ended = control.run(worker, step, announce).await;
+        ending::of_step(step, ended, control).0?;
     }
     Ok(())
 }
@@ -29,40 +29,33 @@ pub(crate) async fn start(
 pub(crate) async fn stop(
     worker: &mut dyn Worker,
     count: usize,
-    supervision: &Supervision<'_>,
+    control: &StepControl<'_>,
     lifecycle: &mut Lifecycle,
 ) {
     for at in 0..count {
         let step = Step::Shutdown(at);
-        if supervision.cancel.urgency() >= Urgency::Now {
-            lifecycle.warn(format!(
-                "{} was skipped: the run had to end at once",
-                supervision.name(step)
-            ));
+        if control.cancel.urgency() >= Urgency::Now {
+            lifecycle
+                .warn(format!("{} was skipped: the run had to end at once", control.name(step)));
             continue;
         }
         if !worker.is_alive() {
-            lifecycle.warn(format!("{} was skipped: its process was gone", supervision.name(step)));
+            lifecycle.warn(format!("{} was skipped: its process was gone", control.name(step)));
             continue;
         }
-        match supervision.run_last(worker, step).await {
-            Ok(StepEnd::Finished(Ok(_))) => {}
-            Ok(StepEnd::Finished(Err(failure))) => {
-                let failure =
-                    ending::failure_of(&supervision.name(step), step, failure, Phase::Upload);
+        match control.run_last(worker, step).await {
+            Ok(StepExit::Finished(Ok(_))) => {}
+            Ok(StepExit::Finished(Err(failure))) => {
+                let failure = ending::failure_of(&control.name(step), step, failure, Phase::Upload);
                 lifecycle.warn(ending::on_one_line(&failure));
             }
-            Ok(StepEnd::Died(death)) => {
-                lifecycle.warn(format!(
-                    "{} did not end: {}",
-                    supervision.name(step),
-                    death.message
-                ));
+            Ok(StepExit::Died(death)) => {
+                lifecycle.warn(format!("{} did not end: {}", control.name(step), death.message));
             }
             Err(force) => {
                 let done = force.in_words();
                 lifecycle
-                    .warn(format!("{} did not end in time and was {done}", supervision.name(step)));
+                    .warn(format!("{} did not end in time and was {done}", control.name(step)));
             }
         }
     }

@@ -31,7 +31,7 @@ pub(crate) enum Endpoint {
 }
 
 /// What was told in the course of the run and belongs into its outcome.
-pub(crate) struct Told {
+pub(crate) struct RunReport {
     pub phases: Vec<PhaseReport>,
     pub warnings: Vec<String>,
     pub endpoints: Endpoints,
@@ -203,10 +203,10 @@ impl Lifecycle {
     pub(crate) fn finish(
         mut self,
         manifest: io::Result<()>,
-        outcome: impl FnOnce(Told) -> Outcome,
+        outcome: impl FnOnce(RunReport) -> Outcome,
     ) -> Outcome {
         self.end_phase();
-        let mut outcome = outcome(Told {
+        let mut outcome = outcome(RunReport {
             phases: std::mem::take(&mut self.phases),
             warnings: std::mem::take(&mut self.warnings),
             endpoints: std::mem::take(&mut self.endpoints),

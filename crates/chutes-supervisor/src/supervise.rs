@@ -22,7 +22,7 @@ use super::download::{Downloads, volumes_missing};
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
-use super::user_code::{Supervision, Terms};
+use super::user_code::{PhaseDeadline, StepControl};
 use super::worker::{Hooks, MemoryMeter, StartWorker, Step, Worker, WorkerContext};
 use super::{CreatedRun, Supervisor, ending, hooks};
 use crate::json_size::check_size;
@@ -235,9 +235,9 @@ impl Steps {
         lifecycle.end_of_user_code();
         if lifecycle.status() != Status::Received {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-            let terms = Terms::of(Phase::Upload, Some(self.limits.upload));
-            let supervision = self.supervision(terms, &hooks);
-            hooks::stop(worker, hooks.shutdown.len(), &supervision, lifecycle).await;
+            let deadline = PhaseDeadline::of(Phase::Upload, Some(self.limits.upload));
+            let control = self.control(deadline, &hooks);
+            hooks::stop(worker, hooks.shutdown.len(), &control, lifecycle).await;
         }
         Execution { ending, result }
     }
@@ -250,11 +250,11 @@ impl Steps {
         open: &mut Open,
         lifecycle: &mut Lifecycle,
     ) -> Result<(), Ending> {
-        let terms = Terms::of(Phase::Start, Some(self.limits.start));
-        self.first_step(worker, Step::Decode, terms, lifecycle).await?;
+        let deadline = PhaseDeadline::of(Phase::Start, Some(self.limits.start));
+        self.first_step(worker, Step::Decode, deadline, lifecycle).await?;
         lifecycle.advance(Status::Accepted);
         if self.is_image {
-            return self.first_step(worker, Step::Prepare, terms, lifecycle).await;
+            return self.first_step(worker, Step::Prepare, deadline, lifecycle).await;
         }
         *hooks = worker.hooks();
         if !hooks.is_empty() {
@@ -264,8 +264,8 @@ impl Steps {
             // They may open ports for the job.
             open.job_begins();
         }
-        let supervision = self.supervision(terms, hooks);
-        hooks::start(worker, hooks.startup.len(), &supervision, lifecycle).await
+        let control = self.control(deadline, hooks);
+        hooks::start(worker, hooks.startup.len(), &control, lifecycle).await
     }
 
     /// One of the steps that come before the hooks.
@@ -273,14 +273,14 @@ impl Steps {
         &self,
         worker: &mut dyn Worker,
         step: Step,
-        terms: Terms,
+        deadline: PhaseDeadline,
         lifecycle: &Lifecycle,
     ) -> Result<(), Ending> {
         let hooks = Hooks::default();
-        let supervision = self.supervision(terms, &hooks);
-        let announce = ending::announce(lifecycle.events(), &supervision);
-        let ended = supervision.run(worker, step, announce).await;
-        ending::of_step(step, ended, &supervision).0
+        let control = self.control(deadline, &hooks);
+        let announce = ending::announce(lifecycle.events(), &control);
+        let ended = control.run(worker, step, announce).await;
+        ending::of_step(step, ended, &control).0
     }
 
     /// Everything that user code needs is ready; now what it works on.
@@ -303,14 +303,14 @@ impl Steps {
         lifecycle: &mut Lifecycle,
     ) -> (Result<(), Ending>, Option<Json>) {
         open.job_begins();
-        let terms = watch::Sender::new(self.first_terms(open.streams()));
-        let supervision =
-            Supervision::following(&self.cancel, terms.subscribe(), self.limits.grace, hooks);
-        let Terms { phase, limit, .. } = supervision.terms();
+        let deadline = watch::Sender::new(self.first_deadline(open.streams()));
+        let control =
+            StepControl::following(&self.cancel, deadline.subscribe(), self.limits.grace, hooks);
+        let PhaseDeadline { phase, limit, .. } = control.deadline();
         lifecycle.begin_phase(phase, limit);
-        let announce = ending::announce(lifecycle.events(), &supervision);
+        let announce = ending::announce(lifecycle.events(), &control);
         let step = Step::Job { time_left: self.time_left(open.streams()) };
-        let running = supervision.run(worker, step, announce);
+        let running = control.run(worker, step, announce);
         tokio::pin!(running);
         let mut extension = self.extension.clone();
         let mut is_ready = !open.streams();
@@ -325,26 +325,26 @@ impl Steps {
                         lifecycle.reachable(endpoint);
                     }
                     lifecycle.begin_phase(Phase::Execute, self.limits.execute);
-                    terms.send_replace(Terms::of(Phase::Execute, self.limits.execute));
+                    deadline.send_replace(PhaseDeadline::of(Phase::Execute, self.limits.execute));
                 }
                 limit = longer(&mut extension), if is_ready => {
-                    if terms.send_if_modified(|terms| terms.extend(limit)) {
+                    if deadline.send_if_modified(|deadline| deadline.extend(limit)) {
                         lifecycle.extend_phase(limit);
                     }
                 }
             }
         };
-        let was_ready = supervision.terms().phase == Phase::Execute;
-        let (ending, result) = ending::of_step(step, ended, &supervision);
+        let was_ready = control.deadline().phase == Phase::Execute;
+        let (ending, result) = ending::of_step(step, ended, &control);
         (ending.and_then(|()| served(was_ready)), result)
     }
 
     /// How long the job has until it serves requests, or to its end if it need not.
-    fn first_terms(&self, streams: bool) -> Terms {
+    fn first_deadline(&self, streams: bool) -> PhaseDeadline {
         if streams {
-            Terms::of(Phase::StreamingStart, Some(self.limits.streaming_start))
+            PhaseDeadline::of(Phase::StreamingStart, Some(self.limits.streaming_start))
         } else {
-            Terms::of(Phase::Execute, self.limits.execute)
+            PhaseDeadline::of(Phase::Execute, self.limits.execute)
         }
     }
 
@@ -354,8 +354,8 @@ impl Steps {
         self.limits.execute.map(|limit| limit.saturating_add(before))
     }
 
-    fn supervision<'a>(&'a self, terms: Terms, hooks: &'a Hooks) -> Supervision<'a> {
-        Supervision::new(&self.cancel, terms, self.limits.grace, hooks)
+    fn control<'a>(&'a self, deadline: PhaseDeadline, hooks: &'a Hooks) -> StepControl<'a> {
+        StepControl::new(&self.cancel, deadline, self.limits.grace, hooks)
     }
 
     /// The last report may have come together with the end.

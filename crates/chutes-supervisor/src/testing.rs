@@ -12,7 +12,8 @@ use chutes_ports::{Connector, SocketOwner};
 use tokio::sync::watch;
 
 use crate::worker::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepEnd, Worker, WorkerContext,
+    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepExit, Worker,
+    WorkerContext,
 };
 use crate::{RunDirectory, Supervisor};
 
@@ -52,9 +53,9 @@ impl Worker for FunctionWorker {
         Box::pin(ready(()))
     }
 
-    fn ended(&mut self) -> Answer<'_, StepEnd> {
+    fn ended(&mut self) -> Answer<'_, StepExit> {
         let result = self.result.take().unwrap_or_else(Json::null);
-        Box::pin(ready(StepEnd::Finished(Ok(result))))
+        Box::pin(ready(StepExit::Finished(Ok(result))))
     }
 
     fn cancel(&mut self) -> Answer<'_, ()> {

@@ -1,4 +1,4 @@
-//! User code under supervision: run to its end, or asked to stop, or stopped by force.
+//! User code under control: run to its end, or asked to stop, or stopped by force.
 //!
 //! A worker runs the code, so that a limit or a cancel reaches it even when it never yields: the
 //! supervisor goes on without it.
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cancel::{CancelHandle, Urgency};
-use super::worker::{Force, Hooks, Step, StepEnd, Worker};
+use super::worker::{Force, Hooks, Step, StepExit, Worker};
 
 /// How long a shutdown hook may take even if the job has less grace: a run without grace still wants
 /// its files closed.
@@ -18,9 +18,9 @@ const SHORTEST_LAST_TIME: Duration = Duration::from_secs(5);
 
 /// How a piece of user code ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum StepOutcome {
     /// By itself.
-    Alone(StepEnd),
+    ByItself(StepExit),
     /// Because it was asked to.
     Stopped(Stop),
 }
@@ -31,16 +31,16 @@ pub(crate) struct Stop {
     /// Why.
     pub reason: StopReason,
     /// Whether it was started, and how it ended then.
-    pub end: StopEnd,
+    pub end: StopExit,
 }
 
 /// How a piece of user code ended that was asked to stop.
 #[derive(Debug)]
-pub(crate) enum StopEnd {
+pub(crate) enum StopExit {
     /// It was not even started.
     NotStarted,
     /// It came to an end within its grace.
-    Alone(StepEnd),
+    ByItself(StepExit),
     /// It did not.
     Forced(Force),
 }
@@ -56,7 +56,7 @@ pub(crate) enum StopReason {
 
 /// The phase that user code is in, and how long that may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct PhaseDeadline {
     pub phase: Phase,
     /// When the phase began.
     pub begin: Instant,
@@ -64,7 +64,7 @@ pub(crate) struct Terms {
     pub limit: Option<Duration>,
 }
 
-impl Terms {
+impl PhaseDeadline {
     /// Those of a phase that begins now.
     pub(crate) fn of(phase: Phase, limit: Option<Duration>) -> Self {
         Self { phase, begin: Instant::now(), limit }
@@ -80,42 +80,42 @@ impl Terms {
     }
 
     /// When the limit is reached; `None` if there is none, or if it is out of sight.
-    fn deadline(&self) -> Option<Instant> {
+    fn instant(&self) -> Option<Instant> {
         self.limit.and_then(|limit| self.begin.checked_add(limit))
     }
 }
 
 /// What user code may and when it has to end.
-pub(crate) struct Supervision<'a> {
+pub(crate) struct StepControl<'a> {
     /// Cancels the run from outside.
     pub cancel: &'a CancelHandle,
-    /// They change when user code goes on into the next phase.
-    terms: watch::Receiver<Terms>,
+    /// It changes when user code goes on into the next phase, or is given more time.
+    deadline: watch::Receiver<PhaseDeadline>,
     /// How long it may go on after it was asked to stop.
     pub grace: Duration,
     /// The names of hooks, for messages.
     hooks: &'a Hooks,
 }
 
-impl<'a> Supervision<'a> {
-    /// A supervision on terms that do not change.
+impl<'a> StepControl<'a> {
+    /// Control with a deadline that does not change.
     pub(crate) fn new(
         cancel: &'a CancelHandle,
-        terms: Terms,
+        deadline: PhaseDeadline,
         grace: Duration,
         hooks: &'a Hooks,
     ) -> Self {
-        Self::following(cancel, watch::channel(terms).1, grace, hooks)
+        Self::following(cancel, watch::channel(deadline).1, grace, hooks)
     }
 
-    /// A supervision on the terms that somebody else sets.
+    /// Control with a deadline that the caller may change.
     pub(crate) fn following(
         cancel: &'a CancelHandle,
-        terms: watch::Receiver<Terms>,
+        deadline: watch::Receiver<PhaseDeadline>,
         grace: Duration,
         hooks: &'a Hooks,
     ) -> Self {
-        Self { cancel, terms, grace, hooks }
+        Self { cancel, deadline, grace, hooks }
     }
 
     /// The name of a step in messages.
@@ -123,9 +123,9 @@ impl<'a> Supervision<'a> {
         step.name(self.hooks)
     }
 
-    /// The terms at this moment.
-    pub(crate) fn terms(&self) -> Terms {
-        *self.terms.borrow()
+    /// The deadline at this moment.
+    pub(crate) fn deadline(&self) -> PhaseDeadline {
+        *self.deadline.borrow()
     }
 
     /// Runs a step. `on_stop` is called when it is asked to stop.
@@ -136,16 +136,16 @@ impl<'a> Supervision<'a> {
         worker: &mut dyn Worker,
         step: Step,
         on_stop: impl FnOnce(StopReason),
-    ) -> Ended {
+    ) -> StepOutcome {
         if self.cancel.urgency() >= Urgency::Graceful {
             worker.cancel().await;
-            let (reason, end) = (StopReason::Cancelled, StopEnd::NotStarted);
-            return Ended::Stopped(Stop { reason, end });
+            let (reason, end) = (StopReason::Cancelled, StopExit::NotStarted);
+            return StepOutcome::Stopped(Stop { reason, end });
         }
         worker.begin(step).await;
         let reason = tokio::select! {
             biased;
-            end = worker.ended() => return Ended::Alone(end),
+            end = worker.ended() => return StepOutcome::ByItself(end),
             () = self.cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
             () = self.limit_reached() => StopReason::TimeLimit,
         };
@@ -158,10 +158,10 @@ impl<'a> Supervision<'a> {
             () = sleep(self.grace) => None,
         };
         let end = match said {
-            Some(end) => StopEnd::Alone(end),
-            None => StopEnd::Forced(self.force(worker).await),
+            Some(end) => StopExit::ByItself(end),
+            None => StopExit::Forced(self.force(worker).await),
         };
-        Ended::Stopped(Stop { reason, end })
+        StepOutcome::Stopped(Stop { reason, end })
     }
 
     /// Runs a step that comes after a cancel, too, for at most the grace, but not less than
@@ -170,7 +170,7 @@ impl<'a> Supervision<'a> {
         &self,
         worker: &mut dyn Worker,
         step: Step,
-    ) -> Result<StepEnd, Force> {
+    ) -> Result<StepExit, Force> {
         worker.begin(step).await;
         let said = tokio::select! {
             biased;
@@ -190,9 +190,9 @@ impl<'a> Supervision<'a> {
 
     /// Waits for the limit, perhaps for ever.
     async fn limit_reached(&self) {
-        let mut terms = self.terms.clone();
+        let mut deadlines = self.deadline.clone();
         loop {
-            let deadline = terms.borrow_and_update().deadline();
+            let deadline = deadlines.borrow_and_update().instant();
             let reached = async {
                 match deadline {
                     Some(deadline) => sleep_until(deadline).await,
@@ -200,8 +200,8 @@ impl<'a> Supervision<'a> {
                 }
             };
             let changed = async {
-                if terms.changed().await.is_err() {
-                    // Nobody can change them any more.
+                if deadlines.changed().await.is_err() {
+                    // The caller cannot change it any more.
                     std::future::pending::<()>().await;
                 }
             };

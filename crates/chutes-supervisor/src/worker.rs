@@ -39,7 +39,7 @@ pub type MemoryMeter = Box<dyn Fn() -> Option<u64> + Send>;
 
 /// How a step came to an end by itself, or took its worker with it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum StepEnd {
+pub enum StepExit {
     /// It returned, failed or panicked.
     Finished(StepResult),
     /// The process or the container in which it ran is gone.
@@ -75,7 +75,7 @@ pub trait Worker: Send {
     fn begin(&mut self, step: Step) -> Answer<'_, ()>;
 
     /// Waits for the end of the step that was begun. May be dropped and called again.
-    fn ended(&mut self) -> Answer<'_, StepEnd>;
+    fn ended(&mut self) -> Answer<'_, StepExit>;
 
     /// Asks user code to stop: from now on its context is cancelled.
     fn cancel(&mut self) -> Answer<'_, ()>;

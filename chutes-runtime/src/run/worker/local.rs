@@ -6,7 +6,7 @@ use std::io;
 use chutes_core::{FailureKind, Progress};
 use chutes_ports::{Connector, SocketOwner};
 use chutes_supervisor::worker::{
-    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Setup, StartWorker, Step, StepEnd,
+    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Setup, StartWorker, Step, StepExit,
     StepFailure, StepResult, Worker, WorkerContext,
 };
 use tokio::runtime::Handle;
@@ -61,12 +61,12 @@ impl Worker for LocalWorker {
         Box::pin(ready(()))
     }
 
-    fn ended(&mut self) -> Answer<'_, StepEnd> {
+    fn ended(&mut self) -> Answer<'_, StepExit> {
         Box::pin(async {
             let Some(task) = &mut self.task else { return std::future::pending().await };
             let joined = task.await;
             self.task = None;
-            StepEnd::Finished(joined.unwrap_or_else(|error| Err(lost(&error))))
+            StepExit::Finished(joined.unwrap_or_else(|error| Err(lost(&error))))
         })
     }
 

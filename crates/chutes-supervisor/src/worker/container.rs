@@ -37,7 +37,7 @@ use self::job::JobExit;
 use self::logs::Pipes;
 use super::spawn::OutputSettings;
 use super::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepEnd, StepFailure, Worker,
+    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepExit, StepFailure, Worker,
     WorkerContext,
 };
 use crate::RunDirectory;
@@ -174,7 +174,7 @@ impl Shared {
 
 /// How the task of a step ended.
 enum TaskExit {
-    Step(StepEnd),
+    Step(StepExit),
     Job(JobExit),
 }
 
@@ -240,7 +240,7 @@ impl ContainerWorker {
         }));
     }
 
-    async fn step_ended(&mut self) -> StepEnd {
+    async fn step_ended(&mut self) -> StepExit {
         if self.job_exit.is_none() {
             let Some(task) = &mut self.task else { return std::future::pending().await };
             let joined = task.await;
@@ -248,7 +248,7 @@ impl ContainerWorker {
             match joined {
                 Ok(TaskExit::Step(end)) => return end,
                 Ok(TaskExit::Job(end)) => self.job_exit = Some(end),
-                Err(error) => return StepEnd::Died(platform(format!("its task ended: {error}"))),
+                Err(error) => return StepExit::Died(platform(format!("its task ended: {error}"))),
             }
             self.is_alive = false;
         }
@@ -257,7 +257,7 @@ impl ContainerWorker {
         match self.job_exit.take() {
             Some(JobExit::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
             Some(JobExit::Other(end)) => end,
-            None => StepEnd::Died(platform("nobody knows how the container ended".to_owned())),
+            None => StepExit::Died(platform("nobody knows how the container ended".to_owned())),
         }
     }
 
@@ -339,7 +339,7 @@ impl Worker for ContainerWorker {
         Box::pin(ready(()))
     }
 
-    fn ended(&mut self) -> Answer<'_, StepEnd> {
+    fn ended(&mut self) -> Answer<'_, StepExit> {
         Box::pin(self.step_ended())
     }
 
@@ -403,7 +403,7 @@ impl Worker for ContainerWorker {
 
 impl TaskExit {
     fn of(result: Result<(), StepFailure>) -> Self {
-        Self::Step(StepEnd::Finished(result.map(|()| Json::null())))
+        Self::Step(StepExit::Finished(result.map(|()| Json::null())))
     }
 }
 

@@ -20,7 +20,7 @@ use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
 use super::resources::Resources;
 use super::spawn::{Program, command};
 use super::{
-    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepEnd, Worker, WorkerContext,
+    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, Worker, WorkerContext,
 };
 use crate::output::Output;
 
@@ -145,7 +145,7 @@ impl ProcessWorker {
         self.send(&Order::Cancel).await;
     }
 
-    async fn step_ended(&mut self) -> StepEnd {
+    async fn step_ended(&mut self) -> StepExit {
         loop {
             tokio::select! {
                 biased;
@@ -172,7 +172,7 @@ impl ProcessWorker {
         }
     }
 
-    async fn last_words(&mut self) -> Option<StepEnd> {
+    async fn last_words(&mut self) -> Option<StepExit> {
         while let Ok(Some(report)) = self.connection.receive().await {
             let end = self.hear(report);
             if end.is_some() {
@@ -182,18 +182,18 @@ impl ProcessWorker {
         None
     }
 
-    fn hear(&mut self, report: Report) -> Option<StepEnd> {
+    fn hear(&mut self, report: Report) -> Option<StepExit> {
         match report {
             Report::Progress(progress) => {
                 self.progress.send_replace(Some(progress));
                 None
             }
             Report::Ended { number, result } if number == self.number => {
-                Some(StepEnd::Finished(result))
+                Some(StepExit::Finished(result))
             }
             Report::Ready { version, .. } if version != VERSION => {
                 let message = format!("supervisor and worker differ: {VERSION} and {version}");
-                Some(StepEnd::Died(platform(message)))
+                Some(StepExit::Died(platform(message)))
             }
             Report::Ready { hooks, .. } => {
                 (self.ready, self.hooks) = (true, hooks);
@@ -204,7 +204,7 @@ impl ProcessWorker {
     }
 
     /// Handles the loss of the process: kills all that is left of it, and finds the cause.
-    async fn lost(&mut self) -> StepEnd {
+    async fn lost(&mut self) -> StepExit {
         if self.status.is_none() {
             self.wait(LAST_TIME).await;
         }
@@ -214,10 +214,10 @@ impl ProcessWorker {
         if !ended_itself {
             let message = "the job's process closed the connection to its supervisor".to_owned();
             let death = Death { kind: FailureKind::Killed, ..platform(message) };
-            return StepEnd::Died(death);
+            return StepExit::Died(death);
         }
         self.output.drained(LAST_TIME).await;
-        StepEnd::Died(self.death(oom))
+        StepExit::Died(self.death(oom))
     }
 
     fn death(&self, oom: super::resources::OomEvidence) -> Death {
@@ -314,7 +314,7 @@ impl Worker for ProcessWorker {
         Box::pin(self.begin_step(step))
     }
 
-    fn ended(&mut self) -> Answer<'_, StepEnd> {
+    fn ended(&mut self) -> Answer<'_, StepExit> {
         Box::pin(self.step_ended())
     }
 

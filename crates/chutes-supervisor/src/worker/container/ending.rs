@@ -3,7 +3,7 @@
 use chutes_core::{Escaped, FailureKind, HumanSize, Json};
 use chutes_process::Death;
 
-use super::super::{StepEnd, StepFailure};
+use super::super::{StepExit, StepFailure};
 
 /// How much of the end of standard error goes into the message of a failure, in bytes.
 const LAST_WORDS: usize = 2 * 1024;
@@ -38,9 +38,9 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// How the step ended. `stderr` is the end of the container's standard error.
-    pub(super) fn end(&self, stderr: &str) -> StepEnd {
+    pub(super) fn end(&self, stderr: &str) -> StepExit {
         if self.exit_code == 0 {
-            return StepEnd::Finished(Ok(Json::null()));
+            return StepExit::Finished(Ok(Json::null()));
         }
         let code = self.exit_code;
         let signal = u32::try_from(code - 128).ok().and_then(signal_name);
@@ -56,7 +56,7 @@ impl Evidence {
             }
             None => (FailureKind::NonzeroReturnCode, self.nonzero(stderr)),
         };
-        StepEnd::Died(Death {
+        StepExit::Died(Death {
             kind,
             message: with_last_words(message, stderr),
             exit_code: i32::try_from(code).ok(),
@@ -115,7 +115,7 @@ impl Evidence {
 
 /// The end of a step whose command could not be started, recognised by the error message of the engine; `None`
 /// for every other error.
-pub(super) fn not_started(words: &str) -> Option<StepEnd> {
+pub(super) fn not_started(words: &str) -> Option<StepExit> {
     let text = words.to_lowercase();
     let has = |part: &str| text.contains(part);
     // The message about a missing init process looks like that about a missing command.
@@ -125,7 +125,7 @@ pub(super) fn not_started(words: &str) -> Option<StepEnd> {
     if has("exec format error") || has("no command specified") || has("no command or entrypoint") {
         let message = format!("the image cannot be run: {words}");
         let failure = StepFailure::new(FailureKind::ImageUnavailable, message);
-        return Some(StepEnd::Finished(Err(failure)));
+        return Some(StepExit::Finished(Err(failure)));
     }
     let is_exec = has("exec: ") || has("executable");
     let is_missing = has("command that was not found")
@@ -136,7 +136,7 @@ pub(super) fn not_started(words: &str) -> Option<StepEnd> {
         (false, true) => 126,
         (false, false) => return None,
     };
-    Some(StepEnd::Died(Death {
+    Some(StepExit::Died(Death {
         kind: FailureKind::NonzeroReturnCode,
         message: format!("the command of the container cannot be run: {words}"),
         exit_code: Some(exit_code),
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn check(evidence: &Evidence, kind: FailureKind, message: &str) {
-        let StepEnd::Died(death) = evidence.end("") else { panic!("{evidence:?}") };
+        let StepExit::Died(death) = evidence.end("") else { panic!("{evidence:?}") };
         assert_eq!((death.kind, death.message.as_str()), (kind, message), "{evidence:?}");
         assert_eq!(death.exit_code.map(i64::from), Some(evidence.exit_code));
     }
@@ -226,7 +226,7 @@ mod tests {
         use FailureKind::{Aborted, Crashed, Killed, MemoryLimit, NonzeroReturnCode, OutOfMemory};
         let code = |exit_code| Evidence { exit_code, ..Evidence::default() };
         let ended = "the container ended with exit code";
-        assert_eq!(code(0).end("noise"), StepEnd::Finished(Ok(Json::null())));
+        assert_eq!(code(0).end("noise"), StepExit::Finished(Ok(Json::null())));
         check(&code(3), NonzeroReturnCode, &format!("{ended} 3"));
         check(&code(127), NonzeroReturnCode, &format!("{ended} 127 (a command was not found)"));
         check(&code(255), NonzeroReturnCode, &format!("{ended} 255"));
@@ -270,7 +270,7 @@ mod tests {
             ..Evidence::default()
         };
         let check = |command, stderr: &str, expected: &str| {
-            let StepEnd::Died(death) = evidence(command).end(stderr) else { panic!("{stderr}") };
+            let StepExit::Died(death) = evidence(command).end(stderr) else { panic!("{stderr}") };
             assert_eq!((death.kind, death.exit_code), (FailureKind::NonzeroReturnCode, Some(1)));
             assert!(death.message.starts_with(expected), "{}", death.message);
         };
@@ -302,8 +302,8 @@ mod tests {
     fn commands_that_cannot_be_run() {
         let check = |words: &str, expected: Option<(FailureKind, Option<i32>)>| {
             let found = not_started(words).map(|end| match end {
-                StepEnd::Died(death) => (death.kind, death.exit_code),
-                StepEnd::Finished(result) => (result.unwrap_err().kind, None),
+                StepExit::Died(death) => (death.kind, death.exit_code),
+                StepExit::Finished(result) => (result.unwrap_err().kind, None),
             });
             assert_eq!(found, expected, "{words}");
         };

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::StepEnd;
+use super::super::StepExit;
 use super::ending::{Evidence, Sent};
 use super::logs::{self, Attached, OutputForwarder, Pipes};
 use super::start::{Started, start};
@@ -55,7 +55,7 @@ pub(super) enum JobExit {
     /// The container ended, by itself or by a signal of this process.
     Ended(Evidence),
     /// The container was never started, or its end is unknown.
-    Other(StepEnd),
+    Other(StepExit),
 }
 
 /// Runs the container to its end. The caller removes it.
@@ -66,7 +66,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     };
     let engine = match shared.engine() {
         Ok(engine) => engine,
-        Err(error) => return JobExit::Other(StepEnd::Died(platform(error.to_string()))),
+        Err(error) => return JobExit::Other(StepExit::Died(platform(error.to_string()))),
     };
     // These tasks end when the set is dropped at the end of this function.
     let mut background = JoinSet::new();
@@ -76,7 +76,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     let ended = watch.until_its_end(OutputForwarder::begin(attached, pipes)).await;
     match ended.and_then(|state| watch.evidence(&state, memory_limit)) {
         Ok(evidence) => JobExit::Ended(evidence),
-        Err(death) => JobExit::Other(StepEnd::Died(death)),
+        Err(death) => JobExit::Other(StepExit::Died(death)),
     }
 }
 

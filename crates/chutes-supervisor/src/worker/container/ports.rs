@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::PortBinding;
 use chutes_core::{FailureKind, PortAddress, Protocol};
 
-use super::super::{StepEnd, StepFailure};
+use super::super::{StepExit, StepFailure};
 use super::ContainerSetup;
 
 /// Ports below this number require a privilege, which a container does not have.
@@ -59,7 +59,7 @@ fn in_container(port: &PortAddress) -> String {
 
 /// The end of a step whose port could not be opened, recognised by the error message of the engine; `None` for
 /// every other error.
-pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepEnd> {
+pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepExit> {
     let ports = published(setup)?;
     let text = words.to_lowercase();
     if !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
@@ -78,7 +78,7 @@ pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepEnd> {
         None => format!("a port of the run cannot be opened: {words}"),
     };
     let failure = StepFailure::new(FailureKind::PortUnavailable, message);
-    Some(StepEnd::Finished(Err(failure)))
+    Some(StepExit::Finished(Err(failure)))
 }
 
 /// Whether a text contains this address, and not only as the beginning of a longer one.
@@ -129,7 +129,7 @@ mod tests {
         let two = setup(true, &[("web", "127.0.0.1:8080"), ("api", "127.0.0.1:80")]);
         let check = |words: &str, expected: Option<&str>| {
             let found = no_port(words, &two).map(|end| match end {
-                StepEnd::Finished(Err(failure)) => failure,
+                StepExit::Finished(Err(failure)) => failure,
                 other => panic!("{other:?}"),
             });
             let Some(expected) = expected else { return assert_eq!(found, None, "{words}") };

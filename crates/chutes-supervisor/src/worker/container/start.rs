@@ -10,7 +10,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOpt
 use chutes_core::FailureKind;
 use chutes_engine::{Engine, EngineError, words};
 
-use super::super::{StepEnd, StepFailure};
+use super::super::{StepExit, StepFailure};
 use super::body::{Gpu, HostLimits, body};
 use super::dropped_limit::DroppedLimit;
 use super::ending::not_started;
@@ -35,11 +35,11 @@ pub(super) struct Started {
 /// a warning.
 ///
 /// The caller removes the container, also when this fails.
-pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
+pub(super) async fn start(shared: &Shared) -> Result<Started, StepExit> {
     let engine = shared.engine().map_err(|error| ended(&error))?;
     prepare_folders(shared).map_err(|error| {
         let message = format!("the directory of the run cannot be given to a container: {error}");
-        StepEnd::Finished(Err(StepFailure::new(FailureKind::Platform, message)))
+        StepExit::Finished(Err(StepFailure::new(FailureKind::Platform, message)))
     })?;
     let gpu = gpu(shared, engine).await;
     let mut dropped = Vec::new();
@@ -75,11 +75,11 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepEnd> {
 /// Why a container was not started.
 enum Failed {
     Request(&'static str, Error),
-    Other(StepEnd),
+    Other(StepExit),
 }
 
 impl Failed {
-    fn end(self, engine: &Engine) -> StepEnd {
+    fn end(self, engine: &Engine) -> StepExit {
         match self {
             Self::Request(action, source) => ended(&engine.failed(action, source)),
             Self::Other(end) => end,
@@ -87,8 +87,8 @@ impl Failed {
     }
 }
 
-fn ended(error: &EngineError) -> StepEnd {
-    StepEnd::Finished(Err(failed(error)))
+fn ended(error: &EngineError) -> StepExit {
+    StepExit::Finished(Err(failed(error)))
 }
 
 async fn attempt(
@@ -112,7 +112,7 @@ async fn attempt(
     if *shared.stop_request.borrow() > StopRequest::None {
         let message = "the container was not started";
         let failure = StepFailure::new(FailureKind::Cancelled, message);
-        return Err(Failed::Other(StepEnd::Finished(Err(failure))));
+        return Err(Failed::Other(StepExit::Finished(Err(failure))));
     }
     let started = engine.docker().start_container(&name, None::<StartContainerOptions>).await;
     started.map_err(|error| Failed::Request("start the container", error))?;

@@ -40,7 +40,7 @@ struct Case {
 
 /// The results of a container that has ended.
 struct Left {
-    end: StepEnd,
+    end: StepExit,
     warnings: Vec<String>,
     folder: TempDir,
 }
@@ -80,11 +80,11 @@ impl Case {
         let events = crate::observer::reporter(Arc::new(Lines(sender)));
         let worker = ContainerWorker::start(setup, spawn, &logs, &events).unwrap();
         let mut case = Self { podman, folder, worker, lines };
-        assert_eq!(case.step(Step::Decode).await, StepEnd::Finished(Ok(Json::null())));
+        assert_eq!(case.step(Step::Decode).await, StepExit::Finished(Ok(Json::null())));
         case
     }
 
-    async fn step(&mut self, step: Step) -> StepEnd {
+    async fn step(&mut self, step: Step) -> StepExit {
         self.worker.begin(step).await;
         self.worker.ended().await
     }
@@ -108,7 +108,7 @@ impl Case {
         }
     }
 
-    async fn finish(self, end: StepEnd) -> Left {
+    async fn finish(self, end: StepExit) -> Left {
         let (engine, name) =
             (self.worker.shared.engine().unwrap().clone(), self.worker.shared.name());
         let warnings = Box::new(self.worker).finish().await;
@@ -118,7 +118,7 @@ impl Case {
 
     async fn run(mut self) -> Left {
         let prepared = self.step(Step::Prepare).await;
-        assert_eq!(prepared, StepEnd::Finished(Ok(Json::null())));
+        assert_eq!(prepared, StepExit::Finished(Ok(Json::null())));
         let end = self.step(Step::Job { time_left: None }).await;
         assert!(!self.worker.is_alive());
         self.finish(end).await
@@ -136,15 +136,15 @@ impl Left {
 
     fn death(&self) -> &Death {
         match &self.end {
-            StepEnd::Died(death) => death,
-            StepEnd::Finished(result) => panic!("{result:?} {:?}", self.warnings),
+            StepExit::Died(death) => death,
+            StepExit::Finished(result) => panic!("{result:?} {:?}", self.warnings),
         }
     }
 
     fn completed(&self) {
         assert_eq!(
             self.end,
-            StepEnd::Finished(Ok(Json::null())),
+            StepExit::Finished(Ok(Json::null())),
             "{}",
             self.file("logs/stderr.log")
         );
@@ -223,7 +223,7 @@ async fn does_not_want_to_stop() {
     assert!(case.worker.is_alive());
     assert_eq!(case.worker.force(false).await, Force::Killed);
     assert!(!case.worker.is_alive());
-    let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    let left = case.finish(StepExit::Finished(Ok(Json::null()))).await;
     assert_eq!(left.stdout(), "ready\nno\n");
     assert_eq!(left.warnings, Vec::<String>::new());
 }
@@ -234,7 +234,7 @@ async fn killed_without_a_word() {
     case.begin_job().await;
     case.printed("ready").await;
     assert_eq!(case.worker.force(false).await, Force::Killed);
-    let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    let left = case.finish(StepExit::Finished(Ok(Json::null()))).await;
     assert_eq!(left.stdout(), "ready\n");
 }
 
@@ -243,7 +243,7 @@ async fn a_worker_that_is_finished_early_leaves_nothing_running() {
     let mut case = Case::new("echo ready; sleep 600").await;
     case.begin_job().await;
     case.printed("ready").await;
-    case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    case.finish(StepExit::Finished(Ok(Json::null()))).await;
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn stopped_before_it_is_started() {
     case.worker.cancel().await;
     let end = case.step(Step::Job { time_left: None }).await;
     let left = case.finish(end).await;
-    let StepEnd::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
+    let StepExit::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
     assert_eq!(failure.kind, FailureKind::Cancelled);
     assert_eq!(left.stdout(), "");
 }

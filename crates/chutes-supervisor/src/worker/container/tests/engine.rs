@@ -12,7 +12,7 @@ async fn images_that_there_are_not() {
         .await;
         let end = case.step(Step::Prepare).await;
         let left = case.finish(end).await;
-        let StepEnd::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
+        let StepExit::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
         assert_eq!(failure.kind, FailureKind::ImageUnavailable, "{failure:?}");
         let begin = "the image `localhost/no-such-image:latest` cannot be had: ";
         assert!(failure.message.starts_with(begin), "{}", failure.message);
@@ -37,10 +37,10 @@ async fn a_pull_that_takes_for_ever_is_given_up() {
             case.worker.ended().await
         } else {
             assert_eq!(case.worker.force(false).await, Force::Aborted);
-            StepEnd::Finished(Ok(Json::null()))
+            StepExit::Finished(Ok(Json::null()))
         };
         let left = case.finish(end).await;
-        if let StepEnd::Finished(Err(failure)) = &left.end {
+        if let StepExit::Finished(Err(failure)) = &left.end {
             assert_eq!(failure.kind, FailureKind::Cancelled);
         }
     }
@@ -111,7 +111,7 @@ async fn an_engine_that_is_gone_is_no_fault_of_the_job() {
     case.podman.stop();
     assert_eq!(case.worker.force(false).await, Force::LeftBehind);
     case.podman.serve();
-    let left = case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    let left = case.finish(StepExit::Finished(Ok(Json::null()))).await;
     assert!(
         left.warnings.iter().any(|it| it.contains("may still be there")),
         "{:?}",

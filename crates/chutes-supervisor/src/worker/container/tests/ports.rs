@@ -97,7 +97,7 @@ async fn relayed_into_a_container_without_a_network() {
     let error = connector.connect_local(number).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     assert_eq!(case.worker.force(false).await, Force::Killed);
-    case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    case.finish(StepExit::Finished(Ok(Json::null()))).await;
     assert_eq!(*pid.borrow(), None);
     relay.stop().await;
 }
@@ -124,7 +124,7 @@ async fn published_by_the_engine() {
     let error = UdpSocket::bind(ports[1].address).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert_eq!(case.worker.force(false).await, Force::Killed);
-    case.finish(StepEnd::Finished(Ok(Json::null()))).await;
+    case.finish(StepExit::Finished(Ok(Json::null()))).await;
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_port_that_was_taken_meanwhile() {
     .await;
     let end = case.step(Step::Job { time_left: None }).await;
     let left = case.finish(end).await;
-    let StepEnd::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
+    let StepExit::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
     assert_eq!(failure.kind, FailureKind::PortUnavailable, "{failure:?}");
     let begin = format!("port `web` cannot be opened at {address}; choose another number");
     assert!(failure.message.starts_with(&begin), "{}", failure.message);
