@@ -7,4 +7,5 @@ mod endings;
 mod events;
 mod hooks;
 mod printing;
+mod request;
 mod terminal;

@@ -43,6 +43,7 @@ impl CreatedRun {
             // The handle may be gone; the journal has the outcome.
             let _ = sender.send(outcome);
         })?;
+        let events = events.downgrade();
         Ok(Supervised { directory, events, cancel, extension, declared, outcome })
     }
 }
@@ -74,7 +75,8 @@ impl Observer for Published {
 #[derive(Debug)]
 pub struct Supervised {
     directory: RunDirectory,
-    events: broadcast::Sender<Event>,
+    /// Weak, so that followers see the end.
+    events: broadcast::WeakSender<Event>,
     cancel: CancelHandle,
     extension: watch::Sender<Option<Duration>>,
     declared: Option<Duration>,
@@ -91,7 +93,12 @@ impl Supervised {
     /// Follows what happens from now on. The journal has what happened before.
     #[must_use]
     pub fn follow(&self) -> Follower {
-        Follower { events: self.events.subscribe() }
+        let events = match self.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The attempt has ended, and so has what there is to follow.
+            None => broadcast::channel(1).1,
+        };
+        Follower { events }
     }
 
     /// Asks the attempt to stop. Asking again more urgently has an effect, asking less urgently has none.
