@@ -1,5 +1,7 @@
 //! `chutes exec`: one run of a spec, on this machine.
 
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -126,7 +128,7 @@ fn run_image(request: RunRequest, arguments: &ExecArguments) -> Result<ExitCode,
 
 /// Starts the app in place of this program, which reads the same request. Returns only when that fails.
 fn become_app(app: &str, request: &RunRequest, arguments: &ExecArguments) -> Problem {
-    let request = match request::in_memory(request) {
+    let request = match in_memory(request) {
         Ok(request) => request,
         Err(problem) => return problem,
     };
@@ -144,4 +146,18 @@ fn become_app(app: &str, request: &RunRequest, arguments: &ExecArguments) -> Pro
     let error = command.exec();
     Problem::wrong(format!("cannot start the app `{app}`: {error}"))
         .hint("`app` is the path of a job binary, relative to the current directory")
+}
+
+/// A request as the standard input of another program: it may hold secrets, so that it is neither an argument
+/// nor a file with a name.
+fn in_memory(request: &RunRequest) -> Result<File, Problem> {
+    let text = request.to_json().map_err(|error| Problem::bad_request(&error))?;
+    let written = || -> io::Result<File> {
+        let memory = rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let mut file = File::from(memory);
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        Ok(file)
+    };
+    written().map_err(|error| Problem::platform(&error))
 }

@@ -1,7 +1,7 @@
-//! Run requests on the command line: where they are read from, and how they are handed to another program.
+//! Run requests on the command line: where they are read from.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io;
 
 use chutes_core::RunRequest;
 use chutes_supervisor::logs::LogCap;
@@ -31,20 +31,6 @@ fn open(path: &str, name: &str) -> Result<String, Problem> {
     let file = File::open(path)
         .map_err(|error| Problem::wrong(format!("cannot read {WHAT} from `{name}`: {error}")))?;
     bounded(file, WHAT, &format!("`{name}`"), MAX_MIB)
-}
-
-/// A request as the standard input of another program: it may hold secrets, so that it is neither an argument
-/// nor a file with a name.
-pub(super) fn in_memory(request: &RunRequest) -> Result<File, Problem> {
-    let text = request.to_json().map_err(|error| Problem::bad_request(&error))?;
-    let written = || -> io::Result<File> {
-        let memory = rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?;
-        let mut file = File::from(memory);
-        file.write_all(text.as_bytes())?;
-        file.rewind()?;
-        Ok(file)
-    };
-    written().map_err(|error| Problem::platform(&error))
 }
 
 /// How much is kept of each stream that user code prints to.

@@ -48,6 +48,7 @@ impl Plan {
         Self(keys)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the part that this stands for may fail")]
     pub(super) fn start(
         self,
         _: &AccessRequest,

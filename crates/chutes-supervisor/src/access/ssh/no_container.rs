@@ -11,6 +11,7 @@ use crate::RunDirectory;
 use crate::worker::ContainerHandle;
 
 /// The backend of SSH sessions in a container. It is never called, since no container handle exists.
+#[expect(clippy::needless_pass_by_value, reason = "the part that this stands for takes it")]
 pub(super) fn backend(
     handle: ContainerHandle,
     _: Connector,
