@@ -95,7 +95,7 @@ impl CancelHandle {
     pub async fn reached(&self, urgency: Urgency) {
         let mut receiver = self.sender.subscribe();
         if receiver.wait_for(|now| *now >= urgency).await.is_err() {
-            // The sender is ours, so it cannot be gone; if it were, nobody could ask any more.
+            // The sender is part of this handle, so it cannot be gone.
             std::future::pending::<()>().await;
         }
     }

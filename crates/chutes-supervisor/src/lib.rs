@@ -50,6 +50,7 @@ pub mod returned;
 pub mod worker;
 
 mod access;
+mod background;
 mod cancel;
 mod complete;
 mod deliver;

@@ -1,4 +1,4 @@
-//! The status of a run and everything that is written about it. Nobody else writes a status.
+//! The status of a run and everything that is written about it. No other module writes a status.
 
 use std::io;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) enum Endpoint {
     Streaming(StreamingEndpoint),
 }
 
-/// What was told in the course of the run and belongs into its outcome.
+/// What was reported in the course of the run and belongs into its outcome.
 pub(crate) struct RunReport {
     pub phases: Vec<PhaseReport>,
     pub warnings: Vec<String>,
@@ -160,7 +160,7 @@ impl Lifecycle {
         self.keep_warning(warning);
     }
 
-    /// Keeps a warning that has been told already.
+    /// Keeps a warning that has been reported already.
     pub(crate) fn keep_warning(&mut self, warning: String) {
         self.record(Entry::Warning(&warning));
         self.warnings.push(warning);
@@ -198,8 +198,8 @@ impl Lifecycle {
 
     /// Ends the run: the outcome, then the last status. `manifest` is how writing the manifest went.
     ///
-    /// An outcome that cannot be written is a fault of the platform, whatever the job did: nobody
-    /// who looks at the directory later can know how the run ended.
+    /// An outcome that cannot be written is a fault of the platform, whatever the job did: from
+    /// the directory it could not be known later how the run ended.
     pub(crate) fn finish(
         mut self,
         manifest: io::Result<()>,

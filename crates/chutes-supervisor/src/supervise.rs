@@ -1,6 +1,5 @@
 //! The supervisor of a run: takes it through its phases, up to the end of user code.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use chutes_core::{
     RunId, Status,
 };
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 use super::RunDirectory;
 use super::access::{Access, Open};
+use super::background::{beat, longer, report_progress, stop_background};
 use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::Sinks;
@@ -23,13 +22,10 @@ use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
 use super::user_code::{PhaseDeadline, StepControl};
-use super::worker::{Hooks, MemoryMeter, StartWorker, Step, Worker, WorkerContext};
+use super::worker::{Hooks, StartWorker, Step, Worker, WorkerContext};
 use super::{CreatedRun, Supervisor, ending, hooks};
 use crate::json_size::check_size;
 use crate::observer::reporter;
-
-/// The time between two signs of life.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How user code ended, and what it returned.
 #[derive(Debug)]
@@ -194,7 +190,7 @@ impl Steps {
             tokio::spawn(beat(started, worker.memory(), self.events.clone())),
         ];
         let execution = self.user_code(&mut *worker, &mut open, lifecycle).await;
-        // Who is logged in could still write where outputs are collected.
+        // A client that is logged in could still write where outputs are collected.
         open.close(lifecycle).await;
         let progress = worker.progress();
         let warnings = worker.finish().await;
@@ -367,18 +363,6 @@ impl Steps {
     }
 }
 
-/// Waits for a longer limit, perhaps for ever.
-async fn longer(extension: &mut watch::Receiver<Option<Duration>>) -> Duration {
-    loop {
-        if extension.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        if let Some(limit) = *extension.borrow_and_update() {
-            return limit;
-        }
-    }
-}
-
 /// A job that was to serve requests and has not is not complete, whatever it returned.
 fn served(was_ready: bool) -> Result<(), Ending> {
     if was_ready {
@@ -387,38 +371,4 @@ fn served(was_ready: bool) -> Result<(), Ending> {
     let message = "the job ended before it had served a request: its `/health` did not answer 200";
     let failure = Failure::new(FailureKind::JobError, message);
     Err(Ending::Failed(failure.in_phase(Phase::StreamingStart)))
-}
-
-/// Passes the newest report of the job on, until it is stopped.
-async fn report_progress(
-    mut receiver: watch::Receiver<Option<Progress>>,
-    events: EventReporter,
-) -> Infallible {
-    while receiver.changed().await.is_ok() {
-        let newest = receiver.borrow_and_update().clone();
-        if let Some(progress) = newest {
-            events.emit(RunEvent::Progress(progress));
-        }
-    }
-    std::future::pending().await
-}
-
-/// Tells at regular intervals that the run goes on, until it is stopped.
-async fn beat(started: Instant, memory: Option<MemoryMeter>, events: EventReporter) -> Infallible {
-    let mut interval = interval(HEARTBEAT);
-    interval.tick().await;
-    loop {
-        interval.tick().await;
-        let memory = memory.as_ref().and_then(|memory| memory());
-        events.emit(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
-    }
-}
-
-/// Ends tasks that would go on for ever.
-pub(super) async fn stop_background<const N: usize>(tasks: [JoinHandle<Infallible>; N]) {
-    for task in tasks {
-        task.abort();
-        // It says that it was aborted, which is known.
-        let _ = task.await;
-    }
 }

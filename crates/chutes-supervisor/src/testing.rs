@@ -8,13 +8,9 @@ use chutes_core::{
     JobContract, JobName, JobSpec, Json, Outcome, Ports, Progress, RunId, RunRequest, SinkSpec,
     SourceLocation,
 };
-use chutes_ports::{Connector, SocketOwner};
 use tokio::sync::watch;
 
-use crate::worker::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepExit, Worker,
-    WorkerContext,
-};
+use crate::worker::{Answer, Force, StartWorker, Step, StepExit, Worker, WorkerContext};
 use crate::{RunDirectory, Supervisor};
 
 /// The code of a job, which runs synchronously in the directory of the run.
@@ -66,36 +62,8 @@ impl Worker for FunctionWorker {
         Box::pin(ready(Force::Aborted))
     }
 
-    fn is_alive(&self) -> bool {
-        true
-    }
-
-    fn hooks(&self) -> Hooks {
-        Hooks::default()
-    }
-
-    fn isolation(&self) -> Isolation {
-        Isolation::None
-    }
-
-    fn connector(&self) -> Connector {
-        Connector::Here
-    }
-
-    fn socket_owner(&self) -> Option<SocketOwner> {
-        None
-    }
-
     fn progress(&self) -> watch::Receiver<Option<Progress>> {
         watch::channel(None).1
-    }
-
-    fn memory(&self) -> Option<MemoryMeter> {
-        None
-    }
-
-    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
-        Box::pin(ready(Vec::new()))
     }
 }
 

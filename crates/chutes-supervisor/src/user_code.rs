@@ -48,7 +48,7 @@ pub(crate) enum StopExit {
 /// Why a piece of user code was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// Somebody cancelled the run.
+    /// The run was cancelled.
     Cancelled,
     /// The limit was reached.
     TimeLimit,

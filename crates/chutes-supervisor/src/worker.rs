@@ -12,6 +12,7 @@ mod setup;
 mod spawn;
 mod step;
 
+use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ impl Force {
 }
 
 /// The one worker of a run: carries out one step of user code after the other.
+///
+/// What has a default is that of a worker within the process of the supervisor.
 pub trait Worker: Send {
     /// Begins a step. The one before has ended.
     fn begin(&mut self, step: Step) -> Answer<'_, ()>;
@@ -84,29 +87,44 @@ pub trait Worker: Send {
     fn force(&mut self, urgent: bool) -> Answer<'_, Force>;
 
     /// Whether it can carry out another step.
-    fn is_alive(&self) -> bool;
+    fn is_alive(&self) -> bool {
+        true
+    }
 
     /// The hooks that it has, known when its first step has ended.
-    fn hooks(&self) -> Hooks;
+    fn hooks(&self) -> Hooks {
+        Hooks::default()
+    }
 
     /// Where user code runs.
-    fn isolation(&self) -> Isolation;
+    fn isolation(&self) -> Isolation {
+        Isolation::None
+    }
 
     /// How this process reaches what the job serves.
-    fn connector(&self) -> Connector;
+    fn connector(&self) -> Connector {
+        Connector::Here
+    }
 
     /// Which processes have the sockets of the job, if they can be told from others.
-    fn socket_owner(&self) -> Option<SocketOwner>;
+    fn socket_owner(&self) -> Option<SocketOwner> {
+        None
+    }
 
     /// The newest report of the job.
     fn progress(&self) -> watch::Receiver<Option<Progress>>;
 
     /// The memory that user code has in use, if that can be measured.
-    fn memory(&self) -> Option<MemoryMeter>;
+    fn memory(&self) -> Option<MemoryMeter> {
+        None
+    }
 
     /// Ends the worker and everything that it has started, and waits until all of its output is kept.
     /// Returns warnings.
-    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>>;
+    #[must_use]
+    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
+        Box::pin(ready(Vec::new()))
+    }
 }
 
 /// Where user code runs.

@@ -4,10 +4,9 @@ use std::future::ready;
 use std::io;
 
 use chutes_core::{FailureKind, Progress};
-use chutes_ports::{Connector, SocketOwner};
 use chutes_supervisor::worker::{
-    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Setup, StartWorker, Step, StepExit,
-    StepFailure, StepResult, Worker, WorkerContext,
+    ABORT_TIME, Answer, Force, Hooks, Setup, StartWorker, Step, StepExit, StepFailure, StepResult,
+    Worker, WorkerContext,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -85,36 +84,12 @@ impl Worker for LocalWorker {
         })
     }
 
-    fn is_alive(&self) -> bool {
-        true
-    }
-
     fn hooks(&self) -> Hooks {
         session::hooks()
     }
 
-    fn isolation(&self) -> Isolation {
-        Isolation::None
-    }
-
-    fn connector(&self) -> Connector {
-        Connector::Here
-    }
-
-    fn socket_owner(&self) -> Option<SocketOwner> {
-        None
-    }
-
     fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.session.progress()
-    }
-
-    fn memory(&self) -> Option<MemoryMeter> {
-        None
-    }
-
-    fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
-        Box::pin(ready(Vec::new()))
     }
 }
 

@@ -11,9 +11,9 @@ use super::ssh::Server;
 use super::streaming::Streaming;
 use super::{Access, NO_KEY, taken};
 use crate::RunDirectory;
+use crate::background::stop_background;
 use crate::cancel::{CancelHandle, Urgency};
 use crate::lifecycle::{Endpoint, Lifecycle};
-use crate::supervise::stop_background;
 use crate::worker::Worker;
 
 /// All open access of a run.

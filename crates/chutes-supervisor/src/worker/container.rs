@@ -12,6 +12,8 @@ mod logs;
 mod pid;
 mod ports;
 mod start;
+mod starter;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,7 @@ use std::time::Duration;
 use cap_std::fs::Dir;
 use chutes_core::{
     ClassProfile, ContainerPath, EngineRequest, EventReporter, FailureKind, ImageName, Json,
-    PortAddress, Progress, RunId, SecretPairs, Work,
+    PortAddress, Progress, RunId, SecretPairs,
 };
 use chutes_engine::{Engine, EngineError};
 use chutes_ports::{Connector, ContainerConnector, SocketOwner};
@@ -35,11 +37,11 @@ use tokio::time::timeout;
 
 use self::job::JobExit;
 use self::logs::Pipes;
+pub use self::starter::ContainerStarter;
+pub(crate) use self::starter::remove_container;
+use self::steps::{connect, prepare};
 use super::spawn::OutputSettings;
-use super::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, StartWorker, Step, StepExit, StepFailure, Worker,
-    WorkerContext,
-};
+use super::{Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker};
 use crate::RunDirectory;
 use crate::output::Output;
 
@@ -68,45 +70,6 @@ pub(crate) struct ContainerSetup {
     pub artifacts_dir: Option<ContainerPath>,
     pub directory: RunDirectory,
     pub engine: EngineRequest,
-}
-
-/// Starts the image of a spec in a container.
-#[derive(Debug)]
-pub struct ContainerStarter {
-    /// Which engine, and when it pulls.
-    pub engine: EngineRequest,
-    /// What becomes of what the container prints.
-    pub output: OutputSettings,
-}
-
-impl StartWorker for ContainerStarter {
-    fn start(
-        self: Box<Self>,
-        context: WorkerContext,
-    ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
-        let start = move || {
-            let logs = context.logs()?;
-            let WorkerContext { setup, env, work, profile, artifacts_dir, events, .. } = context;
-            let Work::Image { image, args, network, ports: _ } = work else {
-                return Err(io::Error::other("a job does not run in a container of its own"));
-            };
-            let setup = ContainerSetup {
-                run_id: setup.run_id,
-                image,
-                args,
-                env,
-                network,
-                ports: setup.ports,
-                profile,
-                artifacts_dir,
-                directory: setup.directory,
-                engine: self.engine,
-            };
-            let worker = ContainerWorker::start(setup, self.output, &logs, &events)?;
-            Ok(Box::new(worker) as Box<dyn Worker>)
-        };
-        Box::pin(ready(start()))
-    }
 }
 
 /// How urgently the container is asked to stop; each request includes the one before.
@@ -407,45 +370,10 @@ impl TaskExit {
     }
 }
 
-async fn connect(shared: &Shared) -> Result<(), StepFailure> {
-    let engine = Engine::connect(&shared.setup.engine).await.map_err(|error| failed(&error))?;
-    // Decoding is the first step and happens once, so the cell is empty.
-    let _ = shared.engine.set(engine);
-    Ok(())
-}
-
-async fn prepare(shared: &Shared) -> Result<(), StepFailure> {
-    let have_image = async {
-        let engine = shared.engine()?;
-        for warning in engine.remove_leftovers().await {
-            shared.warn(warning);
-        }
-        let setup = &shared.setup;
-        engine.have_image(&setup.image, setup.engine.pull, &shared.events).await
-    };
-    tokio::select! {
-        biased;
-        had = have_image => had.map_err(|error| failed(&error)),
-        () = shared.stop_requested(StopRequest::Stop) => {
-            Err(StepFailure::new(FailureKind::Cancelled, "the image was not pulled to its end"))
-        }
-    }
-}
-
 fn failed(error: &EngineError) -> StepFailure {
     StepFailure::new(error.kind(), error.to_string())
 }
 
 fn platform(message: String) -> Death {
     Death { kind: FailureKind::Platform, message, exit_code: None, signal: None }
-}
-
-/// Ends the container of a run without a supervisor, if it is still there.
-pub(crate) async fn remove_container(run_id: RunId) -> Result<(), String> {
-    let removed = match Engine::connect(&EngineRequest::default()).await {
-        Ok(engine) => engine.remove_of_run(run_id).await,
-        Err(error) => Err(error),
-    };
-    let left = |error| format!("the container of the run may still be there: {error}");
-    removed.map(drop).map_err(left)
 }
