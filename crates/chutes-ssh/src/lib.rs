@@ -72,5 +72,5 @@ pub use self::backend::{
 #[cfg(feature = "container")]
 pub use self::backend::{ContainerBackend, ContainerBackendSetup};
 pub use self::keys::AuthorizedKeys;
-pub use self::limits::SshLimits;
+pub use self::limits::{BufferLimits, SshLimits};
 pub use self::server::{SshServer, SshSettings};
