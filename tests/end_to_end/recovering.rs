@@ -101,9 +101,10 @@ fn run_json(root: &Path) -> Vec<u8> {
 
 /// The names of the records of a journal, of which the last line may be torn.
 fn records(root: &Path) -> Vec<String> {
-    const KINDS: [&str; 11] = [
+    const KINDS: [&str; 12] = [
         "run",
         "status",
+        "hooks",
         "phase",
         "endpoints",
         "execution",
@@ -234,22 +235,22 @@ fn check_delivered(sandbox: &Sandbox, options: &[&str]) {
 
 #[test]
 fn killed_after_each_record() {
-    assert_eq!(check_each_record(STOP, &[]), 13);
+    assert_eq!(check_each_record(STOP, &[]), 14);
 }
 
 #[test]
 fn killed_within_each_record() {
-    assert_eq!(check_each_record(TEAR, &[]), 13);
+    assert_eq!(check_each_record(TEAR, &[]), 14);
 }
 
 #[test]
 fn killed_after_each_record_with_a_sink() {
-    assert_eq!(check_each_record(STOP, &["--output", "sink"]), 18);
+    assert_eq!(check_each_record(STOP, &["--output", "sink"]), 19);
 }
 
 #[test]
 fn killed_within_each_record_with_a_sink() {
-    assert_eq!(check_each_record(TEAR, &["--output", "sink"]), 18);
+    assert_eq!(check_each_record(TEAR, &["--output", "sink"]), 19);
 }
 
 /// Recovering is interrupted at each of its own records, and begun again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chutes_core::{parse_duration, parse_size};
 use chutes_supervisor::logs::LogCap;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 
 use super::access::AccessArguments;
 use super::observe::EventTarget;
@@ -70,19 +70,21 @@ pub(super) struct Describe {
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
+#[command(group = ArgGroup::new("what").required(true))]
 #[expect(clippy::struct_field_names, reason = "the fields are named like their flags")]
 pub(super) struct Run {
     /// The job
-    #[arg(required_unless_present = "request")]
+    #[arg(group = "what")]
     pub(super) job: Option<String>,
     /// A run request in JSON, which says everything about one attempt: a file, an open descriptor, or `-`
     /// for standard input. Of the other arguments only those about what is shown and written go with it
     #[arg(
         long,
         value_name = "FILE|fd:N|-",
+        group = "what",
         value_hint = ValueHint::FilePath,
         conflicts_with_all = [
-            "job", "data", "spec", "set", "run_dir", "time_limit", "grace", "start_limit",
+            "data", "spec", "set", "run_dir", "time_limit", "grace", "start_limit",
             "upload_limit", "memory_limit", "log_limit", "live",
         ]
     )]

@@ -12,7 +12,7 @@ use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::ContainerStarter;
 use chutes_supervisor::{Supervisor, check_volume_settings};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueHint};
+use clap::{ArgGroup, Args, ValueHint};
 
 use super::access::AccessArguments;
 use super::observe::EventTarget;
@@ -24,13 +24,10 @@ use super::specs::{self, VolumeArguments};
 /// The arguments of `chutes exec`.
 #[derive(Debug, Args)]
 #[command(after_help = super::arguments::EXIT_CODES)]
+#[command(group = ArgGroup::new("what").required(true))]
 pub struct ExecArguments {
     /// The spec: a JSON file, or `-` for standard input
-    #[arg(
-        value_name = "SPEC",
-        required_unless_present = "request",
-        value_hint = ValueHint::FilePath
-    )]
+    #[arg(value_name = "SPEC", group = "what", value_hint = ValueHint::FilePath)]
     spec: Option<String>,
     /// A run request in JSON, which says everything about one attempt: a file, an open descriptor, or `-`
     /// for standard input. Of the other arguments only those about what is shown and written go with it
@@ -38,7 +35,8 @@ pub struct ExecArguments {
         long,
         value_name = "FILE|fd:N|-",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["spec", "run_dir", "pull", "log_limit"]
+        group = "what",
+        conflicts_with_all = ["run_dir", "pull", "log_limit"]
     )]
     request: Option<String>,
     /// The directory of the run: new, empty, or with nothing but `inputs/` in it

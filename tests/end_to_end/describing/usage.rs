@@ -104,9 +104,19 @@ fn help() {
         ("--help", &["Usage: test-jobs <COMMAND>", "completions", "Exit codes:"][..]),
         ("-h", &["Usage: test-jobs <COMMAND>"]),
         ("help", &["Usage: test-jobs <COMMAND>"]),
-        ("help run", &["Usage: test-jobs run [OPTIONS] <JOB>", "--run-dir", "Exit codes:"]),
-        ("run --help", &["Usage: test-jobs run [OPTIONS] <JOB>", "--set <KEY=VALUE>"]),
-        ("run echo -h", &["Usage: test-jobs run [OPTIONS] <JOB>"]),
+        (
+            "help run",
+            &[
+                "Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>",
+                "--run-dir",
+                "Exit codes:",
+            ],
+        ),
+        (
+            "run --help",
+            &["Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>", "--set <KEY=VALUE>"],
+        ),
+        ("run echo -h", &["Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>"]),
         ("describe --help", &["Usage: test-jobs describe [OPTIONS] [JOB]"]),
         ("list --help", &["Usage: test-jobs list [OPTIONS]"]),
         ("completions --help", &["bash", "zsh", "fish"]),
