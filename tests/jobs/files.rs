@@ -165,6 +165,14 @@ async fn shows_its_context(
     }))
 }
 
+/// Returns what its open descriptors lead to.
+#[job]
+async fn lists_its_descriptors(_ctx: JobContext) -> Result<Vec<String>, JobError> {
+    let entries = std::fs::read_dir("/proc/self/fd")?.flatten();
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    Ok(targets.map(|target| target.display().to_string()).collect())
+}
+
 fn make_pipe(path: &Path) -> Result<(), JobError> {
     let made = std::process::Command::new("mkfifo").arg(path).status()?;
     if made.success() { Ok(()) } else { Err("mkfifo failed".into()) }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_core::{ExitCode, Outcome, RunId};
+use chutes_process::keep_descriptors;
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
 use chutes_supervisor::{Observer, RunDirectoryError, RunError, Supervisor, returned};
@@ -40,6 +41,8 @@ impl Session {
         attempt: Supervisor,
         worker: impl FnOnce(OutputSettings) -> W,
     ) -> Result<ExitCode, Problem> {
+        // What this process was started with is not for user code: the request, or the file of the events.
+        keep_descriptors();
         let platform = |error: io::Error| Problem::platform(&error);
         let runtime = runtime(attempt.has_transfers()).map_err(platform)?;
         let console = Arc::new(Console::open().map_err(platform)?);

@@ -36,6 +36,7 @@
 
 mod cgroup;
 mod death;
+mod descriptors;
 mod end;
 mod leftovers;
 mod memory;
@@ -52,6 +53,7 @@ mod testing;
 
 pub use self::cgroup::{Cgroup, OomCount};
 pub use self::death::{Death, Evidence, system_oom_kills};
+pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub use self::memory::{MemoryLimit, memory_in_use};

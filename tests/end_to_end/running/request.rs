@@ -54,6 +54,23 @@ fn from_a_descriptor_and_from_standard_input() {
     }
 }
 
+/// A request may hold secrets, and events could be forged.
+#[test]
+fn the_job_inherits_no_descriptor_of_its_supervisor() {
+    let sandbox = new_sandbox();
+    let request = request(&sandbox, "lists_its_descriptors", "null").to_json().unwrap();
+    std::fs::write(sandbox.path("request.json"), request).unwrap();
+    let script =
+        r#"exec "$0" run --request fd:9 --events fd:8 --json 9<request.json 8>>events.jsonl"#;
+    let finished = finish(sandbox.program(&["sh", "-c", script, JOBS]));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let outcome: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let targets = outcome["result"].as_array().unwrap();
+    let of_test = |target: &&Value| target.as_str().unwrap().contains(".json");
+    assert_eq!(targets.iter().find(of_test), None, "{targets:?}");
+    assert!(!std::fs::read(sandbox.path("events.jsonl")).unwrap().is_empty());
+}
+
 #[test]
 fn what_cannot_be_run_is_refused_before_anything_is_made() {
     let sandbox = new_sandbox();
