@@ -20,6 +20,14 @@ pub enum RunError {
     /// Its journal cannot be written.
     #[error("cannot write the journal of the run")]
     Journal(#[source] io::Error),
+    /// A job comes with the contract of that job, and an image with none.
+    #[error(
+        "the contract that was given is not that of `{target}`: `describe` asks a binary for it"
+    )]
+    Contract {
+        /// What is to be run.
+        target: String,
+    },
     /// Its outputs cannot be delivered to one of its sinks.
     #[error("cannot deliver to {0}")]
     Sink(

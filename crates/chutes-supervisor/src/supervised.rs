@@ -166,7 +166,7 @@ pub struct LostSupervisor;
 
 #[cfg(test)]
 mod tests {
-    use chutes_core::{EndStatus, RunEvent};
+    use chutes_core::{EndStatus, Json, RunEvent};
 
     use super::*;
     use crate::testing::{Function, attempt, leaves_a_word};
@@ -188,6 +188,19 @@ mod tests {
             assert_eq!(*seen, outcome);
         }
         assert_eq!(std::fs::read_to_string(directory.outputs().join("word.txt")).unwrap(), "word");
+    }
+
+    #[test]
+    fn a_job_needs_its_own_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let request = attempt(&path, true, Vec::new()).request().clone();
+        let error = crate::Supervisor::new(request).create().unwrap_err();
+        assert!(error.to_string().contains("not that of `leaves_a_word`"), "{error}");
+        let mut other = attempt(&path, true, Vec::new());
+        other.request_mut().spec.work =
+            chutes_core::JobSpec::job(chutes_core::JobName::new("b").unwrap(), Json::null()).work;
+        assert!(other.create().is_err() && !path.exists());
     }
 
     #[tokio::test]

@@ -119,10 +119,11 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// When the class of the spec is unknown, when there is something in the directory, or when it cannot
+    /// When the class of the spec is unknown, when the contract is not that of its job, when there is something in the directory, or when it cannot
     /// be made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
         self.request.spec.check_class(self.classes)?;
+        self.check_contract()?;
         let places = self.places()?;
         let sinks = Sinks::open(&places, &self.request.directory, &self.addresses())?;
         let sinks = sinks.with(&self.test_sinks);
@@ -146,6 +147,17 @@ impl Supervisor {
         let begin = Entry::Run(Begin::new(&self.request, &spec, self.uploads()));
         journal.append(begin).map_err(RunError::Journal)?;
         Ok(CreatedRun { attempt: self, directory, root, journal, sinks })
+    }
+
+    /// Whether the contract is that of what is to be run.
+    fn check_contract(&self) -> Result<(), RunError> {
+        let is_right = match (&self.request.spec.work, &self.contract) {
+            (Work::Job { job, .. }, Some(contract)) => contract.name == *job,
+            (Work::Image { .. }, contract) => contract.is_none(),
+            (Work::Job { .. }, None) => false,
+        };
+        let target = || self.request.spec.target().to_string();
+        if is_right { Ok(()) } else { Err(RunError::Contract { target: target() }) }
     }
 
     /// Where this very run delivers to, also for a process in another directory.
