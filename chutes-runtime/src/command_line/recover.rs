@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chutes_core::{ExitCode, Outcome, OutputFile, SinkReport};
 use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
-use chutes_supervisor::{CancelHandle, RunDirectory, Urgency};
+use chutes_supervisor::{CancelHandle, RunDirectory, Urgency, runtime};
 use chutes_transfer::AddressPolicy;
 use tokio::runtime::Runtime;
 
@@ -14,7 +14,7 @@ use super::arguments;
 use super::console::Console;
 use super::list::to_json_line;
 use super::problem::Problem;
-use super::session::{Watching, finish, runtime};
+use super::session::{Watching, finish};
 use super::signals::Signals;
 use super::terminal::Paint;
 

@@ -8,8 +8,8 @@ use chutes_core::{ExitCode, Outcome, RunId};
 use chutes_process::keep_descriptors;
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
-use chutes_supervisor::{Observer, RunDirectoryError, RunError, Supervisor, returned};
-use tokio::runtime::{Builder, Runtime};
+use chutes_supervisor::{Observer, RunDirectoryError, RunError, Supervisor, returned, runtime};
+use tokio::runtime::Runtime;
 
 use super::console::{Console, Stream};
 use super::list::to_json_line;
@@ -112,15 +112,6 @@ fn refused(error: &RunError, runtime: &Runtime, signals: Signals) -> Problem {
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,
-    }
-}
-
-/// Sending and fetching files is work for several threads; without them one does.
-pub(super) fn runtime(has_transfers: bool) -> io::Result<Runtime> {
-    if has_transfers {
-        Builder::new_multi_thread().worker_threads(2).enable_all().build()
-    } else {
-        Builder::new_current_thread().enable_all().build()
     }
 }
 

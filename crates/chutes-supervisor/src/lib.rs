@@ -82,5 +82,5 @@ pub use self::download::check_volume_settings;
 pub use self::error::RunError;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
-pub use self::supervised::{ExtensionTooLong, Follower, LostSupervisor, Supervised};
+pub use self::supervised::{ExtensionTooLong, Follower, LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};

@@ -48,8 +48,12 @@ impl CreatedRun {
     }
 }
 
-/// Sending and fetching files is work for several threads; without them one does.
-fn runtime(has_transfers: bool) -> io::Result<Runtime> {
+/// The runtime of a supervisor: sending and fetching files is work for several threads; without them one does.
+///
+/// # Errors
+///
+/// When the system refuses what a runtime needs.
+pub fn runtime(has_transfers: bool) -> io::Result<Runtime> {
     if has_transfers {
         Builder::new_multi_thread().worker_threads(2).enable_all().build()
     } else {
