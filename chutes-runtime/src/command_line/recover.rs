@@ -4,10 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chutes_core::{ExitCode, Outcome, OutputFile, SinkReport};
+use chutes_core::{AddressRange, ExitCode, Outcome, OutputFile, SinkReport};
 use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
 use chutes_supervisor::{CancelHandle, RunDirectory, Urgency, runtime};
-use chutes_transfer::AddressPolicy;
 use tokio::runtime::Runtime;
 
 use super::arguments;
@@ -24,7 +23,7 @@ pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Proble
     let path = &arguments.directory;
     let path = std::path::absolute(path).map_err(|error| cannot_read(path, &error))?;
     let runtime = runtime(true).map_err(|error| Problem::platform(&error))?;
-    let addresses = arguments.addresses.policy();
+    let addresses = arguments.addresses.ranges();
     let code = if is_run(&path) {
         carry_out(&path, find(&path, &addresses), arguments.json, &runtime)?
     } else {
@@ -37,7 +36,7 @@ pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Proble
 /// Recovers all runs that need it. A run in progress is no problem.
 fn recover_all(
     directories: &[PathBuf],
-    addresses: &AddressPolicy,
+    addresses: &[AddressRange],
     json: bool,
     runtime: &Runtime,
 ) -> Result<ExitCode, Problem> {
@@ -174,7 +173,7 @@ fn take_to_its_end(
 pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
     const ADVICE: &str = "name another directory for this one";
     // Addresses that are allowed for the new run may be forbidden for the old one.
-    let run = match find(path, &AddressPolicy::default()) {
+    let run = match find(path, &[]) {
         Ok(Found::Unfinished(run)) => *run,
         Err(RecoverError::InUse) => return Some(format!("a run is in progress in it; {ADVICE}")),
         Ok(Found::Settled(_)) | Err(_) => return None,

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chutes_core::{ExitCode, Outcome, RunId};
-use chutes_process::keep_descriptors;
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
-use chutes_supervisor::{Observer, RunDirectoryError, RunError, Supervisor, returned, runtime};
+use chutes_supervisor::{
+    Observer, RunDirectoryError, RunError, Supervisor, keep_descriptors, returned, runtime,
+};
 use tokio::runtime::Runtime;
 
 use super::console::{Console, Stream};

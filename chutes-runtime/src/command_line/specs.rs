@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use chutes_compute_horde::{CLASSES, read_spec};
 use chutes_core::{AddressRange, CacheRequest, JobSpec};
-use chutes_transfer::AddressPolicy;
 use clap::{Args, ValueHint};
 
 use super::input::bounded;
@@ -48,11 +47,6 @@ impl AddressArguments {
     /// The addresses.
     pub(super) fn ranges(&self) -> Vec<AddressRange> {
         self.allow_addresses.clone()
-    }
-
-    /// The policy that they stand for.
-    pub(super) fn policy(&self) -> AddressPolicy {
-        AddressPolicy::new(self.ranges())
     }
 }
 

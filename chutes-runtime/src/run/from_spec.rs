@@ -50,7 +50,7 @@ impl Run {
     #[cfg(feature = "testing")]
     pub(crate) fn test_sinks(
         mut self,
-        sinks: Vec<std::sync::Arc<dyn chutes_outputs::Sink>>,
+        sinks: Vec<std::sync::Arc<dyn chutes_supervisor::sink::Sink>>,
     ) -> Self {
         self.attempt = self.attempt.test_sinks(sinks);
         self

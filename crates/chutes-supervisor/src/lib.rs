@@ -47,6 +47,7 @@ pub mod logs;
 pub mod output;
 pub mod recover;
 pub mod returned;
+pub mod sink;
 pub mod worker;
 
 mod access;
@@ -84,3 +85,4 @@ pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
 pub use self::supervised::{ExtensionTooLong, Follower, LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};
+pub use chutes_process::keep_descriptors;

@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use cap_std::fs::Dir;
-use chutes_core::LogStream;
+use chutes_core::{LogStream, RunRequest};
 
 use self::disk::{Disk, DiskFile};
 
@@ -35,12 +35,9 @@ use self::disk::{Disk, DiskFile};
 pub struct LogCap(u64);
 
 impl LogCap {
-    /// The smallest cap, in bytes: a smaller log would hold little more than notes about missing bytes.
-    pub const MIN: u64 = 1024;
-
-    /// A cap of this many bytes, at least [`MIN`](Self::MIN).
+    /// A cap of this many bytes, at least [`RunRequest::MIN_LOG_LIMIT`].
     pub const fn new(bytes: u64) -> Result<Self, LogCapError> {
-        if bytes < Self::MIN { Err(LogCapError { bytes }) } else { Ok(Self(bytes)) }
+        if bytes < RunRequest::MIN_LOG_LIMIT { Err(LogCapError { bytes }) } else { Ok(Self(bytes)) }
     }
 
     /// The cap, in bytes.
@@ -69,7 +66,7 @@ impl Default for LogCap {
 
 /// A cap that is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes are too few for a log; at least {} are needed", LogCap::MIN)]
+#[error("{bytes} bytes are too few for a log; at least {} are needed", RunRequest::MIN_LOG_LIMIT)]
 pub struct LogCapError {
     bytes: u64,
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chutes_core::{
-    Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent, SinkReport, Target,
+    AddressRange, Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent,
+    SinkReport, Target,
 };
 use chutes_process::kill_leftovers;
 use chutes_transfer::AddressPolicy;
@@ -76,8 +77,9 @@ impl fmt::Debug for Unfinished {
     }
 }
 
-/// Inspects the directory of a run. `addresses` are those that its spec may name.
-pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverError> {
+/// Inspects the directory of a run. `allowed` are the addresses that its spec may name although machines keep
+/// them to themselves.
+pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError> {
     let directory = RunDirectory::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let root = Arc::new(RunRoot::open(&directory)?);
     let file = root.open_journal().map_err(|error| match error {
@@ -97,7 +99,8 @@ pub fn find(path: &Path, addresses: &AddressPolicy) -> Result<Found, RecoverErro
             return Ok(Found::Settled(Box::new(outcome)));
         }
     }
-    let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root(), addresses);
+    let addresses = AddressPolicy::new(allowed.to_vec());
+    let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root(), &addresses);
     let sinks = sinks.map_err(|error| RecoverError::Sinks(error.into()))?;
     let manifest = if history.collected { read_manifest(&root, &history) } else { None };
     if damaged {

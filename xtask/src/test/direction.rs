@@ -53,15 +53,7 @@ const ALLOWED: &[Edges] = &[
 const LEFT_OVER: &[Edges] = &[
     (
         "chutes-runtime",
-        &[
-            "chutes-compute-horde",
-            "chutes-engine",
-            "chutes-outputs",
-            "chutes-ports",
-            "chutes-process",
-            "chutes-ssh",
-            "chutes-transfer",
-        ],
+        &["chutes-compute-horde", "chutes-engine", "chutes-ports", "chutes-process", "chutes-ssh"],
     ),
     ("chutes-cli", &["chutes-runtime"]),
 ];

@@ -9,7 +9,6 @@ use chutes_core::{
 };
 use chutes_supervisor::recover::{Found, find};
 use chutes_test_support::servers::upload::{Request, Server, answer, answer_with};
-use chutes_transfer::AddressPolicy;
 
 use super::super::Run;
 use crate::registry::Registry;
@@ -96,9 +95,7 @@ async fn answers_survive_the_supervisor() {
     std::fs::write(&journal, lines[..end].concat()).unwrap();
     std::fs::write(path.join("sinks.json"), serde_json::to_vec(&sinks).unwrap()).unwrap();
 
-    let Ok(Found::Unfinished(unfinished)) = find(&path, &AddressPolicy::default()) else {
-        panic!("it is settled")
-    };
+    let Ok(Found::Unfinished(unfinished)) = find(&path, &[]) else { panic!("it is settled") };
     let recovered = unfinished.finish(Arc::new(())).await;
     assert_eq!(recovered.status(), EndStatus::Completed);
     assert_eq!(server.requests().len(), requests, "something was sent again");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chutes_core::{Event, HumanDuration, Outcome, RunEvent, RunId};
-use chutes_outputs::Sink;
+use chutes_supervisor::sink::Sink;
 use chutes_supervisor::{CancelHandle, Observer, RunError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep_until};

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chutes_core::{FileKind, Manifest, RunId, Sha256Digest};
-use chutes_outputs::{RunSummary, Sending, Sink, SourceFile};
-use chutes_transfer::TransferError;
+use chutes_supervisor::sink::{RunSummary, Sending, Sink, SourceFile, TransferError};
 use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;

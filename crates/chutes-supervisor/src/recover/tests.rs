@@ -22,7 +22,7 @@ async fn cut_off_at_every_byte() {
     let (first, execution, collected) = (end_of("run"), end_of("execution"), end_of("collected"));
     for length in 0..=bytes.len() {
         std::fs::write(&journal, &bytes[..length]).unwrap();
-        match find(&path, &AddressPolicy::default()) {
+        match find(&path, &[]) {
             Err(RecoverError::Empty) => assert!(length < first),
             Ok(Found::Unfinished(run)) => {
                 assert!((first..bytes.len()).contains(&length) && !run.damaged);
@@ -49,9 +49,7 @@ async fn a_run_that_delivers_nothing() {
         let created = attempt(&path, upload, sinks).create().unwrap();
         std::fs::write(created.directory().outputs().join("word.txt"), "word").unwrap();
         drop(created);
-        let Ok(Found::Unfinished(run)) = find(&path, &AddressPolicy::default()) else {
-            panic!("{upload}")
-        };
+        let Ok(Found::Unfinished(run)) = find(&path, &[]) else { panic!("{upload}") };
         let outcome = run.finish(Arc::new(())).await;
         assert_eq!(outcome.status(), EndStatus::PlatformFailed);
         assert_eq!(outcome.outputs.len(), 1);

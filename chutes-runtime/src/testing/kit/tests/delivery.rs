@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 use chutes_core::{EndStatus, FailureKind, FileKind, Limits, Phase, RunEvent, Status};
-use chutes_outputs::delivery::RetryPolicy;
+use chutes_supervisor::sink::RetryPolicy;
 
 use super::super::{FinishedRun, TestRun, TestSink};
 use super::{HOUR, SECOND};
