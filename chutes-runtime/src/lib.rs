@@ -36,9 +36,6 @@ mod definition;
 mod entry;
 mod error;
 mod field_path;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod port;
 mod registry;
 mod result;

@@ -6,5 +6,5 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     // Bytes that are no frames are refused.
-    let _ = chutes_runtime::fuzzing::frames(bytes);
+    let _ = chutes_supervisor::worker::protocol::fuzz(bytes);
 });

@@ -3,7 +3,7 @@
 #![no_main]
 
 use chutes_compute_horde::{CLASSES, read_spec};
-use chutes_runtime::JobSpec;
+use chutes_core::JobSpec;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use chutes_runtime::{Port, PortName, Ports, Publish, ReadinessPath};
+use chutes_core::{Port, PortName, Ports, Publish, ReadinessPath};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

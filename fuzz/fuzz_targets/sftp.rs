@@ -28,7 +28,7 @@ static MOUNTS: LazyLock<[OsString; 2]> = LazyLock::new(|| {
 
 fuzz_target!(|requests: &[u8]| {
     // Requests that cannot be read end the session.
-    let _ = chutes_runtime::fuzzing::sftp(requests, &*MOUNTS);
+    let _ = chutes_ssh::sftp::fuzz(requests, &*MOUNTS);
     let secret = fs::read(FOLDER.join("secret")).unwrap();
     assert_eq!(secret, b"not to be reached", "a client has left its folders");
     assert_eq!(fs::read(FOLDER.join("input/file")).unwrap(), b"read-only");

@@ -5,5 +5,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    chutes_runtime::fuzzing::socket_table(bytes);
+    chutes_ports::fuzzing::sockets(bytes);
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use chutes_runtime::{HttpUrl, SinkSpec, StoreUrl};
+use chutes_core::{HttpUrl, SinkSpec, StoreUrl};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -51,10 +51,7 @@ const ALLOWED: &[Edges] = &[
 
 /// Edges that the map does not have, and that go when the supervisor is a crate of its own.
 const LEFT_OVER: &[Edges] = &[
-    (
-        "chutes-runtime",
-        &["chutes-compute-horde", "chutes-engine", "chutes-ports", "chutes-process", "chutes-ssh"],
-    ),
+    ("chutes-runtime", &["chutes-compute-horde", "chutes-process"]),
     ("chutes-cli", &["chutes-runtime"]),
 ];
 
