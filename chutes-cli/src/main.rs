@@ -1,11 +1,13 @@
 //! The command `chutes`: runs specs on this machine, checks them, and puts interrupted runs in order.
 
+mod exec;
 mod spec;
 
-use std::process::ExitCode;
-
-use chutes_runtime::cli::{self, ExecArguments, RecoverArguments};
+use chutes_console::{CommandResult, RecoverArguments, print, recover};
+use chutes_core::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
+
+use self::exec::ExecArguments;
 
 /// Runs jobs and container images as their specs say
 #[derive(Debug, Parser)]
@@ -35,19 +37,22 @@ enum Command {
     },
 }
 
-fn main() -> ExitCode {
-    cli::main(|| {
-        Ok(match Arguments::try_parse()?.command {
-            Command::Exec(arguments) => cli::exec(&arguments),
-            Command::Spec(command) => spec::run(&command),
-            Command::Recover(arguments) => cli::recover(&arguments),
-            Command::Completions { shell } => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Arguments::command(), "chutes", &mut script);
-                cli::print(&String::from_utf8_lossy(&script))
-            }
-        })
-    })
+fn main() -> std::process::ExitCode {
+    chutes_console::main(Arguments::try_parse, execute)
+}
+
+fn execute(arguments: Arguments) -> CommandResult {
+    match arguments.command {
+        Command::Exec(arguments) => return exec::exec(&arguments),
+        Command::Spec(command) => spec::run(&command)?,
+        Command::Recover(arguments) => return recover(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "chutes", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
+        }
+    }
+    Ok(ExitCode::COMPLETED)
 }
 
 #[cfg(test)]

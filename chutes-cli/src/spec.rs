@@ -1,8 +1,8 @@
 //! `chutes spec`: checks specs, prints their JSON Schema, prints an example.
 
 use chutes_compute_horde::CLASSES;
+use chutes_console::{Problem, json_line, print, read_spec};
 use chutes_core::JobSpec;
-use chutes_runtime::cli::{self, Done};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -49,11 +49,11 @@ impl Example {
 }
 
 /// Carries the command out.
-pub(crate) fn run(command: &SpecCommand) -> Done {
+pub(crate) fn run(command: &SpecCommand) -> Result<(), Problem> {
     match command {
         SpecCommand::Validate { spec, json } => validate(spec, *json),
-        SpecCommand::Schema => cli::print(&format!("{:#}\n", schema())),
-        SpecCommand::Example { of } => cli::print(of.text()),
+        SpecCommand::Schema => print(&format!("{:#}\n", schema())),
+        SpecCommand::Example { of } => print(of.text()),
     }
 }
 
@@ -67,27 +67,22 @@ fn schema() -> Value {
     schema
 }
 
-fn validate(from: &str, json: bool) -> Done {
-    let spec = cli::read_spec(from)?;
+fn validate(from: &str, json: bool) -> Result<(), Problem> {
+    let spec = read_spec(from)?;
     if json {
-        return match serde_json::to_string(&spec.without_secrets()) {
-            Ok(text) => cli::print(&format!("{text}\n")),
-            Err(error) => Err(cli::broken(error)),
-        };
+        return print(&json_line(&spec.without_secrets())?);
     }
-    cli::print(&format!("the spec is in order: it runs {}\n", spec.target()))
+    print(&format!("the spec is in order: it runs {}\n", spec.target()))
 }
 
 #[cfg(test)]
 mod tests {
-    use chutes_compute_horde::read_spec;
-
     use super::*;
 
     #[test]
     fn examples_are_specs() {
         for example in Example::value_variants() {
-            let spec = read_spec(example.text(), &CLASSES);
+            let spec = chutes_compute_horde::read_spec(example.text(), &CLASSES);
             assert!(spec.is_ok(), "{example:?}: {spec:?}");
         }
     }

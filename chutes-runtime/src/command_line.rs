@@ -1,38 +1,19 @@
 //! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`.
 
-mod access;
 mod arguments;
-#[cfg(feature = "container")]
-pub mod cli;
-mod columns;
-mod console;
+mod data;
 mod describe;
-#[cfg(feature = "container")]
-mod exec;
-mod input;
 mod list;
 mod logging;
-mod observe;
-mod problem;
-mod recover;
-mod report;
-mod request;
 mod run;
-mod session;
-mod signals;
 mod sinks;
-mod specs;
-mod terminal;
 mod worker;
 
-use std::io::{self, Write};
-
+use chutes_console::{CommandResult, Problem, print, recover};
 use chutes_core::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use self::arguments::{Arguments, Command};
-use self::problem::Problem;
-use self::terminal::Paint;
 use crate::registry::Registry;
 
 /// The command line of a job binary. Call it from `main` and return what it returns:
@@ -60,32 +41,11 @@ pub fn main() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
     }
-    if let Some(code) = chutes_supervisor::serve_files() {
-        return code;
-    }
-    let ended = parse().and_then(|arguments| match arguments {
-        Some(arguments) => execute(arguments),
-        None => Ok(ExitCode::COMPLETED),
-    });
-    let code = ended.unwrap_or_else(|problem| {
-        problem.print(Paint::for_stderr());
-        problem.exit_code()
-    });
-    code.into()
+    chutes_console::main(parse, execute)
 }
 
-/// Parses the arguments; `None` when they only request help, which is printed here.
-fn parse() -> Result<Option<Arguments>, Problem> {
-    let matches = command().try_get_matches();
-    match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
-        Ok(arguments) => Ok(Some(arguments)),
-        Err(error) if error.use_stderr() => Err(Problem::usage(&error)),
-        Err(help) => {
-            // An error is ignored: the reader has closed the pipe.
-            let _ = help.print();
-            Ok(None)
-        }
-    }
+fn parse() -> Result<Arguments, clap::Error> {
+    Arguments::from_arg_matches(&command().try_get_matches()?)
 }
 
 fn command() -> clap::Command {
@@ -95,14 +55,14 @@ fn command() -> clap::Command {
     Arguments::command().name(name.clone()).bin_name(name)
 }
 
-fn execute(arguments: Arguments) -> Result<ExitCode, Problem> {
+fn execute(arguments: Arguments) -> CommandResult {
     let registry = Registry::collect().map_err(|error| Problem::bad_request(&error))?;
     match arguments.command {
-        Command::List(arguments) => to_stdout(&list::list(&registry, &arguments)?)?,
-        Command::Describe(arguments) => to_stdout(&describe::describe(&registry, &arguments)?)?,
+        Command::List(arguments) => print(&list::list(&registry, &arguments)?)?,
+        Command::Describe(arguments) => print(&describe::describe(&registry, &arguments)?)?,
         Command::Run(arguments) => return run::run(&registry, &arguments),
-        Command::Recover(arguments) => return recover::recover(&arguments),
-        Command::Completions { shell } => to_stdout(&completions(&registry, shell))?,
+        Command::Recover(arguments) => return recover(&arguments),
+        Command::Completions { shell } => print(&completions(&registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)
 }
@@ -123,15 +83,4 @@ fn completions(registry: &Registry, shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command.name(PLACEHOLDER), PLACEHOLDER, &mut script);
     String::from_utf8_lossy(&script).replace(PLACEHOLDER, &name)
-}
-
-/// Prints data. A reader that closes the pipe early (`list | head -1`) is not an error.
-fn to_stdout(text: &str) -> Result<(), Problem> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Problem::platform(&error).hint("standard output cannot be written"))
-        }
-        _ => Ok(()),
-    }
 }

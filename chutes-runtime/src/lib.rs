@@ -62,9 +62,6 @@ pub use chutes_supervisor as supervisor;
 #[doc(inline)]
 pub use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunDirectoryError, RunError};
 
-#[cfg(all(feature = "command-line", feature = "container"))]
-#[doc(hidden)]
-pub use crate::command_line::cli;
 #[cfg(feature = "command-line")]
 pub use crate::command_line::main;
 pub use crate::context::JobContext;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chutes_core::{parse_duration, parse_size};
+use chutes_console::{
+    AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
+    VolumeArguments, log_cap, size,
+};
+use chutes_core::parse_duration;
 use chutes_supervisor::logs::LogCap;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
-
-use super::access::AccessArguments;
-use super::observe::EventTarget;
-use super::specs::{AddressArguments, VolumeArguments};
 
 /// Runs the jobs of this binary
 #[derive(Debug, Parser)]
@@ -19,16 +19,6 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 }
-
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
-  0    completed
-  1    the job failed
-  2    wrong command line or data; nothing was started
-  3    the job finished, but not all of its outputs were collected and delivered
-  4    the platform failed, not the job
-  124  a time limit was reached
-  130  cancelled";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -44,7 +34,7 @@ pub(super) enum Command {
     /// of its processes, collects its outputs, delivers them, and writes its one outcome: that of the
     /// job if it had ended, else `platform_failed`. A run that has its outcome keeps it; what could not
     /// be delivered is delivered now. Doing it again changes nothing.
-    Recover(Recover),
+    Recover(RecoverArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -76,54 +66,48 @@ pub(super) struct Run {
     /// The job
     #[arg(group = "what")]
     pub(super) job: Option<String>,
-    /// A run request in JSON, which says everything about one attempt: a file, an open descriptor, or `-`
-    /// for standard input. Of the other arguments only those about what is shown and written go with it
-    #[arg(
-        long,
-        value_name = "FILE|fd:N|-",
-        group = "what",
-        value_hint = ValueHint::FilePath,
-        conflicts_with_all = [
-            "data", "spec", "set", "run_dir", "time_limit", "grace", "start_limit",
-            "upload_limit", "memory_limit", "log_limit", "live",
-        ]
-    )]
-    pub(super) request: Option<String>,
+    #[command(flatten)]
+    pub(super) request: RequestArgument,
     /// The data: JSON, or `@FILE`, or `-` for standard input [default: {}]
-    #[arg(long, value_name = "JSON|@FILE|-", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "JSON|@FILE|-", value_hint = ValueHint::FilePath, conflicts_with = "request")]
     pub(super) data: Option<String>,
     /// A spec in JSON: a file, or `-` for standard input. It says data, limits, volumes, artifacts and
     /// where files go; the other arguments win over it
-    #[arg(long, value_name = "FILE|-", conflicts_with = "data", value_hint = ValueHint::FilePath)]
+    #[arg(
+        long,
+        value_name = "FILE|-",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["data", "request"]
+    )]
     pub(super) spec: Option<String>,
     /// Set one field of the data, for instance `epochs=20` or `optimizer.rate=0.1`
     ///
     /// The value is JSON if it can be read as JSON and the field is not a text, else a text.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "request")]
     pub(super) set: Vec<(String, String)>,
     /// The directory of the run: new, empty, or with nothing but `inputs/` in it
     /// [default: runs/JOB-ID]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "request")]
     pub(super) run_dir: Option<PathBuf>,
     /// Allow the job less time than it declares, for instance `1h 30m`
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, conflicts_with = "request")]
     pub(super) time_limit: Option<Duration>,
     /// Time between asking the job to stop and stopping it by force [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "request")]
     pub(super) grace: Option<Duration>,
     /// Time for starting: decoding the data and running the startup hooks [default: 10m]
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, conflicts_with = "request")]
     pub(super) start_limit: Option<Duration>,
     /// Time for collecting and delivering the outputs [default: 24h]
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, conflicts_with = "request")]
     pub(super) upload_limit: Option<Duration>,
     /// The memory that the job may use with everything that it starts, for instance `8GB` or `512MiB`
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "request")]
     pub(super) memory_limit: Option<u64>,
     /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
     ///
     /// Of more than that, the beginning and the end are kept.
-    #[arg(long, value_name = "SIZE", value_parser = log_cap)]
+    #[arg(long, value_name = "SIZE", value_parser = log_cap, conflicts_with = "request")]
     pub(super) log_limit: Option<LogCap>,
     /// Deliver the outputs to this place, too; may be given several times
     ///
@@ -142,57 +126,14 @@ pub(super) struct Run {
     #[arg(long, value_name = "URL|@FILE", env = "CHUTES_STATUS_URL", hide_env_values = true)]
     pub(super) status_url: Option<String>,
     /// Deliver finished output files while the job goes on
-    #[arg(long)]
+    #[arg(long, conflicts_with = "request")]
     pub(super) live: bool,
-    /// Write everything that happens to this file, one JSON object per line
-    #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
-    pub(super) events: Option<EventTarget>,
     #[command(flatten)]
     pub(super) volumes: VolumeArguments,
-    /// Write what the run returns to this file: what it printed, its artifacts, the answers to its uploads
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) result: Option<PathBuf>,
     #[command(flatten)]
     pub(super) access: AccessArguments,
-    /// Print the outcome as one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-const RECOVER_EXIT_CODES: &str = "\
-Exit codes: that of the run, as for `run`, but
-  0    also when a run lacked nothing but deliveries, and they have been made now
-  2    also when the run is in progress, or there is no run
-  4    also when nothing can be known or done about the run
-Of several runs, the first code that is not 0; runs in progress are left alone.";
-
-/// The arguments of `recover`.
-#[derive(Debug, Args)]
-#[command(after_help = RECOVER_EXIT_CODES)]
-#[cfg_attr(
-    not(feature = "container"),
-    expect(unreachable_pub, reason = "it is for the command `chutes`, which runs containers")
-)]
-pub struct Recover {
-    /// The directory of a run, or one with the directories of runs
-    #[arg(value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
-    pub(super) directory: PathBuf,
-    /// Print each outcome as one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) addresses: AddressArguments,
-}
-
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    match parse_size(text) {
-        Ok(0) => Err("at least 1 byte is needed".to_owned()),
-        size => size.map_err(|error| error.to_string()),
-    }
-}
-
-pub(super) fn log_cap(text: &str) -> Result<LogCap, String> {
-    LogCap::new(size(text)?).map_err(|error| error.to_string())
+    pub(super) report: ReportArguments,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
+use chutes_console::{Problem, json_line, limit_text};
 use chutes_core::{JobContract, Json, TimeLimit};
 
 use super::arguments;
-use super::list::{self, to_json_line};
-use super::problem::Problem;
 use crate::registry::{Job, Registry};
 
 /// The whole output of the command.
@@ -15,11 +14,11 @@ pub(super) fn describe(
     arguments: &arguments::Describe,
 ) -> Result<String, Problem> {
     match (&arguments.job, arguments.json) {
-        (Some(name), true) => to_json_line(&find(registry, name)?.contract()),
+        (Some(name), true) => json_line(&find(registry, name)?.contract()),
         (Some(name), false) => Ok(for_people(&find(registry, name)?.contract())),
         (None, true) => {
             let contracts: Vec<_> = registry.jobs().iter().map(Job::contract).collect();
-            to_json_line(&contracts)
+            json_line(&contracts)
         }
         (None, false) => {
             let texts: Vec<_> =
@@ -45,7 +44,7 @@ fn for_people(contract: &JobContract) -> String {
     if !contract.summary.is_empty() {
         let _ = writeln!(text, "  {}", contract.summary);
     }
-    let limit = list::limit(contract.timeout.map(TimeLimit::duration));
+    let limit = limit_text(contract.timeout.map(TimeLimit::duration));
     let _ = writeln!(text, "  time limit   {limit}");
     let _ = writeln!(text, "  upload       {}", yes_or_no(contract.upload));
     let _ = writeln!(text, "  ssh          {}", yes_or_no(contract.ports.ssh()));

@@ -1,22 +1,20 @@
 //! `run`: one run of one job, in a process of its own.
 
-use chutes_compute_horde::CLASSES;
-use chutes_core::{ExitCode, JobSpec, Limits, RunRequest, Work};
+use chutes_console::{CommandResult, Problem, Session, read_spec, run_directory};
+use chutes_core::{JobSpec, Limits, RunRequest, Work};
+use chutes_supervisor::Supervisor;
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{ProcessStarter, Program};
-use chutes_supervisor::{Supervisor, check_volume_settings};
 
 use super::describe::find;
-use super::problem::Problem;
-use super::session::{self, Session};
-use super::{arguments, input, request, sinks, specs};
+use super::{arguments, data, sinks};
 use crate::registry::{Job, Registry};
 use crate::run::LimitTooLong;
 
 /// Carries the command out, up to the exit code of its outcome.
-pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<ExitCode, Problem> {
-    let (job, request) = match (&arguments.request, &arguments.job) {
-        (Some(from), _) => requested(registry, request::read(from)?)?,
+pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> CommandResult {
+    let (job, request) = match (arguments.request.read()?, &arguments.job) {
+        (Some(request), _) => requested(registry, request)?,
         (None, Some(name)) => {
             let job = find(registry, name)?;
             (job, build(job, arguments)?)
@@ -24,15 +22,8 @@ pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> Result<Exi
         // The parser has seen to it that one of them is there.
         (None, None) => return Err(Problem::wrong("a job or a run request is needed")),
     };
-    check_volume_settings().map_err(Problem::wrong)?;
-    let session = Session {
-        title: format!("`{}`", job.name()),
-        events: arguments.events.clone(),
-        result: arguments.result.clone(),
-        log_cap: request::log_cap(&request)?,
-        json: arguments.json,
-    };
-    let attempt = Supervisor::new(request).contract(job.contract()).classes(&CLASSES);
+    let session = Session { title: format!("`{}`", job.name()), report: arguments.report.clone() };
+    let attempt = Supervisor::new(request).contract(job.contract());
     session.run(attempt, |output| ProcessStarter { program: Program::This, output })
 }
 
@@ -74,24 +65,22 @@ fn build(job: &Job, arguments: &arguments::Run) -> Result<RunRequest, Problem> {
     limits.grace = arguments.grace.unwrap_or(limits.grace);
     let memory = &mut spec.resources.memory_bytes;
     *memory = arguments.memory_limit.or(*memory);
-    arguments.access.apply(&mut spec)?;
-    offers_ssh(job, &spec)?;
     let run_id = Supervisor::new_id();
-    let directory = session::directory(arguments.run_dir.clone(), job.name().as_str(), run_id);
+    let directory = run_directory(arguments.run_dir.clone(), job.name().as_str(), run_id);
     let mut request = RunRequest {
-        sinks: sinks::wanted(job, arguments)?,
         live: arguments.live,
-        access: arguments.access.request(),
-        cache: arguments.volumes.cache(),
-        allowed_addresses: arguments.volumes.addresses.ranges(),
         log_limit: arguments.log_limit.map(LogCap::bytes),
         ..RunRequest::new(run_id, spec, directory)
     };
+    arguments.volumes.apply(&mut request);
+    arguments.access.apply(&mut request)?;
+    offers_ssh(job, &request.spec)?;
+    request.sinks = sinks::wanted(job, arguments)?;
     check_limit(job, &mut request)?;
     Ok(request)
 }
 
-/// A key for a job that nobody can log in to is a mistake.
+/// A key for a job that does not offer SSH is a mistake.
 fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
     if spec.ssh.is_none() || job.ports().ssh() {
         return Ok(());
@@ -104,11 +93,11 @@ fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
 fn spec(job: &Job, arguments: &arguments::Run) -> Result<JobSpec, Problem> {
     let schema = || job.data_schema();
     let Some(from) = &arguments.spec else {
-        let data = input::data(arguments.data.as_deref(), &arguments.set, schema)?;
+        let data = data::from_arguments(arguments.data.as_deref(), &arguments.set, schema)?;
         let limits = Limits::for_timeout(job.timeout());
         return Ok(JobSpec { limits, ..JobSpec::job(job.name().clone(), data) });
     };
-    let mut spec = specs::read(from)?;
+    let mut spec = read_spec(from)?;
     if !job.uploads() && !spec.output_volumes.is_empty() {
         let message = format!("job `{}` is declared with `upload = false`", job.name());
         return Err(Problem::wrong(message)
@@ -119,7 +108,7 @@ fn spec(job: &Job, arguments: &arguments::Run) -> Result<JobSpec, Problem> {
         Work::Job { app, job: name, data } if name == job.name() => {
             // The app is this one, whatever its path.
             *app = None;
-            *data = input::on_top_of(data.clone(), &arguments.set, schema)?;
+            *data = data::on_top_of(data.clone(), &arguments.set, schema)?;
             Ok(spec)
         }
         Work::Job { .. } => {

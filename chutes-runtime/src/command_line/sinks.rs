@@ -5,10 +5,10 @@
 
 use std::path::Component;
 
+use chutes_console::Problem;
 use chutes_core::{SinkKind, SinkSpec, ZipTarget};
 
 use super::arguments;
-use super::problem::Problem;
 use crate::registry::Job;
 
 /// The sinks of a run, in the order of the arguments.

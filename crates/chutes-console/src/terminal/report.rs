@@ -11,15 +11,15 @@ use chutes_core::{
 
 use super::columns::{Columns, Row};
 use super::console::Console;
-use super::list::limit;
-use super::problem::error_text;
-use super::terminal::Paint;
+use super::limit_text;
+use super::paint::Paint;
+use crate::problem::error_text;
 
 /// How many output files the table shows.
 const SHOWN_FILES: usize = 15;
 
 /// Prints the report: tables on a terminal, otherwise only the essential lines.
-pub(super) fn print(console: &Console, outcome: &Outcome) {
+pub(crate) fn print(console: &Console, outcome: &Outcome) {
     let mut text = String::new();
     if console.is_terminal() {
         text += &phases(outcome, console.width());
@@ -41,7 +41,7 @@ fn phases(outcome: &Outcome, width: Option<u16>) -> String {
     columns.render(width, || {
         outcome.phases.iter().map(|report| {
             let time = HumanDuration(report.elapsed).to_string();
-            [report.phase.as_str().into(), time.into(), limit(report.limit)]
+            [report.phase.as_str().into(), time.into(), limit_text(report.limit)]
         })
     })
 }

@@ -3,19 +3,19 @@
 use std::fs::File;
 use std::net::IpAddr;
 
-use chutes_core::{AccessRequest, JobSpec, Publish, SshAccess};
+use chutes_core::{AccessRequest, JobSpec, Publish, RunRequest, SshAccess};
 use chutes_supervisor::check_keys;
 use clap::Args;
 
-use super::input::bounded;
-use super::problem::Problem;
+use crate::input::read_bounded;
+use crate::problem::Problem;
 
 /// The most that is read from a file with public keys, in MiB.
 const MAX_KEYS_MIB: u64 = 1;
 
 /// How a run is reached.
 #[derive(Debug, Args)]
-pub(super) struct AccessArguments {
+pub struct AccessArguments {
     /// The address on which ports are opened; `0.0.0.0` for all
     #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
     host: IpAddr,
@@ -43,17 +43,19 @@ pub(super) struct AccessArguments {
 }
 
 impl AccessArguments {
-    /// What of it is not part of a spec.
-    pub(super) fn request(&self) -> AccessRequest {
-        AccessRequest {
+    /// Puts them into a request. They win over its spec, whose public keys are kept besides theirs.
+    ///
+    /// # Errors
+    ///
+    /// With exit code 2, when a file with public keys cannot be read, or when a key of the arguments or of the
+    /// spec cannot be used.
+    pub fn apply(&self, request: &mut RunRequest) -> Result<(), Problem> {
+        request.access = AccessRequest {
             host: self.host,
             public_host: self.public_host.clone(),
             streaming_port: self.streaming_port,
-        }
-    }
-
-    /// Adds what they ask for to a spec. They win over it.
-    pub(super) fn apply(&self, spec: &mut JobSpec) -> Result<(), Problem> {
+        };
+        let spec = &mut request.spec;
         if !self.publish.is_empty() {
             spec.publish.clone_from(&self.publish);
         }
@@ -73,7 +75,7 @@ fn read(given: &str) -> Result<String, Problem> {
     let Some(path) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
     let wrong = |error| Problem::wrong(format!("cannot read public keys from `{path}`: {error}"));
     let file = File::open(path).map_err(wrong)?;
-    bounded(file, "the public keys", &format!("`{path}`"), MAX_KEYS_MIB)
+    read_bounded(file, "the public keys", &format!("`{path}`"), MAX_KEYS_MIB)
 }
 
 /// Keys that cannot be read are a mistake of the command line, not of the run.

@@ -6,14 +6,18 @@ use std::io::Write;
 use chutes_core::ExitCode;
 use chutes_supervisor::{RunDirectoryError, RunError};
 
-use super::terminal::Paint;
+use crate::terminal::Paint;
 
-/// Why a command could not be carried out. No run was made.
+/// Why a command could not be carried out: a message, its causes, perhaps a hint, and the exit code.
+///
+/// ```
+/// use chutes_console::Problem;
+/// use chutes_core::ExitCode;
+///
+/// let problem = Problem::wrong("there is no job `eco`").hint("did you mean `echo`?");
+/// assert_eq!(problem.exit_code(), ExitCode::BAD_REQUEST);
+/// ```
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "container"),
-    expect(unreachable_pub, reason = "it is for the command `chutes`, which runs containers")
-)]
 pub struct Problem {
     text: Text,
     hint: Option<String>,
@@ -31,30 +35,34 @@ enum Text {
 }
 
 impl Problem {
-    /// The request of the user is not possible.
-    pub(super) fn bad_request(error: &(dyn Error + 'static)) -> Self {
+    /// The request of the user is not possible: exit code 2, with the error and its causes.
+    #[must_use]
+    pub fn bad_request(error: &(dyn Error + 'static)) -> Self {
         Self::new(error, ExitCode::BAD_REQUEST)
     }
 
-    /// The same, with a message instead of an error.
-    pub(super) fn wrong(message: impl Into<String>) -> Self {
+    /// The request of the user is not possible: exit code 2, with a message, a lowercase fragment.
+    #[must_use]
+    pub fn wrong(message: impl Into<String>) -> Self {
         let text = Text::Chain(vec![message.into()]);
         Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
     }
 
-    /// Several parts of the request are wrong.
-    pub(super) fn several(message: String, problems: Vec<String>) -> Self {
+    /// Several parts of the request are wrong: exit code 2, with a message and a line for each of them.
+    #[must_use]
+    pub fn several(message: String, problems: Vec<String>) -> Self {
         let text = Text::List(message, problems);
         Self { text, hint: None, exit_code: ExitCode::BAD_REQUEST }
     }
 
-    /// The platform failed.
-    pub(super) fn platform(error: &(dyn Error + 'static)) -> Self {
+    /// The platform failed: exit code 4, with the error and its causes.
+    #[must_use]
+    pub fn platform(error: &(dyn Error + 'static)) -> Self {
         Self::new(error, ExitCode::PLATFORM_FAULT)
     }
 
     /// The arguments cannot be parsed.
-    pub(super) fn usage(error: &clap::Error) -> Self {
+    pub(crate) fn usage(error: &clap::Error) -> Self {
         let rendered = error.render();
         let (plain, coloured) = (rendered.to_string(), rendered.ansi().to_string());
         let text = Text::Rendered { plain, coloured };
@@ -62,7 +70,7 @@ impl Problem {
     }
 
     /// A run could not begin.
-    pub(super) fn run(error: &RunError) -> Self {
+    pub(crate) fn run(error: &RunError) -> Self {
         match error {
             RunError::Directory(RunDirectoryError::NotEmpty { .. }) => Self::bad_request(error)
                 .hint("name a directory that is new, empty, or holds nothing but `inputs/`"),
@@ -77,17 +85,21 @@ impl Problem {
         Self { text, hint: None, exit_code }
     }
 
-    /// Adds a hint for the user.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Sets the hint for the user: one change that helps.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(super) fn exit_code(&self) -> ExitCode {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
         self.exit_code
     }
 
-    pub(super) fn print(&self, paint: Paint) {
+    /// Prints it on standard error.
+    pub(crate) fn print(&self, paint: Paint) {
         let mut text = match &self.text {
             Text::Rendered { plain, coloured } => {
                 if paint.is_on() {
@@ -111,7 +123,7 @@ impl Problem {
 }
 
 /// `error: message`, then one line for each cause.
-pub(super) fn error_text<S: AsRef<str>>(paint: Paint, chain: &[S]) -> String {
+pub(crate) fn error_text<S: AsRef<str>>(paint: Paint, chain: &[S]) -> String {
     let mut text = String::new();
     for (at, message) in chain.iter().map(AsRef::as_ref).enumerate() {
         let prefix = if at == 0 { paint.error("error:") } else { "  caused by:".to_owned() };

@@ -9,25 +9,29 @@ use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
 use chutes_supervisor::{CancelHandle, RunDirectory, Urgency, runtime};
 use tokio::runtime::Runtime;
 
-use super::arguments;
-use super::console::Console;
-use super::list::to_json_line;
-use super::problem::Problem;
-use super::session::{Watching, finish};
-use super::signals::Signals;
-use super::terminal::Paint;
+use crate::arguments::RecoverArguments;
+use crate::problem::Problem;
+use crate::program::CommandResult;
+use crate::session::{Watching, finish};
+use crate::signals::Signals;
+use crate::stdout::{json_line, print};
+use crate::terminal::{Console, Paint};
 
-/// Recovers one run, or all runs in a folder. The exit code is that of the run, or of the first run whose code is
-/// not 0.
-pub(super) fn recover(arguments: &arguments::Recover) -> Result<ExitCode, Problem> {
+/// Recovers one run, or all runs in a folder: takes those to their outcome whose supervisor was ended, and delivers
+/// what has not arrived. The exit code is that of the run, or of the first run whose code is not 0.
+///
+/// # Errors
+///
+/// When there is no run, when the one run is in progress, or when its directory cannot be read or written.
+pub fn recover(arguments: &RecoverArguments) -> CommandResult {
     let path = &arguments.directory;
     let path = std::path::absolute(path).map_err(|error| cannot_read(path, &error))?;
     let runtime = runtime(true).map_err(|error| Problem::platform(&error))?;
     let addresses = arguments.addresses.ranges();
     let code = if is_run(&path) {
-        carry_out(&path, find(&path, &addresses), arguments.json, &runtime)?
+        carry_out(&path, find(&path, addresses), arguments.json, &runtime)?
     } else {
-        recover_all(&runs_in(&path)?, &addresses, arguments.json, &runtime)?
+        recover_all(&runs_in(&path)?, addresses, arguments.json, &runtime)?
     };
     runtime.shutdown_background();
     Ok(code)
@@ -100,7 +104,7 @@ fn carry_out(
         Ok(Found::Settled(outcome)) => {
             say(&format!("{} is in order: {}\n", directory.display(), outcome.status()))?;
             if json {
-                super::to_stdout(&to_json_line(&*outcome)?)?;
+                print(&json_line(&*outcome)?)?;
             }
             Ok(exit_code(&outcome))
         }
@@ -170,7 +174,7 @@ fn take_to_its_end(
 
 /// Recovers the run in a directory that was given for a new run. Returns a message about it, if there is one. The
 /// directory cannot be used for the new run in any case, since it holds the files of the old one.
-pub(super) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
+pub(crate) fn put_in_order(path: &Path, runtime: &Runtime, signals: Signals) -> Option<String> {
     const ADVICE: &str = "name another directory for this one";
     // Addresses that are allowed for the new run may be forbidden for the old one.
     let run = match find(path, &[]) {

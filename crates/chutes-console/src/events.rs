@@ -1,9 +1,8 @@
 //! Forwards events to the console and to files, without blocking the supervisor.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+mod target;
+
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use chutes_core::{Event, RunEvent};
-
 use chutes_supervisor::Observer;
+
+pub(crate) use self::target::EventTarget;
 
 /// How many events may be queued. A slower reader misses events, which their numbers reveal, but never a change of
 /// status or the outcome.
@@ -22,13 +22,13 @@ const QUEUE: usize = 10_000;
 const LAST_TIME: Duration = Duration::from_secs(5);
 
 /// An observer that forwards events to a thread of its own.
-pub(super) struct Forwarder {
+pub(crate) struct Forwarder {
     queue: Sender<Event>,
     progress: Arc<Progress>,
 }
 
 /// The other end of a [`Forwarder`], to wait for the forwarding of all events.
-pub(super) struct Forwarded {
+pub(crate) struct Forwarded {
     done: Receiver<()>,
     progress: Arc<Progress>,
 }
@@ -45,7 +45,7 @@ struct Progress {
 impl Forwarder {
     /// Forwards events to `to` until the last clone of the forwarder is dropped, or until `to` fails; `None` reports
     /// that the queue is empty.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         to: impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static,
     ) -> io::Result<(Self, Forwarded)> {
@@ -105,7 +105,7 @@ impl Observer for Forwarder {
 
 impl Forwarded {
     /// Waits for a limited time until all events have been forwarded. The error says why some were not.
-    pub(super) fn wait(self) -> Result<(), String> {
+    pub(crate) fn wait(self) -> Result<(), String> {
         let done = self.done.recv_timeout(LAST_TIME);
         if let Err(RecvTimeoutError::Timeout) = done {
             return Err("their reader does not read".to_owned());
@@ -122,84 +122,11 @@ impl Forwarded {
 }
 
 /// Several observers, called one after the other.
-pub(super) struct All(pub(super) Vec<Box<dyn Observer>>);
+pub(crate) struct All(pub(crate) Vec<Box<dyn Observer>>);
 
 impl Observer for All {
     fn on_event(&self, event: &Event) {
         self.0.iter().for_each(|observer| observer.on_event(event));
-    }
-}
-
-/// The target of `--events`.
-#[derive(Clone, Debug)]
-pub(super) struct EventTarget(PathBuf);
-
-impl EventTarget {
-    /// Parses `FILE` or `fd:NUMBER`.
-    #[expect(clippy::unnecessary_wraps, reason = "the signature is that of a value parser")]
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let number = text.strip_prefix("fd:").filter(|number| number.parse::<u16>().is_ok());
-        Ok(Self(number.map_or_else(|| text.into(), |number| Path::new("/dev/fd").join(number))))
-    }
-
-    /// The argument for another program that has inherited the descriptors of this one.
-    #[cfg(feature = "container")]
-    pub(super) fn as_argument(&self) -> &Path {
-        &self.0
-    }
-
-    /// Opens the file for appending. A pipe is opened later, because that blocks until it has a reader.
-    pub(super) fn open(&self) -> io::Result<EventFile> {
-        let path = &self.0;
-        if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
-            return Ok(EventFile::Pipe(path.clone()));
-        }
-        let opened = append_to(path).map_err(|error| {
-            let message = format!("cannot write events to `{}`: {error}", path.display());
-            io::Error::new(error.kind(), message)
-        });
-        opened.map(EventFile::Open)
-    }
-}
-
-fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
-}
-
-/// An opened target of `--events`.
-pub(super) enum EventFile {
-    Open(File),
-    Pipe(PathBuf),
-}
-
-impl EventFile {
-    /// A function that writes events, one per line, each line in one write, so that a reader sees whole lines.
-    pub(super) fn writer(self) -> impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static {
-        let mut target = Some(self);
-        let mut file = None;
-        move |event| {
-            let file = match (&mut file, target.take()) {
-                (Some(file), _) => file,
-                (None, Some(Self::Open(opened))) => file.insert(BufWriter::new(opened)),
-                (None, Some(Self::Pipe(path))) => file.insert(BufWriter::new(append_to(&path)?)),
-                (None, None) => return Ok(()),
-            };
-            match event {
-                Some(event) => write_line(file, event),
-                None => file.flush(),
-            }
-        }
-    }
-}
-
-fn write_line(to: &mut impl Write, event: &Event) -> io::Result<()> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    to.write_all(&line)?;
-    match event.what {
-        // A reader that waits for the outcome gets it at once.
-        RunEvent::Outcome { .. } => to.flush(),
-        _ => Ok(()),
     }
 }
 

@@ -1,18 +1,19 @@
 //! The data of a run: `--data` first, then each `--set` on top of it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
+use chutes_console::{Problem, read_bounded, read_file};
 use chutes_core::Json;
 use serde_json::{Map, Value};
-
-use super::problem::Problem;
 
 /// The most data that is read from a file or from standard input, in MiB. Larger data belongs into input files.
 const MAX_MIB: u64 = 64;
 
+/// What is read, in messages.
+const WHAT: &str = "the data";
+
 /// The data of the arguments; `{}` when they have none.
-pub(super) fn data(
+pub(super) fn from_arguments(
     given: Option<&str>,
     set: &[(String, String)],
     schema: impl FnOnce() -> Option<Json>,
@@ -47,12 +48,9 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 fn read(given: &str) -> Result<Json, Problem> {
     let text = if given == "-" {
-        bounded(io::stdin().lock(), "the data", "standard input", MAX_MIB)?
+        read_bounded(io::stdin().lock(), WHAT, "standard input", MAX_MIB)?
     } else if let Some(path) = given.strip_prefix('@') {
-        let file = File::open(path).map_err(|error| {
-            Problem::wrong(format!("cannot read the data from `{path}`: {error}"))
-        })?;
-        bounded(file, "the data", &format!("`{path}`"), MAX_MIB)?
+        read_file(path, WHAT, &format!("`{path}`"), MAX_MIB)?
     } else {
         given.to_owned()
     };
@@ -64,25 +62,6 @@ fn read(given: &str) -> Result<Json, Problem> {
             problem
         }
     })
-}
-
-/// Reads text of at most this many MiB. `what` and `name` are for messages: the kind of the text and its source.
-pub(super) fn bounded(
-    source: impl Read,
-    what: &str,
-    name: &str,
-    most_mib: u64,
-) -> Result<String, Problem> {
-    let most = most_mib * 1024 * 1024;
-    let mut text = String::new();
-    source
-        .take(most + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| Problem::wrong(format!("cannot read {what} from {name}: {error}")))?;
-    if text.len() as u64 > most {
-        return Err(Problem::wrong(format!("{what} in {name} is larger than {most_mib} MiB")));
-    }
-    Ok(text)
 }
 
 /// Parses the text of a value. If the schema requires a text, it stays one, even if it looks like a number.
@@ -132,7 +111,7 @@ mod tests {
             "note": {"type": ["string", "null"]},
             "inner": {"properties": {"id": {"type": "string"}}}}}"#;
         let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let found = data(given, &set, || Some(Json::parse(schema).unwrap()));
+        let found = from_arguments(given, &set, || Some(Json::parse(schema).unwrap()));
         match expected {
             Ok(json) => assert_eq!(found.unwrap().as_str(), json),
             Err(part) => {

@@ -6,10 +6,20 @@
 use std::borrow::Cow;
 
 /// The cells of one row.
-pub(super) type Row<'a, const N: usize> = [Cow<'a, str>; N];
+pub type Row<'a, const N: usize> = [Cow<'a, str>; N];
 
-/// The layout of columns.
-pub(super) struct Columns<const N: usize> {
+/// Text in columns, for a table on a terminal.
+///
+/// ```
+/// use chutes_console::Columns;
+///
+/// let columns = Columns::new(["FILE", "BYTES"]).align_right(&[1]);
+/// let rows = [("a.txt", "7"), ("b.txt", "1200")];
+/// let text = columns.render(None, || rows.iter().map(|(name, size)| [(*name).into(), (*size).into()]));
+/// assert_eq!(text, "FILE   BYTES\na.txt      7\nb.txt   1200\n");
+/// ```
+#[derive(Debug)]
+pub struct Columns<const N: usize> {
     header: [&'static str; N],
     right: [bool; N],
 }
@@ -19,23 +29,26 @@ const GAP: usize = 2;
 
 impl<const N: usize> Columns<N> {
     /// Columns with these headings, all of them aligned to the left.
-    pub(super) const fn new(header: [&'static str; N]) -> Self {
+    #[must_use]
+    pub const fn new(header: [&'static str; N]) -> Self {
         Self { header, right: [false; N] }
     }
 
-    /// Aligns these columns to the right.
-    pub(super) fn align_right(mut self, columns: &[usize]) -> Self {
+    /// Aligns these columns, counted from 0, to the right.
+    #[must_use]
+    pub fn align_right(mut self, columns: &[usize]) -> Self {
         for (at, right) in self.right.iter_mut().enumerate() {
             *right = columns.contains(&at);
         }
         self
     }
 
-    /// One line for the header and one for each row. With a width, lines that are longer end in `…`.
+    /// One line for the header and one for each row. With a width in columns of the terminal, lines that are
+    /// longer end in `…`.
     ///
     /// `rows` is called twice, once for the widths and once for the text, because creating the rows again is cheaper
     /// than storing them.
-    pub(super) fn render<'a, I>(&self, width: Option<u16>, rows: impl Fn() -> I) -> String
+    pub fn render<'a, I>(&self, width: Option<u16>, rows: impl Fn() -> I) -> String
     where
         I: Iterator<Item = Row<'a, N>>,
     {

@@ -11,7 +11,7 @@ use chutes_core::{
 use chutes_supervisor::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::terminal::{Paint, is_fancy};
+use super::paint::{Paint, is_fancy};
 
 /// The minimum time between two lines of progress, where there is no bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const BAR_LENGTH: u32 = 1_000;
 
 /// One of the standard streams.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Stdout,
     Stderr,
 }
@@ -38,7 +38,7 @@ impl Stream {
 }
 
 /// Shows messages for the user on standard error.
-pub(super) struct Console {
+pub(crate) struct Console {
     stderr: File,
     bar: Option<ProgressBar>,
     paint: Paint,
@@ -47,7 +47,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Opens standard error, with a bar if it is a terminal.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let stderr = Stream::Stderr.duplicate()?;
         let fancy = is_fancy(&stderr);
         let bar = if fancy { Some(bar(&stderr)?) } else { None };
@@ -55,17 +55,17 @@ impl Console {
         Ok(Self { stderr, bar, paint: Paint::when(fancy), last_progress })
     }
 
-    pub(super) fn paint(&self) -> Paint {
+    pub(crate) fn paint(&self) -> Paint {
         self.paint
     }
 
     /// Whether standard error is a terminal, which gets tables rather than lines.
-    pub(super) fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.bar.is_some()
     }
 
     /// The width of the terminal in columns.
-    pub(super) fn width(&self) -> Option<u16> {
+    pub(crate) fn width(&self) -> Option<u16> {
         self.bar
             .as_ref()
             .and_then(|_| console::Term::stderr().size_checked())
@@ -73,7 +73,7 @@ impl Console {
     }
 
     /// Prints whole lines, above the bar if there is one.
-    pub(super) fn print(&self, text: &str) {
+    pub(crate) fn print(&self, text: &str) {
         let write = || {
             // An error of standard error cannot be reported anywhere.
             let _ = (&self.stderr).write_all(text.as_bytes());
@@ -85,7 +85,7 @@ impl Console {
     }
 
     /// The function that shows output of the job on `stream`, above the bar if there is one.
-    pub(super) fn output(
+    pub(crate) fn output(
         self: &Arc<Self>,
         stream: Stream,
     ) -> io::Result<impl FnMut(&[u8]) + Send + 'static> {
@@ -111,7 +111,7 @@ impl Console {
     }
 
     /// Removes the bar. Later output is plain.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

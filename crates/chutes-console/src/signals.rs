@@ -8,7 +8,7 @@ use chutes_supervisor::CancelHandle;
 
 /// The signals that cancel a run: SIGINT and SIGTERM, also in process 1, which ignores them by default; and SIGHUP
 /// (a closed terminal), unless the program that started the run (such as `nohup`) has set it to be ignored.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
@@ -17,7 +17,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Installs the handlers; must be called within a runtime. A signal that arrives before
     /// [`cancel`](Self::cancel) is polled is kept.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let hangup_is_ignored = hangup_is_ignored();
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -27,7 +27,7 @@ impl Signals {
     }
 
     /// Cancels the run at each signal, more urgently each time.
-    pub(super) async fn cancel(mut self, cancel: CancelHandle) {
+    pub(crate) async fn cancel(mut self, cancel: CancelHandle) {
         loop {
             let hung_up = async {
                 match &mut self.hangup {

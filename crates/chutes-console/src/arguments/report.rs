@@ -1,0 +1,54 @@
+//! The arguments that say what is shown and written of a run.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use crate::events::EventTarget;
+
+/// What is shown and written of a run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReportArguments {
+    /// Write everything that happens to this file, one JSON object per line
+    #[arg(long, value_name = "FILE|fd:N", value_parser = EventTarget::parse, value_hint = ValueHint::FilePath)]
+    pub(crate) events: Option<EventTarget>,
+    /// Write what the run returns to this file: what it printed, its artifacts, the answers to its uploads
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) result: Option<PathBuf>,
+    /// Print the outcome as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl ReportArguments {
+    /// The same arguments for another program that takes them and has inherited the descriptors of this one.
+    ///
+    /// ```
+    /// use chutes_console::ReportArguments;
+    /// use clap::Parser;
+    ///
+    /// #[derive(Parser)]
+    /// struct Arguments {
+    ///     #[command(flatten)]
+    ///     report: ReportArguments,
+    /// }
+    ///
+    /// let Arguments { report } = Arguments::parse_from(["run", "--json", "--events=fd:3"]);
+    /// assert_eq!(report.to_arguments(), ["--events", "/dev/fd/3", "--json"]);
+    /// ```
+    #[must_use]
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        if let Some(events) = &self.events {
+            arguments.extend(["--events".into(), events.path().into()]);
+        }
+        if let Some(result) = &self.result {
+            arguments.extend(["--result".into(), result.into()]);
+        }
+        if self.json {
+            arguments.push("--json".into());
+        }
+        arguments
+    }
+}

@@ -1,0 +1,200 @@
+//! One attempt in the foreground: what happens is shown and written, signals cancel it, its end is reported.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chutes_compute_horde::CLASSES;
+use chutes_core::{Outcome, RunId, RunRequest};
+use chutes_supervisor::logs::LogCap;
+use chutes_supervisor::worker::{OutputSettings, StartWorker};
+use chutes_supervisor::{
+    CancelHandle, CreatedRun, Observer, RunDirectoryError, RunError, Supervisor,
+    check_volume_settings, keep_descriptors, returned, runtime,
+};
+use tokio::runtime::Runtime;
+
+use crate::arguments::ReportArguments;
+use crate::events::{All, EventTarget, Forwarded, Forwarder};
+use crate::problem::Problem;
+use crate::program::CommandResult;
+use crate::recover;
+use crate::signals::Signals;
+use crate::stdout::{json_line, print};
+use crate::terminal::{Console, Stream, report};
+
+/// One attempt in the foreground.
+///
+/// It shows what happens on standard error, with a progress bar if that is a terminal, and the output of the job on
+/// both streams. SIGINT, SIGTERM and SIGHUP cancel the attempt, more urgently each time. At the end it reports the
+/// outcome.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// What runs, as in "running …".
+    pub title: String,
+    /// What is shown and written.
+    pub report: ReportArguments,
+}
+
+/// The directory of a run: the given one, or by default `runs/NAME-ID` with the short form of the id.
+///
+/// ```
+/// use std::path::Path;
+/// use chutes_core::RunId;
+///
+/// let run_id = RunId::from_bytes([7; 16]);
+/// let directory = chutes_console::run_directory(None, "train", run_id);
+/// assert_eq!(directory, Path::new("runs").join(format!("train-{}", run_id.short())));
+/// ```
+#[must_use]
+pub fn run_directory(given: Option<PathBuf>, name: &str, run_id: RunId) -> PathBuf {
+    given.unwrap_or_else(|| PathBuf::from("runs").join(format!("{name}-{}", run_id.short())))
+}
+
+impl Session {
+    /// Takes the attempt to its outcome, with this worker, and reports how it ended. The classes of machine that a
+    /// spec may name are [`CLASSES`].
+    ///
+    /// # Errors
+    ///
+    /// When the attempt cannot be made, with exit code 2 if the request is wrong: nothing was started. A run that
+    /// was left unfinished in its directory has then been recovered. With exit code 4, when the terminal or a file
+    /// of the arguments cannot be used, also at the end of the run.
+    pub fn run<W: StartWorker + 'static>(
+        &self,
+        attempt: Supervisor,
+        worker: impl FnOnce(OutputSettings) -> W,
+    ) -> CommandResult {
+        check_volume_settings().map_err(Problem::wrong)?;
+        let log_cap = log_cap(attempt.request())?;
+        // What this process was started with is not for user code: the request, or the file of the events.
+        keep_descriptors();
+        let platform = |error: io::Error| Problem::platform(&error);
+        let runtime = runtime(attempt.has_transfers()).map_err(platform)?;
+        let console = Arc::new(Console::open().map_err(platform)?);
+        let watching = Watching::start(&console, self.report.events.as_ref()).map_err(platform)?;
+        let Watching { observer, forwarded } = watching;
+        let artifacts_dir = attempt.request().spec.artifacts_dir.clone();
+        let attempt = attempt.classes(&CLASSES).observer(Arc::new(observer));
+        let cancel = attempt.cancel_handle();
+        // From here on a signal cancels the run, also when it comes before the run begins.
+        let signals = listen(&runtime).map_err(platform)?;
+        let created = match attempt.create() {
+            Ok(created) => created,
+            Err(error) => {
+                console.close();
+                return Err(refused(&error, &runtime, signals));
+            }
+        };
+        let directory = created.directory().clone();
+        console.print(&format!("running {} in {}\n", self.title, directory.root().display()));
+        let worker = worker(self.output(&console, log_cap).map_err(platform)?);
+        let outcome = runtime.block_on(supervise(created, worker, signals, cancel));
+        warn_of_missing(&console, forwarded);
+        console.close();
+        finish(&console, &outcome, self.report.json)?;
+        if let Some(path) = &self.report.result {
+            returned::write(path, &outcome, &directory, artifacts_dir.as_ref())
+                .map_err(platform)?;
+        }
+        runtime.shutdown_background();
+        Ok(outcome.exit_code())
+    }
+
+    /// Where the output of the job is shown. With `--json` nothing but the outcome may come to standard
+    /// output, so that the job's output goes to standard error.
+    fn output(&self, console: &Arc<Console>, log_cap: LogCap) -> io::Result<OutputSettings> {
+        let stdout = if self.report.json { Stream::Stderr } else { Stream::Stdout };
+        let stdout = Box::new(console.output(stdout)?);
+        let stderr = Box::new(console.output(Stream::Stderr)?);
+        Ok(OutputSettings { log_cap, stdout, stderr })
+    }
+}
+
+/// Takes an attempt to its outcome, while signals may cancel it.
+async fn supervise(
+    created: CreatedRun,
+    worker: impl StartWorker + 'static,
+    signals: Signals,
+    cancel: CancelHandle,
+) -> Outcome {
+    let cancelling = tokio::spawn(signals.cancel(cancel));
+    let outcome = created.supervise(worker).await;
+    cancelling.abort();
+    outcome
+}
+
+/// How much is kept of each stream that user code prints to.
+fn log_cap(request: &RunRequest) -> Result<LogCap, Problem> {
+    match request.log_limit {
+        None => Ok(LogCap::default()),
+        Some(bytes) => LogCap::new(bytes).map_err(|error| Problem::bad_request(&error)),
+    }
+}
+
+/// Waits for what is shown and written, and warns of what is missing there.
+fn warn_of_missing(console: &Console, forwarded: Vec<(&'static str, Forwarded)>) {
+    for (what, forwarded) in forwarded {
+        if let Err(why) = forwarded.wait() {
+            console.print(&format!("warning: not all {what} were written: {why}\n"));
+        }
+    }
+}
+
+/// Reports how the run ended.
+pub(crate) fn finish(console: &Console, outcome: &Outcome, json: bool) -> Result<(), Problem> {
+    report::print(console, outcome);
+    if json { print(&json_line(outcome)?) } else { Ok(()) }
+}
+
+/// Why there is no new run. A directory in which another run was left unfinished is put in order.
+fn refused(error: &RunError, runtime: &Runtime, signals: Signals) -> Problem {
+    let hint = match error {
+        RunError::Directory(RunDirectoryError::NotEmpty { path }) => {
+            recover::put_in_order(path, runtime, signals)
+        }
+        _ => None,
+    };
+    let problem = Problem::run(error);
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+fn listen(runtime: &Runtime) -> io::Result<Signals> {
+    let _within = runtime.enter();
+    Signals::listen()
+}
+
+/// What receives the events of a run.
+pub(crate) struct Watching {
+    pub(crate) observer: All,
+    pub(crate) forwarded: Vec<(&'static str, Forwarded)>,
+}
+
+impl Watching {
+    fn start(console: &Arc<Console>, events: Option<&EventTarget>) -> io::Result<Self> {
+        let mut watching = Self::on(console)?;
+        if let Some(target) = events {
+            let (events, forwarded) = Forwarder::start("events", target.open()?.writer())?;
+            watching.observer.0.push(Box::new(events));
+            watching.forwarded.push(("events", forwarded));
+        }
+        Ok(watching)
+    }
+
+    /// Shows events, and writes none.
+    pub(crate) fn on(console: &Arc<Console>) -> io::Result<Self> {
+        let console = Arc::clone(console);
+        let show = move |event: Option<&_>| {
+            if let Some(event) = event {
+                console.on_event(event);
+            }
+            Ok(())
+        };
+        let (shown, forwarded) = Forwarder::start("console", show)?;
+        let observer = All(vec![Box::new(shown)]);
+        Ok(Self { observer, forwarded: vec![("messages", forwarded)] })
+    }
+}

@@ -1,0 +1,31 @@
+//! What is shown in a terminal: text in columns, the display of a run in progress, the report at its end.
+
+mod columns;
+mod console;
+mod paint;
+pub(crate) mod report;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use chutes_core::HumanDuration;
+
+pub use self::columns::{Columns, Row};
+pub(crate) use self::console::{Console, Stream};
+pub(crate) use self::paint::Paint;
+
+/// A time limit as tables show it: `1h 30m`, or `none`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(chutes_console::limit_text(Some(Duration::from_secs(90))), "1m 30s");
+/// assert_eq!(chutes_console::limit_text(None), "none");
+/// ```
+#[must_use]
+pub fn limit_text(limit: Option<Duration>) -> Cow<'static, str> {
+    match limit {
+        Some(limit) => HumanDuration(limit).to_string().into(),
+        None => "none".into(),
+    }
+}
