@@ -67,7 +67,7 @@ impl Connection {
         let closed = async {
             tokio::select! {
                 () = sleep_until(deadline) => {
-                    Some(self.refusal(&format!("nobody had logged in after {:?}", limits.login_time)))
+                    Some(self.refusal(&format!("the client had not logged in after {:?}", limits.login_time)))
                 }
                 () = pre_auth.evicted() => {
                     Some("it had to make room: too many connections are not logged in".into())
@@ -104,7 +104,7 @@ impl Connection {
             _ = &mut session => return,
             () = self.shared.stop.cancelled() => (Disconnect::ByApplication, "the run has ended"),
             () = self.flow.overflow() => {
-                (Disconnect::ByApplication, "too much was sent that nobody has taken")
+                (Disconnect::ByApplication, "too much was sent that the session has not read")
             }
         };
         let disconnect = async {

@@ -192,7 +192,7 @@ mod tests {
         let sink = TestSink::new();
         let finished = TestRun::of("web_server").cancel_after(HOUR).sink(&sink).run();
         assert_eq!(finished.status(), EndStatus::Cancelled);
-        assert_eq!(finished.failure().message, "the run was cancelled", "nobody had to force it");
+        assert_eq!(finished.failure().message, "the run was cancelled", "it stopped by itself");
         let result: serde_json::Value = finished.result();
         assert_eq!((&result["requests"], &result["drained"]), (&0.into(), &true.into()));
         let served = finished.elapsed(Phase::Execute).unwrap();

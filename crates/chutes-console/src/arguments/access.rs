@@ -33,7 +33,8 @@ pub struct AccessArguments {
     /// `ssh = true`.
     #[arg(long = "ssh-public-key", value_name = "KEY|@FILE", env = "CHUTES_SSH_PUBLIC_KEY")]
     ssh_public_keys: Vec<String>,
-    /// When the job has ended by itself, wait, within its time limit, until nobody is logged in by SSH
+    /// When the job has ended by itself, wait, within its time limit, until the last SSH session
+    /// has ended
     #[arg(long)]
     keep_alive_while_ssh: bool,
     /// The number of the port for requests over TLS, when the spec asks for streaming

@@ -114,8 +114,8 @@ async fn a_port_at_a_wrong_address() {
     check(
         "other",
         "0.0.0.0:0".parse().unwrap(),
-        "the job listens at 127.0.0.1:NUMBER, and nobody reaches port `web` there, which is at \
-         0.0.0.0:NUMBER: listen at that address",
+        "the job listens at 127.0.0.1:NUMBER, but clients reach port `web` at 0.0.0.0:NUMBER: listen at that \
+         address",
     );
     check(
         "same",

@@ -179,8 +179,8 @@ impl<'a> SocketTracker<'a> {
             let (name, address) = (at.port.name(), at.address);
             let local = socket.local;
             return format!(
-                "the job listens at {local}, and nobody reaches port `{name}` there, which is at {address}: \
-                 listen at that address"
+                "the job listens at {local}, but clients reach port `{name}` at {address}: listen at that \
+                 address"
             );
         }
         if let Some(at) = ports.find(|at| at.port.number().get() == number) {

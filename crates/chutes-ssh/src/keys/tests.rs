@@ -25,7 +25,7 @@ fn equal_keys_are_kept_once() {
     for (texts, expected) in [
         (&[][..], 0),
         (&[""], 0),
-        (&["\n\n# nobody\n   \n"], 0),
+        (&["\n\n# none\n   \n"], 0),
         (&[ED25519], 1),
         (&[&with_comment], 1),
         (&[ED25519, &with_comment], 1),

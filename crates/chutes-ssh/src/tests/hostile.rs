@@ -74,7 +74,7 @@ async fn a_client_that_does_not_log_in_is_closed() {
     let limits = SshLimits { login_time: Duration::from_secs(1), ..SshLimits::default() };
     let fixture = Fixture::with(FixtureOptions { limits, ..FixtureOptions::default() });
     closed(TcpStream::connect(fixture.address()).await.unwrap()).await;
-    assert_eq!(fixture.log.refusal().await, "nobody had logged in after 1s");
+    assert_eq!(fixture.log.refusal().await, "the client had not logged in after 1s");
     fixture.stop().await;
 }
 
@@ -133,6 +133,9 @@ async fn unread_input_is_bounded() {
     timeout(Duration::from_mins(1), sending).await.expect("it is taken for ever");
     let output = client.wait_with_output().await.unwrap();
     let output_text = String::from_utf8_lossy(&output.stderr);
-    assert!(output_text.contains("too much was sent that nobody has taken"), "{output_text}");
+    assert!(
+        output_text.contains("too much was sent that the session has not read"),
+        "{output_text}"
+    );
     fixture.stop().await;
 }

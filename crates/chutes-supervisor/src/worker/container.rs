@@ -220,7 +220,7 @@ impl ContainerWorker {
         match self.job_exit.take() {
             Some(JobExit::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
             Some(JobExit::Other(end)) => end,
-            None => StepExit::Died(platform("nobody knows how the container ended".to_owned())),
+            None => StepExit::Died(platform("it is unknown how the container ended".to_owned())),
         }
     }
 

@@ -224,7 +224,7 @@ impl ProcessWorker {
         let last_words = self.output.stderr_tail();
         let death = match self.status {
             Some(status) => self.resources.death(status, self.sent, oom, &last_words),
-            None => platform("nobody knows how the job's process ended".to_owned()),
+            None => platform("it is unknown how the job's process ended".to_owned()),
         };
         if self.ready { death } else { self.resources.never_started(death) }
     }

@@ -46,7 +46,7 @@ impl Client {
         ssh.arg("echo; exec cat").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut client = Self(ssh.spawn().context("failed to start `ssh`")?);
         let output = client.0.stdout.as_mut().context("no output")?;
-        output.read_exact(&mut [0]).context("nobody was let in")?;
+        output.read_exact(&mut [0]).context("the client was not let in")?;
         Ok(client)
     }
 }

@@ -43,7 +43,7 @@ impl Pipes {
                 | LogOutput::Console { message }
                 | LogOutput::StdIn { message } => self.stdout.write_all(&message).await,
             };
-            written.map_err(|error| format!("nobody takes it: {error}"))?;
+            written.map_err(|error| format!("it cannot be passed on: {error}"))?;
         }
         Ok(())
     }
