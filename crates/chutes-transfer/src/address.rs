@@ -11,7 +11,6 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chutes_core::AddressRange;
-use url::{Host, Url};
 
 /// Metadata services, where machines of a cloud get their identity and credentials: AWS and most
 /// others, AWS again, Google, Alibaba, Oracle.
@@ -27,13 +26,12 @@ const METADATA: [IpAddr; 5] = [
 ///
 /// ```
 /// use chutes_transfer::AddressPolicy;
-/// use url::Url;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let metadata = Url::parse("http://169.254.169.254/latest/meta-data")?;
-/// assert!(AddressPolicy::default().check_url(&metadata).is_err());
+/// let metadata = "169.254.169.254".parse()?;
+/// assert!(AddressPolicy::default().check(metadata).is_err());
 /// let allowing = AddressPolicy::new(vec!["169.254.0.0/16".parse()?]);
-/// assert!(allowing.check_url(&metadata).is_ok());
+/// assert!(allowing.check(metadata).is_ok());
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -50,20 +48,6 @@ pub struct AddressPolicy {
 pub struct RefusedAddress {
     address: IpAddr,
     kind: &'static str,
-}
-
-/// A URL that no request may go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefusedUrl {
-    /// Its scheme is not HTTP.
-    #[error("only `https://` and `http://` can be asked")]
-    Scheme,
-    /// It has no host.
-    #[error("it has no host")]
-    NoHost,
-    /// Its host is a refused address.
-    #[error(transparent)]
-    Address(#[from] RefusedAddress),
 }
 
 impl AddressPolicy {
@@ -87,24 +71,6 @@ impl AddressPolicy {
             return Ok(());
         }
         Err(RefusedAddress { address, kind })
-    }
-
-    /// Checks a URL, as far as it says itself where it leads: a name is checked when it is resolved.
-    ///
-    /// # Errors
-    ///
-    /// When no request may go there.
-    pub fn check_url(&self, url: &Url) -> Result<(), RefusedUrl> {
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(RefusedUrl::Scheme);
-        }
-        match url.host() {
-            None => return Err(RefusedUrl::NoHost),
-            Some(Host::Domain(_)) => {}
-            Some(Host::Ipv4(address)) => self.check(address.into())?,
-            Some(Host::Ipv6(address)) => self.check(address.into())?,
-        }
-        Ok(())
     }
 }
 

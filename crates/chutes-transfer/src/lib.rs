@@ -46,6 +46,6 @@ mod error;
 pub mod http;
 mod retry;
 
-pub use crate::address::{AddressPolicy, RefusedAddress, RefusedUrl};
+pub use crate::address::{AddressPolicy, RefusedAddress};
 pub use crate::error::{TransferCause, TransferError};
 pub use crate::retry::{Attempts, NO_TIME_LEFT, RetryPolicy, Transfer};
