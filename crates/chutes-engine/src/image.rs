@@ -8,6 +8,7 @@ use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use chutes_core::{EventReporter, ImageName, PullPolicy, RunEvent};
 use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{Engine, EngineError, status_code, words};
@@ -56,7 +57,16 @@ const UNAVAILABLE: [&str; 15] = [
 impl Engine {
     /// Makes sure that the image is there, and pulls it if `pull` allows that. The future may be dropped at
     /// any time.
-    pub async fn have_image(
+    pub fn have_image<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pull: PullPolicy,
+        events: &'a EventReporter,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(self.provide(image, pull, events))
+    }
+
+    async fn provide(
         &self,
         image: &ImageName,
         pull: PullPolicy,

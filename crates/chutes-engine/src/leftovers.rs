@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use chutes_core::RunId;
+use futures_util::future::BoxFuture;
 
 use super::answer::accept_unknown_states;
 use super::supervisor::Supervisor;
@@ -22,7 +23,11 @@ pub(super) const SUPERVISOR: &str = "dev.chutes.supervisor";
 impl Engine {
     /// Removes the containers whose supervisor is known to be dead, never those of a living one or of
     /// another machine. Returns warnings.
-    pub async fn remove_leftovers(&self) -> Vec<String> {
+    pub fn remove_leftovers(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(self.remove_all_leftovers())
+    }
+
+    async fn remove_all_leftovers(&self) -> Vec<String> {
         let listed = match self.with_label(SUPERVISOR.to_owned()).await {
             Ok(listed) => listed,
             Err(error) => return vec![format!("leftover containers stay: {error}")],
@@ -38,14 +43,16 @@ impl Engine {
     }
 
     /// Removes the container of a run whose supervisor is dead. Returns `false` when there is none.
-    pub async fn remove_of_run(&self, run_id: RunId) -> Result<bool, EngineError> {
-        let mut was_there = false;
-        for container in self.with_label(format!("{RUN_ID}={run_id}")).await? {
-            if let Some(id) = container.id {
-                was_there |= self.remove(&id).await?;
+    pub fn remove_of_run(&self, run_id: RunId) -> BoxFuture<'_, Result<bool, EngineError>> {
+        Box::pin(async move {
+            let mut was_there = false;
+            for container in self.with_label(format!("{RUN_ID}={run_id}")).await? {
+                if let Some(id) = container.id {
+                    was_there |= self.remove(&id).await?;
+                }
             }
-        }
-        Ok(was_there)
+            Ok(was_there)
+        })
     }
 
     async fn with_label(&self, label: String) -> Result<Vec<ContainerSummary>, EngineError> {

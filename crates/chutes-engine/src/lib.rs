@@ -30,6 +30,7 @@ use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
 use bollard::{ClientVersion, Docker};
 use chutes_core::{EngineRequest, RunId};
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::address::{Address, candidates};
@@ -58,7 +59,11 @@ pub struct Engine {
 
 impl Engine {
     /// Connects to the engine. Sockets that do not answer are skipped.
-    pub async fn connect(settings: &EngineRequest) -> Result<Self, EngineError> {
+    pub fn connect(settings: &EngineRequest) -> BoxFuture<'_, Result<Self, EngineError>> {
+        Box::pin(Self::first_that_answers(settings))
+    }
+
+    async fn first_that_answers(settings: &EngineRequest) -> Result<Self, EngineError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut tried = Vec::new();
         for candidate in candidates(settings.host.as_deref(), variable) {
@@ -109,10 +114,12 @@ impl Engine {
     }
 
     /// Whether the engine is Podman. Podman takes a second to answer this.
-    pub async fn is_podman(&self) -> bool {
-        let version = self.docker.version().await.ok();
-        let components = version.and_then(|version| version.components).unwrap_or_default();
-        components.iter().any(|component| component.name.contains("Podman"))
+    pub fn is_podman(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            let version = self.docker.version().await.ok();
+            let components = version.and_then(|version| version.components).unwrap_or_default();
+            components.iter().any(|component| component.name.contains("Podman"))
+        })
     }
 
     /// An error of a request, with the action that it was for.
@@ -122,18 +129,23 @@ impl Engine {
     }
 
     /// Describes a container.
-    pub async fn inspect(
-        &self,
-        name: &str,
-    ) -> Result<ContainerInspectResponse, bollard::errors::Error> {
-        answer::accept_unknown_states(
-            self.docker.inspect_container(name, None::<InspectContainerOptions>).await,
-        )
+    pub fn inspect<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<ContainerInspectResponse, bollard::errors::Error>> {
+        Box::pin(async {
+            let options = None::<InspectContainerOptions>;
+            answer::accept_unknown_states(self.docker.inspect_container(name, options).await)
+        })
     }
 
     /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
     /// Returns `false` when there was none.
-    pub async fn remove(&self, name: &str) -> Result<bool, EngineError> {
+    pub fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        Box::pin(self.remove_until_gone(name))
+    }
+
+    async fn remove_until_gone(&self, name: &str) -> Result<bool, EngineError> {
         let failed = |error| self.failed("remove a container", error);
         let until = Instant::now() + REMOVE_TIME;
         let mut was_there = false;

@@ -17,7 +17,7 @@ use chutes_core::{
     Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport, UploadResponse,
 };
 pub use chutes_transfer::{NO_TIME_LEFT, RetryPolicy};
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -87,11 +87,13 @@ pub struct Delivered {
 }
 
 /// Delivers the files to all sinks.
-pub async fn deliver(sinks: &[Arc<dyn Sink>], job: &DeliveryJob) -> Delivered {
-    let sinks = sinks.iter().enumerate();
-    let work = sinks.map(|(index, sink)| OneSink::new(index, &**sink, job).deliver());
-    let (reports, states) = join_all(work).await.into_iter().unzip();
-    Delivered { reports, states }
+pub fn deliver<'a>(sinks: &'a [Arc<dyn Sink>], job: &'a DeliveryJob) -> BoxFuture<'a, Delivered> {
+    Box::pin(async move {
+        let sinks = sinks.iter().enumerate();
+        let work = sinks.map(|(index, sink)| OneSink::new(index, &**sink, job).deliver());
+        let (reports, states) = join_all(work).await.into_iter().unzip();
+        Delivered { reports, states }
+    })
 }
 
 impl Delivered {

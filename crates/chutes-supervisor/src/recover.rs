@@ -15,6 +15,7 @@ use chutes_core::{
 };
 use chutes_process::kill_leftovers;
 use chutes_transfer::AddressPolicy;
+use futures_util::future::BoxFuture;
 
 use super::RunDirectory;
 use super::cancel::CancelHandle;
@@ -144,7 +145,11 @@ fn before_delivery(mut manifest: Manifest) -> Manifest {
 impl Unfinished {
     /// Takes the run to its outcome: ends all processes that are left of it, collects its files, and delivers those
     /// that have not arrived. A run that has its outcome keeps it.
-    pub async fn finish(self, observer: Arc<dyn Observer>) -> Outcome {
+    pub fn finish(self, observer: Arc<dyn Observer>) -> BoxFuture<'static, Outcome> {
+        Box::pin(self.take_to_outcome(observer))
+    }
+
+    async fn take_to_outcome(self, observer: Arc<dyn Observer>) -> Outcome {
         let events = crate::observer::reporter(observer);
         let run_dir = self.directory.root().display().to_string();
         let (run_id, target) = (self.history.run_id, self.history.spec.target());

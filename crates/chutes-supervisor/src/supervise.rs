@@ -7,6 +7,7 @@ use chutes_core::{
     Ending, EventReporter, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent,
     RunId, Status,
 };
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -35,7 +36,17 @@ pub(super) struct Execution {
 }
 
 /// Takes an attempt to its outcome, with the worker that this starts.
-pub(crate) async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
+///
+/// The future has a type without parameters, so that its code is generated here and not in every crate that
+/// awaits it.
+pub(crate) fn boxed(
+    created: CreatedRun,
+    worker: Box<dyn StartWorker>,
+) -> BoxFuture<'static, Outcome> {
+    Box::pin(supervise(created, worker))
+}
+
+async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
     let CreatedRun { mut attempt, directory, root, journal, sinks } = created;
     let events = reporter(Arc::clone(&attempt.observer));
     let run_dir = directory.root().display().to_string();

@@ -9,6 +9,7 @@ use chutes_core::{ClassProfile, JobContract, Json, Outcome, RunId, RunRequest, S
 use chutes_outputs::{Sink, check_local};
 use chutes_transfer::AddressPolicy;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::access;
@@ -234,8 +235,7 @@ impl CreatedRun {
     /// Whatever user code does, there is exactly one outcome when this returns: in the journal, and with all
     /// outputs that can be read in the manifest. When the future is dropped, the attempt is left as if its
     /// supervisor had been killed, and `recover` finishes it.
-    pub async fn supervise(self, worker: impl StartWorker + 'static) -> Outcome {
-        // The future is large, and an attempt is not started so often that the heap would matter.
-        Box::pin(supervise::supervise(self, Box::new(worker))).await
+    pub fn supervise(self, worker: impl StartWorker + 'static) -> BoxFuture<'static, Outcome> {
+        supervise::boxed(self, Box::new(worker))
     }
 }

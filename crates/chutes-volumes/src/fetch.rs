@@ -13,6 +13,7 @@ use chutes_core::{
     Escaped, EventReporter, HttpUrl, HubRepository, InputVolume, InputVolumes, MountedVolume,
     RelativePath, RunEvent, Sha256Digest,
 };
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,17 @@ use crate::{CacheSettings, Settings, UnpackLimits, VolumeError, hub, inputs, unp
 /// # Errors
 ///
 /// The first error of any volume; the others are stopped then. When `stop` is cancelled, all are.
-pub async fn fetch(
+pub fn fetch<'a>(
+    volumes: &'a InputVolumes,
+    inputs: Dir,
+    settings: &'a Settings,
+    events: &'a EventReporter,
+    stop: CancellationToken,
+) -> BoxFuture<'a, Result<(), VolumeError>> {
+    Box::pin(fetch_all(volumes, inputs, settings, events, stop))
+}
+
+async fn fetch_all(
     volumes: &InputVolumes,
     inputs: Dir,
     settings: &Settings,

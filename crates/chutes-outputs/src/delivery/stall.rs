@@ -26,15 +26,17 @@ pub(super) struct Movement<'a> {
 /// # Errors
 ///
 /// When the sink fails, or nothing moves for too long.
-pub async fn send_once(
-    policy: &RetryPolicy,
-    sink: &dyn Sink,
+pub fn send_once<'a>(
+    policy: &'a RetryPolicy,
+    sink: &'a dyn Sink,
     file: &SourceFile,
-) -> Result<(), TransferError> {
+) -> Sending<'a, ()> {
     // Each attempt has a counter of its own: bytes of another attempt are no movement of this one.
     let file = SourceFile { sent: Arc::new(AtomicU64::new(0)), ..file.clone() };
-    let moved = || file.sent.load(Ordering::Relaxed);
-    watch(policy, Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await
+    Box::pin(async move {
+        let moved = || file.sent.load(Ordering::Relaxed);
+        watch(policy, Movement { moved: &moved, total: file.bytes }, sink.send(&file)).await
+    })
 }
 
 /// Drops an attempt that stalls. A panic is a fault of chutes; it must not take other files with it, so
