@@ -85,13 +85,62 @@ pub enum Ending {
     Failed(Failure),
     /// A phase reached its time limit.
     TimedOut(Failure),
-    /// Somebody asked the run to stop, and it had not finished by then.
+    /// The run was asked to stop, and it had not finished by then.
     Cancelled(Failure),
     /// The platform failed, not the job.
     PlatformFailed(Failure),
 }
 
 impl Ending {
+    /// How a run ends that fails in this way: the one place that decides it, from the kind and the phase of the
+    /// failure.
+    ///
+    /// What refuses a run (`invalid_data`, `invalid_spec`, `port_unavailable`) rejects it in its start phase, or
+    /// without a phase. Later something was started already, and the run has failed. An ending that is read, for
+    /// instance from a journal, may combine a status and a kind otherwise.
+    ///
+    /// ```
+    /// use chutes_core::{Ending, Failure, FailureKind, Phase};
+    ///
+    /// let taken = Failure::new(FailureKind::PortUnavailable, "port `web` is in use");
+    /// let at_start = Ending::from_failure(taken.clone().in_phase(Phase::Start));
+    /// assert!(matches!(at_start, Ending::Rejected(_)));
+    /// let later = Ending::from_failure(taken.in_phase(Phase::Execute));
+    /// assert!(matches!(later, Ending::Failed(_)));
+    /// ```
+    #[must_use]
+    pub fn from_failure(failure: Failure) -> Self {
+        use FailureKind as Kind;
+        let before_start = matches!(failure.phase, None | Some(Phase::Start));
+        match failure.kind {
+            Kind::InvalidData | Kind::InvalidSpec | Kind::PortUnavailable if before_start => {
+                Self::Rejected(failure)
+            }
+            Kind::TimeLimit => Self::TimedOut(failure),
+            Kind::Cancelled => Self::Cancelled(failure),
+            Kind::SupervisorLost | Kind::Platform => Self::PlatformFailed(failure),
+            Kind::InvalidData
+            | Kind::InvalidSpec
+            | Kind::PortUnavailable
+            | Kind::ImageUnavailable
+            | Kind::DownloadFailed
+            | Kind::StartupFailed
+            | Kind::JobError
+            | Kind::Panic
+            | Kind::InvalidResult
+            | Kind::Exited
+            | Kind::NonzeroReturnCode
+            | Kind::Aborted
+            | Kind::Crashed
+            | Kind::StackOverflow
+            | Kind::Killed
+            | Kind::OutOfMemory
+            | Kind::MemoryLimit
+            | Kind::OutputsIncomplete
+            | Kind::UploadFailed => Self::Failed(failure),
+        }
+    }
+
     /// The status of a run that ended this way.
     #[must_use]
     pub const fn status(&self) -> EndStatus {

@@ -155,6 +155,66 @@ fn exit_codes() {
 }
 
 #[test]
+fn endings_of_all_kinds() {
+    use EndStatus::{Cancelled, Failed, PlatformFailed, Rejected, TimedOut};
+    let expected = [
+        ("invalid_data", Rejected, Failed),
+        ("invalid_spec", Rejected, Failed),
+        ("port_unavailable", Rejected, Failed),
+        ("image_unavailable", Failed, Failed),
+        ("download_failed", Failed, Failed),
+        ("startup_failed", Failed, Failed),
+        ("job_error", Failed, Failed),
+        ("panic", Failed, Failed),
+        ("invalid_result", Failed, Failed),
+        ("exited", Failed, Failed),
+        ("nonzero_return_code", Failed, Failed),
+        ("aborted", Failed, Failed),
+        ("crashed", Failed, Failed),
+        ("stack_overflow", Failed, Failed),
+        ("killed", Failed, Failed),
+        ("out_of_memory", Failed, Failed),
+        ("memory_limit", Failed, Failed),
+        ("time_limit", TimedOut, TimedOut),
+        ("cancelled", Cancelled, Cancelled),
+        ("outputs_incomplete", Failed, Failed),
+        ("upload_failed", Failed, Failed),
+        ("supervisor_lost", PlatformFailed, PlatformFailed),
+        ("platform", PlatformFailed, PlatformFailed),
+    ];
+    let status = |failure: &Failure, phase| {
+        let failure = Failure { phase, ..failure.clone() };
+        let ending = Ending::from_failure(failure.clone());
+        assert_eq!(ending.failure(), Some(&failure));
+        ending.status()
+    };
+    let found = FailureKind::ALL.iter().map(|kind| {
+        let failure = failure(*kind);
+        let at_start = status(&failure, Some(Phase::Start));
+        assert_eq!(status(&failure, None), at_start);
+        let later = [Phase::Download, Phase::StreamingStart, Phase::Execute, Phase::Upload]
+            .map(|phase| status(&failure, Some(phase)));
+        assert!(later.iter().all(|status| *status == later[0]), "{kind:?}: {later:?}");
+        (kind.as_str(), at_start, later[0])
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+/// Whatever a journal combines is kept: only what this program writes follows the rule.
+#[test]
+fn other_combinations_are_read_as_they_are() {
+    for ending in [
+        Ending::Rejected(failure(FailureKind::JobError)),
+        Ending::Failed(failure(FailureKind::Platform)),
+        Ending::Failed(failure(FailureKind::Cancelled)),
+        Ending::PlatformFailed(failure(FailureKind::Panic)),
+    ] {
+        let text = serde_json::to_string(&ending).unwrap();
+        assert_eq!(serde_json::from_str::<Ending>(&text).unwrap(), ending);
+    }
+}
+
+#[test]
 fn contradictions_are_refused() {
     let good = serde_json::to_string(&outcome(Ending::Completed)).unwrap();
     for (from, to) in [

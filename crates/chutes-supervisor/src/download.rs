@@ -1,12 +1,12 @@
 //! The download phase: the input volumes of a run are fetched into `inputs/`, within a time limit.
 
-use chutes_core::{CacheRequest, Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
-
+use chutes_core::{CacheRequest, Ending, Failure, InputVolumes, Phase};
 use chutes_transfer::AddressPolicy;
 
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
 use super::lifecycle::Lifecycle;
+use super::user_code::StopReason;
 
 #[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
 mod fetch;
@@ -31,29 +31,17 @@ impl Downloads {
         cancel: &CancelHandle,
         lifecycle: &Lifecycle,
     ) -> Result<(), Ending> {
-        tokio::select! {
+        let reason = tokio::select! {
             biased;
-            fetched = fetch::fetch(self, root, lifecycle) => fetched,
-            () = cancel.reached(Urgency::Graceful) => {
-                let failure = Failure::new(FailureKind::Cancelled, "the run was cancelled");
-                Err(Ending::Cancelled(failure.in_phase(Phase::Download)))
-            }
-            () = lifecycle.limit_reached() => {
-                let limit = lifecycle.limit().map(|limit| format!(" of {}", HumanDuration(limit)));
-                let limit = limit.unwrap_or_default();
-                let message = format!("the download phase reached its limit{limit}");
-                let failure = Failure::new(FailureKind::TimeLimit, message);
-                Err(Ending::TimedOut(failure.in_phase(Phase::Download)))
-            }
-        }
+            fetched = fetch::fetch(self, root, lifecycle) => return fetched.map_err(ending),
+            () = cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
+            () = lifecycle.limit_reached() => StopReason::TimeLimit,
+        };
+        let message = reason.in_words(Phase::Download, lifecycle.limit());
+        Err(ending(Failure::new(reason.kind(), message)))
     }
 }
 
-/// The ending for a failure of this kind.
-pub(super) fn of_kind(kind: FailureKind, message: String) -> Ending {
-    let failure = Failure::new(kind, message).in_phase(Phase::Download);
-    match kind {
-        FailureKind::Platform => Ending::PlatformFailed(failure),
-        _ => Ending::Failed(failure),
-    }
+fn ending(failure: Failure) -> Ending {
+    Ending::from_failure(failure.in_phase(Phase::Download))
 }

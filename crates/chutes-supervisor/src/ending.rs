@@ -24,21 +24,10 @@ pub(super) fn of_step(
         StepOutcome::ByItself(StepExit::Finished(Ok(value))) => (Ok(()), Some(value)),
         StepOutcome::ByItself(StepExit::Finished(Err(failure))) => {
             let failure = failure_of(&control.name(step), step, failure, phase);
-            let ending = match failure.kind {
-                // Nothing was started.
-                FailureKind::InvalidData => Ending::Rejected(failure),
-                FailureKind::Platform => Ending::PlatformFailed(failure),
-                _ => Ending::Failed(failure),
-            };
-            (Err(ending), None)
+            (Err(Ending::from_failure(failure)), None)
         }
         StepOutcome::ByItself(StepExit::Died(death)) => {
-            let failure = died(death).in_phase(phase);
-            let ending = match failure.kind {
-                FailureKind::Platform => Ending::PlatformFailed(failure),
-                _ => Ending::Failed(failure),
-            };
-            (Err(ending), None)
+            (Err(Ending::from_failure(died(death).in_phase(phase))), None)
         }
         StepOutcome::Stopped(end) => {
             let (ending, value) = stopped(step, end, control);
@@ -80,8 +69,8 @@ fn stopped(
     Stop { reason: stopped, end }: Stop,
     control: &StepControl<'_>,
 ) -> (Ending, Option<Json>) {
-    let (name, phase) = (control.name(step), control.deadline().phase);
-    let reason = reason(stopped, control.deadline());
+    let PhaseDeadline { phase, limit, .. } = control.deadline();
+    let (name, reason) = (control.name(step), stopped.in_words(phase, limit));
     let message = match &end {
         StopExit::NotStarted => format!("{reason} before {name} was started"),
         StopExit::ByItself(_) => reason,
@@ -106,13 +95,9 @@ fn stopped(
         }
         StopExit::ByItself(StepExit::Died(death)) => (None, Some(death.message)),
     };
-    let (kind, ending): (_, fn(Failure) -> Ending) = match stopped {
-        StopReason::Cancelled => (FailureKind::Cancelled, Ending::Cancelled),
-        StopReason::TimeLimit => (FailureKind::TimeLimit, Ending::TimedOut),
-    };
-    let mut failure = Failure::new(kind, message).in_phase(phase);
+    let mut failure = Failure::new(stopped.kind(), message).in_phase(phase);
     failure.causes.extend(cause);
-    (ending(failure), value)
+    (Ending::from_failure(failure), value)
 }
 
 fn last_words(name: &str, failure: &StepFailure) -> String {
@@ -123,24 +108,14 @@ fn last_words(name: &str, failure: &StepFailure) -> String {
     }
 }
 
-/// Why code was asked to stop.
-fn reason(reason: StopReason, PhaseDeadline { phase, limit, .. }: PhaseDeadline) -> String {
-    match reason {
-        StopReason::Cancelled => "the run was cancelled".to_owned(),
-        StopReason::TimeLimit => {
-            let limit = limit.map(|limit| format!(" of {}", HumanDuration(limit)));
-            format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
-        }
-    }
-}
-
-/// Tells that code is asked to stop.
+/// Reports that code is asked to stop.
 pub(super) fn announce(
     events: EventReporter,
     control: &StepControl<'_>,
 ) -> impl FnOnce(StopReason) {
     move |stopped| {
-        let reason = reason(stopped, control.deadline());
+        let PhaseDeadline { phase, limit, .. } = control.deadline();
+        let reason = stopped.in_words(phase, limit);
         events.emit(RunEvent::Stopping { reason, grace: control.grace });
     }
 }

@@ -251,5 +251,5 @@ fn mark_unwritten(outcome: &mut Outcome, what: &str, error: &io::Error) {
     let causes = outcome.ending.failure().map(|failure| failure.message.clone());
     let mut failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Upload);
     failure.causes.extend(causes);
-    outcome.ending = Ending::PlatformFailed(failure);
+    outcome.ending = Ending::from_failure(failure);
 }

@@ -214,7 +214,8 @@ fn execution(
         _ => {
             let message =
                 "the supervisor of the run was ended before it wrote down how the job ended";
-            platform_failed(Failure::new(FailureKind::SupervisorLost, message))
+            let failure = Failure::new(FailureKind::SupervisorLost, message);
+            Execution::without_result(failure.in_phase(Phase::Execute))
         }
     };
     let Execution { ending, result } = &execution;
@@ -227,15 +228,11 @@ fn execution(
 /// counts as failed; the result of the job is kept.
 fn after_damage(known: Option<(Ending, Option<Json>)>) -> Execution {
     let message = "the journal of the run is damaged; what cannot be read is in `run.json.damaged`";
-    let mut failure = Failure::new(FailureKind::Platform, message);
+    let mut failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Execute);
     let (ending, result) = known.unzip();
     failure.causes.extend(ending.map(|ending| match ending.failure() {
         Some(earlier) => format!("before that, {}", earlier.message),
         None => "before that, the job had returned its result".to_owned(),
     }));
-    Execution { result: result.flatten(), ..platform_failed(failure) }
-}
-
-fn platform_failed(failure: Failure) -> Execution {
-    Execution { ending: Ending::PlatformFailed(failure.in_phase(Phase::Execute)), result: None }
+    Execution { result: result.flatten(), ..Execution::without_result(failure) }
 }

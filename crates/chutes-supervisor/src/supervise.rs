@@ -35,6 +35,13 @@ pub(super) struct Execution {
     pub(super) result: Option<Json>,
 }
 
+impl Execution {
+    /// That of a run which failed in this way.
+    pub(super) fn without_result(failure: Failure) -> Self {
+        Self { ending: Ending::from_failure(failure), result: None }
+    }
+}
+
 /// Takes an attempt to its outcome, with the worker that this starts.
 ///
 /// The future has a type without parameters, so that its code is generated here and not in every crate that
@@ -78,16 +85,7 @@ async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome
 fn not_started(error: &std::io::Error) -> Execution {
     let message = format!("cannot start the worker: {error}");
     let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
-    Execution { ending: Ending::PlatformFailed(failure), result: None }
-}
-
-/// Nothing was started.
-fn rejected(failure: Failure) -> Execution {
-    let ending = match failure.kind {
-        FailureKind::Platform => Ending::PlatformFailed(failure),
-        _ => Ending::Rejected(failure),
-    };
-    Execution { ending, result: None }
+    Execution::without_result(failure)
 }
 
 /// Everything about an attempt while user code is involved.
@@ -160,7 +158,7 @@ impl Steps {
         };
         let access = match access {
             Ok(access) => access,
-            Err(failure) => return (rejected(failure), Arrivals::default()),
+            Err(failure) => return (Execution::without_result(failure), Arrivals::default()),
         };
         let (directory, root) = (self.directory.clone(), Arc::clone(&self.root));
         let started = Instant::now();
@@ -186,7 +184,7 @@ impl Steps {
                 for warning in warnings {
                     lifecycle.warn(warning);
                 }
-                return (rejected(failure), Arrivals::default());
+                return (Execution::without_result(failure), Arrivals::default());
             }
         };
         let live = match &self.live {
@@ -381,5 +379,5 @@ fn served(was_ready: bool) -> Result<(), Ending> {
     }
     let message = "the job ended before it had served a request: its `/health` did not answer 200";
     let failure = Failure::new(FailureKind::JobError, message);
-    Err(Ending::Failed(failure.in_phase(Phase::StreamingStart)))
+    Err(Ending::from_failure(failure.in_phase(Phase::StreamingStart)))
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chutes_core::Phase;
+use chutes_core::{FailureKind, HumanDuration, Phase};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -52,6 +52,27 @@ pub(crate) enum StopReason {
     Cancelled,
     /// The limit was reached.
     TimeLimit,
+}
+
+impl StopReason {
+    /// The kind of failure of a run that was asked to stop for this reason.
+    pub(crate) const fn kind(self) -> FailureKind {
+        match self {
+            Self::Cancelled => FailureKind::Cancelled,
+            Self::TimeLimit => FailureKind::TimeLimit,
+        }
+    }
+
+    /// The reason in messages. `phase` is the one in which it came, and `limit` that of the phase, if it is known.
+    pub(crate) fn in_words(self, phase: Phase, limit: Option<Duration>) -> String {
+        match self {
+            Self::Cancelled => "the run was cancelled".to_owned(),
+            Self::TimeLimit => {
+                let limit = limit.map(|limit| format!(" of {}", HumanDuration(limit)));
+                format!("the {phase} phase reached its limit{}", limit.unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// The phase that user code is in, and how long that may take.

@@ -1,8 +1,8 @@
 //! Replaces input volumes in a program that was built without the feature.
 
-use chutes_core::{Ending, FailureKind};
+use chutes_core::{Failure, FailureKind};
 
-use super::{Downloads, of_kind};
+use super::Downloads;
 use crate::Supervisor;
 use crate::directory::RunRoot;
 use crate::lifecycle::Lifecycle;
@@ -30,7 +30,7 @@ pub(super) fn fetch(
     downloads: &Downloads,
     _: &RunRoot,
     _: &Lifecycle,
-) -> std::future::Ready<Result<(), Ending>> {
+) -> std::future::Ready<Result<(), Failure>> {
     let _ = (&downloads.cache, &downloads.addresses);
-    std::future::ready(Err(of_kind(FailureKind::InvalidSpec, MISSING.into())))
+    std::future::ready(Err(Failure::new(FailureKind::InvalidSpec, MISSING)))
 }

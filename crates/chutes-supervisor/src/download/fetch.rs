@@ -1,11 +1,11 @@
 //! Fetches the input volumes of a run.
 
-use chutes_core::{CacheRequest, Ending};
+use chutes_core::{CacheRequest, Failure};
 use chutes_transfer::AddressPolicy;
 use chutes_volumes::{Settings, VolumeError};
 use tokio_util::sync::CancellationToken;
 
-use super::{Downloads, of_kind};
+use super::Downloads;
 use crate::directory::{INPUTS, RunRoot};
 use crate::lifecycle::Lifecycle;
 use crate::{Supervisor, fault};
@@ -48,8 +48,8 @@ pub(super) async fn fetch(
     downloads: &Downloads,
     root: &RunRoot,
     lifecycle: &Lifecycle,
-) -> Result<(), Ending> {
-    let failed = |error: VolumeError| of_kind(error.kind, error.message);
+) -> Result<(), Failure> {
+    let failed = |error: VolumeError| Failure::new(error.kind, error.message);
     let inputs = root.open_dir(INPUTS).map_err(|error| {
         failed(VolumeError::platform(format!("cannot open `inputs/`: {error}")))
     })?;

@@ -7,6 +7,8 @@ use chutes_core::{
 
 use chutes_outputs::delivery::{NO_TIME_LEFT, TIME_IS_OVER};
 
+use crate::user_code::StopReason;
+
 /// How many files a message names at most.
 const NAMED: usize = 5;
 
@@ -36,7 +38,7 @@ pub(crate) fn with_files(ending: Ending, manifest: &Manifest, sinks: &[SinkRepor
         return ending;
     }
     let message = format!("the job finished, but {}", parts.join(" and "));
-    Ending::Failed(Failure::new(kind, message).in_phase(Phase::Upload))
+    Ending::from_failure(Failure::new(kind, message).in_phase(Phase::Upload))
 }
 
 fn count(number: usize, what: &str) -> Option<String> {
@@ -79,7 +81,8 @@ fn not_uploaded(sink: &SinkReport, manifest: &Manifest) -> Option<String> {
     let is_late = |reason: &str| [TIME_IS_OVER, NO_TIME_LEFT].iter().any(|it| reason.contains(it));
     let mut reasons = sink.error.as_deref().into_iter().chain(failed.iter().map(|it| it.2));
     let late = reasons.any(is_late);
-    let why = if late { "the upload phase reached its limit; " } else { "" };
+    let limit_reached = || format!("{}; ", StopReason::TimeLimit.in_words(Phase::Upload, None));
+    let why = if late { limit_reached() } else { String::new() };
     let what = match sink.error {
         // The message names the files and their addresses.
         Some(_) if sink.failed == 0 => "not everything was uploaded".to_owned(),
