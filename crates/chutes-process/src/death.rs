@@ -81,11 +81,11 @@ fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
     if number == Signal::ABORT.as_raw() {
         return aborted(evidence);
     }
-    if let Some(reason) = crash_reason(number) {
-        let message = format!("the job's process was killed by {name} ({reason})");
-        return (FailureKind::Crashed, message);
-    }
-    (FailureKind::Killed, format!("the job's process was killed from outside by {name}"))
+    let message = match crash_reason(number) {
+        Some(reason) => format!("the job's process was killed by {name} ({reason})"),
+        None => format!("the job's process was killed from outside by {name}"),
+    };
+    (signal_kind(number), message)
 }
 
 /// Whether the kernel killed the process because memory ran out. The kernel uses an ordinary SIGKILL, so
@@ -141,6 +141,18 @@ fn has_no_memory(text: &str) -> bool {
             line.split_once(begin).is_some_and(|(_, behind)| behind.contains(end))
         })
     })
+}
+
+/// The kind of failure of a process that a signal has ended, if nothing but the signal is known.
+#[must_use]
+pub fn signal_kind(number: i32) -> FailureKind {
+    if number == Signal::ABORT.as_raw() {
+        FailureKind::Aborted
+    } else if crash_reason(number).is_some() {
+        FailureKind::Crashed
+    } else {
+        FailureKind::Killed
+    }
 }
 
 /// Why the process crashed, for a signal that the processor or the kernel raises because of the code that

@@ -52,7 +52,7 @@ mod worker_side;
 mod testing;
 
 pub use self::cgroup::{Cgroup, OomCount};
-pub use self::death::{Death, Evidence, system_oom_kills};
+pub use self::death::{Death, Evidence, signal_kind, system_oom_kills};
 pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
@@ -60,6 +60,6 @@ pub use self::memory::{MemoryLimit, memory_in_use};
 pub use self::procfs::{Process, pids};
 pub use self::reexec::{PRIVATE_VARIABLES, this_program};
 pub use self::sessions::Sessions;
-pub use self::signal::name as signal_name;
+pub use self::signal::{name as signal_name, short_name as short_signal_name};
 pub use self::tree::Tree;
 pub use self::worker_side::die_with_supervisor;

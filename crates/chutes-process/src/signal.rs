@@ -109,9 +109,25 @@ pub fn name(number: i32) -> Cow<'static, str> {
     }
 }
 
+/// The name of a signal without `SIG`, as in RFC 4254, section 6.10: for instance `SEGV`.
+#[must_use]
+pub fn short_name(number: i32) -> String {
+    let name = name(number);
+    name.strip_prefix("SIG").unwrap_or(&name).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_without_prefix() {
+        for (number, expected) in
+            [(1, "HUP"), (12, "USR2"), (31, "SYS"), (36, "RTMIN+2"), (32, "signal 32")]
+        {
+            assert_eq!(short_name(number), expected);
+        }
+    }
 
     #[test]
     fn names() {

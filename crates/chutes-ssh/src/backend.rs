@@ -157,91 +157,10 @@ pub enum Control {
         /// Dropped when the session has the new size.
         done: oneshot::Sender<Infallible>,
     },
-    /// A signal for the process.
-    Signal(SessionSignal),
+    /// A signal for the process, one of those that RFC 4254 names.
+    Signal(Signal),
     /// The client is gone.
     HangUp,
-}
-
-/// The signals that have a name in the SSH protocol, and `USR2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionSignal {
-    /// `SIGABRT`.
-    Abrt,
-    /// `SIGALRM`.
-    Alrm,
-    /// `SIGFPE`.
-    Fpe,
-    /// `SIGHUP`.
-    Hup,
-    /// `SIGILL`.
-    Ill,
-    /// `SIGINT`.
-    Int,
-    /// `SIGKILL`.
-    Kill,
-    /// `SIGPIPE`.
-    Pipe,
-    /// `SIGQUIT`.
-    Quit,
-    /// `SIGSEGV`.
-    Segv,
-    /// `SIGTERM`.
-    Term,
-    /// `SIGUSR1`.
-    Usr1,
-    /// `SIGUSR2`.
-    Usr2,
-}
-
-impl SessionSignal {
-    const ALL: [(Self, &'static str); 13] = [
-        (Self::Abrt, "ABRT"),
-        (Self::Alrm, "ALRM"),
-        (Self::Fpe, "FPE"),
-        (Self::Hup, "HUP"),
-        (Self::Ill, "ILL"),
-        (Self::Int, "INT"),
-        (Self::Kill, "KILL"),
-        (Self::Pipe, "PIPE"),
-        (Self::Quit, "QUIT"),
-        (Self::Segv, "SEGV"),
-        (Self::Term, "TERM"),
-        (Self::Usr1, "USR1"),
-        (Self::Usr2, "USR2"),
-    ];
-
-    /// The number of the signal.
-    #[must_use]
-    pub const fn number(self) -> Signal {
-        match self {
-            Self::Abrt => Signal::ABORT,
-            Self::Alrm => Signal::ALARM,
-            Self::Fpe => Signal::FPE,
-            Self::Hup => Signal::HUP,
-            Self::Ill => Signal::ILL,
-            Self::Int => Signal::INT,
-            Self::Kill => Signal::KILL,
-            Self::Pipe => Signal::PIPE,
-            Self::Quit => Signal::QUIT,
-            Self::Segv => Signal::SEGV,
-            Self::Term => Signal::TERM,
-            Self::Usr1 => Signal::USR1,
-            Self::Usr2 => Signal::USR2,
-        }
-    }
-
-    /// Its name, without `SIG`.
-    #[cfg(test)]
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(signal, _)| *signal == self).map_or("TERM", |(_, name)| name)
-    }
-
-    /// The signal of this name, without `SIG`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(signal, _)| *signal)
-    }
 }
 
 /// How a session has ended.
@@ -302,16 +221,6 @@ mod tests {
             "localhost.example.com",
         ] {
             check(host, 80, None);
-        }
-    }
-
-    #[test]
-    fn signals_have_one_name_each() {
-        for (signal, name) in SessionSignal::ALL {
-            assert_eq!((signal.name(), SessionSignal::from_name(name)), (name, Some(signal)));
-        }
-        for unknown in ["", "SIGINT", "int", "STOP", "INFO@openssh.com"] {
-            assert_eq!(SessionSignal::from_name(unknown), None, "{unknown}");
         }
     }
 }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chutes_process::short_signal_name;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use rustix::process::Signal;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::backend::{
-    CONTROL_QUEUE, Control, SessionBackend, SessionExit, SessionRequest, SessionSignal,
-    StartedSession,
+    CONTROL_QUEUE, Control, SessionBackend, SessionExit, SessionRequest, StartedSession,
 };
 use super::flow_control::FlowControl;
 use super::pump::{Input, Output};
@@ -127,7 +128,8 @@ impl SessionChannel {
             let _ = match exit {
                 SessionExit::Exited(status) => self.handle.exit_status_request(id, status).await,
                 SessionExit::Signalled { name, core_dumped } => {
-                    let signal = signal(name);
+                    // On the wire there is only the name, also for the signals that the library has a value for.
+                    let signal = Sig::Custom(name);
                     self.handle
                         .exit_signal_request(id, signal, core_dumped, String::new(), String::new())
                         .await
@@ -157,7 +159,7 @@ async fn receive(read: &mut ChannelReadHalf, input: &Input, controls: &ControlQu
                 input.hold_until(is_done);
             }
             ChannelMsg::Signal { signal } => {
-                if let Some(signal) = SessionSignal::from_name(signal_name(&signal)) {
+                if let Some(signal) = requested_signal(&signal) {
                     controls.push(Control::Signal(signal));
                 }
             }
@@ -212,38 +214,54 @@ pub(super) fn to_u16(size: u32) -> u16 {
     u16::try_from(size).unwrap_or(u16::MAX)
 }
 
-fn signal_name(signal: &Sig) -> &str {
-    match signal {
-        Sig::ABRT => "ABRT",
-        Sig::ALRM => "ALRM",
-        Sig::FPE => "FPE",
-        Sig::HUP => "HUP",
-        Sig::ILL => "ILL",
-        Sig::INT => "INT",
-        Sig::KILL => "KILL",
-        Sig::PIPE => "PIPE",
-        Sig::QUIT => "QUIT",
-        Sig::SEGV => "SEGV",
-        Sig::TERM => "TERM",
-        Sig::USR1 => "USR1",
-        Sig::Custom(name) => name,
-    }
+/// The signal that a client asks for; `None` for one that it may not send. It may send the signals of RFC 4254,
+/// section 6.10.
+fn requested_signal(signal: &Sig) -> Option<Signal> {
+    Some(match signal {
+        Sig::ABRT => Signal::ABORT,
+        Sig::ALRM => Signal::ALARM,
+        Sig::FPE => Signal::FPE,
+        Sig::HUP => Signal::HUP,
+        Sig::ILL => Signal::ILL,
+        Sig::INT => Signal::INT,
+        Sig::KILL => Signal::KILL,
+        Sig::PIPE => Signal::PIPE,
+        Sig::QUIT => Signal::QUIT,
+        Sig::SEGV => Signal::SEGV,
+        Sig::TERM => Signal::TERM,
+        Sig::USR1 => Signal::USR1,
+        // The library has no value for the last one of the list.
+        Sig::Custom(name) if *name == short_signal_name(Signal::USR2.as_raw()) => Signal::USR2,
+        Sig::Custom(_) => return None,
+    })
 }
 
-fn signal(name: String) -> Sig {
-    match name.as_str() {
-        "ABRT" => Sig::ABRT,
-        "ALRM" => Sig::ALRM,
-        "FPE" => Sig::FPE,
-        "HUP" => Sig::HUP,
-        "ILL" => Sig::ILL,
-        "INT" => Sig::INT,
-        "KILL" => Sig::KILL,
-        "PIPE" => Sig::PIPE,
-        "QUIT" => Sig::QUIT,
-        "SEGV" => Sig::SEGV,
-        "TERM" => Sig::TERM,
-        "USR1" => Sig::USR1,
-        _ => Sig::Custom(name),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_a_client_may_send() {
+        for (signal, name) in [
+            (Sig::ABRT, "ABRT"),
+            (Sig::ALRM, "ALRM"),
+            (Sig::FPE, "FPE"),
+            (Sig::HUP, "HUP"),
+            (Sig::ILL, "ILL"),
+            (Sig::INT, "INT"),
+            (Sig::KILL, "KILL"),
+            (Sig::PIPE, "PIPE"),
+            (Sig::QUIT, "QUIT"),
+            (Sig::SEGV, "SEGV"),
+            (Sig::TERM, "TERM"),
+            (Sig::USR1, "USR1"),
+            (Sig::Custom("USR2".into()), "USR2"),
+        ] {
+            let requested = requested_signal(&signal).map(Signal::as_raw);
+            assert_eq!(requested.map(short_signal_name).as_deref(), Some(name));
+        }
+        for unknown in ["", "SIGINT", "int", "STOP", "INFO@openssh.com"] {
+            assert_eq!(requested_signal(&Sig::Custom(unknown.into())), None, "{unknown}");
+        }
     }
 }

@@ -67,7 +67,7 @@ mod tests;
 
 pub use self::backend::{
     BackendFuture, Control, ProcessBackend, ProcessBackendSetup, SessionBackend, SessionCommand,
-    SessionExit, SessionRequest, SessionSignal, StartedSession, Terminal,
+    SessionExit, SessionRequest, StartedSession, Terminal,
 };
 #[cfg(feature = "container")]
 pub use self::backend::{ContainerBackend, ContainerBackendSetup};

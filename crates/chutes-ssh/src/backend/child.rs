@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 
-use chutes_process::{Sessions, signal_name};
+use chutes_process::{Sessions, short_signal_name};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::SessionExit;
@@ -38,8 +38,7 @@ pub(super) fn session_exit(status: io::Result<ExitStatus>) -> SessionExit {
     match (status.code(), status.signal()) {
         (Some(code), _) => SessionExit::Exited(code.unsigned_abs()),
         (None, Some(number)) => {
-            let name = signal_name(number);
-            let name = name.strip_prefix("SIG").unwrap_or(&name).to_owned();
+            let name = short_signal_name(number);
             SessionExit::Signalled { name, core_dumped: status.core_dumped() }
         }
         (None, None) => SessionExit::Lost(format!("its end is strange: {status}")),

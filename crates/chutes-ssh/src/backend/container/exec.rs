@@ -180,7 +180,7 @@ async fn supervise(
                 let _ = exec.resize(columns, rows).await;
                 drop(done);
             }
-            Control::Signal(signal) => exec.signal(signal.number()).await,
+            Control::Signal(signal) => exec.signal(signal).await,
             Control::HangUp => {
                 exec.end_processes().await;
                 pump.abort();

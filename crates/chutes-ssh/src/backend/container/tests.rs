@@ -6,11 +6,12 @@ use bollard::models::{ContainerCreateBody, ResourcesUlimits};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use chutes_core::{EngineRequest, Port, Protocol, PullPolicy};
 use chutes_test_support::containers::{IMAGE, Podman};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::oneshot;
 
-use super::super::{Control, SessionExit, SessionSignal, Terminal, connect};
+use super::super::{Control, SessionExit, Terminal, connect};
 use super::*;
 
 /// A container that runs for as long as the test, and the backend for its sessions.
@@ -190,7 +191,7 @@ async fn signals_reach_the_session_only() {
         .command("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.1; done")
         .await;
     started.stdout.read_exact(&mut up).await.unwrap();
-    started.control.send(Control::Signal(SessionSignal::Usr1)).await.unwrap();
+    started.control.send(Control::Signal(Signal::USR1)).await.unwrap();
     let mut rest = String::new();
     started.stdout.read_to_string(&mut rest).await.unwrap();
     assert!(rest.ends_with("got\n"), "{rest}");

@@ -56,7 +56,7 @@ impl SessionReaper {
                     }
                     drop(done);
                 }
-                Some(Control::Signal(signal)) => self.signal(signal.number()),
+                Some(Control::Signal(signal)) => self.signal(signal),
                 Some(Control::HangUp) | None => break self.hang_up().await,
             }
         };

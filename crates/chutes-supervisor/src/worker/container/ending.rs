@@ -1,7 +1,8 @@
 //! Classifies the end of a container from its exit code and the engine's state, and words the message.
 
 use chutes_core::{Escaped, FailureKind, HumanSize, Json};
-use chutes_process::Death;
+use chutes_process::{Death, signal_kind, signal_name};
+use rustix::process::Signal;
 
 use super::super::{StepExit, StepFailure};
 
@@ -43,16 +44,17 @@ impl Evidence {
             return StepExit::Finished(Ok(Json::null()));
         }
         let code = self.exit_code;
-        let signal = u32::try_from(code - 128).ok().and_then(signal_name);
-        let (kind, message) = match signal {
-            Some(name) if self.was_ended_by_us(name) => {
+        let number = i32::try_from(code - 128).ok().filter(|number| ends_processes(*number));
+        let signal = number.map(|number| (number, signal_name(number)));
+        let (kind, message) = match &signal {
+            Some((number, name)) if self.was_ended_by_us(*number) => {
                 (FailureKind::Killed, format!("the container was ended by the run ({name})"))
             }
             _ if self.oom_killed || (code == 137 && self.system_oom_kills > 0) => self.no_memory(),
-            Some(name) => {
+            Some((number, name)) => {
                 let message =
                     format!("the container ended with exit code {code}: killed by {name}");
-                (kind_of_signal(name), message)
+                (signal_kind(*number), message)
             }
             None => (FailureKind::NonzeroReturnCode, self.nonzero(stderr)),
         };
@@ -60,18 +62,18 @@ impl Evidence {
             kind,
             message: with_last_words(message, stderr),
             exit_code: i32::try_from(code).ok(),
-            signal: signal.map(str::to_owned),
+            signal: signal.map(|(_, name)| name.into_owned()),
         })
     }
 
-    fn was_ended_by_us(&self, signal: &str) -> bool {
+    fn was_ended_by_us(&self, signal: i32) -> bool {
         match self.sent {
             Sent::Nothing => false,
             // Images choose their stop signal. A signal of a crash is a crash at any time.
             Sent::StopSignal => {
-                kind_of_signal(signal) != FailureKind::Crashed && signal != "SIGKILL"
+                signal_kind(signal) != FailureKind::Crashed && signal != Signal::KILL.as_raw()
             }
-            Sent::Kill => kind_of_signal(signal) != FailureKind::Crashed,
+            Sent::Kill => signal_kind(signal) != FailureKind::Crashed,
         }
     }
 
@@ -177,38 +179,10 @@ fn with_last_words(message: String, stderr: &str) -> String {
     format!("{message}; the end of its standard error: {}", lines.join(" | ").trim())
 }
 
-fn kind_of_signal(name: &str) -> FailureKind {
-    match name {
-        "SIGABRT" => FailureKind::Aborted,
-        "SIGSEGV" | "SIGBUS" | "SIGILL" | "SIGFPE" | "SIGSYS" | "SIGTRAP" => FailureKind::Crashed,
-        _ => FailureKind::Killed,
-    }
-}
-
-/// The name of a signal that ends a process; `None` for other numbers: programs use the remaining exit codes
-/// above 128 for their own purposes.
-fn signal_name(number: u32) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
+/// Whether this is the number of a signal that ends a process by default. Programs use the remaining exit codes above
+/// 128 for their own purposes.
+const fn ends_processes(signal: i32) -> bool {
+    matches!(signal, 1..=15 | 24 | 25 | 31)
 }
 
 #[cfg(test)]
