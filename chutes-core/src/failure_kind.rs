@@ -72,7 +72,7 @@ failure_kinds! {
     MemoryLimit = "memory_limit",
     /// A phase reached its time limit.
     TimeLimit = "time_limit",
-    /// Somebody asked the run to stop.
+    /// The run was asked to stop.
     Cancelled = "cancelled",
     /// The job finished, but not all of its outputs were collected and delivered.
     OutputsIncomplete = "outputs_incomplete",

@@ -168,7 +168,7 @@ fn declared_output_volumes() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_that_is_wrong_is_reported_at_once() {
     let text = r#"{"url":"out","colour":"x","method":"PUT","fields":7}"#;
     let error = text.parse::<SinkSpec>().unwrap_err();
     let begins = ["unknown key `colour`", "`fields` is an object", "`method` goes with"];

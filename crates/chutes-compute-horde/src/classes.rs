@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_class_is_told_with_all_that_there_are() {
+    fn an_unknown_class_is_reported_with_all_that_there_are() {
         for text in [
             r#"{"image": "alpine", "executor_class": "always_on.tset"}"#,
             r#"{

@@ -133,7 +133,7 @@ fn nested_volumes_and_uploads_stand_in_one_list() {
 }
 
 #[test]
-fn problems_are_told_at_their_places() {
+fn problems_are_reported_at_their_places() {
     check(&json!({ "args": null, "env": null, "artifacts_dir": null, "volumes": null }), &[]);
     check(&json!({ "artifacts_dir": "", "executor_class": "", "job_namespace": "" }), &[]);
     check(&json!({ "uplods": [] }), &["$.uplods"]);
@@ -216,7 +216,7 @@ fn nasty_paths_are_refused_everywhere() {
 }
 
 #[test]
-fn what_the_form_cannot_say_is_told() {
+fn what_the_form_cannot_say_is_reported() {
     let spec = JobSpec::from_json(
         r#"{
             "image": "alpine", "network": true, "limits": {"download": 0.5}, "streaming": true,

@@ -1,5 +1,7 @@
 //! Errors of a container engine, and the kind of failure that each one is.
 
+use std::path::PathBuf;
+
 use bollard::errors::Error;
 use chutes_core::FailureKind;
 
@@ -42,9 +44,18 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
-    /// The request cannot be expressed in the API of an engine.
-    #[error("{0}")]
-    Unsayable(String),
+    /// A request was made before there was a connection.
+    #[error("no container engine was connected to")]
+    NotConnected,
+    /// The directory of the run has a path that the API of an engine cannot express.
+    #[error(
+        "the run directory `{}` is not UTF-8, which a container engine cannot mount: choose another one",
+        path.display()
+    )]
+    NotUtf8 {
+        /// The directory.
+        path: PathBuf,
+    },
 }
 
 impl EngineError {

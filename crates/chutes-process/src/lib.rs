@@ -9,7 +9,7 @@
 //! - [`Sessions`]: processes that the supervisor has started for SSH sessions, which are not the job's.
 //! - [`Cgroup`]: the cgroup of a run, where one can be made.
 //! - [`MemoryLimit`]: a limit that is in force, by cgroup or by address space.
-//! - [`Death`]: how the worker's process ended, found from its exit status and other evidence.
+//! - [`WorkerExit`]: how the worker's process ended, found from its exit status and other evidence.
 //! - [`kill_leftovers`]: ends the processes that a killed supervisor has left behind.
 //! - [`die_with_supervisor`]: ties a worker to the life of its supervisor.
 //!
@@ -35,7 +35,6 @@
 //! `cargo test` the tests of this crate take turns.
 
 mod cgroup;
-mod death;
 mod descriptors;
 mod end;
 mod leftovers;
@@ -46,13 +45,13 @@ mod reexec;
 mod sessions;
 mod signal;
 mod tree;
+mod worker_exit;
 mod worker_side;
 
 #[cfg(test)]
 mod testing;
 
 pub use self::cgroup::{Cgroup, OomCount};
-pub use self::death::{Death, Evidence, signal_kind, system_oom_kills};
 pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
@@ -62,4 +61,5 @@ pub use self::reexec::{PRIVATE_VARIABLES, this_program};
 pub use self::sessions::Sessions;
 pub use self::signal::{name as signal_name, short_name as short_signal_name};
 pub use self::tree::Tree;
+pub use self::worker_exit::{Evidence, WorkerExit, signal_kind, system_oom_kills};
 pub use self::worker_side::die_with_supervisor;

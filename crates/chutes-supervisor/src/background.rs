@@ -27,7 +27,7 @@ pub(super) async fn report_progress(
     std::future::pending().await
 }
 
-/// Tells at regular intervals that the run goes on, until it is stopped.
+/// Reports at regular intervals that the run goes on, until it is stopped.
 pub(super) async fn beat(
     started: Instant,
     memory: Option<MemoryMeter>,

@@ -5,7 +5,7 @@ mod files;
 use chutes_core::{
     Ending, EventReporter, Failure, FailureKind, HumanDuration, Json, Phase, RunEvent,
 };
-use chutes_process::Death;
+use chutes_process::WorkerExit;
 
 pub(super) use self::files::with_files;
 
@@ -26,8 +26,8 @@ pub(super) fn of_step(
             let failure = failure_of(&control.name(step), step, failure, phase);
             (Err(Ending::from_failure(failure)), None)
         }
-        StepOutcome::ByItself(StepExit::Died(death)) => {
-            (Err(Ending::from_failure(died(death).in_phase(phase))), None)
+        StepOutcome::ByItself(StepExit::WorkerEnded(exit)) => {
+            (Err(Ending::from_failure(without_worker(exit).in_phase(phase))), None)
         }
         StepOutcome::Stopped(end) => {
             let (ending, value) = stopped(step, end, control);
@@ -55,11 +55,11 @@ fn panicked(name: &str, message: &str, location: Option<&str>) -> String {
 }
 
 /// The failure of code that took its process with it.
-fn died(death: Death) -> Failure {
+fn without_worker(exit: WorkerExit) -> Failure {
     Failure {
-        worker_exit_code: death.exit_code,
-        worker_signal: death.signal,
-        ..Failure::new(death.kind, death.message)
+        worker_exit_code: exit.exit_code,
+        worker_signal: exit.signal,
+        ..Failure::new(exit.kind, exit.message)
     }
 }
 
@@ -91,16 +91,17 @@ fn stopped(
         StopExit::NotStarted | StopExit::Forced(_) => (None, None),
         StopExit::ByItself(StepExit::Finished(Ok(value))) => (Some(value), None),
         StopExit::ByItself(StepExit::Finished(Err(failure))) => {
-            (None, Some(last_words(&name, &failure)))
+            (None, Some(late_failure(&name, &failure)))
         }
-        StopExit::ByItself(StepExit::Died(death)) => (None, Some(death.message)),
+        StopExit::ByItself(StepExit::WorkerEnded(exit)) => (None, Some(exit.message)),
     };
     let mut failure = Failure::new(stopped.kind(), message).in_phase(phase);
     failure.causes.extend(cause);
     (Ending::from_failure(failure), value)
 }
 
-fn last_words(name: &str, failure: &StepFailure) -> String {
+/// The cause that the failure of a stopped step gets if the step failed within its grace.
+fn late_failure(name: &str, failure: &StepFailure) -> String {
     if failure.kind == FailureKind::Panic {
         panicked(name, &failure.message, failure.location.as_deref())
     } else {

@@ -49,8 +49,8 @@ pub(crate) async fn stop(
                 let failure = ending::failure_of(&control.name(step), step, failure, Phase::Upload);
                 lifecycle.warn(ending::on_one_line(&failure));
             }
-            Ok(StepExit::Died(death)) => {
-                lifecycle.warn(format!("{} did not end: {}", control.name(step), death.message));
+            Ok(StepExit::WorkerEnded(exit)) => {
+                lifecycle.warn(format!("{} did not end: {}", control.name(step), exit.message));
             }
             Err(force) => {
                 let done = force.in_words();

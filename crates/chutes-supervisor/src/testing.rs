@@ -28,8 +28,7 @@ impl StartWorker for Function {
         self: Box<Self>,
         context: WorkerContext,
     ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
-        let worker =
-            FunctionWorker { job: self.0, directory: context.setup.directory, result: None };
+        let worker = FunctionWorker { job: self.0, directory: context.run.directory, result: None };
         Box::pin(ready(Ok(Box::new(worker) as Box<dyn Worker>)))
     }
 }

@@ -5,10 +5,10 @@
 
 #[cfg_attr(not(feature = "container"), path = "worker/container/absent.rs")]
 pub(crate) mod container;
+mod context;
 mod process;
 pub mod protocol;
 mod resources;
-mod setup;
 mod spawn;
 mod step;
 
@@ -18,14 +18,14 @@ use std::time::Duration;
 
 use chutes_core::Progress;
 use chutes_ports::{Connector, SocketOwner};
-use chutes_process::Death;
+use chutes_process::WorkerExit;
 use tokio::sync::watch;
 
 pub use self::container::ContainerHandle;
 #[cfg(feature = "container")]
 pub use self::container::ContainerStarter;
+pub use self::context::{RunParameters, StartWorker, WorkerContext};
 use self::process::ProcessWorker;
-pub use self::setup::{Setup, StartWorker, WorkerContext};
 pub use self::spawn::{OutputSettings, ProcessStarter, Program, WORKER_ARGUMENT};
 pub use self::step::{Hooks, Step, StepFailure, StepResult};
 
@@ -35,7 +35,7 @@ pub const ABORT_TIME: Duration = Duration::from_millis(500);
 /// What a worker answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Tells how much memory user code has in use, in bytes, if that is known.
+/// Reads how much memory user code has in use, in bytes; `None` if that is not known.
 pub type MemoryMeter = Box<dyn Fn() -> Option<u64> + Send>;
 
 /// How a step came to an end by itself, or took its worker with it.
@@ -44,7 +44,7 @@ pub enum StepExit {
     /// It returned, failed or panicked.
     Finished(StepResult),
     /// The process or the container in which it ran is gone.
-    Died(Death),
+    WorkerEnded(WorkerExit),
 }
 
 /// What it took to end a step by force.
@@ -106,7 +106,7 @@ pub trait Worker: Send {
         Connector::Here
     }
 
-    /// Which processes have the sockets of the job, if they can be told from others.
+    /// Which processes have the sockets of the job, if they can be distinguished from others.
     fn socket_owner(&self) -> Option<SocketOwner> {
         None
     }

@@ -51,7 +51,7 @@ fn of_the_artifacts() {
 
 /// Whole specs that are wrong, each with where it is wrong.
 #[test]
-fn of_the_spec_are_told() {
+fn of_the_spec_are_reported() {
     let volume = |volume| json!({"input_volumes": {"/volume/a": volume}});
     for (more, place) in [
         (json!({"image": "--privileged"}), "image"),

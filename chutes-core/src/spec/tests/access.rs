@@ -153,7 +153,7 @@ fn published_ports_of_a_job() {
 
 /// The name of a port with a mistake is not known, so references to it are not reported.
 #[test]
-fn one_mistake_is_told_once() {
+fn one_mistake_is_reported_once() {
     let ports = json!([{ "name": "Web", "port": 80, "proto": "http" }]);
     let fields = json!({ "ports": ports, "publish": ["80:0"], "streaming": { "port": "web" } });
     check(&fields, &["$.ports[0].name"]);

@@ -10,7 +10,7 @@ use chutes_core::{FailureKind, Progress};
 use chutes_process::{Sessions, die_with_supervisor};
 use chutes_supervisor::RunDirectory;
 use chutes_supervisor::worker::protocol::{Connection, Order, Report, SetupFrame, VERSION};
-use chutes_supervisor::worker::{ABORT_TIME, Setup, StepFailure, StepResult};
+use chutes_supervisor::worker::{ABORT_TIME, RunParameters, StepFailure, StepResult};
 use rustix::process::{Pid, Signal, kill_current_process_group};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -44,14 +44,14 @@ pub(crate) async fn serve(
     die_with_supervisor(supervisor).map_err(io::Error::other)?;
     let job = registry.get(frame.job.as_str()).map_err(io::Error::other)?.clone();
     connection.send(&Report::Ready { version: VERSION, hooks: session::hooks() }).await?;
-    let session = Session::new(job, setup(frame));
+    let session = Session::new(job, parameters(frame));
     let progress = Reports::new(session.progress());
     Server { connection, session, user_code, task: None, progress }.serve().await
 }
 
-fn setup(frame: SetupFrame) -> Setup {
+fn parameters(frame: SetupFrame) -> RunParameters {
     let root = PathBuf::from(std::ffi::OsString::from_vec(frame.directory));
-    Setup {
+    RunParameters {
         run_id: frame.run_id,
         data: frame.data,
         directory: RunDirectory::at(root),

@@ -5,8 +5,8 @@ use std::io;
 
 use chutes_core::{FailureKind, Progress};
 use chutes_supervisor::worker::{
-    ABORT_TIME, Answer, Force, Hooks, Setup, StartWorker, Step, StepExit, StepFailure, StepResult,
-    Worker, WorkerContext,
+    ABORT_TIME, Answer, Force, Hooks, RunParameters, StartWorker, Step, StepExit, StepFailure,
+    StepResult, Worker, WorkerContext,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -36,7 +36,7 @@ impl StartWorker for LocalStarter {
     ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
         Box::pin(async move {
             let runtime = self.runtime.unwrap_or_else(Handle::current);
-            Ok(Box::new(LocalWorker::new(self.job, context.setup, runtime)) as Box<dyn Worker>)
+            Ok(Box::new(LocalWorker::new(self.job, context.run, runtime)) as Box<dyn Worker>)
         })
     }
 }
@@ -49,8 +49,8 @@ struct LocalWorker {
 }
 
 impl LocalWorker {
-    fn new(job: Job, setup: Setup, runtime: Handle) -> Self {
-        Self { session: Session::new(job, setup), runtime, task: None }
+    fn new(job: Job, run: RunParameters, runtime: Handle) -> Self {
+        Self { session: Session::new(job, run), runtime, task: None }
     }
 }
 

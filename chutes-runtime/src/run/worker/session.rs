@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chutes_core::{FailureKind, Json, Progress};
 use chutes_supervisor::check_size;
-use chutes_supervisor::worker::{Hooks, Setup, Step, StepFailure, StepResult};
+use chutes_supervisor::worker::{Hooks, RunParameters, Step, StepFailure, StepResult};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,15 +36,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(job: Job, setup: Setup) -> Self {
+    pub(crate) fn new(job: Job, run: RunParameters) -> Self {
         let (sender, progress) = watch::channel(None);
         let context = JobContext::new(Inner {
-            run_id: setup.run_id,
+            run_id: run.run_id,
             job: job.name().clone(),
-            directory: setup.directory,
-            data: setup.data,
-            ports: RunPorts::new(setup.ports),
-            attempt: setup.attempt,
+            directory: run.directory,
+            data: run.data,
+            ports: RunPorts::new(run.ports),
+            attempt: run.attempt,
             cancellation: CancellationToken::new(),
             progress: sender,
             deadline: OnceLock::new(),

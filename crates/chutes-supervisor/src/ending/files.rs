@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_was_reached_is_told() {
+    fn a_limit_that_was_reached_is_named() {
         let late = [(FILES, failed(TIME_IS_OVER))];
         let slow = [(FILES, failed("503"))];
         check(

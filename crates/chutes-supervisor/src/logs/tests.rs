@@ -164,7 +164,7 @@ fn a_long_log_keeps_its_beginning_and_its_end() {
 }
 
 #[test]
-fn a_full_disk_is_told_of_when_there_is_room_again() {
+fn a_full_disk_is_reported_when_there_is_room_again() {
     let disk = SmallDisk::with_room(10);
     let mut log = disk.writer(1_024);
     log.write(b"one\ntwo\nthree\n");

@@ -30,7 +30,7 @@ use chutes_core::{
 };
 use chutes_engine::{Engine, EngineError};
 use chutes_ports::{Connector, ContainerConnector, SocketOwner};
-use chutes_process::{Death, system_oom_kills};
+use chutes_process::{WorkerExit, system_oom_kills};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -113,8 +113,7 @@ impl Shared {
     }
 
     fn engine(&self) -> Result<&Engine, EngineError> {
-        let missing = || EngineError::Unsayable("no container engine was connected to".to_owned());
-        self.engine.get().ok_or_else(missing)
+        self.engine.get().ok_or(EngineError::NotConnected)
     }
 
     /// The name of the container.
@@ -211,7 +210,9 @@ impl ContainerWorker {
             match joined {
                 Ok(TaskExit::Step(end)) => return end,
                 Ok(TaskExit::Job(end)) => self.job_exit = Some(end),
-                Err(error) => return StepExit::Died(platform(format!("its task ended: {error}"))),
+                Err(error) => {
+                    return StepExit::WorkerEnded(platform(format!("its task ended: {error}")));
+                }
             }
             self.is_alive = false;
         }
@@ -220,7 +221,9 @@ impl ContainerWorker {
         match self.job_exit.take() {
             Some(JobExit::Ended(evidence)) => evidence.end(&self.output.stderr_tail()),
             Some(JobExit::Other(end)) => end,
-            None => StepExit::Died(platform("it is unknown how the container ended".to_owned())),
+            None => {
+                StepExit::WorkerEnded(platform("it is unknown how the container ended".to_owned()))
+            }
         }
     }
 
@@ -374,6 +377,6 @@ fn failed(error: &EngineError) -> StepFailure {
     StepFailure::new(error.kind(), error.to_string())
 }
 
-fn platform(message: String) -> Death {
-    Death { kind: FailureKind::Platform, message, exit_code: None, signal: None }
+fn platform(message: String) -> WorkerExit {
+    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
 }

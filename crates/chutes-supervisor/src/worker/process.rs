@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chutes_core::{FailureKind, JobName, Progress};
 use chutes_ports::{Connector, SocketOwner};
-use chutes_process::{Death, Tree};
+use chutes_process::{Tree, WorkerExit};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind};
@@ -41,7 +41,7 @@ const HELPER_TIME: Duration = Duration::from_millis(100);
 static HAS_WORKER: AtomicBool = AtomicBool::new(false);
 
 /// The right to have a worker process: all that descends from this process belongs to one job, so that two
-/// workers at a time could not be told from each other.
+/// workers at a time could not be distinguished.
 struct OnlyWorker;
 
 impl OnlyWorker {
@@ -94,20 +94,20 @@ impl ProcessWorker {
         context: WorkerContext,
         output: impl FnOnce(io::PipeReader, io::PipeReader) -> io::Result<Output>,
     ) -> io::Result<Self> {
-        let WorkerContext { setup, env, profile, .. } = context;
+        let WorkerContext { run, env, profile, .. } = context;
         let only = OnlyWorker::take()?;
         let (ours, theirs) = UnixStream::pair()?;
         let ((out, worker_out), (err, worker_err)) = (io::pipe()?, io::pipe()?);
         let children = unix::signal(SignalKind::child())?;
         let output = output(out, err)?;
-        let mut tree = Tree::begin(setup.sessions.clone())?;
-        let mut command = command(program, setup.run_id, &env)?;
+        let mut tree = Tree::begin(run.sessions.clone())?;
+        let mut command = command(program, run.run_id, &env)?;
         command.stdin(OwnedFd::from(theirs)).stdout(worker_out).stderr(worker_err);
         let child = Command::from(command).kill_on_drop(true).spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker ended at once"))?;
         tree.set_worker(pid)?;
-        let resources = Resources::of(tree, pid, setup.run_id, profile.memory_bytes)?;
+        let resources = Resources::of(tree, pid, run.run_id, profile.memory_bytes)?;
         let mut worker = Self {
             connection: Connection::new(ours)?,
             child,
@@ -124,7 +124,7 @@ impl ProcessWorker {
         };
         // The data may be larger than the buffer of the socket, so this waits until the worker reads it. An
         // error is ignored: [`Worker::ended`] reports a worker that has ended.
-        let setup = Order::Setup(SetupFrame::new(job, setup));
+        let setup = Order::Setup(SetupFrame::new(job, run));
         if timeout(SETUP_TIME, worker.connection.send(&setup)).await.is_err() {
             return Err(io::Error::other("it does not take what it has to know of its run"));
         }
@@ -151,7 +151,7 @@ impl ProcessWorker {
                 biased;
                 report = self.connection.receive() => match report {
                     Ok(Some(report)) => {
-                        if let Some(end) = self.hear(report) {
+                        if let Some(end) = self.receive_report(report) {
                             return end;
                         }
                     }
@@ -162,7 +162,7 @@ impl ProcessWorker {
                     self.status = status.ok();
                     // The last messages may still be in the socket. Processes that the worker forked may
                     // hold the connection open.
-                    return match timeout(LAST_TIME, self.last_words()).await {
+                    return match timeout(LAST_TIME, self.remaining_reports()).await {
                         Ok(Some(end)) => end,
                         _ => self.lost().await,
                     };
@@ -172,9 +172,10 @@ impl ProcessWorker {
         }
     }
 
-    async fn last_words(&mut self) -> Option<StepExit> {
+    /// Reads what the worker has sent before it ended, up to the end of the step.
+    async fn remaining_reports(&mut self) -> Option<StepExit> {
         while let Ok(Some(report)) = self.connection.receive().await {
-            let end = self.hear(report);
+            let end = self.receive_report(report);
             if end.is_some() {
                 return end;
             }
@@ -182,7 +183,7 @@ impl ProcessWorker {
         None
     }
 
-    fn hear(&mut self, report: Report) -> Option<StepExit> {
+    fn receive_report(&mut self, report: Report) -> Option<StepExit> {
         match report {
             Report::Progress(progress) => {
                 self.progress.send_replace(Some(progress));
@@ -193,7 +194,7 @@ impl ProcessWorker {
             }
             Report::Ready { version, .. } if version != VERSION => {
                 let message = format!("supervisor and worker differ: {VERSION} and {version}");
-                Some(StepExit::Died(platform(message)))
+                Some(StepExit::WorkerEnded(platform(message)))
             }
             Report::Ready { hooks, .. } => {
                 (self.ready, self.hooks) = (true, hooks);
@@ -213,20 +214,20 @@ impl ProcessWorker {
         self.kill(Duration::ZERO).await;
         if !ended_itself {
             let message = "the job's process closed the connection to its supervisor".to_owned();
-            let death = Death { kind: FailureKind::Killed, ..platform(message) };
-            return StepExit::Died(death);
+            let exit = WorkerExit { kind: FailureKind::Killed, ..platform(message) };
+            return StepExit::WorkerEnded(exit);
         }
         self.output.drained(LAST_TIME).await;
-        StepExit::Died(self.death(oom))
+        StepExit::WorkerEnded(self.worker_exit(oom))
     }
 
-    fn death(&self, oom: super::resources::OomEvidence) -> Death {
-        let last_words = self.output.stderr_tail();
-        let death = match self.status {
-            Some(status) => self.resources.death(status, self.sent, oom, &last_words),
+    fn worker_exit(&self, oom: super::resources::OomEvidence) -> WorkerExit {
+        let stderr_tail = self.output.stderr_tail();
+        let exit = match self.status {
+            Some(status) => self.resources.worker_exit(status, self.sent, oom, &stderr_tail),
             None => platform("it is unknown how the job's process ended".to_owned()),
         };
-        if self.ready { death } else { self.resources.never_started(death) }
+        if self.ready { exit } else { self.resources.never_started(exit) }
     }
 
     async fn wait(&mut self, time: Duration) {
@@ -302,7 +303,7 @@ impl ProcessWorker {
         }
         warnings.extend(self.output.finish().await);
         if is_bad_end {
-            warnings.push(format!("after the job had ended, {}", self.death(oom).message));
+            warnings.push(format!("after the job had ended, {}", self.worker_exit(oom).message));
         }
         self.resources.release().await;
         warnings
@@ -361,6 +362,6 @@ impl Worker for ProcessWorker {
     }
 }
 
-fn platform(message: String) -> Death {
-    Death { kind: FailureKind::Platform, message, exit_code: None, signal: None }
+fn platform(message: String) -> WorkerExit {
+    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
 }

@@ -9,7 +9,7 @@ use chutes_core::{FailureKind, RunId};
 use rustix::process::{Pid, Signal};
 
 use chutes_process::{
-    Cgroup, Death, Evidence, MemoryLimit, OomCount, Tree, memory_in_use, system_oom_kills,
+    Cgroup, Evidence, MemoryLimit, OomCount, Tree, WorkerExit, memory_in_use, system_oom_kills,
 };
 
 /// Everything that belongs to one worker.
@@ -90,34 +90,34 @@ impl Resources {
     }
 
     /// Why the worker ended.
-    pub(super) fn death(
+    pub(super) fn worker_exit(
         &self,
         status: ExitStatus,
         sent: Option<Signal>,
         oom: OomEvidence,
-        last_words: &str,
-    ) -> Death {
+        stderr_tail: &str,
+    ) -> WorkerExit {
         let evidence = Evidence {
             sent,
             cgroup: oom.cgroup,
             system_oom_kills: oom.system,
             limit: self.limit.as_ref(),
-            last_words,
+            stderr_tail,
         };
-        Death::of(status, &evidence)
+        WorkerExit::of(status, &evidence)
     }
 
     /// Why a worker ended before it ran any user code. With a memory limit, the likely cause is that the start needs
     /// more memory than that; every other cause is a failure of the platform.
-    pub(super) fn never_started(&self, death: Death) -> Death {
+    pub(super) fn never_started(&self, exit: WorkerExit) -> WorkerExit {
         let (kind, why) = match self.limit {
             Some(_) => (FailureKind::MemoryLimit, " with its memory limit"),
             None => (FailureKind::Platform, ""),
         };
-        Death {
+        WorkerExit {
             kind,
-            message: format!("the worker could not start{why}: {}", death.message),
-            ..death
+            message: format!("the worker could not start{why}: {}", exit.message),
+            ..exit
         }
     }
 

@@ -11,7 +11,7 @@ use chutes_core::{JobName, RunId, SecretPairs, Work};
 use chutes_process::{PRIVATE_VARIABLES, RUN_ID_VARIABLE, this_program};
 
 use super::protocol::{SetupFrame, VERSION};
-use super::{Answer, ProcessWorker, Setup, StartWorker, Worker, WorkerContext};
+use super::{Answer, ProcessWorker, RunParameters, StartWorker, Worker, WorkerContext};
 use crate::logs::LogCap;
 use crate::output::{Output, Show};
 
@@ -98,16 +98,16 @@ pub(super) fn command(program: &Program, run_id: RunId, env: &SecretPairs) -> io
 }
 
 impl SetupFrame {
-    pub(super) fn new(job: &JobName, setup: Setup) -> Self {
+    pub(super) fn new(job: &JobName, run: RunParameters) -> Self {
         Self {
             version: VERSION,
             supervisor: rustix::process::getpid().as_raw_pid(),
-            run_id: setup.run_id,
+            run_id: run.run_id,
             job: job.clone(),
-            data: setup.data,
-            directory: setup.directory.root().as_os_str().as_bytes().to_vec(),
-            ports: setup.ports,
-            attempt: setup.attempt,
+            data: run.data,
+            directory: run.directory.root().as_os_str().as_bytes().to_vec(),
+            ports: run.ports,
+            attempt: run.attempt,
         }
     }
 }

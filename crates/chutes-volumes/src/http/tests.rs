@@ -120,7 +120,7 @@ async fn what_may_pass_is_tried_again() {
 }
 
 #[tokio::test]
-async fn nobody_is_there() {
+async fn no_server_listens() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/file?token=abcdef123", listener.local_addr().unwrap());
     drop(listener);

@@ -130,7 +130,7 @@ async fn a_file_that_one_url_has_is_not_sent_there_again_for_the_other() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_and_hurts_no_other_file() {
+async fn what_is_refused_is_reported_and_hurts_no_other_file() {
     let server = Server::start(|request: &Request| {
         if request.line.contains("/a?") {
             answer_with(403, "the link is too old, token=secret")

@@ -41,7 +41,7 @@ impl<'a> OutcomeMessage<'a> {
 }
 
 /// The result as an object, the only kind that the platform stores (see [`OutcomeMessage::result`]).
-/// Another value goes into the field `result` of one; a reader who knows the job can tell the two apart.
+/// Another value goes into the field `result` of one; a reader who knows the job can distinguish the two.
 fn result(result: Option<&Json>) -> Json {
     let Some(result) = result else { return Json::null() };
     if result.is_null() || result.as_str().starts_with('{') {

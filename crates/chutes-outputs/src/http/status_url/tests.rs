@@ -139,7 +139,7 @@ async fn a_run_that_is_recovered_after_the_platform_finished_it() {
 }
 
 #[tokio::test]
-async fn done_is_told_once_more_when_only_the_answer_was_lost() {
+async fn done_is_sent_once_more_when_only_the_answer_was_lost() {
     let finished = answer_with(400, r#"{"detail":"Job alread finished"}"#);
     let acts = vec![answer_with(200, "{}"), Act::Raw(String::new()), finished, answer(500)];
     let server = Server::of(acts).await;

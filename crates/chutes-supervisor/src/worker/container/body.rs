@@ -159,11 +159,7 @@ fn mounts(setup: &ContainerSetup) -> Result<Vec<Mount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
         let Some(source) = source.to_str() else {
-            return Err(EngineError::Unsayable(format!(
-                "the run directory `{}` is not UTF-8, which a container engine cannot mount: choose \
-                 another one",
-                directory.root().display()
-            )));
+            return Err(EngineError::NotUtf8 { path: directory.root().to_owned() });
         };
         Ok(Mount {
             typ: Some(MountType::BIND),

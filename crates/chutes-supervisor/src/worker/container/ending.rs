@@ -1,13 +1,13 @@
 //! Classifies the end of a container from its exit code and the engine's state, and words the message.
 
 use chutes_core::{Escaped, FailureKind, HumanSize, Json};
-use chutes_process::{Death, signal_kind, signal_name};
+use chutes_process::{WorkerExit, signal_kind, signal_name};
 use rustix::process::Signal;
 
 use super::super::{StepExit, StepFailure};
 
 /// How much of the end of standard error goes into the message of a failure, in bytes.
-const LAST_WORDS: usize = 2 * 1024;
+const MAX_STDERR_TAIL: usize = 2 * 1024;
 
 /// The signal that this process has sent to the container last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Evidence {
             }
             None => (FailureKind::NonzeroReturnCode, self.nonzero(stderr)),
         };
-        StepExit::Died(Death {
+        StepExit::WorkerEnded(WorkerExit {
             kind,
-            message: with_last_words(message, stderr),
+            message: with_stderr_tail(message, stderr),
             exit_code: i32::try_from(code).ok(),
             signal: signal.map(|(_, name)| name.into_owned()),
         })
@@ -138,7 +138,7 @@ pub(super) fn not_started(words: &str) -> Option<StepExit> {
         (false, true) => 126,
         (false, false) => return None,
     };
-    Some(StepExit::Died(Death {
+    Some(StepExit::WorkerEnded(WorkerExit {
         kind: FailureKind::NonzeroReturnCode,
         message: format!("the command of the container cannot be run: {words}"),
         exit_code: Some(exit_code),
@@ -166,8 +166,8 @@ fn hint(code: i64) -> &'static str {
 }
 
 /// Appends the end of standard error to the message, in one line.
-fn with_last_words(message: String, stderr: &str) -> String {
-    let mut start = stderr.len().saturating_sub(LAST_WORDS);
+fn with_stderr_tail(message: String, stderr: &str) -> String {
+    let mut start = stderr.len().saturating_sub(MAX_STDERR_TAIL);
     while !stderr.is_char_boundary(start) {
         start += 1;
     }
@@ -190,9 +190,9 @@ mod tests {
     use super::*;
 
     fn check(evidence: &Evidence, kind: FailureKind, message: &str) {
-        let StepExit::Died(death) = evidence.end("") else { panic!("{evidence:?}") };
-        assert_eq!((death.kind, death.message.as_str()), (kind, message), "{evidence:?}");
-        assert_eq!(death.exit_code.map(i64::from), Some(evidence.exit_code));
+        let StepExit::WorkerEnded(exit) = evidence.end("") else { panic!("{evidence:?}") };
+        assert_eq!((exit.kind, exit.message.as_str()), (kind, message), "{evidence:?}");
+        assert_eq!(exit.exit_code.map(i64::from), Some(evidence.exit_code));
     }
 
     #[test]
@@ -244,9 +244,11 @@ mod tests {
             ..Evidence::default()
         };
         let check = |command, stderr: &str, expected: &str| {
-            let StepExit::Died(death) = evidence(command).end(stderr) else { panic!("{stderr}") };
-            assert_eq!((death.kind, death.exit_code), (FailureKind::NonzeroReturnCode, Some(1)));
-            assert!(death.message.starts_with(expected), "{}", death.message);
+            let StepExit::WorkerEnded(exit) = evidence(command).end(stderr) else {
+                panic!("{stderr}")
+            };
+            assert_eq!((exit.kind, exit.exit_code), (FailureKind::NonzeroReturnCode, Some(1)));
+            assert!(exit.message.starts_with(expected), "{}", exit.message);
         };
         let catatonit = "ERROR (catatonit:6): failed to exec pid1: No such file or directory\n";
         let tini = "[FATAL tini (7)] exec /x failed: No such file or directory\n";
@@ -261,22 +263,22 @@ mod tests {
     }
 
     #[test]
-    fn last_words_go_into_the_message() {
+    fn the_end_of_standard_error_goes_into_the_message() {
         let check = |stderr: &str, expected: &str| {
-            assert_eq!(with_last_words("it failed".to_owned(), stderr), expected);
+            assert_eq!(with_stderr_tail("it failed".to_owned(), stderr), expected);
         };
         check("", "it failed");
         check(" \n\n", "it failed");
         check("one\n\n\u{1b}two\n", "it failed; the end of its standard error: one |  two");
-        let long = with_last_words(String::new(), &"€".repeat(5_000));
-        assert!(long.len() < LAST_WORDS + 100 && long.ends_with('€'));
+        let long = with_stderr_tail(String::new(), &"€".repeat(5_000));
+        assert!(long.len() < MAX_STDERR_TAIL + 100 && long.ends_with('€'));
     }
 
     #[test]
     fn commands_that_cannot_be_run() {
         let check = |words: &str, expected: Option<(FailureKind, Option<i32>)>| {
             let found = not_started(words).map(|end| match end {
-                StepExit::Died(death) => (death.kind, death.exit_code),
+                StepExit::WorkerEnded(exit) => (exit.kind, exit.exit_code),
                 StepExit::Finished(result) => (result.unwrap_err().kind, None),
             });
             assert_eq!(found, expected, "{words}");

@@ -11,7 +11,7 @@ use bollard::query_parameters::{
 };
 use chutes_core::FailureKind;
 use chutes_engine::{Engine, status_code, words};
-use chutes_process::Death;
+use chutes_process::WorkerExit;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -66,7 +66,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     };
     let engine = match shared.engine() {
         Ok(engine) => engine,
-        Err(error) => return JobExit::Other(StepExit::Died(platform(error.to_string()))),
+        Err(error) => return JobExit::Other(StepExit::WorkerEnded(platform(error.to_string()))),
     };
     // These tasks end when the set is dropped at the end of this function.
     let mut background = JoinSet::new();
@@ -76,7 +76,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     let ended = watch.until_its_end(OutputForwarder::begin(attached, pipes)).await;
     match ended.and_then(|state| watch.evidence(&state, memory_limit)) {
         Ok(evidence) => JobExit::Ended(evidence),
-        Err(death) => JobExit::Other(StepExit::Died(death)),
+        Err(exit) => JobExit::Other(StepExit::WorkerEnded(exit)),
     }
 }
 
@@ -92,7 +92,7 @@ impl Watch<'_> {
     async fn until_its_end(
         &mut self,
         mut output: OutputForwarder,
-    ) -> Result<ContainerState, Death> {
+    ) -> Result<ContainerState, WorkerExit> {
         loop {
             let was_lost = self.until_it_may_have_ended(&mut output).await;
             let state = self.state().await?;
@@ -170,7 +170,7 @@ impl Watch<'_> {
     }
 
     /// The state of the container. An engine that does not answer is asked again for a while.
-    async fn state(&self) -> Result<ContainerState, Death> {
+    async fn state(&self) -> Result<ContainerState, WorkerExit> {
         let until = Instant::now() + ENGINE_AWAY_TIME;
         loop {
             let error = match self.inspect().await {
@@ -181,7 +181,7 @@ impl Watch<'_> {
                 Err(error) if status_code(&error) == Some(404) => {
                     let message = "somebody has removed the container while it ran".to_owned();
                     let kind = FailureKind::Killed;
-                    return Err(Death { kind, ..platform(message) });
+                    return Err(WorkerExit { kind, ..platform(message) });
                 }
                 Err(error) => words(&error),
             };
@@ -197,7 +197,7 @@ impl Watch<'_> {
         self.engine.inspect(&self.name).await
     }
 
-    async fn attach_again(&self) -> Result<Attached, Death> {
+    async fn attach_again(&self) -> Result<Attached, WorkerExit> {
         let message = "the container engine was away; output from that time is missing";
         self.shared.warn(message.to_owned());
         logs::attach(self.engine, &self.name).await.map_err(|error| {
@@ -210,7 +210,7 @@ impl Watch<'_> {
         &self,
         state: &ContainerState,
         memory_limit: Option<u64>,
-    ) -> Result<Evidence, Death> {
+    ) -> Result<Evidence, WorkerExit> {
         let unknown = || platform("the engine does not know how the container ended".to_owned());
         let exit_code = state.exit_code.ok_or_else(unknown)?;
         let oom_killed = state.oom_killed.unwrap_or(false);

@@ -25,20 +25,20 @@ impl StartWorker for ContainerStarter {
     ) -> Answer<'static, io::Result<Box<dyn Worker>>> {
         let start = move || {
             let logs = context.logs()?;
-            let WorkerContext { setup, env, work, profile, artifacts_dir, events, .. } = context;
+            let WorkerContext { run, env, work, profile, artifacts_dir, events, .. } = context;
             let Work::Image { image, args, network, ports: _ } = work else {
                 return Err(io::Error::other("a job does not run in a container of its own"));
             };
             let setup = ContainerSetup {
-                run_id: setup.run_id,
+                run_id: run.run_id,
                 image,
                 args,
                 env,
                 network,
-                ports: setup.ports,
+                ports: run.ports,
                 profile,
                 artifacts_dir,
-                directory: setup.directory,
+                directory: run.directory,
                 engine: self.engine,
             };
             let worker = ContainerWorker::start(setup, self.output, &logs, &events)?;

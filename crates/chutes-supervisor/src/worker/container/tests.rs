@@ -134,9 +134,9 @@ impl Left {
         self.file("logs/stdout.log")
     }
 
-    fn death(&self) -> &Death {
+    fn exit(&self) -> &WorkerExit {
         match &self.end {
-            StepExit::Died(death) => death,
+            StepExit::WorkerEnded(exit) => exit,
             StepExit::Finished(result) => panic!("{result:?} {:?}", self.warnings),
         }
     }
@@ -155,10 +155,10 @@ impl Left {
 #[tokio::test]
 async fn exit_codes_and_both_streams() {
     let left = Case::new("echo to you; echo oh no >&2; exit 3").await.run().await;
-    let death = left.death();
-    assert_eq!((death.kind, death.exit_code), (FailureKind::NonzeroReturnCode, Some(3)));
+    let exit = left.exit();
+    assert_eq!((exit.kind, exit.exit_code), (FailureKind::NonzeroReturnCode, Some(3)));
     let message = "the container ended with exit code 3; the end of its standard error: oh no";
-    assert_eq!(death.message, message);
+    assert_eq!(exit.message, message);
     assert_eq!(
         (left.stdout(), left.file("logs/stderr.log")),
         ("to you\n".into(), "oh no\n".into())
@@ -170,10 +170,10 @@ async fn exit_codes_and_both_streams() {
 #[tokio::test]
 async fn signals_and_missing_commands() {
     let left = Case::new("kill -SEGV $$").await.run().await;
-    assert_eq!(left.death().kind, FailureKind::Crashed);
+    assert_eq!(left.exit().kind, FailureKind::Crashed);
     let left = Case::with("", |setup| setup.args = vec!["nosuch".to_owned()]).await.run().await;
-    assert_eq!(left.death().kind, FailureKind::NonzeroReturnCode);
-    assert!(left.death().message.contains("No such file"), "{}", left.death().message);
+    assert_eq!(left.exit().kind, FailureKind::NonzeroReturnCode);
+    assert!(left.exit().message.contains("No such file"), "{}", left.exit().message);
 }
 
 #[tokio::test]
@@ -183,11 +183,11 @@ async fn more_memory_than_its_limit() {
     let wanted = Resources { memory_bytes, ..Resources::default() };
     let case = Case::with(script, |setup| setup.profile = ClassProfile::LOCAL.with(&wanted)).await;
     let left = case.run().await;
-    assert_eq!(left.death().kind, FailureKind::MemoryLimit, "{:?}", left.death());
+    assert_eq!(left.exit().kind, FailureKind::MemoryLimit, "{:?}", left.exit());
 }
 
 #[tokio::test]
-async fn told_to_stop() {
+async fn asked_to_stop() {
     let script = "trap 'echo bye; exit 7' TERM; echo ready; while true; do sleep 0.05; done";
     let mut case = Case::new(script).await;
     case.begin_job().await;
@@ -195,7 +195,7 @@ async fn told_to_stop() {
     case.worker.cancel().await;
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
-    assert_eq!(left.death().exit_code, Some(7));
+    assert_eq!(left.exit().exit_code, Some(7));
     assert_eq!(left.stdout(), "ready\nbye\n");
 }
 
@@ -208,8 +208,8 @@ async fn stops_by_default() {
     case.worker.cancel().await;
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
-    assert_eq!(left.death().kind, FailureKind::Killed);
-    assert_eq!(left.death().message, "the container was ended by the run (SIGTERM)");
+    assert_eq!(left.exit().kind, FailureKind::Killed);
+    assert_eq!(left.exit().message, "the container was ended by the run (SIGTERM)");
 }
 
 #[tokio::test]

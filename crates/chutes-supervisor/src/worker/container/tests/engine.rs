@@ -58,7 +58,7 @@ async fn no_engine() {
 }
 
 #[tokio::test]
-async fn leftovers_of_the_dead_and_of_nobody_else() {
+async fn only_the_leftovers_of_dead_supervisors() {
     let mut case = Case::new("echo ready; sleep 600").await;
     case.begin_job().await;
     case.printed("ready").await;
@@ -87,7 +87,7 @@ async fn leftovers_of_the_dead_and_of_nobody_else() {
     assert!(!engine.remove_of_run(run_id).await.unwrap());
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
-    assert_eq!(left.death().kind, FailureKind::Killed);
+    assert_eq!(left.exit().kind, FailureKind::Killed);
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn an_engine_that_comes_back() {
     std::fs::write(case.worker.shared.setup.directory.outputs().join("go"), "").unwrap();
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
-    assert_eq!(left.death().exit_code, Some(5), "{:?}", left.death());
+    assert_eq!(left.exit().exit_code, Some(5), "{:?}", left.exit());
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ fn ended_by(signal: Signal) -> ExitStatus {
 }
 
 fn check(status: ExitStatus, evidence: &Evidence<'_>, kind: FailureKind, message: &str) {
-    let death = Death::of(status, evidence);
-    assert_eq!((death.kind, death.message.as_str()), (kind, message), "{evidence:?}");
-    assert_eq!(death.exit_code, status.code());
-    assert_eq!(death.signal.is_some(), status.signal().is_some());
+    let exit = WorkerExit::of(status, evidence);
+    assert_eq!((exit.kind, exit.message.as_str()), (kind, message), "{evidence:?}");
+    assert_eq!(exit.exit_code, status.code());
+    assert_eq!(exit.signal.is_some(), status.signal().is_some());
 }
 
 fn counted(kills: u64, at_limit: u64) -> Evidence<'static> {
@@ -22,13 +22,13 @@ const LIMIT: &str = "the job needed more memory than its limit of 512.0 MB";
 
 #[test]
 fn exits() {
-    let evidence = Evidence { system_oom_kills: 1, last_words: STACK_OVERFLOW, ..counted(1, 1) };
+    let evidence = Evidence { system_oom_kills: 1, stderr_tail: STACK_OVERFLOW, ..counted(1, 1) };
     for code in [0, 3, 137, 255] {
         let message = format!("the job ended its process with exit code {code}");
         check(ExitStatus::from_raw(code << 8), &evidence, FailureKind::Exited, &message);
     }
-    let death = Death::of(ExitStatus::from_raw(0x137f), &evidence);
-    assert_eq!((death.kind, death.exit_code, death.signal), (FailureKind::Exited, None, None));
+    let exit = WorkerExit::of(ExitStatus::from_raw(0x137f), &evidence);
+    assert_eq!((exit.kind, exit.exit_code, exit.signal), (FailureKind::Exited, None, None));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn crashes() {
     ] {
         let message = format!("the job's process was killed by {message}");
         let evidence =
-            Evidence { system_oom_kills: 1, last_words: STACK_OVERFLOW, ..counted(1, 1) };
+            Evidence { system_oom_kills: 1, stderr_tail: STACK_OVERFLOW, ..counted(1, 1) };
         check(ended_by(signal), &evidence, FailureKind::Crashed, &message);
         // A core dump changes nothing.
         let dumped = ExitStatus::from_raw(signal.as_raw() | 0x80);
@@ -102,8 +102,8 @@ fn aborts() {
     const PLAIN: &str = "the job's process aborted itself (SIGABRT)";
     let cgroup = MemoryLimit::Cgroup { bytes: 512_000_000 };
     let space = MemoryLimit::AddressSpace { bytes: 512_000_000, because: "no cgroup".into() };
-    let check = |last_words: &str, limit, kind, message: &str| {
-        let evidence = Evidence { limit, last_words, ..Evidence::default() };
+    let check = |stderr_tail: &str, limit, kind, message: &str| {
+        let evidence = Evidence { limit, stderr_tail, ..Evidence::default() };
         check(ended_by(Signal::ABORT), &evidence, kind, message);
     };
     check("", None, FailureKind::Aborted, PLAIN);
@@ -133,7 +133,7 @@ fn real_signals() {
     for signal in [Signal::ABORT, Signal::SEGV, Signal::KILL] {
         let script = format!("kill -{} $$", signal.as_raw());
         let status = std::process::Command::new("sh").args(["-c", &script]).status().unwrap();
-        let death = Death::of(status, &Evidence::default());
-        assert_eq!(death.signal.as_deref(), Some(&*signal::name(signal.as_raw())));
+        let exit = WorkerExit::of(status, &Evidence::default());
+        assert_eq!(exit.signal.as_deref(), Some(&*signal::name(signal.as_raw())));
     }
 }

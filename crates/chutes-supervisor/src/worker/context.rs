@@ -16,9 +16,9 @@ use crate::Supervisor;
 use crate::access::Access;
 use crate::directory::{RunDirectory, RunRoot};
 
-/// What user code needs to know about its run.
+/// The parameters of a run that user code can read, and that its worker needs.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct RunParameters {
     /// The id of the run.
     pub run_id: RunId,
     /// The data of the job, `null` for an image.
@@ -33,11 +33,11 @@ pub struct Setup {
     pub attempt: u32,
 }
 
-/// Everything that a worker is started with: the setup for user code, and the resources of the attempt.
+/// Everything that a worker is started with: the parameters of the run, and the resources of the attempt.
 #[derive(Debug)]
 pub struct WorkerContext {
-    /// The setup for user code.
-    pub setup: Setup,
+    /// The parameters of the run for user code.
+    pub run: RunParameters,
     /// The environment of user code: the variables of the spec, and the addresses of the ports.
     pub env: SecretPairs,
     /// The job or the image to run.
@@ -65,7 +65,7 @@ impl WorkerContext {
             work: attempt.request.spec.work.clone(),
             profile: attempt.profile(),
             artifacts_dir: attempt.request.spec.artifacts_dir.clone(),
-            setup: Setup {
+            run: RunParameters {
                 run_id: attempt.request.run_id,
                 data: attempt.job_data(),
                 directory,

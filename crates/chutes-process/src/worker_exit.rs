@@ -35,12 +35,12 @@ pub struct Evidence<'a> {
     /// The memory limit in force.
     pub limit: Option<&'a MemoryLimit>,
     /// The end of what the worker printed to its standard error.
-    pub last_words: &'a str,
+    pub stderr_tail: &'a str,
 }
 
 /// How the worker's process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Death {
+pub struct WorkerExit {
     /// The kind of failure.
     pub kind: FailureKind,
     /// What happened, for users: a lowercase fragment.
@@ -51,7 +51,7 @@ pub struct Death {
     pub signal: Option<String>,
 }
 
-impl Death {
+impl WorkerExit {
     /// Finds out how the process ended.
     #[must_use]
     pub fn of(status: ExitStatus, evidence: &Evidence<'_>) -> Self {
@@ -89,7 +89,7 @@ fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
 }
 
 /// Whether the kernel killed the process because memory ran out. The kernel uses an ordinary SIGKILL, so
-/// only its counters tell this apart from other kills.
+/// only its counters distinguish this from other kills.
 fn out_of_memory(evidence: &Evidence<'_>) -> Option<(FailureKind, String)> {
     match (evidence.cgroup, evidence.limit) {
         (Some(count), Some(limit @ MemoryLimit::Cgroup { .. }))
@@ -118,12 +118,12 @@ fn limit_exceeded(limit: &MemoryLimit) -> (FailureKind, String) {
 
 /// Classifies an abort by what was printed before it.
 fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
-    if evidence.last_words.contains(STACK_OVERFLOW) {
+    if evidence.stderr_tail.contains(STACK_OVERFLOW) {
         let message = "the job used up its stack: a function calls itself without end, or a thread needs \
                        a larger stack";
         return (FailureKind::StackOverflow, message.to_owned());
     }
-    let no_memory = has_no_memory(evidence.last_words);
+    let no_memory = has_no_memory(evidence.stderr_tail);
     match evidence.limit {
         Some(limit @ MemoryLimit::AddressSpace { .. }) if no_memory => limit_exceeded(limit),
         _ if no_memory => {
