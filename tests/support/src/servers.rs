@@ -6,6 +6,7 @@ pub mod http;
 pub mod hub;
 pub mod inputs;
 mod listening;
+mod message;
 pub mod platform;
 pub mod refusing;
 #[cfg(feature = "s3")]

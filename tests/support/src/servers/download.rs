@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use url::Url;
 
+use super::message::{Head, answer_head, in_order};
+
 /// What the server does with one request.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -96,12 +98,7 @@ struct State {
 impl Server {
     /// Acts in this order. The last act is for all further requests, too.
     pub async fn of(acts: Vec<Act>) -> Self {
-        let acts = Mutex::new(acts);
-        Self::start(move |_| {
-            let mut acts = acts.lock().unwrap();
-            if acts.len() > 1 { acts.remove(0) } else { acts[0].clone() }
-        })
-        .await
+        Self::start(in_order(acts)).await
     }
 
     /// Lets `direct` decide on each request.
@@ -162,18 +159,15 @@ impl Server {
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Request> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let mut lines = head.trim_end().split("\r\n");
-    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
-    let headers = lines.map(|line| {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.to_ascii_lowercase(), value.to_owned())
-    });
-    Some(Request { path, headers: headers.collect() })
+    let mut buffer = Vec::new();
+    let head = loop {
+        buffer.push(stream.read_u8().await.ok()?);
+        if let Some(head) = Head::take(&mut buffer) {
+            break head;
+        }
+    };
+    let (_, path) = head.method_and_target();
+    Some(Request { path, headers: head.headers.into_iter().collect() })
 }
 
 /// `None` closes the connection.
@@ -228,8 +222,6 @@ async fn answer(
     length: usize,
     body: &[u8],
 ) -> Option<()> {
-    let length =
-        if status == 304 { String::new() } else { format!("Content-Length: {length}\r\n") };
-    let head = format!("HTTP/1.1 {status} Status\r\n{length}{headers}\r\n");
+    let head = answer_head(status, headers, length);
     stream.write_all(&[head.as_bytes(), body].concat()).await.ok()
 }

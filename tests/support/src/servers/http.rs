@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::listening::{Connections, Listening};
+use super::message::{Head, answer_head};
 
 /// What the server does with one request.
 pub enum Act {
@@ -239,23 +240,14 @@ impl Connection<'_> {
     }
 
     fn head(&mut self) -> Option<Request> {
-        let end = loop {
-            let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n");
-            if let Some(end) = end {
-                break end;
+        let head = loop {
+            if let Some(head) = Head::take(&mut self.buffer) {
+                break head;
             }
             self.fill()?;
         };
-        let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-        let head = String::from_utf8(head).unwrap();
-        let mut lines = head.trim_end().split("\r\n");
-        let mut words = lines.next().unwrap().split(' ').map(str::to_owned);
-        let headers = lines.map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_ascii_lowercase(), value.to_owned())
-        });
-        let (method, target) = (words.next().unwrap(), words.next().unwrap());
-        let (headers, at) = (headers.collect(), Instant::now());
+        let (method, target) = head.method_and_target();
+        let (headers, at) = (head.headers, Instant::now());
         Some(Request { method, target, headers, body: Vec::new(), is_whole: false, at })
     }
 
@@ -298,9 +290,7 @@ impl Connection<'_> {
 
     fn answer(&mut self, answer: &Answer) -> Option<()> {
         let Answer { status, headers, body } = answer;
-        let length = body.len();
-        let text =
-            format!("HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        let text = answer_head(*status, headers, body.len()) + body;
         self.stream.write_all(text.as_bytes()).ok()
     }
 

@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 use url::Url;
 
+use super::message::{Head, answer_head, in_order};
+
 /// What the server does with one request.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -108,12 +110,7 @@ pub struct Server {
 impl Server {
     /// Acts in this order. The last act is for all further requests, too.
     pub async fn of(acts: Vec<Act>) -> Self {
-        let acts = Mutex::new(acts);
-        Self::start(move |_| {
-            let mut acts = acts.lock().unwrap();
-            if acts.len() > 1 { acts.remove(0) } else { acts[0].clone() }
-        })
-        .await
+        Self::start(in_order(acts)).await
     }
 
     /// Lets `direct` decide by the head of the request; its body has not come then.
@@ -194,23 +191,13 @@ impl Connection {
     }
 
     async fn head(&mut self) -> Option<Request> {
-        let end = loop {
-            let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n");
-            if let Some(end) = end {
-                break end;
+        let Head { line, headers } = loop {
+            if let Some(head) = Head::take(&mut self.buffer) {
+                break head;
             }
             self.fill().await?;
         };
-        let head = String::from_utf8(self.buffer[..end].to_vec()).unwrap();
-        self.buffer.drain(..end + 4);
-        let mut lines = head.split("\r\n").map(str::to_owned);
-        let line = lines.next().unwrap();
-        let headers = lines.map(|line| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_ascii_lowercase(), value.to_owned())
-        });
-        let (headers, connection) = (headers.collect(), self.number);
-        Some(Request { line, headers, body: Vec::new(), connection })
+        Some(Request { line, headers, body: Vec::new(), connection: self.number })
     }
 
     async fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
@@ -226,9 +213,7 @@ impl Connection {
     }
 
     async fn answer(&mut self, status: u16, headers: &str, body: &str) -> Option<()> {
-        let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        let answer = answer_head(status, headers, body.len()) + body;
         self.stream.write_all(answer.as_bytes()).await.ok()
     }
 }
