@@ -171,6 +171,7 @@ impl RunRequest {
     /// request.sinks.push("/backup".parse()?);
     /// let shown: Vec<String> = request.all_sinks().iter().map(ToString::to_string).collect();
     /// assert_eq!(shown, ["system_output=https://storage.test/all.zip", "/backup"]);
+    /// assert!(request.has_sinks());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -178,6 +179,12 @@ impl RunRequest {
         let mut sinks = self.spec.output_volumes.sinks();
         sinks.extend_from_slice(&self.sinks);
         sinks
+    }
+
+    /// Whether the files of the run are delivered to any place.
+    #[must_use]
+    pub const fn has_sinks(&self) -> bool {
+        !self.spec.output_volumes.is_empty() || !self.sinks.is_empty()
     }
 
     /// Checks the bounds that the types of the fields do not carry, for a request that never was JSON. What

@@ -111,8 +111,7 @@ impl Supervisor {
     pub fn has_transfers(&self) -> bool {
         let has_ssh = self.contract.as_ref().is_some_and(|contract| contract.ports.ssh());
         let is_reached = has_ssh || self.request.spec.streaming.is_some();
-        let has_files =
-            !self.request.all_sinks().is_empty() || !self.request.spec.input_volumes.is_empty();
+        let has_files = self.request.has_sinks() || !self.request.spec.input_volumes.is_empty();
         has_files || is_reached || self.contract.is_none()
     }
 
