@@ -2,7 +2,7 @@
 
 use chutes_compute_horde::CLASSES;
 use chutes_console::{Problem, json_line, print, read_spec};
-use chutes_core::JobSpec;
+use chutes_core::{ClassProfile, JobSpec};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(crate) fn run(command: &SpecCommand) -> Result<(), Problem> {
 fn schema() -> Value {
     let mut schema = schemars::schema_for!(JobSpec).to_value();
     if let Some(class) = schema.pointer_mut("/properties/executor_class") {
-        let names = CLASSES.iter().map(|class| json!(class.name));
+        let names = CLASSES.iter().chain(&ClassProfile::BUILT_IN).map(|class| json!(class.name));
         class["enum"] = names.chain([Value::Null]).collect();
     }
     schema
@@ -91,6 +91,6 @@ mod tests {
     fn the_schema_names_the_classes() {
         let schema = schema();
         let names = schema.pointer("/properties/executor_class/enum").unwrap().as_array().unwrap();
-        assert_eq!(names.len(), CLASSES.len() + 1);
+        assert_eq!(names.len(), CLASSES.len() + ClassProfile::BUILT_IN.len() + 1);
     }
 }

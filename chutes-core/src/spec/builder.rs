@@ -270,7 +270,7 @@ impl JobSpecBuilder {
         self.check(form)
     }
 
-    /// The same for a component that runs specs: a class that is not among these is a problem, too.
+    /// The same for a component that runs specs: a class that is neither among these nor built in is a problem, too.
     pub fn build_with(self, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
         let form = Form { names: self.names, classes: Some(classes), ..Form::OWN };
         self.check(form)

@@ -21,7 +21,7 @@ pub(crate) struct Form<'a> {
     pub(crate) is_new: bool,
     /// The paths of our own form that another form has under other names, each with that name.
     pub(crate) names: &'a [(&'a str, &'a str)],
-    /// The classes that there are, where that is known.
+    /// The classes that there are besides those built in, where that is known.
     pub(crate) classes: Option<&'a [ClassProfile]>,
 }
 
@@ -69,17 +69,18 @@ pub(super) fn class(
 /// The path of the class.
 const CLASS: &str = "$.executor_class";
 
-/// A class is one of these.
+/// A class is one of these, or built in.
 pub(super) fn known_class(
     class: &ExecutorClass,
     classes: &[ClassProfile],
     problems: &mut Problems,
 ) {
     let name = class.as_str();
-    let known: Vec<&str> = classes.iter().map(|class| class.name).collect();
-    if known.contains(&name) {
+    if ClassProfile::find(name, classes).is_some() {
         return;
     }
+    let known = classes.iter().chain(&ClassProfile::BUILT_IN).map(|class| class.name);
+    let known: Vec<&str> = known.collect();
     let meant = suggest::nearest(name, known.iter().copied())
         .map(|known| format!(", did you mean `{known}`?"))
         .unwrap_or_default();

@@ -39,17 +39,17 @@ impl JobSpec {
         read::spec(text, Form::OWN)
     }
 
-    /// The same for a component that runs specs: a class that is not among these is a problem, too.
+    /// The same for a component that runs specs: a class that is neither among these nor built in is a problem, too.
     ///
     /// ```
-    /// use chutes_core::{ClassProfile, JobSpec};
+    /// use chutes_core::JobSpec;
     ///
     /// let text = r#"{"image": "alpine", "executor_class": "locla"}"#;
     /// assert!(JobSpec::from_json(text).is_ok());
-    /// let errors = JobSpec::from_json_with(text, &[ClassProfile::LOCAL]).unwrap_err();
+    /// let errors = JobSpec::from_json_with(text, &[]).unwrap_err();
     /// assert_eq!(
     ///     errors.to_string(),
-    ///     "$.executor_class: there is no class `locla`, did you mean `local`?; there are `local`",
+    ///     "$.executor_class: there is no class `locla`, did you mean `local`?; there are `local`, `local.gpu`",
     /// );
     /// ```
     pub fn from_json_with(text: &str, classes: &[ClassProfile]) -> Result<Self, SpecErrors> {

@@ -73,8 +73,8 @@ pub struct Resources {
     pub gpu: Option<bool>,
 }
 
-/// What a class of machines offers to one run. Which classes there are is for the component to say that runs
-/// specs.
+/// What a class of machines offers to one run. Every program that runs specs has the classes of
+/// [`ClassProfile::BUILT_IN`], and those that it adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassProfile {
     /// The name of the class.
@@ -107,6 +107,34 @@ impl ClassProfile {
         gpu: false,
     };
 
+    /// The class of runs that use the GPUs of the machine.
+    pub const LOCAL_GPU: Self = Self {
+        name: "local.gpu",
+        summary: "this machine with its GPUs, without limits on memory and processors",
+        shared_memory_bytes: 8 * GIB,
+        gpu: true,
+        ..Self::LOCAL
+    };
+
+    /// The classes that stand for the machine itself. Every program that runs specs has them.
+    pub const BUILT_IN: [Self; 2] = [Self::LOCAL, Self::LOCAL_GPU];
+
+    /// The class of this name: one of `added`, or one that is built in.
+    ///
+    /// ```
+    /// use chutes_core::ClassProfile;
+    ///
+    /// let large = ClassProfile { name: "large", ..ClassProfile::LOCAL };
+    /// assert_eq!(ClassProfile::find("large", &[large]), Some(&large));
+    /// assert_eq!(ClassProfile::find("local.gpu", &[]), Some(&ClassProfile::LOCAL_GPU));
+    /// assert_eq!(ClassProfile::find("large", &[]), None);
+    /// ```
+    #[must_use]
+    pub fn find<'a>(name: &str, added: &'a [Self]) -> Option<&'a Self> {
+        const BUILT_IN: &[ClassProfile] = &ClassProfile::BUILT_IN;
+        added.iter().chain(BUILT_IN).find(|class| class.name == name)
+    }
+
     /// What a run of this class gets that asks for these resources.
     #[must_use]
     pub fn with(mut self, wanted: &Resources) -> Self {
@@ -120,7 +148,7 @@ impl ClassProfile {
 }
 
 impl JobSpec {
-    /// Checks that the class of the spec is one of these.
+    /// Checks that the class of the spec is one of these, or built in.
     ///
     /// # Errors
     ///

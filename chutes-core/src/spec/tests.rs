@@ -200,15 +200,19 @@ fn words_of_a_spec() {
 
 #[test]
 fn classes_are_known_to_the_component_that_runs_specs() {
-    let classes = [ClassProfile::LOCAL, ClassProfile { name: "large", ..ClassProfile::LOCAL }];
+    let classes = [ClassProfile { name: "large", ..ClassProfile::LOCAL }];
     for (class, expected) in [
         (json!(null), None),
         (json!("large"), None),
+        (json!("local"), None),
+        (json!("local.gpu"), None),
         (
             json!("lagre"),
-            Some("there is no class `lagre`, did you mean `large`?; there are `local`, `large`"),
+            Some(
+                "there is no class `lagre`, did you mean `large`?; there are `large`, `local`, `local.gpu`",
+            ),
         ),
-        (json!("x"), Some("there is no class `x`; there are `local`, `large`")),
+        (json!("x"), Some("there is no class `x`; there are `large`, `local`, `local.gpu`")),
     ] {
         let text = image(&json!({ "executor_class": class }));
         let expected = expected.map(|problem| format!("$.executor_class: {problem}"));

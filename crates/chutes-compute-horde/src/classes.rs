@@ -1,12 +1,19 @@
-//! The executor classes that there are.
+//! The executor classes of the job SDK.
 
 use chutes_core::ClassProfile;
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
-/// The classes that runs on one machine know: those of the job SDK, then the ones that stand for the machine
-/// itself.
-pub static CLASSES: [ClassProfile; 7] = [
+/// The classes that the job SDK names. Those that stand for the machine itself are [`ClassProfile::BUILT_IN`].
+///
+/// ```
+/// use chutes_compute_horde::CLASSES;
+/// use chutes_core::ClassProfile;
+///
+/// let class = ClassProfile::find("always_on.test", &CLASSES);
+/// assert_eq!(class.and_then(|class| class.cpu_millis), Some(2_000));
+/// ```
+pub static CLASSES: [ClassProfile; 5] = [
     ClassProfile {
         name: "spin_up-4min.gpu-24gb",
         summary: "a GPU of 24 GB, ready after about 4 minutes",
@@ -43,27 +50,7 @@ pub static CLASSES: [ClassProfile; 7] = [
         cpu_millis: Some(8_000),
         ..ClassProfile::LOCAL
     },
-    ClassProfile::LOCAL,
-    ClassProfile {
-        name: "local.gpu",
-        summary: "this machine with its GPUs, without limits on memory and processors",
-        shared_memory_bytes: 8 * GIB,
-        gpu: true,
-        ..ClassProfile::LOCAL
-    },
 ];
-
-/// The class of this name.
-///
-/// ```
-/// let class = chutes_compute_horde::find_class("always_on.test");
-/// assert_eq!(class.and_then(|class| class.cpu_millis), Some(2_000));
-/// assert_eq!(chutes_compute_horde::find_class("always_on.tset"), None);
-/// ```
-#[must_use]
-pub fn find_class(name: &str) -> Option<&'static ClassProfile> {
-    CLASSES.iter().find(|class| class.name == name)
-}
 
 #[cfg(test)]
 mod tests {
@@ -76,7 +63,7 @@ mod tests {
         let page = std::fs::read_to_string(path).unwrap();
         let (_, after) = page.split_once("| class |").unwrap();
         let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
-        let expected = CLASSES.iter().map(|class| {
+        let expected = CLASSES.iter().chain(&ClassProfile::BUILT_IN).map(|class| {
             let memory = class.memory_bytes.map_or_else(|| "all".to_owned(), gib);
             let cpus = class
                 .cpu_millis
@@ -103,7 +90,8 @@ mod tests {
             assert_eq!(unknown.path, "$.executor_class");
             let message = &unknown.message;
             assert!(message.contains("did you mean `always_on.test`?"), "{message}");
-            assert!(CLASSES.iter().all(|class| message.contains(class.name)), "{message}");
+            let mut all = CLASSES.iter().chain(&ClassProfile::BUILT_IN);
+            assert!(all.all(|class| message.contains(class.name)), "{message}");
         }
     }
 }

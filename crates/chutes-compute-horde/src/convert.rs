@@ -79,7 +79,7 @@ fn limits(request: &JobRequest) -> Limits {
 }
 
 impl JobRequest {
-    /// The spec of a request, whose class has to be one of these.
+    /// The spec of a request, whose class has to be one of these, or built in.
     ///
     /// # Errors
     ///

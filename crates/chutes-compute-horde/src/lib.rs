@@ -40,12 +40,12 @@ use std::collections::BTreeMap;
 use chutes_core::{ClassProfile, JobSpec, SpecErrors};
 use serde_json::value::RawValue;
 
-pub use self::classes::{CLASSES, find_class};
+pub use self::classes::CLASSES;
 pub use self::request::{JobRequest, OutputUpload, StreamingDetails};
 pub use self::signature::{full_request_text, signature_payload, signed_fields};
 
 /// Reads a spec in our own form, or in the wire form, which has a key `docker_image`. Its class has to be one
-/// of these.
+/// of these, or built in.
 ///
 /// # Errors
 ///

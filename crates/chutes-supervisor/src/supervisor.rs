@@ -78,7 +78,8 @@ impl Supervisor {
         self
     }
 
-    /// Sets which classes of machine there are. Default none, so that a spec which asks for one is refused.
+    /// Sets which classes of machine there are besides [`ClassProfile::BUILT_IN`]. Default none: a spec which asks for
+    /// another class is refused.
     #[must_use]
     pub fn classes(mut self, classes: &'static [ClassProfile]) -> Self {
         self.classes = classes;
@@ -185,8 +186,7 @@ impl Supervisor {
     /// What it may use: what its class offers, with what the spec asks for beside.
     pub(crate) fn profile(&self) -> ClassProfile {
         let class = self.request.spec.executor_class.as_ref();
-        let class =
-            class.and_then(|class| self.classes.iter().find(|it| it.name == class.as_str()));
+        let class = class.and_then(|class| ClassProfile::find(class.as_str(), self.classes));
         class.copied().unwrap_or(ClassProfile::LOCAL).with(&self.request.spec.resources)
     }
 
