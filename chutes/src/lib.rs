@@ -52,6 +52,23 @@
 //! - [`testing`] makes a context for unit tests, and with the feature `testing` runs whole jobs in a test,
 //!   on a virtual clock.
 //!
+//! # Modules
+//!
+//! What nearly every program needs is here; everything else is in a module.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`prelude`] | the three attributes, [`JobContext`] and [`JobError`] |
+//! | [`context`], [`data`] | what the function of a job takes and returns, and its errors |
+//! | [`registry`], [`contract`] | the jobs of this program, and what each declares: name, ports, time limit |
+//! | [`run`], [`testing`] | runs of a job inside of another program, and in its tests |
+//! | [`spec`], [`request`] | what is asked for in a run, and what its starter adds |
+//! | [`event`] | what happens in a run while it goes on |
+//! | [`outcome`], [`manifest`] | how a run ended, and its files |
+//! | [`sink`] | where files are delivered to, and what became of each delivery |
+//! | [`supervisor`] | runs of other binaries and of container images |
+//! | [`text`] | durations, sizes and suggestions, as they are read and written |
+//!
 //! # Features
 //!
 //! | feature | what it adds |
@@ -153,11 +170,29 @@ pub use chutes_macros::on_startup;
 ///   the run ends.
 pub use chutes_macros::on_shutdown;
 
-#[doc(inline)]
-pub use chutes_runtime::*;
+pub mod context;
+pub mod contract;
+pub mod data;
+pub mod event;
+pub mod manifest;
+pub mod outcome;
+pub mod registry;
+pub mod request;
+pub mod run;
+pub mod sink;
+pub mod spec;
+pub mod text;
 
 #[doc(hidden)]
 pub use chutes_runtime::__private;
+#[cfg(feature = "command-line")]
+#[doc(inline)]
+pub use chutes_runtime::main;
+#[doc(inline)]
+pub use chutes_runtime::{
+    EndStatus, ExitCode, Job, JobContext, JobError, Outcome, Registry, Run, VERSION, supervisor,
+    testing,
+};
 
 /// The examples of `testing.md` are tested.
 #[cfg(all(doctest, feature = "testing"))]

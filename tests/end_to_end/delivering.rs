@@ -12,7 +12,10 @@ mod s3;
 use std::path::Path;
 use std::process::Command;
 
-use chutes::{DeliveryState, FailureKind, Outcome, OutputFile, SinkReport};
+use chutes::Outcome;
+use chutes::manifest::OutputFile;
+use chutes::outcome::FailureKind;
+use chutes::sink::{DeliveryState, SinkReport};
 use chutes_test_support::{Finished, Sandbox, finish};
 use serde_json::{Value, json};
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use chutes::{EndStatus, FailureKind, Outcome};
+use chutes::outcome::FailureKind;
+use chutes::{EndStatus, Outcome};
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::record::{collected, statuses};
 use chutes_test_support::{Finished, finish};

@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::record::{collected, journal};
 use chutes_test_support::{Finished, Sandbox, finish};
 use rustix::event::{PollFd, PollFlags};

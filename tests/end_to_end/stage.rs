@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chutes::{Event, FailureKind, JobResult, Outcome, RunEvent};
+use chutes::Outcome;
+use chutes::event::{Event, RunEvent};
+use chutes::outcome::{FailureKind, JobResult};
 use chutes_test_support::containers::{Engine, image};
 use chutes_test_support::{Finished, Running, Sandbox, start, wait_until};
 use serde_json::{Value, json};

@@ -47,7 +47,7 @@ enum BatchError {
     #[error("cannot write the results")]
     Write(#[from] io::Error),
     #[error(transparent)]
-    State(#[from] chutes::MissingState),
+    State(#[from] chutes::context::MissingState),
 }
 
 /// An entry of `results.json`.
@@ -172,8 +172,8 @@ fn fraction(done: usize, total: usize) -> f64 {
 mod tests {
     use std::sync::{Barrier, OnceLock};
 
+    use chutes::outcome::{FailureKind, Phase};
     use chutes::testing::{TestRun, TestSink};
-    use chutes::{FailureKind, Phase};
     use serde_json::{Value, json};
 
     use super::*;

@@ -36,7 +36,7 @@ enum FileError {
     #[error("stopped before it was read")]
     Stopped,
     #[error(transparent)]
-    State(#[from] chutes::MissingState),
+    State(#[from] chutes::context::MissingState),
 }
 
 /// What is wrong with the request.

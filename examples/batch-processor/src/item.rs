@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chutes::Sha256Digest;
+use chutes::manifest::Sha256Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

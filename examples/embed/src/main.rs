@@ -7,9 +7,12 @@
 use std::error::Error;
 use std::path::Path;
 
+use chutes::contract::JobName;
+use chutes::data::Json;
+use chutes::request::{EngineRequest, RunRequest};
+use chutes::spec::{ImageName, JobSpec};
 use chutes::supervisor::worker::{ContainerStarter, OutputSettings, ProcessStarter, Program};
 use chutes::supervisor::{Supervised, Supervisor, describe};
-use chutes::{EngineRequest, ImageName, JobName, JobSpec, Json, RunRequest};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -134,8 +134,9 @@ fn report(session: &Session, results: &TrainingReport, compute: &Compute) -> Tra
 mod tests {
     use std::path::Path;
 
+    use chutes::EndStatus;
+    use chutes::outcome::FailureKind;
     use chutes::testing::{ContextBuilder, TestRun, TestSink};
-    use chutes::{EndStatus, FailureKind};
     use serde_json::{Value, json};
 
     use super::*;

@@ -85,8 +85,9 @@ mod tests {
     use std::net::SocketAddr;
 
     use axum::routing::get;
+    use chutes::EndStatus;
+    use chutes::outcome::Phase;
     use chutes::testing::{TestRun, TestSink};
-    use chutes::{EndStatus, Phase};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
     use tokio::sync::Semaphore;

@@ -225,7 +225,7 @@ fn the_rest() {
     assert_eq!(server.requests().len(), 3);
     server.heal();
     let outcome = recover(&sandbox, &[]);
-    assert!(outcome.sinks.iter().all(chutes::SinkReport::is_complete), "{outcome:#?}");
+    assert!(outcome.sinks.iter().all(chutes::sink::SinkReport::is_complete), "{outcome:#?}");
     let requests = server.requests();
     assert_eq!(requests.len(), 4);
     assert_eq!(requests[3].path(), "/put/second");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chutes::FileState;
+use chutes::manifest::FileState;
 use chutes_test_support::servers::s3::{BUCKET, S3Server};
 use chutes_test_support::{Finished, Sandbox, start};
 use serde_json::{Value, json};

@@ -42,7 +42,7 @@ fn a_checkpoint_that_changes() {
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{finished:#?}");
     let outcome = finished.outcome();
-    assert!(outcome.sinks.iter().all(chutes::SinkReport::is_complete), "{outcome:#?}");
+    assert!(outcome.sinks.iter().all(chutes::sink::SinkReport::is_complete), "{outcome:#?}");
     let keys: Vec<_> = server.files(BUCKET).into_keys().collect();
     let expected = [
         "logs/stderr.log",
@@ -76,5 +76,5 @@ fn a_checkpoint_that_changes_at_the_end() {
     assert_eq!(server.files(BUCKET)["outputs/checkpoint.bin"], b"second");
     let local = std::fs::read(sandbox.path("backup/outputs/checkpoint.bin")).unwrap();
     assert_eq!(local, b"second");
-    assert!(finished.outcome().sinks.iter().all(chutes::SinkReport::is_complete));
+    assert!(finished.outcome().sinks.iter().all(chutes::sink::SinkReport::is_complete));
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::machine::{names_in, unshare};
 use chutes_test_support::{Finished, Sandbox, finish};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The Chutes platform: one POST, the files, one PUT.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::servers::platform::{FILE_TOKEN, JOB_TOKEN, Job, Platform};
 use chutes_test_support::{Finished, Sandbox, finish, start, wait_until};
 use rustix::process::Signal;

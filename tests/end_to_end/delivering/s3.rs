@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
-use chutes::Manifest;
+use chutes::manifest::Manifest;
 use chutes_test_support::servers::s3::{ACCESS_KEY, BUCKET, Presigned, S3Server, SECRET_KEY};
 use chutes_test_support::{Finished, Sandbox, finish, start};
 use rustix::process::Signal;

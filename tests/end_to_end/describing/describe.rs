@@ -1,6 +1,6 @@
 //! `list` and `describe`: what the binary prints about its jobs.
 
-use chutes::JobContract;
+use chutes::contract::JobContract;
 
 use crate::programs::new_sandbox;
 

@@ -1,7 +1,8 @@
 //! Every way in which the process of a job can end early. In each of them there is one outcome that
 //! says how, the outputs and logs up to then, and no process left.
 
-use chutes::{EndStatus, FailureKind, Outcome, Phase};
+use chutes::outcome::{FailureKind, Phase};
+use chutes::{EndStatus, Outcome};
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::machine::{child_of, cover};
 use chutes_test_support::record::statuses;

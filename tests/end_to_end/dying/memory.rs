@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use chutes::{EndStatus, FailureKind, Phase};
+use chutes::EndStatus;
+use chutes::outcome::{FailureKind, Phase};
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::machine::cover;
 use chutes_test_support::{Finished, Sandbox, finish};

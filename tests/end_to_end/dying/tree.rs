@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use chutes::{EndStatus, FailureKind, Outcome};
+use chutes::outcome::FailureKind;
+use chutes::{EndStatus, Outcome};
 use chutes_test_support::leftovers::{assert_nothing_left, processes_left};
 use chutes_test_support::machine::{child_of, cover, unshare};
 use chutes_test_support::{Finished, finish, start};

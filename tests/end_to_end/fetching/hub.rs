@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use chutes::{FailureKind, RunEvent};
+use chutes::event::RunEvent;
+use chutes::outcome::FailureKind;
 use chutes_test_support::machine::unshare;
 use chutes_test_support::servers::hub::{Behaviour, HubRequest, HubServer, commit};
 use chutes_test_support::{Sandbox, finish, start};

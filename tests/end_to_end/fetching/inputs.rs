@@ -186,5 +186,5 @@ fn content_is_checked_when_its_checksum_is_given() {
     let volumes = json!({"input_volumes": {"/volume/a": volume(digest(b"2"))}});
     let ended = stage.run(&with(shell("true"), volumes));
     let said = ["/volume/a", "checksum"];
-    ended.check(1, "failed", chutes::FailureKind::DownloadFailed, &said);
+    ended.check(1, "failed", chutes::outcome::FailureKind::DownloadFailed, &said);
 }

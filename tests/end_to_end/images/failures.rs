@@ -1,6 +1,6 @@
 //! Runs that cannot complete: the failure is reported, and what exists is kept.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::containers::image;
 use chutes_test_support::finish;
 use chutes_test_support::record::collected;

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::finish;
 use chutes_test_support::record::collected;
 use chutes_test_support::servers::http::HttpServer;

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
+use chutes::manifest::FileState;
 use chutes_test_support::containers::image;
 use chutes_test_support::record::{collected, not_collected};
 use rustix::process::{Resource, getrlimit};
@@ -138,8 +139,7 @@ fn links_out_of_the_outputs_are_not_followed() {
     assert_eq!(collected(&ended.outcome), ["real"]);
     let skipped: Vec<_> = not_collected(&ended.outcome).into_iter().map(|(path, _)| path).collect();
     assert_eq!(skipped, ["file", "pipe", "root", "up"]);
-    let is_collected =
-        |state: &chutes::FileState| matches!(state, chutes::FileState::Collected { .. });
+    let is_collected = |state: &FileState| matches!(state, FileState::Collected { .. });
     assert!(!ended.outcome.artifacts.iter().any(|file| is_collected(&file.state)));
 }
 

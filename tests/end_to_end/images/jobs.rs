@@ -1,6 +1,6 @@
 //! Job binaries: in an image, and instead of one.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::containers::image;
 use chutes_test_support::record::collected;
 use chutes_test_support::servers::http::HttpServer;

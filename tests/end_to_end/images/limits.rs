@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::record::collected;
 use chutes_test_support::servers::http::{Act, HttpServer};
 use chutes_test_support::servers::inputs::{InputServer, Served};

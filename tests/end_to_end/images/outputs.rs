@@ -1,7 +1,8 @@
 //! Output volumes: the requests to a server when the container has ended, and the outcome when a file
 //! does not arrive.
 
-use chutes::{DeliveryState, FailureKind};
+use chutes::outcome::FailureKind;
+use chutes::sink::DeliveryState;
 use chutes_test_support::finish;
 use chutes_test_support::servers::form;
 use chutes_test_support::servers::http::{Act, HttpServer, Request, answer, status};

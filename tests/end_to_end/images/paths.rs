@@ -1,6 +1,6 @@
 //! Paths that lead out of where they belong, in every place where a path can be.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::{Value, json};
 

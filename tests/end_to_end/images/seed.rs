@@ -1,6 +1,7 @@
 //! What ComputeHorde's own executor tests show: a whole run with inputs, outputs and artifacts.
 
-use chutes::{FileState, Outcome};
+use chutes::Outcome;
+use chutes::manifest::FileState;
 use chutes_test_support::containers::image;
 use chutes_test_support::record::{collected, statuses};
 use chutes_test_support::servers::form;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chutes::{FailureKind, FileState};
+use chutes::manifest::FileState;
+use chutes::outcome::FailureKind;
 use chutes_test_support::finish;
 use chutes_test_support::machine::peak_memory;
 use chutes_test_support::record::{collected, not_collected};
@@ -42,7 +43,7 @@ fn links_are_not_followed() {
     let finished = sandbox.run("run writes_everything --json --run-dir run");
     assert_eq!(finished.code, Some(0));
     let digest = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read("/etc/hostname").unwrap());
-    let digest = chutes::Sha256Digest::from_bytes(digest.into()).to_string();
+    let digest = chutes::manifest::Sha256Digest::from_bytes(digest.into()).to_string();
     let written = [finished.stdout, finished.stderr, everything_below(&sandbox.path("run"))];
     for text in written {
         assert!(!text.contains(secret) && !text.contains(&digest), "{text}");

@@ -1,6 +1,6 @@
 //! A disk that a job fills: the run ends, reports it, and never claims to have completed.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::machine::unshare;
 use chutes_test_support::{Finished, finish};
 

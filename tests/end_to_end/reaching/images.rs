@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::clients::front::Client;
 use chutes_test_support::clients::tcp::{ask, check_free, connect};
 use chutes_test_support::events::{events, named, wait_for_event};

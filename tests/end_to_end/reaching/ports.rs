@@ -2,7 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::clients::tcp::{
     ask, check_beacon, check_echo, check_free, connect, free_number,
 };

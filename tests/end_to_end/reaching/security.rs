@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use chutes::{Event, RunEvent};
+use chutes::event::{Event, RunEvent};
 use chutes_test_support::{Finished, Running, Sandbox, finish, start};
 use rustix::process::Signal;
 

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::time::Instant;
 
-use chutes::{EndStatus, RunEvent};
+use chutes::EndStatus;
+use chutes::event::RunEvent;
 use chutes_test_support::clients::ssh::SshRun;
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::machine::processes_with;

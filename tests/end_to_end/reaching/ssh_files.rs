@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use chutes::FileState;
+use chutes::manifest::FileState;
 use chutes_test_support::machine::peak_memory;
 use chutes_test_support::record::collected;
 use chutes_test_support::{finish, wait_until};

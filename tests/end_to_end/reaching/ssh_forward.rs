@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use chutes::RunEvent;
+use chutes::event::RunEvent;
 use chutes_test_support::clients::ssh::SshRun;
 use chutes_test_support::clients::tcp::free_number;
 use chutes_test_support::{Running, own_address, start, wait_until};

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use chutes::event::RunEvent;
 use chutes_test_support::machine::peak_memory;
 use chutes_test_support::wait_until;
 
@@ -44,7 +45,7 @@ fn scanners() {
     assert!(after - before < 64 * 1024, "{before} kB before, {after} kB after");
     wait_until("they are told of", || {
         let told = served.events();
-        told.iter().any(|event| matches!(event, chutes::RunEvent::SshRefused { .. }))
+        told.iter().any(|event| matches!(event, RunEvent::SshRefused { .. }))
     });
     served.go();
     assert_eq!(served.end().1.code, Some(0));

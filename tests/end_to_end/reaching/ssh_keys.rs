@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use chutes::{FailureKind, RunEvent};
+use chutes::event::RunEvent;
+use chutes::outcome::FailureKind;
 use chutes_test_support::clients::ssh::{SshRun, make_key, public_key, write_configuration};
 use chutes_test_support::events::reported;
 use chutes_test_support::{Sandbox, finish, own_address, wait_until};

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::fd::AsFd;
 
+use chutes::event::RunEvent;
 use chutes_test_support::clients::ssh::{OPEN, SshRun, make_key, type_line};
 use chutes_test_support::machine::open_terminal;
 use chutes_test_support::machine::processes_with;
@@ -59,7 +60,7 @@ fn environment_and_directory() {
     let lines: Vec<_> = finished.stdout.lines().collect();
     assert_eq!(lines[0], directory.to_str().unwrap());
     let address = served.wait_for_event(|event| match event {
-        chutes::RunEvent::Port(port) if port.port.name().as_str() == "web" => Some(port.address),
+        RunEvent::Port(port) if port.port.name().as_str() == "web" => Some(port.address),
         _ => None,
     });
     let port = format!("CHUTES_PORT_TCP_8080={}", address.port());
@@ -188,7 +189,7 @@ fn multiplexing() {
         assert_eq!(finished.stdout, format!("{number}\n"), "{finished:#?}");
     }
     let logins = served.events();
-    let is_login = |event: &&chutes::RunEvent| matches!(event, chutes::RunEvent::SshLogin { .. });
+    let is_login = |event: &&RunEvent| matches!(event, RunEvent::SshLogin { .. });
     assert_eq!(logins.iter().filter(is_login).count(), 1);
     assert_eq!(served.ssh(&["-o", &control, "-O", "exit", "run"]).code, Some(0));
     master.finish();
@@ -213,11 +214,9 @@ fn client_that_is_killed() {
         let is_gone = || processes().is_empty();
         wait_until("its processes are gone", is_gone);
     }
-    let told = |wanted: fn(&chutes::RunEvent) -> bool| {
+    let told = |wanted: fn(&RunEvent) -> bool| {
         served.events().iter().filter(|event| wanted(event)).count()
     };
-    wait_until("it is reported", || {
-        told(|event| matches!(event, chutes::RunEvent::SshLogout { .. })) == 2
-    });
-    assert_eq!(told(|event| matches!(event, chutes::RunEvent::SshLogin { .. })), 2);
+    wait_until("it is reported", || told(|event| matches!(event, RunEvent::SshLogout { .. })) == 2);
+    assert_eq!(told(|event| matches!(event, RunEvent::SshLogin { .. })), 2);
 }

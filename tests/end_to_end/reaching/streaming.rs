@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::Instant;
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::clients::front::{self, Client, Identity};
 use chutes_test_support::clients::tcp::{ask, check_free, connect, free_number};
 use chutes_test_support::events::{events, named};

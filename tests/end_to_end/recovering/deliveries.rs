@@ -5,7 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use chutes::{DeliveryState, FailureKind, FileState, Outcome};
+use chutes::Outcome;
+use chutes::manifest::FileState;
+use chutes::outcome::FailureKind;
+use chutes::sink::DeliveryState;
 use chutes_test_support::record::journal;
 use chutes_test_support::servers::s3::{BUCKET, S3Server};
 use chutes_test_support::{Finished, Sandbox, finish};
@@ -187,7 +190,7 @@ fn delivered_later() {
     assert!(!run.sandbox.path("run/sinks.json").exists());
     // The manifest has the state of each file.
     let manifest = std::fs::read(run.sandbox.path("run/manifest.json")).unwrap();
-    let manifest: chutes::Manifest = serde_json::from_slice(&manifest).unwrap();
+    let manifest: chutes::manifest::Manifest = serde_json::from_slice(&manifest).unwrap();
     assert_eq!((manifest.undelivered(), manifest.files), (0, outcome.outputs.clone()));
     // From now on nothing changes.
     let before = run_json(&run.sandbox.path("run"));

@@ -4,7 +4,8 @@ use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::machine::{names_in, unshare};
 use chutes_test_support::record::{collected, journal};
 use chutes_test_support::{Finished, Sandbox, finish, start};

@@ -1,6 +1,6 @@
 //! Every way in which a run can end: exit code, status, failure, messages, and the outputs kept.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::Finished;
 use chutes_test_support::record::{collected, statuses};
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chutes::{Event, LogStream, Outcome, RunEvent};
+use chutes::Outcome;
+use chutes::event::{Event, LogStream, RunEvent};
 use chutes_test_support::{Finished, finish, start};
 
 use crate::programs::new_sandbox;

@@ -1,6 +1,7 @@
 //! Startup and shutdown hooks: their order, their state, and what happens when they fail.
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::Finished;
 use chutes_test_support::record::{collected, statuses};
 

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use chutes::{Attempt, JobName, JobSpec, Json, LabelName, RunId, RunRequest};
+use chutes::contract::JobName;
+use chutes::data::Json;
+use chutes::request::{Attempt, LabelName, RunRequest};
+use chutes::run::RunId;
+use chutes::spec::JobSpec;
 use chutes_test_support::record::journal;
 use chutes_test_support::{Finished, Sandbox, finish, start};
 use rustix::process::Signal;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chutes::{EndStatus, FailureKind, Outcome, Phase};
+use chutes::outcome::{FailureKind, Phase};
+use chutes::{EndStatus, Outcome};
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::machine::peak_memory;
 use chutes_test_support::record::{collected, not_collected};

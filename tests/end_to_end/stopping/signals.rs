@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chutes::{FailureKind, Outcome};
+use chutes::Outcome;
+use chutes::outcome::FailureKind;
 use chutes_test_support::leftovers::assert_nothing_left;
 use chutes_test_support::machine::{child_of, open_terminal, unshare};
 use chutes_test_support::record::{collected, not_collected};

@@ -1,6 +1,6 @@
 //! Inputs that cannot be fetched: the container never starts, and the message says what to correct.
 
-use chutes::FailureKind;
+use chutes::outcome::FailureKind;
 use chutes_test_support::finish;
 use chutes_test_support::servers::inputs::{InputServer, Served};
 use serde_json::{Value, json};
