@@ -22,7 +22,7 @@ pub struct SourceLocation {
 /// Shows `file:line`, which terminals and editors turn into a link.
 ///
 /// ```
-/// use chutes_core::SourceLocation;
+/// use chutes::contract::SourceLocation;
 ///
 /// let place = SourceLocation { file: "src/main.rs".into(), line: 7, module: "my_jobs".into() };
 /// assert_eq!(place.to_string(), "src/main.rs:7");

@@ -16,7 +16,7 @@ pub struct Delivery {
 /// Whether a file has reached a sink.
 ///
 /// ```
-/// use chutes_core::DeliveryState;
+/// use chutes::sink::DeliveryState;
 ///
 /// let failed = DeliveryState::Failed { reason: "403 Forbidden".into() };
 /// assert!(failed.is_failed());
@@ -110,7 +110,7 @@ impl SinkReport {
     /// Whether the sink has everything that it should have, and has confirmed it.
     ///
     /// ```
-    /// use chutes_core::SinkReport;
+    /// use chutes::sink::SinkReport;
     ///
     /// let report = SinkReport {
     ///     sink: "/backup".into(), delivered: 3, failed: 0, skipped: 1, bytes: 4_096, error: None,

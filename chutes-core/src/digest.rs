@@ -10,7 +10,7 @@ use crate::hex;
 /// A SHA-256 checksum, shown as 64 lowercase hexadecimal digits, as `sha256sum` does.
 ///
 /// ```
-/// use chutes_core::Sha256Digest;
+/// use chutes::manifest::Sha256Digest;
 ///
 /// let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// let empty: Sha256Digest = text.parse()?;
@@ -84,7 +84,7 @@ impl schemars::JsonSchema for Sha256Digest {
 /// A text that is not 64 hexadecimal digits.
 ///
 /// ```
-/// let error = "e3b0".parse::<chutes_core::Sha256Digest>().unwrap_err();
+/// let error = "e3b0".parse::<chutes::manifest::Sha256Digest>().unwrap_err();
 /// assert_eq!(error.to_string(), "a SHA-256 checksum is 64 hexadecimal digits");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

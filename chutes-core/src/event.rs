@@ -59,7 +59,8 @@ mod record {
 /// Something that happened in a run.
 ///
 /// ```
-/// use chutes_core::{Phase, RunEvent, Status};
+/// use chutes::event::{RunEvent, Status};
+/// use chutes::outcome::Phase;
 ///
 /// fn line(event: &RunEvent) -> Option<String> {
 ///     match event {
@@ -285,8 +286,8 @@ impl Progress {
     /// as 0.
     ///
     /// ```
-    /// assert_eq!(chutes_core::Progress::new(1.5, "done").fraction, 1.0);
-    /// assert_eq!(chutes_core::Progress::new(f64::NAN, "lost").fraction, 0.0);
+    /// assert_eq!(chutes::event::Progress::new(1.5, "done").fraction, 1.0);
+    /// assert_eq!(chutes::event::Progress::new(f64::NAN, "lost").fraction, 0.0);
     /// ```
     #[must_use]
     pub fn new(fraction: f64, message: impl Into<String>) -> Self {

@@ -30,7 +30,8 @@ impl ExitCode {
     /// The code itself.
     ///
     /// ```
-    /// use chutes_core::{Ending, ExitCode, Failure, FailureKind};
+    /// use chutes::ExitCode;
+    /// use chutes::outcome::{Ending, Failure, FailureKind};
     ///
     /// assert_eq!(ExitCode::TIMED_OUT.get(), 124);
     /// let refused = Failure::new(FailureKind::InvalidData, "the job takes no data");
@@ -66,7 +67,7 @@ impl From<&Ending> for ExitCode {
 /// ```
 /// fn main() -> std::process::ExitCode {
 ///     let done = true;
-///     if done { chutes_core::ExitCode::COMPLETED } else { chutes_core::ExitCode::FAILED }.into()
+///     if done { chutes::ExitCode::COMPLETED } else { chutes::ExitCode::FAILED }.into()
 /// }
 /// ```
 impl From<ExitCode> for std::process::ExitCode {

@@ -23,7 +23,9 @@ macro_rules! failure_kinds {
             /// The name in messages and in JSON.
             ///
             /// ```
-            /// assert_eq!(chutes_core::FailureKind::OutputsIncomplete.as_str(), "outputs_incomplete");
+            /// use chutes::outcome::FailureKind;
+            ///
+            /// assert_eq!(FailureKind::OutputsIncomplete.as_str(), "outputs_incomplete");
             /// ```
             #[must_use]
             pub const fn as_str(self) -> &'static str {

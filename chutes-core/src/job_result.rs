@@ -15,7 +15,9 @@ use crate::{ContainerPath, RelativePath, rule};
 /// is JSON again: `{"headers": {…}, "body": "…"}`), and `artifacts_left_out`, when there are any.
 ///
 /// ```
-/// use chutes_core::{ContainerPath, JobResult, RelativePath};
+/// use chutes::manifest::RelativePath;
+/// use chutes::outcome::JobResult;
+/// use chutes::spec::ContainerPath;
 ///
 /// let (directory, file) = (ContainerPath::new("/artifacts")?, RelativePath::new("loss.json")?);
 /// let mut result = JobResult::default();
@@ -23,7 +25,7 @@ use crate::{ContainerPath, RelativePath, rule};
 /// result.add_artifact(&directory, &RelativePath::new("model.bin")?, vec![0; 1_000_000]);
 /// assert_eq!(result.artifacts["/artifacts/loss.json"], b"[1]");
 /// assert_eq!(result.artifacts_left_out[0].path, "/artifacts/model.bin");
-/// let json = chutes_core::Json::from_value(&result)?;
+/// let json = chutes::data::Json::from_value(&result)?;
 /// assert!(json.as_str().contains(r#""artifacts":{"/artifacts/loss.json":"WzFd"}"#));
 /// assert_eq!(json.to::<JobResult>()?, result);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -8,7 +8,7 @@ use std::fmt;
 /// JSON on one line, without white space between its tokens. Two are equal when their texts are.
 ///
 /// ```
-/// use chutes_core::Json;
+/// use chutes::data::Json;
 ///
 /// let data = Json::parse(r#"{"rate": 1.10, "epochs": 3}"#)?;
 /// assert_eq!(data.as_str(), r#"{"rate":1.10,"epochs":3}"#);
@@ -21,7 +21,7 @@ impl Json {
     /// The value `null`.
     ///
     /// ```
-    /// use chutes_core::Json;
+    /// use chutes::data::Json;
     ///
     /// assert!(Json::null().is_null());
     /// assert_eq!(Json::null().to_string(), "null");
@@ -34,7 +34,7 @@ impl Json {
     /// The value `{}`.
     ///
     /// ```
-    /// assert_eq!(chutes_core::Json::empty_object().as_str(), "{}");
+    /// assert_eq!(chutes::data::Json::empty_object().as_str(), "{}");
     /// ```
     #[must_use]
     pub fn empty_object() -> Self {
@@ -69,7 +69,7 @@ impl fmt::Debug for Json {
 /// A text that is not JSON, or a value that JSON cannot hold.
 ///
 /// ```
-/// let error = chutes_core::Json::parse("{'a': 1}").unwrap_err();
+/// let error = chutes::data::Json::parse("{'a': 1}").unwrap_err();
 /// assert_eq!(error.to_string(), "key must be a string at line 1 column 2");
 /// ```
 pub type JsonError = serde_json::Error;
@@ -78,7 +78,7 @@ impl Json {
     /// Checks that `text` is one JSON value, and drops the white space outside of its strings.
     ///
     /// ```
-    /// use chutes_core::Json;
+    /// use chutes::data::Json;
     ///
     /// assert_eq!(Json::parse(" [1, 2]\n")?.as_str(), "[1,2]");
     /// assert!(Json::parse("1 2").is_err());
@@ -93,7 +93,7 @@ impl Json {
     /// as always with `serde_json`: refuse them before, where that matters.
     ///
     /// ```
-    /// use chutes_core::Json;
+    /// use chutes::data::Json;
     ///
     /// assert_eq!(Json::from_value(&vec![("loss", 0.5)])?.as_str(), r#"[["loss",0.5]]"#);
     /// assert!(Json::from_value(&f64::NAN)?.is_null());
@@ -106,7 +106,7 @@ impl Json {
     /// Reads the value as `T`.
     ///
     /// ```
-    /// use chutes_core::Json;
+    /// use chutes::data::Json;
     ///
     /// let (name, loss): (String, f64) = Json::parse(r#"["validation", 0.5]"#)?.to()?;
     /// assert_eq!((name.as_str(), loss), ("validation", 0.5));

@@ -6,7 +6,7 @@
 //! nothing asynchronous here.
 //!
 //! ```
-//! use chutes_core::{Port, Ports, Protocol};
+//! use chutes::contract::{Port, Ports, Protocol};
 //!
 //! let web = Port::new("web", 8080, Protocol::Http)?;
 //! let ports = Ports::new(vec![web], true)?;
@@ -20,7 +20,9 @@
 //! constructors do. Each form has a JSON Schema (`schemars`). A [`JobSpec`] and a [`JobContract`]:
 //!
 //! ```
-//! use chutes_core::{JobContract, JobName, JobSpec, Json, Limits};
+//! use chutes::contract::{JobContract, JobName};
+//! use chutes::data::Json;
+//! use chutes::spec::{JobSpec, Limits};
 //!
 //! let data = Json::parse(r#"{"epochs": 3}"#)?;
 //! let (job, limits) = (JobName::new("train")?, Limits::default());

@@ -42,7 +42,8 @@ impl Limits {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use chutes_core::{Limits, TimeLimit};
+    /// use chutes::contract::TimeLimit;
+    /// use chutes::spec::Limits;
     ///
     /// let limits = Limits::for_timeout(Some(TimeLimit::from_seconds(60)?));
     /// assert_eq!(limits.execute, Some(Duration::from_secs(60)));

@@ -31,7 +31,7 @@ impl FileState {
     /// The name in JSON and in tables.
     ///
     /// ```
-    /// use chutes_core::{FileState, Sha256Digest};
+    /// use chutes::manifest::{FileState, Sha256Digest};
     ///
     /// let sha256 = Sha256Digest::from_bytes([0; 32]);
     /// assert_eq!(FileState::Collected { bytes: 3, sha256 }.as_str(), "collected");
@@ -66,7 +66,7 @@ impl OutputFile {
     /// A file that has not been delivered anywhere.
     ///
     /// ```
-    /// use chutes_core::{FileState, OutputFile, OutputPath};
+    /// use chutes::manifest::{FileState, OutputFile, OutputPath};
     ///
     /// let state = FileState::Skipped { reason: "not a regular file".into() };
     /// let pipe = OutputFile::new(OutputPath::new(*b"pipe")?, state);
@@ -105,7 +105,8 @@ impl Manifest {
     /// How many files should have been collected and were not.
     ///
     /// ```
-    /// use chutes_core::{FileState, Manifest, OutputFile, OutputPath, RunId};
+    /// use chutes::manifest::{FileState, Manifest, OutputFile, OutputPath};
+    /// use chutes::run::RunId;
     ///
     /// let state = FileState::Failed { reason: "it was changed while it was read".into() };
     /// let lost = OutputFile::new(OutputPath::new(*b"logs/train.log")?, state);

@@ -34,7 +34,7 @@ impl Failure {
     /// A failure with nothing but a kind and a message.
     ///
     /// ```
-    /// use chutes_core::{Failure, FailureKind, Phase};
+    /// use chutes::outcome::{Failure, FailureKind, Phase};
     ///
     /// let failure = Failure::new(FailureKind::JobError, "the disk is full").in_phase(Phase::Execute);
     /// assert_eq!(failure.phase, Some(Phase::Execute));
@@ -65,7 +65,8 @@ impl Failure {
 /// How a run ended. Every ending but `completed` has a failure.
 ///
 /// ```
-/// use chutes_core::{EndStatus, Ending, Failure, FailureKind};
+/// use chutes::EndStatus;
+/// use chutes::outcome::{Ending, Failure, FailureKind};
 ///
 /// let ending = Ending::Failed(Failure::new(FailureKind::Panic, "the job panicked"));
 /// assert_eq!(ending.status(), EndStatus::Failed);
@@ -205,7 +206,8 @@ impl Outcome {
     /// The status of the run.
     ///
     /// ```
-    /// use chutes_core::{EndStatus, ExitCode, Json, Outcome};
+    /// use chutes::data::Json;
+    /// use chutes::{EndStatus, ExitCode, Outcome};
     ///
     /// let printed = r#"{
     ///     "run_id": "0198c0de-89ab-7def-8001-0203040506ff", "job": "train",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// exception is `.` alone, the directory itself.
 ///
 /// ```
-/// use chutes_core::OutputPath;
+/// use chutes::manifest::OutputPath;
 ///
 /// let path = OutputPath::new(*b"checkpoints/epoch-1.bin")?;
 /// assert_eq!(path.to_string(), "checkpoints/epoch-1.bin");
@@ -48,12 +48,12 @@ impl OutputPath {
     /// The path of an entry of this directory.
     ///
     /// ```
-    /// use chutes_core::OutputPath;
+    /// use chutes::manifest::OutputPath;
     ///
     /// let folder = OutputPath::root().join(b"a")?;
     /// assert_eq!(folder.join(b"b")?, OutputPath::new(*b"a/b")?);
     /// assert!(folder.join(b"..").is_err());
-    /// # Ok::<(), chutes_core::OutputPathError>(())
+    /// # Ok::<(), chutes::manifest::OutputPathError>(())
     /// ```
     pub fn join(&self, name: &[u8]) -> Result<Self, OutputPathError> {
         if self.is_root() {
@@ -179,7 +179,7 @@ impl PartialEq<&str> for OutputPath {
 /// A path that is not that of a file below a directory.
 ///
 /// ```
-/// let error = chutes_core::OutputPath::new(*b"a//b").unwrap_err();
+/// let error = chutes::manifest::OutputPath::new(*b"a//b").unwrap_err();
 /// assert_eq!(error.to_string(), "`a//b` is not a relative path without empty parts, `.` and `..`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

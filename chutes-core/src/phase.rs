@@ -29,7 +29,8 @@ impl Phase {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use chutes_core::{HumanDuration, Phase, PhaseReport};
+    /// use chutes::outcome::{Phase, PhaseReport};
+    /// use chutes::text::HumanDuration;
     ///
     /// let elapsed = Duration::from_secs(90);
     /// let report = PhaseReport { phase: Phase::Execute, elapsed, limit: None };

@@ -11,7 +11,8 @@ use crate::{Escaped, Port, PortName};
 /// any that is free, so that many runs can share one machine.
 ///
 /// ```
-/// use chutes_core::{Port, Protocol, Publish};
+/// use chutes::contract::{Port, Protocol};
+/// use chutes::spec::Publish;
 ///
 /// let web = Port::new("web", 8080, Protocol::Http)?;
 /// let publish: Publish = "8080:0".parse()?;
@@ -98,7 +99,7 @@ impl From<Publish> for String {
 /// A text that is not a [`Publish`].
 ///
 /// ```
-/// let error = "8080".parse::<chutes_core::Publish>().unwrap_err();
+/// let error = "8080".parse::<chutes::spec::Publish>().unwrap_err();
 /// assert_eq!(error.to_string(), "`8080` is not of the form `PORT:NUMBER`, as in `8080:18080`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

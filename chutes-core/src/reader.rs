@@ -5,7 +5,7 @@
 //! Messages name keys and types, never values.
 //!
 //! ```
-//! use chutes_core::reader::{Located, Problems};
+//! use chutes::spec::reader::{Located, Problems};
 //!
 //! let mut problems = Problems::default();
 //! let value = serde_json::from_str(r#"{"name": 1, "cuont": 2}"#)?;

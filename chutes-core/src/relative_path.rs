@@ -11,13 +11,13 @@ use crate::{Escaped, OutputPath, rule};
 /// component of more than 255 bytes. Nothing is normalised: a path that is not canonical is refused.
 ///
 /// ```
-/// use chutes_core::RelativePath;
+/// use chutes::manifest::RelativePath;
 ///
 /// assert_eq!(RelativePath::new("models/7b.bin")?.as_str(), "models/7b.bin");
 /// for refused in ["", "/etc/passwd", "../x", "a//b", "a/./b", "a/", "a\\b", "a\0"] {
 ///     assert!(RelativePath::new(refused).is_err());
 /// }
-/// # Ok::<(), chutes_core::RelativePathError>(())
+/// # Ok::<(), chutes::manifest::RelativePathError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelativePath(Box<str>);
@@ -51,12 +51,12 @@ impl RelativePath {
     /// Whether this is the other path, or below it.
     ///
     /// ```
-    /// use chutes_core::RelativePath;
+    /// use chutes::manifest::RelativePath;
     ///
     /// let folder = RelativePath::new("a")?;
     /// assert!(RelativePath::new("a/b")?.is_within(&folder));
     /// assert!(!RelativePath::new("ab")?.is_within(&folder));
-    /// # Ok::<(), chutes_core::RelativePathError>(())
+    /// # Ok::<(), chutes::manifest::RelativePathError>(())
     /// ```
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
@@ -67,11 +67,11 @@ impl RelativePath {
     /// The path of an entry of this folder.
     ///
     /// ```
-    /// use chutes_core::RelativePath;
+    /// use chutes::manifest::RelativePath;
     ///
     /// let path = RelativePath::new("models")?.join(&RelativePath::new("7b.bin")?);
     /// assert_eq!(path.as_str(), "models/7b.bin");
-    /// # Ok::<(), chutes_core::RelativePathError>(())
+    /// # Ok::<(), chutes::manifest::RelativePathError>(())
     /// ```
     #[must_use]
     pub fn join(&self, entry: &Self) -> Self {
@@ -101,7 +101,7 @@ impl fmt::Debug for RelativePath {
 /// A text that is not a [`RelativePath`].
 ///
 /// ```
-/// let error = chutes_core::RelativePath::new("../x").unwrap_err();
+/// let error = chutes::manifest::RelativePath::new("../x").unwrap_err();
 /// assert_eq!(error.to_string(), "`../x` has a component `..`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

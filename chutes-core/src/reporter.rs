@@ -12,7 +12,7 @@ use crate::RunEvent;
 ///
 /// ```
 /// use std::sync::mpsc;
-/// use chutes_core::{EventReporter, RunEvent};
+/// use chutes::event::{EventReporter, RunEvent};
 ///
 /// let (sender, received) = mpsc::channel();
 /// let events = EventReporter::new(move |event| {

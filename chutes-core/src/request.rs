@@ -34,9 +34,9 @@ use crate::{JobSpec, RunId, SinkSpec, SpecErrors};
 ///
 /// ```
 /// use std::collections::BTreeMap;
-/// use chutes_core::{
-///     AccessRequest, Attempt, ImageName, JobSpec, LabelName, RunId, RunRequest,
-/// };
+/// use chutes::request::{AccessRequest, Attempt, LabelName, RunRequest};
+/// use chutes::run::RunId;
+/// use chutes::spec::{ImageName, JobSpec};
 ///
 /// let spec = JobSpec::builder(ImageName::new("alpine")?).env("TOKEN", "secret").build()?;
 /// let request = RunRequest {
@@ -131,7 +131,9 @@ impl RunRequest {
     /// The first attempt at a run, with defaults for everything else.
     ///
     /// ```
-    /// use chutes_core::{Attempt, ImageName, JobSpec, RunId, RunRequest};
+    /// use chutes::request::{Attempt, RunRequest};
+    /// use chutes::run::RunId;
+    /// use chutes::spec::{ImageName, JobSpec};
     ///
     /// let spec = JobSpec::image(ImageName::new("alpine")?, Vec::new());
     /// let request = RunRequest::new(RunId::from_bytes([7; 16]), spec, "runs/first");
@@ -163,7 +165,10 @@ impl RunRequest {
     /// sinks.
     ///
     /// ```
-    /// use chutes_core::{HttpUrl, ImageName, JobSpec, RunId, RunRequest, Upload};
+    /// use chutes::request::RunRequest;
+    /// use chutes::run::RunId;
+    /// use chutes::sink::{HttpUrl, Upload};
+    /// use chutes::spec::{ImageName, JobSpec};
     ///
     /// let to = Upload::put(HttpUrl::new("https://storage.test/all.zip")?, Vec::new())?;
     /// let spec = JobSpec::builder(ImageName::new("alpine")?).system_output(to).build()?;
@@ -191,7 +196,9 @@ impl RunRequest {
     /// the spec asks for is checked where the spec is made.
     ///
     /// ```
-    /// use chutes_core::{ImageName, JobSpec, RunId, RunRequest};
+    /// use chutes::request::RunRequest;
+    /// use chutes::run::RunId;
+    /// use chutes::spec::{ImageName, JobSpec};
     ///
     /// let spec = JobSpec::image(ImageName::new("alpine")?, Vec::new());
     /// let mut request = RunRequest::new(RunId::from_bytes([7; 16]), spec, "runs/7");

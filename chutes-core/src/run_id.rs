@@ -11,7 +11,7 @@ use crate::{Escaped, hex};
 /// by the time at which the runs were made.
 ///
 /// ```
-/// use chutes_core::RunId;
+/// use chutes::run::RunId;
 ///
 /// let id: RunId = "0198c0de-89ab-7def-8001-0203040506ff".parse()?;
 /// assert_eq!(id.to_string(), "0198c0de-89ab-7def-8001-0203040506ff");
@@ -26,7 +26,7 @@ impl RunId {
     /// An id of these bytes, most significant first.
     ///
     /// ```
-    /// use chutes_core::RunId;
+    /// use chutes::run::RunId;
     ///
     /// let id = RunId::from_bytes([7; 16]);
     /// assert_eq!(id.as_bytes(), &[7; 16]);
@@ -114,7 +114,7 @@ impl schemars::JsonSchema for RunId {
 /// A text that is not a [`RunId`].
 ///
 /// ```
-/// let error = "run-7".parse::<chutes_core::RunId>().unwrap_err();
+/// let error = "run-7".parse::<chutes::run::RunId>().unwrap_err();
 /// assert_eq!(error.to_string(), "invalid run id `run-7`: expected a UUID");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 /// stores, `{run_id}` and `{job}` stand for those of the run, see [`SinkSpec::for_run`].
 ///
 /// ```
-/// use chutes_core::{SinkKind, SinkSpec};
+/// use chutes::sink::{SinkKind, SinkSpec};
 ///
 /// let spec: SinkSpec = "model.bin=https://storage.test/model?signature=secret".parse()?;
 /// assert!(matches!(spec.kind(), SinkKind::File { file, .. } if *file == "model.bin"));
@@ -46,7 +46,7 @@ use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 ///     "`https://storage.test/model?…` takes one file: write `FILE=URL` for one output file, or \
 ///      `zip+URL` for a zip of everything",
 /// );
-/// # Ok::<(), chutes_core::SinkSpecError>(())
+/// # Ok::<(), chutes::sink::SinkSpecError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SinkSpec(SinkKind);
@@ -103,13 +103,13 @@ impl Upload {
     /// One file as the body of a PUT, with these headers.
     ///
     /// ```
-    /// use chutes_core::{HttpUrl, Upload};
+    /// use chutes::sink::{HttpUrl, Upload};
     ///
     /// let url = HttpUrl::new("https://storage.test/form")?;
     /// assert!(Upload::put(url.clone(), vec![("x-acl".into(), "private".into())]).is_ok());
     /// // The file itself is the field of this name.
     /// assert!(Upload::post(url, vec![("file".into(), "x".into())], Vec::new()).is_err());
-    /// # Ok::<(), chutes_core::SinkSpecError>(())
+    /// # Ok::<(), chutes::sink::SinkSpecError>(())
     /// ```
     pub fn put(url: HttpUrl, headers: Vec<(String, String)>) -> Result<Self, SinkSpecError> {
         Self::checked(url, UploadMethod::Put, headers)
@@ -206,11 +206,11 @@ impl SinkSpec {
     /// The status URL of a job of the Chutes platform.
     ///
     /// ```
-    /// use chutes_core::SinkSpec;
+    /// use chutes::sink::SinkSpec;
     ///
     /// let spec = SinkSpec::status_url("https://api.chutes.test/jobs/7?token=secret")?;
     /// assert_eq!(spec.to_string(), "https://api.chutes.test/jobs/7?…");
-    /// # Ok::<(), chutes_core::SinkSpecError>(())
+    /// # Ok::<(), chutes::sink::SinkSpecError>(())
     /// ```
     pub fn status_url(url: &str) -> Result<Self, SinkSpecError> {
         Ok(Self(SinkKind::StatusUrl(HttpUrl::new(url)?)))
@@ -244,13 +244,16 @@ impl SinkSpec {
     /// object stores. Presigned URLs stay as they were signed.
     ///
     /// ```
-    /// use chutes_core::{JobName, RunId, SinkSpec, Target};
+    /// use chutes::contract::JobName;
+    /// use chutes::run::RunId;
+    /// use chutes::sink::SinkSpec;
+    /// use chutes::spec::Target;
     ///
     /// let spec: SinkSpec = "/results/{job}/{run_id}".parse()?;
     /// let train = Target::Job(JobName::from_static("train"));
     /// let spec = spec.for_run(RunId::from_bytes([7; 16]), &train);
     /// assert_eq!(spec.to_string(), "/results/train/07070707-0707-0707-0707-070707070707");
-    /// # Ok::<(), chutes_core::SinkSpecError>(())
+    /// # Ok::<(), chutes::sink::SinkSpecError>(())
     /// ```
     #[must_use]
     pub fn for_run(&self, run_id: RunId, target: &Target) -> Self {
@@ -269,11 +272,11 @@ impl SinkSpec {
     /// `base`.
     ///
     /// ```
-    /// use chutes_core::SinkSpec;
+    /// use chutes::sink::SinkSpec;
     ///
     /// let spec: SinkSpec = "results".parse()?;
     /// assert_eq!(spec.in_directory("/home/ada".as_ref()).to_string(), "/home/ada/results");
-    /// # Ok::<(), chutes_core::SinkSpecError>(())
+    /// # Ok::<(), chutes::sink::SinkSpecError>(())
     /// ```
     #[must_use]
     pub fn in_directory(&self, base: &Path) -> Self {

@@ -5,7 +5,7 @@ use std::fmt;
 /// Shows a number of bytes with one digit after the point, in units of 1000 as disks are sold.
 ///
 /// ```
-/// use chutes_core::HumanSize;
+/// use chutes::text::HumanSize;
 ///
 /// assert_eq!(HumanSize(999).to_string(), "999 B");
 /// assert_eq!(HumanSize(5_368_709_120).to_string(), "5.4 GB");
@@ -51,7 +51,7 @@ const UNITS: [(&str, u64); 9] = [
 /// of 1024. Without a unit it is a number of bytes.
 ///
 /// ```
-/// use chutes_core::parse_size;
+/// use chutes::text::parse_size;
 ///
 /// assert_eq!(parse_size("8GB"), Ok(8_000_000_000));
 /// assert_eq!(parse_size("512 MiB"), Ok(512 * 1_024 * 1_024));
@@ -67,7 +67,7 @@ pub fn parse_size(text: &str) -> Result<u64, SizeError> {
 /// A text that is not a number of bytes, or is too large.
 ///
 /// ```
-/// let error = chutes_core::parse_size("large").unwrap_err();
+/// let error = chutes::text::parse_size("large").unwrap_err();
 /// assert_eq!(error.to_string(), "expected a size like `8GB` or `512MiB`");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

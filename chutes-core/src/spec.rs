@@ -158,7 +158,7 @@ impl JobSpec {
     /// job, and the arguments of an image, stay as they are.
     ///
     /// ```
-    /// use chutes_core::{ImageName, InputVolume, JobSpec};
+    /// use chutes::spec::{ImageName, InputVolume, JobSpec};
     ///
     /// let spec = JobSpec::builder(ImageName::new("alpine")?)
     ///     .env("TOKEN", "secret")

@@ -74,7 +74,7 @@ impl Status {
     /// The name in JSON, for instance `executor_ready`.
     ///
     /// ```
-    /// use chutes_core::Status;
+    /// use chutes::event::Status;
     ///
     /// assert_eq!(Status::ExecutorReady.as_str(), "executor_ready");
     /// assert_eq!(Status::ExecutorReady.label(), "Executor Ready");
@@ -122,7 +122,8 @@ impl Status {
     /// The end state that this is, or `None` while the run is in progress.
     ///
     /// ```
-    /// use chutes_core::{EndStatus, Status};
+    /// use chutes::EndStatus;
+    /// use chutes::event::Status;
     ///
     /// assert_eq!(Status::TimedOut.end(), Some(EndStatus::TimedOut));
     /// assert!(Status::TimedOut.is_failed() && !Status::TimedOut.is_successful());
@@ -169,7 +170,7 @@ impl Status {
     /// The step that follows this one when nothing goes wrong, on this route.
     ///
     /// ```
-    /// use chutes_core::{Route, Status};
+    /// use chutes::event::{Route, Status};
     ///
     /// let with_volumes = Route { volumes: true, streaming: false };
     /// let ready = Status::ExecutorReady;
@@ -199,7 +200,7 @@ impl Status {
     /// state other than `completed`. `rejected` is possible only before `executor_ready`.
     ///
     /// ```
-    /// use chutes_core::{Route, Status};
+    /// use chutes::event::{Route, Status};
     ///
     /// let route = Route::default();
     /// assert!(Status::Accepted.may_become(Status::Rejected, route));
@@ -241,7 +242,8 @@ pub enum EndStatus {
 }
 
 /// ```
-/// use chutes_core::{EndStatus, Status};
+/// use chutes::EndStatus;
+/// use chutes::event::Status;
 ///
 /// assert_eq!(Status::from(EndStatus::Cancelled), Status::Cancelled);
 /// assert_eq!(EndStatus::PlatformFailed.to_string(), "platform_failed");

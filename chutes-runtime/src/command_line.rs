@@ -20,7 +20,7 @@ use crate::registry::Registry;
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
-///     chutes_runtime::main()
+///     chutes::main()
 /// }
 /// ```
 ///

@@ -19,9 +19,9 @@ use crate::state::{MissingState, State};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::{JobContext, JobError, Registry, Run};
+/// use chutes::{JobContext, JobError, Registry, Run};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn writes_a_file(ctx: JobContext) -> Result<String, JobError> {
 ///     let draft = ctx.scratch_dir().join("draft.txt");
 ///     std::fs::write(&draft, "hello")?;
@@ -98,13 +98,13 @@ impl JobContext {
     /// The directory with the inputs; empty when the run has none. An absolute path.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// fn samples(ctx: &JobContext) -> Result<String, JobError> {
     ///     Ok(std::fs::read_to_string(ctx.input_dir().join("samples.csv"))?)
     /// }
     ///
     /// let folder = tempfile::tempdir()?;
-    /// let ctx = chutes_runtime::testing::context(folder.path())?;
+    /// let ctx = chutes::testing::context(folder.path())?;
     /// std::fs::write(ctx.input_dir().join("samples.csv"), "a,b")?;
     /// assert!(samples(&ctx).is_ok_and(|text| text == "a,b"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -118,7 +118,7 @@ impl JobContext {
     /// job then has its grace (default 30 seconds) to end.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// # async fn next_batch() {}
     /// async fn work(ctx: JobContext) -> Result<u32, JobError> {
     ///     let mut batches = 0;
@@ -138,7 +138,7 @@ impl JobContext {
     ///
     /// ```
     /// let folder = tempfile::tempdir()?;
-    /// let ctx = chutes_runtime::testing::context(folder.path())?;
+    /// let ctx = chutes::testing::context(folder.path())?;
     /// assert!(!ctx.is_cancelled());
     /// ctx.cancellation().cancel();
     /// assert!(ctx.is_cancelled());
@@ -152,8 +152,8 @@ impl JobContext {
     /// A port that the job declares, with its address in this run.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// #[chutes_runtime::job(ports = [tcp("metrics", 9090)])]
+    /// # use chutes::{JobContext, JobError};
+    /// #[chutes::job(ports = [tcp("metrics", 9090)])]
     /// async fn serves_metrics(ctx: JobContext) -> Result<u16, JobError> {
     ///     let listener = ctx.port("metrics")?.bind_tcp().await?;
     ///     Ok(listener.local_addr()?.port())
@@ -172,16 +172,17 @@ impl JobContext {
     /// ```standalone_crate
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use chutes_runtime::{JobContext, JobError, Json, Registry, Run};
+    /// use chutes::data::Json;
+    /// use chutes::{JobContext, JobError, Registry, Run};
     ///
     /// struct Device(&'static str);
     ///
-    /// #[chutes_runtime::on_startup]
+    /// #[chutes::on_startup]
     /// async fn choose_device() -> Result<Device, JobError> {
     ///     Ok(Device("cpu"))
     /// }
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn names_its_device(ctx: JobContext) -> Result<&'static str, JobError> {
     ///     Ok(ctx.state::<Device>()?.0)
     /// }
@@ -207,7 +208,7 @@ impl JobContext {
     /// outside of 0 to 1 is clamped, and one that is not a number counts as 0.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// async fn train(ctx: JobContext, epochs: u32) -> Result<(), JobError> {
     ///     for epoch in 1..=epochs {
     ///         ctx.progress(f64::from(epoch) / f64::from(epochs), format!("epoch {epoch} of {epochs}"));
@@ -232,9 +233,10 @@ impl JobContext {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// use chutes_runtime::{JobContext, JobError, Json, Registry, Run};
+    /// use chutes::data::Json;
+    /// use chutes::{JobContext, JobError, Registry, Run};
     ///
-    /// #[chutes_runtime::job(timeout = "1m")]
+    /// #[chutes::job(timeout = "1m")]
     /// async fn has_time_left(ctx: JobContext) -> Result<bool, JobError> {
     ///     Ok(ctx.remaining().is_some_and(|left| left > Duration::from_secs(5)))
     /// }
@@ -263,9 +265,10 @@ impl JobContext {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use chutes_runtime::{JobContext, JobError, Json, Registry, Run};
+    /// use chutes::data::Json;
+    /// use chutes::{JobContext, JobError, Registry, Run};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn echoes(ctx: JobContext) -> Result<Json, JobError> {
     ///     Ok(ctx.data().clone())
     /// }

@@ -13,9 +13,10 @@ use crate::field_path::{self, at};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::{EndStatus, JobContext, JobError, Json, Registry, Run};
+/// use chutes::data::Json;
+/// use chutes::{EndStatus, JobContext, JobError, Registry, Run};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn takes_a_number(_ctx: JobContext, number: u32) -> Result<u32, JobError> {
 ///     Ok(number)
 /// }

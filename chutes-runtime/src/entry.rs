@@ -52,7 +52,7 @@ impl HookParameter for JobContext {
 /// Every type that implements `serde::Deserialize` without borrowing, and is `Send` and `'static`.
 ///
 /// ```
-/// fn check<T: chutes_runtime::JobData>() {}
+/// fn check<T: chutes::data::JobData>() {}
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Settings {
@@ -76,7 +76,7 @@ impl<T: DeserializeOwned + Send + 'static> JobData for T {}
 /// Every type that implements `serde::Serialize`, and is `Send` and `'static`.
 ///
 /// ```
-/// fn check<O: chutes_runtime::JobResultValue>() {}
+/// fn check<O: chutes::data::JobResultValue>() {}
 ///
 /// check::<()>();
 /// check::<Option<std::path::PathBuf>>();
@@ -96,7 +96,7 @@ impl<T: Serialize + Send + 'static> JobResultValue for T {}
 /// Every type that converts into [`JobError`], and is `Send` and `'static`.
 ///
 /// ```
-/// use chutes_runtime::JobFailure;
+/// use chutes::data::JobFailure;
 ///
 /// assert_eq!("the disk is full".into_job_error().to_string(), "the disk is full");
 /// ```
@@ -120,7 +120,8 @@ impl<E: Into<JobError> + Send + 'static> JobFailure for E {
 /// The return type of a job: a `Result`.
 ///
 /// ```
-/// use chutes_runtime::{JobError, JobReturn};
+/// use chutes::JobError;
+/// use chutes::data::JobReturn;
 ///
 /// let returned: Result<u32, JobError> = Ok::<u32, std::io::Error>(3).into_result();
 /// assert!(returned.is_ok_and(|value| value == 3));

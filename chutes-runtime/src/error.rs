@@ -12,7 +12,7 @@ use std::fmt;
 /// another kind in the outcome.
 ///
 /// ```
-/// use chutes_runtime::JobError;
+/// use chutes::JobError;
 ///
 /// fn learning_rate(text: &str) -> Result<f64, JobError> {
 ///     let rate: f64 = text.parse()?;
@@ -33,7 +33,7 @@ impl JobError {
     /// The error itself.
     ///
     /// ```
-    /// let error = chutes_runtime::JobError::from("the disk is full");
+    /// let error = chutes::JobError::from("the disk is full");
     /// assert_eq!(error.as_error().to_string(), error.to_string());
     /// ```
     #[must_use]
@@ -46,7 +46,7 @@ impl JobError {
     /// ```
     /// use std::io;
     ///
-    /// let error = chutes_runtime::JobError::from(io::Error::from(io::ErrorKind::NotFound));
+    /// let error = chutes::JobError::from(io::Error::from(io::ErrorKind::NotFound));
     /// assert_eq!(error.downcast_ref().map(io::Error::kind), Some(io::ErrorKind::NotFound));
     /// ```
     #[must_use]
@@ -57,7 +57,8 @@ impl JobError {
     /// The messages of the sources, the nearest first.
     ///
     /// ```
-    /// use chutes_runtime::{JobError, RunError};
+    /// use chutes::JobError;
+    /// use chutes::run::RunError;
     ///
     /// let error = JobError::from(RunError::Journal(std::io::Error::other("the disk is full")));
     /// assert_eq!(error.to_string(), "cannot write the journal of the run");

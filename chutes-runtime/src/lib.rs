@@ -1,6 +1,6 @@
 //! The runtime of chutes: it registers jobs, runs them, and serves the command line of job binaries.
 //!
-//! Most programs depend on the crate `chutes`, which re-exports everything here. The modules in
+//! Most programs depend on the crate `chutes`, which shows everything here in modules. The modules in
 //! reading order: a job is *defined* (`definition`, `entry`, `schema`), *registered* (`registry`),
 //! *run* ([`Run`], in `run`) with a *context* ([`JobContext`]), its *outputs* are collected, and the
 //! *command line* drives all of it.
@@ -8,9 +8,9 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use chutes_runtime::{EndStatus, JobContext, JobError, Registry, Run};
+//! use chutes::{EndStatus, JobContext, JobError, Registry, Run};
 //!
-//! #[chutes_runtime::job]
+//! #[chutes::job]
 //! async fn greets(ctx: JobContext) -> Result<(), JobError> {
 //!     Ok(std::fs::write(ctx.output_dir().join("greeting.txt"), "hello")?)
 //! }

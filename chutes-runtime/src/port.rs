@@ -14,9 +14,10 @@ use tokio::net::{TcpListener, UdpSocket};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::{JobContext, JobError, Json, Registry, Run};
+/// use chutes::data::Json;
+/// use chutes::{JobContext, JobError, Registry, Run};
 ///
-/// #[chutes_runtime::job(ports = [http("web", 8080)])]
+/// #[chutes::job(ports = [http("web", 8080)])]
 /// async fn tells_its_address(ctx: JobContext) -> Result<String, JobError> {
 ///     let web = ctx.port("web")?;
 ///     Ok(format!("{}://{}", web.declared().protocol(), web.address()))
@@ -50,7 +51,7 @@ impl RunPort {
     /// Listens on the port, for `http` and `tcp`. The declared protocol is not checked.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// async fn serve(ctx: JobContext) -> Result<(), JobError> {
     ///     let listener = ctx.port("web")?.bind_tcp().await?;
     ///     let (connection, peer) = listener.accept().await?;
@@ -68,7 +69,7 @@ impl RunPort {
     /// Opens the port, for `udp`. The declared protocol is not checked.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// async fn receive(ctx: JobContext) -> Result<usize, JobError> {
     ///     let socket = ctx.port("metrics")?.bind_udp().await?;
     ///     Ok(socket.recv(&mut [0; 1_500]).await?)
@@ -94,7 +95,7 @@ impl RunPort {
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
-/// let error = chutes_runtime::testing::context(folder.path())?.port("web").unwrap_err();
+/// let error = chutes::testing::context(folder.path())?.port("web").unwrap_err();
 /// assert_eq!(error.to_string(), "the job declares no port `web`");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -14,10 +14,10 @@ use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
 /// A job of this binary.
 ///
 /// ```
-/// use chutes_runtime::{JobContext, JobError, Registry};
+/// use chutes::{JobContext, JobError, Registry};
 ///
 /// /// Says hello.
-/// #[chutes_runtime::job(timeout = "1m", ssh = true)]
+/// #[chutes::job(timeout = "1m", ssh = true)]
 /// async fn says_hello(_ctx: JobContext) -> Result<(), JobError> {
 ///     Ok(())
 /// }
@@ -97,9 +97,10 @@ impl Job {
     /// Everything that a platform needs to run this job.
     ///
     /// ```
-    /// use chutes_runtime::{JobContext, JobError, Json, Registry};
+    /// use chutes::data::Json;
+    /// use chutes::{JobContext, JobError, Registry};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn adds_one(_ctx: JobContext, number: u8) -> Result<u16, JobError> {
     ///     Ok(u16::from(number) + 1)
     /// }
@@ -133,9 +134,9 @@ impl Job {
 /// All jobs and hooks of this binary.
 ///
 /// ```
-/// use chutes_runtime::{JobContext, JobError, Registry};
+/// use chutes::{JobContext, JobError, Registry};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn is_registered(_ctx: JobContext) -> Result<(), JobError> {
 ///     Ok(())
 /// }
@@ -223,17 +224,17 @@ pub(crate) fn shutdown_hooks() -> Vec<&'static ShutdownHook> {
 ///
 /// ```standalone_crate
 /// mod small {
-///     # use chutes_runtime::{JobContext, JobError};
-///     #[chutes_runtime::job]
+///     # use chutes::{JobContext, JobError};
+///     #[chutes::job]
 ///     async fn train(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
 /// }
 /// mod large {
-///     # use chutes_runtime::{JobContext, JobError};
-///     #[chutes_runtime::job]
+///     # use chutes::{JobContext, JobError};
+///     #[chutes::job]
 ///     async fn train(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
 /// }
 ///
-/// let message = chutes_runtime::Registry::collect().unwrap_err().to_string();
+/// let message = chutes::Registry::collect().unwrap_err().to_string();
 /// assert!(message.starts_with("two jobs are named `train`: one in module `"));
 /// assert!(message.ends_with("; rename one of them"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -267,7 +268,8 @@ pub enum RegistryError {
 /// The rule that a definition breaks.
 ///
 /// ```
-/// use chutes_runtime::{InvalidJobReason, TimeLimit};
+/// use chutes::contract::TimeLimit;
+/// use chutes::registry::InvalidJobReason;
 ///
 /// let reason = InvalidJobReason::from(TimeLimit::from_seconds(1).unwrap_err());
 /// assert_eq!(reason.to_string(), "timeout of 1 second is out of range");
@@ -285,9 +287,9 @@ pub enum InvalidJobReason {
 /// There is no job of this name.
 ///
 /// ```
-/// use chutes_runtime::{JobContext, JobError, Registry};
+/// use chutes::{JobContext, JobError, Registry};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn evaluates(_ctx: JobContext) -> Result<(), JobError> {
 ///     Ok(())
 /// }

@@ -15,9 +15,10 @@ use crate::field_path::{at, shown};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::{FailureKind, JobContext, JobError, Registry, Run};
+/// use chutes::outcome::FailureKind;
+/// use chutes::{JobContext, JobError, Registry, Run};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn divides_by_zero(_ctx: JobContext) -> Result<Vec<f64>, JobError> {
 ///     Ok(vec![0.5, 0.0 / 0.0])
 /// }

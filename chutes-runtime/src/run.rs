@@ -31,9 +31,10 @@ use crate::registry::Job;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::{EndStatus, JobContext, JobError, Json, Registry, Run};
+/// use chutes::data::Json;
+/// use chutes::{EndStatus, JobContext, JobError, Registry, Run};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn doubles(_ctx: JobContext, number: u32) -> Result<u32, JobError> {
 ///     Ok(2 * number)
 /// }
@@ -77,8 +78,8 @@ impl Run {
     /// Sets the directory, for instance to one that is named after the id.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
-    /// # #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, Registry, Run};
+    /// # #[chutes::job]
     /// # async fn has_a_folder(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
     /// let runs = tempfile::tempdir()?;
     /// let run = Run::new(Registry::collect()?.get("has_a_folder")?.clone(), "");
@@ -106,11 +107,12 @@ impl Run {
     /// Sets the limits. Default: those of [`Limits::default`], and the time limit of the job.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// use std::time::Duration;
-    /// use chutes_runtime::{Limits, Registry, Run};
+    /// use chutes::spec::Limits;
+    /// use chutes::{Registry, Run};
     ///
-    /// #[chutes_runtime::job(timeout = "1h")]
+    /// #[chutes::job(timeout = "1h")]
     /// async fn may_take_an_hour(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -143,8 +145,8 @@ impl Run {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, Registry, Run};
+    /// #[chutes::job]
     /// async fn leaves_a_note(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("note.txt"), "hello")?)
     /// }
@@ -188,8 +190,8 @@ impl Run {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use chutes_runtime::{EndStatus, JobContext, JobError, Registry, Run};
-    /// # #[chutes_runtime::job]
+    /// # use chutes::{EndStatus, JobContext, JobError, Registry, Run};
+    /// # #[chutes::job]
     /// # async fn has_a_runtime(_ctx: JobContext) -> Result<(), JobError> { Ok(()) }
     /// # let folder = tempfile::tempdir()?;
     /// # let run = Run::new(Registry::collect()?.get("has_a_runtime")?.clone(), folder.path());
@@ -236,8 +238,8 @@ impl Run {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
-    /// #[chutes_runtime::job(ports = [http("web", 8080)])]
+    /// # use chutes::{JobContext, JobError, Registry, Run};
+    /// #[chutes::job(ports = [http("web", 8080)])]
     /// async fn has_a_free_port(ctx: JobContext) -> Result<u16, JobError> {
     ///     Ok(ctx.port("web")?.bind_tcp().await?.local_addr()?.port())
     /// }
@@ -265,10 +267,10 @@ impl Run {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use chutes_runtime::{JobContext, JobError, Registry, Run};
-    /// use chutes_runtime::Phase;
+    /// # use chutes::{JobContext, JobError, Registry, Run};
+    /// use chutes::outcome::Phase;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn passes_through(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -306,8 +308,9 @@ impl fmt::Debug for Run {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use chutes_runtime::{Json, JobContext, JobError, Registry, Run};
-/// #[chutes_runtime::job]
+/// # use chutes::data::Json;
+/// # use chutes::{JobContext, JobError, Registry, Run};
+/// #[chutes::job]
 /// async fn reads_an_input(ctx: JobContext) -> Result<String, JobError> {
 ///     Ok(std::fs::read_to_string(ctx.input_dir().join("name.txt"))?)
 /// }
@@ -343,10 +346,11 @@ impl CreatedRun {
 /// The execution limit of a run is longer than the one that its job declares.
 ///
 /// ```
-/// # use chutes_runtime::{JobContext, JobError};
-/// use chutes_runtime::{Limits, Registry, Run};
+/// # use chutes::{JobContext, JobError};
+/// use chutes::spec::Limits;
+/// use chutes::{Registry, Run};
 ///
-/// #[chutes_runtime::job(timeout = "1m")]
+/// #[chutes::job(timeout = "1m")]
 /// async fn may_take_a_minute(_ctx: JobContext) -> Result<(), JobError> {
 ///     Ok(())
 /// }

@@ -10,7 +10,7 @@ use crate::definition::StateValue;
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
-/// let error = chutes_runtime::testing::context(folder.path())?.state::<u32>().unwrap_err();
+/// let error = chutes::testing::context(folder.path())?.state::<u32>().unwrap_err();
 /// assert_eq!(error.to_string(), "no startup hook provides a `u32`");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -5,7 +5,7 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use chutes_runtime::{JobContext, JobError, testing};
+//! use chutes::{JobContext, JobError, testing};
 //!
 //! async fn stops_early(ctx: JobContext) -> Result<&'static str, JobError> {
 //!     Ok(if ctx.is_cancelled() { "stopped" } else { "finished" })
@@ -43,7 +43,7 @@ use crate::state::State;
 /// deadline, and is that of the first attempt. [`ContextBuilder`] changes these.
 ///
 /// ```
-/// use chutes_runtime::{JobContext, JobError};
+/// use chutes::{JobContext, JobError};
 ///
 /// async fn greet(ctx: JobContext, name: String) -> Result<usize, JobError> {
 ///     std::fs::write(ctx.output_dir().join("greeting.txt"), format!("Hello, {name}!"))?;
@@ -53,7 +53,7 @@ use crate::state::State;
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// # runtime.block_on(async {
 /// let directory = tempfile::tempdir()?;
-/// let ctx = chutes_runtime::testing::context(directory.path())?;
+/// let ctx = chutes::testing::context(directory.path())?;
 /// assert_eq!(greet(ctx.clone(), "Ada".into()).await.unwrap(), 3);
 /// assert!(ctx.output_dir().join("greeting.txt").exists());
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -72,8 +72,9 @@ pub fn context(directory: &Path) -> Result<JobContext, RunDirectoryError> {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use chutes_runtime::testing::{self, ContextBuilder};
-/// use chutes_runtime::{JobContext, JobError, Port, Protocol};
+/// use chutes::contract::{Port, Protocol};
+/// use chutes::testing::{self, ContextBuilder};
+/// use chutes::{JobContext, JobError};
 ///
 /// async fn serves(ctx: JobContext) -> Result<u16, JobError> {
 ///     let greeting = ctx.state::<String>()?;

@@ -13,7 +13,7 @@ use crate::Escaped;
 /// All addresses that begin with the same bits: `10.0.0.0/8`, or one address, `10.1.2.3`. In JSON a text.
 ///
 /// ```
-/// use chutes_core::AddressRange;
+/// use chutes::request::AddressRange;
 ///
 /// let range: AddressRange = "10.0.0.0/8".parse()?;
 /// assert!(range.contains("10.255.0.1".parse()?));

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 /// The number of an attempt at a run, from 1. In JSON a number.
 ///
 /// ```
-/// use chutes_core::Attempt;
+/// use chutes::request::Attempt;
 ///
 /// assert_eq!(Attempt::FIRST.get(), 1);
 /// assert!(Attempt::new(2)? > Attempt::FIRST);
 /// assert_eq!(Attempt::new(0).unwrap_err().to_string(), "attempts are counted from 1");
-/// # Ok::<(), chutes_core::AttemptError>(())
+/// # Ok::<(), chutes::request::AttemptError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

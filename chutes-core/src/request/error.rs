@@ -6,7 +6,7 @@ use crate::SpecErrors;
 /// Why a run request is not written or not read, without secrets.
 ///
 /// ```
-/// use chutes_core::{RunRequest, RunRequestError};
+/// use chutes::request::{RunRequest, RunRequestError};
 ///
 /// let error = RunRequest::from_json(r#"{"version": 7, "whatever": []}"#).unwrap_err();
 /// assert_eq!(error, RunRequestError::NewerVersion { version: 7 });

@@ -18,7 +18,9 @@ impl RunRequest {
     /// process.
     ///
     /// ```
-    /// use chutes_core::{ImageName, JobSpec, RunId, RunRequest};
+    /// use chutes::request::RunRequest;
+    /// use chutes::run::RunId;
+    /// use chutes::spec::{ImageName, JobSpec};
     ///
     /// let spec = JobSpec::image(ImageName::new("alpine")?, Vec::new());
     /// let request = RunRequest::new(RunId::from_bytes([7; 16]), spec, "");
@@ -43,7 +45,7 @@ impl RunRequest {
     /// caller ([`JobSpec::check_class`](crate::JobSpec::check_class)).
     ///
     /// ```
-    /// use chutes_core::RunRequest;
+    /// use chutes::request::RunRequest;
     ///
     /// let text = r#"{"version": 1, "run_id": "7", "directory": "runs/7", "spec": {"imgae": "alpine"}}"#;
     /// let errors = RunRequest::from_json(text).unwrap_err();

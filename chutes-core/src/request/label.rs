@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 /// the last are letters or digits. Kubernetes takes such a name, and so do container engines.
 ///
 /// ```
-/// use chutes_core::LabelName;
+/// use chutes::request::LabelName;
 ///
 /// assert_eq!(LabelName::new("cost-center.7")?.as_str(), "cost-center.7");
 /// assert!(LabelName::new("-x").is_err());
-/// # Ok::<(), chutes_core::LabelNameError>(())
+/// # Ok::<(), chutes::request::LabelNameError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -30,7 +30,7 @@ impl AccessRequest {
     /// Whether a text is a host name or an IP address, as it can stand in a certificate and in a command.
     ///
     /// ```
-    /// use chutes_core::AccessRequest;
+    /// use chutes::request::AccessRequest;
     ///
     /// assert!(AccessRequest::is_public_host("gpu-7.lab.test"));
     /// assert!(!AccessRequest::is_public_host("$(reboot)"));
@@ -112,7 +112,7 @@ impl fmt::Debug for EngineRequest {
 /// When an image is pulled.
 ///
 /// ```
-/// use chutes_core::PullPolicy;
+/// use chutes::request::PullPolicy;
 ///
 /// assert_eq!("always".parse(), Ok(PullPolicy::Always));
 /// assert_eq!(PullPolicy::default().to_string(), "missing");

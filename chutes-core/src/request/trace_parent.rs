@@ -18,13 +18,13 @@ const LENGTH: usize = 55;
 /// as the recommendation has it.
 ///
 /// ```
-/// use chutes_core::TraceParent;
+/// use chutes::request::TraceParent;
 ///
 /// let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// let parent: TraceParent = text.parse()?;
 /// assert!(parent.is_sampled());
 /// assert_eq!(parent.to_string(), text);
-/// # Ok::<(), chutes_core::TraceParentError>(())
+/// # Ok::<(), chutes::request::TraceParentError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -39,7 +39,7 @@ impl TraceParent {
     /// `00`.
     ///
     /// ```
-    /// use chutes_core::TraceParent;
+    /// use chutes::request::TraceParent;
     ///
     /// assert!(TraceParent::new([7; 16], [7; 8], 0).is_ok());
     /// assert!(TraceParent::new([0; 16], [7; 8], 0).is_err());

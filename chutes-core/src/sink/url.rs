@@ -10,12 +10,12 @@ use super::SinkSpecError;
 /// password, query and fragment.
 ///
 /// ```
-/// use chutes_core::HttpUrl;
+/// use chutes::sink::HttpUrl;
 ///
 /// let url = HttpUrl::new("https://ada:secret@storage.test:8443/a/b?signature=secret#top")?;
 /// assert_eq!(url.to_string(), "https://storage.test:8443/a/b?…");
 /// assert!(url.reveal().ends_with("?signature=secret#top"));
-/// # Ok::<(), chutes_core::SinkSpecError>(())
+/// # Ok::<(), chutes::sink::SinkSpecError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl(String);
@@ -67,11 +67,11 @@ pub(super) const STORES: [&str; 3] = ["s3", "gs", "az"];
 /// credentials come from the environment.
 ///
 /// ```
-/// use chutes_core::StoreUrl;
+/// use chutes::sink::StoreUrl;
 ///
 /// assert_eq!(StoreUrl::new("s3://results/train/7")?.as_str(), "s3://results/train/7");
 /// assert!(StoreUrl::new("s3://key:secret@results/train").is_err());
-/// # Ok::<(), chutes_core::SinkSpecError>(())
+/// # Ok::<(), chutes::sink::SinkSpecError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);

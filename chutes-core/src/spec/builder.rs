@@ -17,7 +17,8 @@ use crate::{JobName, Json, Limits, Port, Publish, RelativePath, SecretPairs, Upl
 ///
 /// ```
 /// use std::time::Duration;
-/// use chutes_core::{HttpUrl, ImageName, InputVolume, JobSpec, Upload};
+/// use chutes::sink::{HttpUrl, Upload};
+/// use chutes::spec::{ImageName, InputVolume, JobSpec};
 ///
 /// let spec = JobSpec::builder(ImageName::new("registry.test/train:1")?)
 ///     .args(["train", "--epochs=3"])

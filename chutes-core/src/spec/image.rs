@@ -10,13 +10,13 @@ use crate::Escaped;
 /// The name of a container image, with its registry, tag and digest, as far as they were given.
 ///
 /// ```
-/// use chutes_core::ImageName;
+/// use chutes::spec::ImageName;
 ///
 /// let image = ImageName::new("registry.test:5000/team/train:1.2")?;
 /// assert_eq!(image.short_name(), "train");
 /// assert_eq!(ImageName::new("alpine")?.tagged(), "alpine:latest");
 /// assert!(ImageName::new("--privileged").is_err());
-/// # Ok::<(), chutes_core::ImageNameError>(())
+/// # Ok::<(), chutes::spec::ImageNameError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -122,12 +122,12 @@ impl ContainerPath {
     /// end, at most 255 bytes.
     ///
     /// ```
-    /// use chutes_core::ContainerPath;
+    /// use chutes::spec::ContainerPath;
     ///
     /// assert_eq!(ContainerPath::new("/artifacts/")?.as_str(), "/artifacts");
     /// assert!(ContainerPath::new("/a/../etc").is_err());
     /// assert!(ContainerPath::new("/volume").is_err());
-    /// # Ok::<(), chutes_core::ContainerPathError>(())
+    /// # Ok::<(), chutes::spec::ContainerPathError>(())
     /// ```
     pub fn new(path: &str) -> Result<Self, ContainerPathError> {
         let wrong = |problem| Err(ContainerPathError { path: path.to_owned(), problem });

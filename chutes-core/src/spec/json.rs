@@ -21,7 +21,7 @@ impl JobSpec {
     /// Reads the JSON form, and reports everything that is wrong with it.
     ///
     /// ```
-    /// use chutes_core::JobSpec;
+    /// use chutes::spec::JobSpec;
     ///
     /// let spec = JobSpec::from_json(r#"{"image": "alpine", "limits": {"execute": "2h"}}"#)?;
     /// assert_eq!(spec.limits.execute.map(|limit| limit.as_secs()), Some(7_200));
@@ -33,7 +33,7 @@ impl JobSpec {
     /// let [unknown, missing] = &errors.problems[..] else { unreachable!() };
     /// assert_eq!(unknown.to_string(), "$.evn: unknown key, did you mean `env`?");
     /// assert_eq!(missing.path, r#"$.input_volumes["/volume/x"].url"#);
-    /// # Ok::<(), chutes_core::SpecErrors>(())
+    /// # Ok::<(), chutes::spec::SpecErrors>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
         read::spec(text, Form::OWN)
@@ -42,7 +42,7 @@ impl JobSpec {
     /// The same for a component that runs specs: a class that is neither among these nor built in is a problem, too.
     ///
     /// ```
-    /// use chutes_core::JobSpec;
+    /// use chutes::spec::JobSpec;
     ///
     /// let text = r#"{"image": "alpine", "executor_class": "locla"}"#;
     /// assert!(JobSpec::from_json(text).is_ok());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// All problems of a spec, without secrets.
 ///
 /// ```
-/// use chutes_core::JobSpec;
+/// use chutes::spec::JobSpec;
 ///
 /// let errors = JobSpec::from_json(r#"{"image": "alpine", "env": {"A=B": "1"}}"#).unwrap_err();
 /// assert_eq!(errors.problems[0].path, r#"$.env["A=B"]"#);

@@ -78,7 +78,7 @@ impl InputVolume {
     /// One file from a URL.
     ///
     /// ```
-    /// use chutes_core::InputVolume;
+    /// use chutes::spec::InputVolume;
     ///
     /// assert!(InputVolume::file("https://storage.test/data.bin").is_ok());
     /// assert!(InputVolume::file("file:///etc/passwd").is_err());
@@ -95,7 +95,7 @@ impl InputVolume {
     /// All files of a model of the Hugging Face Hub. For anything else, change the [`HubRepository`].
     ///
     /// ```
-    /// use chutes_core::{HubRepository, InputVolume, RepoType};
+    /// use chutes::spec::{HubRepository, InputVolume, RepoType};
     ///
     /// let model = InputVolume::model("openai/whisper-tiny");
     /// let dataset = InputVolume::HuggingFace(HubRepository {

@@ -7,7 +7,7 @@ use super::Status;
 /// Which of the optional steps a run has to take. Default none.
 ///
 /// ```
-/// use chutes_core::{Route, Status, StatusMachine};
+/// use chutes::event::{Route, Status, StatusMachine};
 ///
 /// let mut machine = StatusMachine::new(Route { streaming: true, ..Route::default() });
 /// for step in [Status::Received, Status::Accepted, Status::ExecutorReady] {
@@ -28,13 +28,13 @@ pub struct Route {
 /// The status of one run. The first end state wins and never changes.
 ///
 /// ```
-/// use chutes_core::{Route, Status, StatusMachine};
+/// use chutes::event::{Route, Status, StatusMachine};
 ///
 /// let mut machine = StatusMachine::new(Route::default());
 /// machine.advance(Status::Received)?;
 /// machine.advance(Status::Cancelled)?;
 /// assert!(machine.advance(Status::Completed).is_err());
-/// # Ok::<(), chutes_core::IllegalTransition>(())
+/// # Ok::<(), chutes::event::IllegalTransition>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusMachine {
@@ -52,11 +52,11 @@ impl StatusMachine {
     /// A run that is known to have come this far.
     ///
     /// ```
-    /// use chutes_core::{Route, Status, StatusMachine};
+    /// use chutes::event::{Route, Status, StatusMachine};
     ///
     /// let mut machine = StatusMachine::at(Status::ExecutionDone, Route::default());
     /// machine.advance(Status::Completed)?;
-    /// # Ok::<(), chutes_core::IllegalTransition>(())
+    /// # Ok::<(), chutes::event::IllegalTransition>(())
     /// ```
     #[must_use]
     pub const fn at(current: Status, route: Route) -> Self {
@@ -79,7 +79,7 @@ impl StatusMachine {
     /// [`Status::may_become`].
     ///
     /// ```
-    /// use chutes_core::{Route, Status, StatusMachine};
+    /// use chutes::event::{Route, Status, StatusMachine};
     ///
     /// let mut machine = StatusMachine::new(Route::default());
     /// assert!(machine.advance(Status::Accepted).is_err());
@@ -99,7 +99,7 @@ impl StatusMachine {
 /// A change of status that the state machine does not have.
 ///
 /// ```
-/// use chutes_core::{Route, Status, StatusMachine};
+/// use chutes::event::{Route, Status, StatusMachine};
 ///
 /// let error = StatusMachine::new(Route::default()).advance(Status::Completed).unwrap_err();
 /// assert_eq!(error.to_string(), "a run that is sent cannot become completed");

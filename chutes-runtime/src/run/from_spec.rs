@@ -14,9 +14,11 @@ impl Run {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use chutes_runtime::{ContainerPath, JobContext, JobError, JobSpec, Json, Registry, Run};
+    /// use chutes::data::Json;
+    /// use chutes::spec::{ContainerPath, JobSpec};
+    /// use chutes::{JobContext, JobError, Registry, Run};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn returns_a_file(ctx: JobContext) -> Result<(), JobError> {
     ///     let folder = ctx.artifacts_dir().ok_or("no artifacts wanted")?;
     ///     Ok(std::fs::write(folder.join("score.txt"), "0.97")?)

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Why a text is not a duration.
 ///
 /// ```
-/// let error = chutes_rules::parse_duration("30m 1h").unwrap_err();
-/// assert_eq!(error, chutes_rules::DurationError::OutOfOrder);
+/// let error = chutes::text::parse_duration("30m 1h").unwrap_err();
+/// assert_eq!(error, chutes::text::DurationError::OutOfOrder);
 /// assert_eq!(error.to_string(), "the units of a duration go from large to small, each once");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl std::error::Error for DurationError {}
 /// small, each at most once, with any white space between them.
 ///
 /// ```
-/// use chutes_rules::{DurationError, parse_duration};
+/// use chutes::text::{DurationError, parse_duration};
 ///
 /// assert_eq!(parse_duration("1h 30m"), Ok(5_400));
 /// assert_eq!(parse_duration("2d"), Ok(172_800));
@@ -127,7 +127,7 @@ const fn add_product(sum: u64, left: u64, right: u64) -> Option<u64> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use chutes_rules::HumanDuration;
+/// use chutes::text::HumanDuration;
 ///
 /// assert_eq!(HumanDuration(Duration::from_secs(5_400)).to_string(), "1h 30m");
 /// assert_eq!(HumanDuration(Duration::from_millis(12_344)).to_string(), "12.34s");

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 /// the terminal or change the direction of writing as escapes (`\n`, `\u{1b}`), all others as they are.
 ///
 /// ```
-/// assert_eq!(chutes_rules::Escaped("it's\n").to_string(), "it's\\n");
+/// assert_eq!(chutes::text::Escaped("it's\n").to_string(), "it's\\n");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(

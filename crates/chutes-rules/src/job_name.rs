@@ -14,7 +14,7 @@ impl JobName {
     /// Checks a name. A `&'static str` is kept without a copy.
     ///
     /// ```
-    /// use chutes_rules::JobName;
+    /// use chutes::contract::JobName;
     ///
     /// assert_eq!(JobName::new("train")?.as_str(), "train");
     /// assert_eq!(JobName::try_from(String::from("train"))?, JobName::new("train")?);
@@ -70,7 +70,7 @@ impl From<JobName> for String {
 /// A text that is not a [`JobName`].
 ///
 /// ```
-/// let error = chutes_rules::JobName::new("../train").unwrap_err();
+/// let error = chutes::contract::JobName::new("../train").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid job name `../train`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,8 @@
 //! (its spec, status and outcome) is in `chutes-core`.
 //!
 //! ```
-//! use chutes_rules::{Port, Ports, Protocol, TimeLimit, parse_duration};
+//! use chutes::contract::{Port, Ports, Protocol, TimeLimit};
+//! use chutes::text::parse_duration;
 //!
 //! let web = Port::new("web", 8080, Protocol::Http)?;
 //! let ports = Ports::new(vec![web], true)?;

@@ -29,7 +29,9 @@ impl Port {
     /// Checks name and number.
     ///
     /// ```
-    /// let web = chutes_rules::Port::new("web", 8080, chutes_rules::Protocol::Http)?;
+    /// use chutes::contract::{Port, Protocol};
+    ///
+    /// let web = Port::new("web", 8080, Protocol::Http)?;
     /// assert_eq!((web.name().as_str(), web.number().get()), ("web", 8080));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -46,7 +48,9 @@ impl Port {
     /// The same port of an image, which may listen on any number from 1 to 65535.
     ///
     /// ```
-    /// let web = chutes_rules::Port::for_image("web", 80, chutes_rules::Protocol::Http)?;
+    /// use chutes::contract::{Port, Protocol};
+    ///
+    /// let web = Port::for_image("web", 80, Protocol::Http)?;
     /// assert_eq!(web.number().get(), 80);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -63,7 +67,7 @@ impl Port {
     /// of another protocol stays as it is. [`with_ready`](Self::with_ready) refuses one.
     ///
     /// ```
-    /// use chutes_rules::{Port, Protocol, ReadinessPath};
+    /// use chutes::contract::{Port, Protocol, ReadinessPath};
     ///
     /// let web = Port::new("web", 8080, Protocol::Http)?.ready_at(ReadinessPath::new("/health")?);
     /// assert_eq!(web.ready().map(ReadinessPath::as_str), Some("/health"));
@@ -80,7 +84,7 @@ impl Port {
     /// Sets and checks the path at which the job answers when the port is ready; the port must be an HTTP port.
     ///
     /// ```
-    /// use chutes_rules::{Port, Protocol};
+    /// use chutes::contract::{Port, Protocol};
     ///
     /// assert!(Port::new("web", 8080, Protocol::Http)?.with_ready("/health").is_ok());
     /// assert!(Port::new("db", 8081, Protocol::Tcp)?.with_ready("/health").is_err());
@@ -141,7 +145,7 @@ impl Port {
 /// Why a [`Port`] cannot be made.
 ///
 /// ```
-/// use chutes_rules::{Port, PortError, Protocol};
+/// use chutes::contract::{Port, PortError, Protocol};
 ///
 /// let error = Port::new("web", 80, Protocol::Http).unwrap_err();
 /// assert!(matches!(error, PortError::Number(_)));
@@ -193,7 +197,7 @@ impl std::error::Error for PortError {}
 /// Why two ports cannot belong to one job.
 ///
 /// ```
-/// use chutes_rules::{Port, Protocol};
+/// use chutes::contract::{Port, Protocol};
 ///
 /// let web = Port::new("web", 8080, Protocol::Http)?;
 /// let conflict = Port::new("api", 8080, Protocol::Udp)?.conflict_with(&web);

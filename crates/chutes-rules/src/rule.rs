@@ -5,7 +5,7 @@
 //! that it documents, and the form of job names is our own.
 //!
 //! ```
-//! use chutes_rules::rule;
+//! use chutes::contract::rule;
 //!
 //! assert!(rule::is_port_number(rule::SSH_PORT.into()));
 //! assert!(rule::is_port_name(rule::SSH_PORT_NAME));
@@ -41,9 +41,9 @@ pub const MAX_JOB_NAME_BYTES: usize = 200;
 /// Whether a job may open this port: 2202, or 8002 to 65535.
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_port_number(2202));
-/// assert!(chutes_rules::rule::is_port_number(8002));
-/// assert!(!chutes_rules::rule::is_port_number(80));
+/// assert!(chutes::contract::rule::is_port_number(2202));
+/// assert!(chutes::contract::rule::is_port_number(8002));
+/// assert!(!chutes::contract::rule::is_port_number(80));
 /// ```
 #[must_use]
 pub const fn is_port_number(number: u64) -> bool {
@@ -57,9 +57,9 @@ pub const MAX_READINESS_PATH: usize = 1_024;
 /// visible ASCII characters without `#`.
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_readiness_path("/health?full=1"));
-/// assert!(!chutes_rules::rule::is_readiness_path("health"));
-/// assert!(!chutes_rules::rule::is_readiness_path("/a b"));
+/// assert!(chutes::contract::rule::is_readiness_path("/health?full=1"));
+/// assert!(!chutes::contract::rule::is_readiness_path("health"));
+/// assert!(!chutes::contract::rule::is_readiness_path("/a b"));
 /// ```
 #[must_use]
 pub const fn is_readiness_path(path: &str) -> bool {
@@ -81,9 +81,9 @@ pub const fn is_readiness_path(path: &str) -> bool {
 /// the whole string).
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_port_name("metrics1"));
-/// assert!(!chutes_rules::rule::is_port_name("web-ui"));
-/// assert!(!chutes_rules::rule::is_port_name("web\n"));
+/// assert!(chutes::contract::rule::is_port_name("metrics1"));
+/// assert!(!chutes::contract::rule::is_port_name("web-ui"));
+/// assert!(!chutes::contract::rule::is_port_name("web\n"));
 /// ```
 #[must_use]
 pub const fn is_port_name(name: &str) -> bool {
@@ -102,8 +102,8 @@ pub const fn is_port_name(name: &str) -> bool {
 /// Whether a job may declare this time limit: 30 to 86,400 seconds.
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_timeout_seconds(30));
-/// assert!(!chutes_rules::rule::is_timeout_seconds(86_401));
+/// assert!(chutes::contract::rule::is_timeout_seconds(30));
+/// assert!(!chutes::contract::rule::is_timeout_seconds(86_401));
 /// ```
 #[must_use]
 pub const fn is_timeout_seconds(seconds: u64) -> bool {
@@ -114,9 +114,9 @@ pub const fn is_timeout_seconds(seconds: u64) -> bool {
 /// line, so no control characters, white space, slashes or backslashes, and no `-` or `.` in front.
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_job_name("train"));
-/// assert!(!chutes_rules::rule::is_job_name("../train"));
-/// assert!(!chutes_rules::rule::is_job_name("--help"));
+/// assert!(chutes::contract::rule::is_job_name("train"));
+/// assert!(!chutes::contract::rule::is_job_name("../train"));
+/// assert!(!chutes::contract::rule::is_job_name("--help"));
 /// ```
 #[must_use]
 pub const fn is_job_name(name: &str) -> bool {
@@ -141,7 +141,7 @@ pub const MAX_COMPONENT_BYTES: usize = 255;
 /// `None` when nothing is. The rules are those of ComputeHorde's handling of untrusted files.
 ///
 /// ```
-/// use chutes_rules::rule::relative_path_problem;
+/// use chutes::contract::rule::relative_path_problem;
 ///
 /// assert_eq!(relative_path_problem("models/7b.bin"), None);
 /// assert_eq!(relative_path_problem("/etc/passwd"), Some("begins with `/`"));
@@ -177,7 +177,7 @@ pub const MAX_RUN_LIMIT: Duration = Duration::from_hours(30 * 24);
 ///
 /// ```
 /// use std::time::Duration;
-/// use chutes_rules::rule::is_run_limit;
+/// use chutes::contract::rule::is_run_limit;
 ///
 /// assert!(is_run_limit(Duration::from_millis(1)));
 /// assert!(!is_run_limit(Duration::ZERO));
@@ -195,8 +195,8 @@ pub const ARTIFACT_BYTES_LIMIT: u64 = 1_000_000;
 /// Whether a file of this size is returned with the result.
 ///
 /// ```
-/// assert!(chutes_rules::rule::is_artifact_size(999_999));
-/// assert!(!chutes_rules::rule::is_artifact_size(1_000_000));
+/// assert!(chutes::contract::rule::is_artifact_size(999_999));
+/// assert!(!chutes::contract::rule::is_artifact_size(1_000_000));
 /// ```
 #[must_use]
 pub const fn is_artifact_size(bytes: u64) -> bool {
@@ -209,7 +209,7 @@ pub const MAX_NAMESPACE_CHARACTERS: usize = 100;
 /// What is wrong with a namespace; `None` when nothing is.
 ///
 /// ```
-/// use chutes_rules::rule::namespace_problem;
+/// use chutes::contract::rule::namespace_problem;
 ///
 /// assert_eq!(namespace_problem("SN123.1.0"), None);
 /// assert_eq!(namespace_problem(""), Some("is empty: leave it out"));
@@ -230,7 +230,7 @@ pub fn namespace_problem(namespace: &str) -> Option<&'static str> {
 /// Whether a text has a private key in it, in any of the forms of OpenSSH and OpenSSL.
 ///
 /// ```
-/// use chutes_rules::rule::has_private_key;
+/// use chutes::contract::rule::has_private_key;
 ///
 /// assert!(has_private_key("-----BEGIN OPENSSH PRIVATE KEY-----"));
 /// assert!(!has_private_key("ssh-ed25519 AAAA me"));
@@ -245,7 +245,7 @@ pub fn has_private_key(text: &str) -> bool {
 /// private key.
 ///
 /// ```
-/// use chutes_rules::rule::public_keys_problem;
+/// use chutes::contract::rule::public_keys_problem;
 ///
 /// assert_eq!(public_keys_problem("ssh-ed25519 AAAA me"), None);
 /// assert_eq!(public_keys_problem(""), Some("is empty"));
@@ -266,7 +266,7 @@ pub fn public_keys_problem(text: &str) -> Option<&'static str> {
 /// What is wrong with the name of an environment variable; `None` when nothing is.
 ///
 /// ```
-/// use chutes_rules::rule::env_name_problem;
+/// use chutes::contract::rule::env_name_problem;
 ///
 /// assert_eq!(env_name_problem("RUST_LOG"), None);
 /// assert_eq!(env_name_problem("A=B"), Some("has a `=`"));
@@ -288,7 +288,7 @@ pub fn env_name_problem(name: &str) -> Option<&'static str> {
 /// letters, digits and `._-`, no part with `.` or `-` at an end, no `..` and `--`, no `.git` at the end.
 ///
 /// ```
-/// use chutes_rules::rule::is_hub_repository;
+/// use chutes::contract::rule::is_hub_repository;
 ///
 /// assert!(is_hub_repository("openai/whisper-tiny"));
 /// assert!(!is_hub_repository("https://huggingface.co/openai/whisper-tiny"));
@@ -313,7 +313,7 @@ pub fn is_hub_repository(name: &str) -> bool {
 /// What is wrong with a branch, tag or commit of a repository; `None` when nothing is.
 ///
 /// ```
-/// use chutes_rules::rule::revision_problem;
+/// use chutes::contract::rule::revision_problem;
 ///
 /// assert_eq!(revision_problem("refs/pr/1"), None);
 /// assert_eq!(revision_problem("../main"), Some("has a `..`"));
@@ -341,7 +341,7 @@ pub fn revision_problem(revision: &str) -> Option<&'static str> {
 /// What is wrong with a pattern of file names; `None` when nothing is.
 ///
 /// ```
-/// use chutes_rules::rule::pattern_problem;
+/// use chutes::contract::rule::pattern_problem;
 ///
 /// assert_eq!(pattern_problem("models/*.json"), None);
 /// assert_eq!(pattern_problem("../*"), Some("has a component `..`"));

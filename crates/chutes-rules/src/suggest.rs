@@ -1,7 +1,8 @@
 //! "Did you mean": the nearest of a few known words.
 //!
 //! ```
-//! use chutes_rules::{Protocol, suggest};
+//! use chutes::contract::Protocol;
+//! use chutes::text::suggest;
 //!
 //! let known = Protocol::ALL.map(Protocol::as_str);
 //! assert_eq!(suggest::nearest("htpt", known), Some("http"));
@@ -14,7 +15,7 @@
 /// the first wins.
 ///
 /// ```
-/// use chutes_rules::suggest::nearest;
+/// use chutes::text::suggest::nearest;
 ///
 /// assert_eq!(nearest("timout", ["ports", "timeout"]), Some("timeout"));
 /// assert_eq!(nearest("gpu", ["ports", "timeout"]), None);

@@ -17,9 +17,10 @@ impl TimeLimit {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use chutes_rules::{TimeLimit, parse_duration};
+    /// use chutes::contract::TimeLimit;
+    /// use chutes::text::parse_duration;
     ///
-    /// const LIMIT: Result<TimeLimit, chutes_rules::TimeLimitError> = TimeLimit::from_seconds(3_600);
+    /// const LIMIT: Result<TimeLimit, chutes::contract::TimeLimitError> = TimeLimit::from_seconds(3_600);
     /// assert_eq!(LIMIT?.duration(), Duration::from_secs(3_600));
     /// assert_eq!(TimeLimit::from_seconds(parse_duration("2h")?)?.seconds(), 7_200);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -62,7 +63,7 @@ impl From<TimeLimit> for u64 {
 /// A number of seconds that is not a [`TimeLimit`].
 ///
 /// ```
-/// let error = chutes_rules::TimeLimit::from_seconds(10).unwrap_err();
+/// let error = chutes::contract::TimeLimit::from_seconds(10).unwrap_err();
 /// assert_eq!(error.to_string(), "timeout of 10 seconds is out of range");
 /// assert!(!error.is_too_long());
 /// ```

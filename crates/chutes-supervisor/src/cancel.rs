@@ -21,8 +21,11 @@ pub enum Urgency {
 /// Asking decides nothing by itself: a job that has ended already stays as it ended.
 ///
 /// ```
-/// use chutes_core::{JobName, JobSpec, Json, RunRequest};
-/// use chutes_supervisor::Supervisor;
+/// use chutes::contract::JobName;
+/// use chutes::data::Json;
+/// use chutes::request::RunRequest;
+/// use chutes::spec::JobSpec;
+/// use chutes::supervisor::Supervisor;
 ///
 /// let spec = JobSpec::job(JobName::new("train")?, Json::empty_object());
 /// let attempt = Supervisor::new(RunRequest::new(Supervisor::new_id(), spec, "runs/first"));
@@ -63,7 +66,8 @@ impl CancelHandle {
     /// without waiting for the outputs to be collected.
     ///
     /// ```
-    /// use chutes_supervisor::{CancelHandle, Urgency};
+    /// use chutes::run::CancelHandle;
+    /// use chutes::supervisor::Urgency;
     ///
     /// let cancel = CancelHandle::new();
     /// cancel.cancel_harder();

@@ -21,7 +21,7 @@ use chutes_core::FileKind;
 /// The directory of one run. All paths are absolute.
 ///
 /// ```
-/// use chutes_supervisor::RunDirectory;
+/// use chutes::run::RunDirectory;
 ///
 /// let folder = tempfile::tempdir()?;
 /// let directory = RunDirectory::create(&folder.path().join("runs/first"))?;
@@ -311,7 +311,7 @@ fn failed_at(path: &Path) -> impl FnOnce(io::Error) -> RunDirectoryError {
 /// Why a directory cannot be used for a new run.
 ///
 /// ```
-/// use chutes_supervisor::RunDirectory;
+/// use chutes::run::RunDirectory;
 ///
 /// let folder = tempfile::tempdir()?;
 /// std::fs::write(folder.path().join("notes.txt"), "mine")?;

@@ -18,9 +18,12 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::path::Path;
-//! use chutes_core::{JobName, JobSpec, Json, RunRequest};
-//! use chutes_supervisor::{Supervisor, describe};
-//! use chutes_supervisor::worker::{OutputSettings, ProcessStarter, Program};
+//! use chutes::contract::JobName;
+//! use chutes::data::Json;
+//! use chutes::request::RunRequest;
+//! use chutes::spec::JobSpec;
+//! use chutes::supervisor::worker::{OutputSettings, ProcessStarter, Program};
+//! use chutes::supervisor::{Supervisor, describe};
 //!
 //! let (program, job) = (Path::new("target/release/my-jobs"), JobName::new("train")?);
 //! let contract = describe(program, &job)?;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 ///
 /// ```
 /// use std::sync::mpsc;
-/// use chutes_core::Event;
-/// use chutes_supervisor::Observer;
+/// use chutes::event::Event;
+/// use chutes::run::Observer;
 ///
 /// struct Sender(mpsc::Sender<Event>);
 ///

@@ -51,11 +51,11 @@ impl TestRun {
     /// Asks the run to stop this long after it began, as Ctrl-C does: the job has its grace.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
-    /// use chutes_runtime::EndStatus;
+    /// use chutes::EndStatus;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_listens(ctx: JobContext) -> Result<&'static str, JobError> {
     ///     ctx.cancellation().cancelled().await;
     ///     Ok("what I have")
@@ -74,10 +74,10 @@ impl TestRun {
     /// shutdown hooks. Outputs are collected and delivered all the same.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_takes_its_time(ctx: JobContext) -> Result<(), JobError> {
     ///     std::future::pending().await
     /// }
@@ -101,8 +101,8 @@ impl TestRun {
     /// When it is not a number from 0 to 1.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_counts(ctx: JobContext) -> Result<u32, JobError> {
     ///     let mut done = 0;
     ///     while done < 10 && !ctx.is_cancelled() {

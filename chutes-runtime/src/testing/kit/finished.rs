@@ -17,10 +17,11 @@ use super::execution::chain;
 /// A run of a test that has its outcome. Its directory is removed when this value is dropped.
 ///
 /// ```
-/// use chutes_runtime::testing::TestRun;
-/// use chutes_runtime::{EndStatus, FailureKind, JobContext, JobError};
+/// use chutes::outcome::FailureKind;
+/// use chutes::testing::TestRun;
+/// use chutes::{EndStatus, JobContext, JobError};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn kit_gives_up(ctx: JobContext) -> Result<(), JobError> {
 ///     std::fs::write(ctx.output_dir().join("so-far.txt"), "half of it")?;
 ///     ctx.progress(0.5, "half done");
@@ -98,8 +99,8 @@ impl FinishedRun {
     /// When the run did not complete.
     ///
     /// ```should_panic
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_fails(_ctx: JobContext) -> Result<(), JobError> {
     ///     Err("the disk is full".into())
     /// }
@@ -135,8 +136,8 @@ impl FinishedRun {
     /// When the run has no result, or it cannot be deserialised as `T`.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_returns(_ctx: JobContext) -> Result<(u32, &'static str), JobError> {
     ///     Ok((7, "seven"))
     /// }
@@ -172,8 +173,8 @@ impl FinishedRun {
     /// When it was collected and cannot be read.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_writes(ctx: JobContext) -> Result<(), JobError> {
     ///     std::fs::write(ctx.scratch_dir().join("draft.bin"), [0])?;
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), [1, 2, 3])?)
@@ -218,10 +219,10 @@ impl FinishedRun {
     /// The statuses that the run went through, in order, the end status last.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// use chutes_runtime::Status;
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// use chutes::event::Status;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_does_nothing(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -261,13 +262,13 @@ impl FinishedRun {
     /// How long a phase took, on the clock of the run; `None` when it was not entered.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
-    /// use chutes_runtime::Phase;
+    /// use chutes::outcome::Phase;
     ///
     /// const THREE_HOURS: Duration = Duration::from_secs(3 * 3_600);
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_sleeps(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(tokio::time::sleep(THREE_HOURS).await)
     /// }

@@ -21,10 +21,10 @@ use crate::result::{ResultError, to_json};
 /// the run is in its outcome.
 ///
 /// ```
-/// use chutes_runtime::testing::TestRun;
-/// use chutes_runtime::{EndStatus, JobContext, JobError};
+/// use chutes::testing::TestRun;
+/// use chutes::{EndStatus, JobContext, JobError};
 ///
-/// #[chutes_runtime::job(timeout = "1h")]
+/// #[chutes::job(timeout = "1h")]
 /// async fn kit_waits_for_ever(ctx: JobContext) -> Result<(), JobError> {
 ///     std::fs::write(ctx.output_dir().join("note.txt"), "still here")?;
 ///     std::future::pending().await
@@ -58,8 +58,8 @@ impl TestRun {
     /// present only if the test uses an item of that library.
     ///
     /// ```should_panic
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_compiles(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -86,10 +86,10 @@ impl TestRun {
     /// default limits.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// use chutes_runtime::Registry;
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// use chutes::Registry;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_is_found(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -121,10 +121,10 @@ impl TestRun {
     /// When the data cannot be written as JSON: a map has keys that are not text, or a number is not finite.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// use chutes_runtime::EndStatus;
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// use chutes::EndStatus;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_doubles(_ctx: JobContext, number: u32) -> Result<u32, JobError> {
     ///     Ok(2 * number)
     /// }
@@ -155,8 +155,8 @@ impl TestRun {
     /// When the path is absolute, or has empty parts, `.` or `..`.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_reads(ctx: JobContext) -> Result<String, JobError> {
     ///     Ok(std::fs::read_to_string(ctx.input_dir().join("names/first.txt"))?)
     /// }
@@ -177,10 +177,10 @@ impl TestRun {
     /// Sets the time limit of the job. Default: the declared limit, which is also the maximum.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_sees_its_limit(ctx: JobContext) -> Result<Option<u64>, JobError> {
     ///     Ok(ctx.remaining().map(|left| left.as_secs()))
     /// }
@@ -196,11 +196,11 @@ impl TestRun {
     /// Sets how long the job may continue after it was asked to stop. Default 30 seconds.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
-    /// use chutes_runtime::Phase;
+    /// use chutes::outcome::Phase;
     ///
-    /// #[chutes_runtime::job(timeout = "1m")]
+    /// #[chutes::job(timeout = "1m")]
     /// async fn kit_does_not_listen(_ctx: JobContext) -> Result<(), JobError> {
     ///     std::future::pending().await
     /// }
@@ -216,12 +216,13 @@ impl TestRun {
     /// Sets all limits.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// use std::time::Duration;
-    /// use chutes_runtime::testing::{TestRun, TestSink};
-    /// use chutes_runtime::{Limits, Phase};
+    /// use chutes::outcome::Phase;
+    /// use chutes::spec::Limits;
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_writes_a_note(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("note.txt"), "hello")?)
     /// }
@@ -239,10 +240,10 @@ impl TestRun {
     /// Adds a sink that the files are delivered to.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// # use chutes::{JobContext, JobError};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_delivers(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), [1, 2, 3])?)
     /// }
@@ -260,12 +261,12 @@ impl TestRun {
     /// [`Run::live_delivery`](crate::Run::live_delivery).
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// use std::time::Duration;
-    /// use chutes_runtime::testing::{TestRun, TestSink};
-    /// use chutes_runtime::{RunEvent, Status};
+    /// use chutes::event::{RunEvent, Status};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_goes_on(ctx: JobContext) -> Result<(), JobError> {
     ///     std::fs::write(ctx.output_dir().join("checkpoint.bin"), [1])?;
     ///     Ok(tokio::time::sleep(Duration::from_secs(3_600)).await)
@@ -285,8 +286,8 @@ impl TestRun {
     /// its own, so that tests that run at the same time can use the same port.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job(ports = [http("web", 8080)])]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job(ports = [http("web", 8080)])]
     /// async fn kit_has_a_port(ctx: JobContext) -> Result<String, JobError> {
     ///     Ok(ctx.port("web")?.address().to_string())
     /// }
@@ -304,11 +305,11 @@ impl TestRun {
     /// are real as well: minutes in all.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
     /// use std::time::Duration;
-    /// use chutes_runtime::EndStatus;
+    /// use chutes::EndStatus;
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn kit_never_yields(_ctx: JobContext) -> Result<(), JobError> {
     ///     loop {
     ///         std::thread::sleep(Duration::from_millis(1));
@@ -328,8 +329,8 @@ impl TestRun {
     /// dropped.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_is_kept(_ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(())
     /// }
@@ -353,8 +354,8 @@ impl TestRun {
     /// cancellation.
     ///
     /// ```should_panic
-    /// # use chutes_runtime::{JobContext, JobError, testing::TestRun};
-    /// #[chutes_runtime::job]
+    /// # use chutes::{JobContext, JobError, testing::TestRun};
+    /// #[chutes::job]
     /// async fn kit_has_no_end(_ctx: JobContext) -> Result<(), JobError> {
     ///     std::future::pending().await
     /// }

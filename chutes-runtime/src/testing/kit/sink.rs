@@ -25,10 +25,11 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// and the limits are those of every sink, except that the delays are not random: each is the longest.
 ///
 /// ```
-/// use chutes_runtime::testing::{TestRun, TestSink};
-/// use chutes_runtime::{FailureKind, JobContext, JobError};
+/// use chutes::outcome::FailureKind;
+/// use chutes::testing::{TestRun, TestSink};
+/// use chutes::{JobContext, JobError};
 ///
-/// #[chutes_runtime::job]
+/// #[chutes::job]
 /// async fn sink_gets_two(ctx: JobContext) -> Result<(), JobError> {
 ///     std::fs::write(ctx.output_dir().join("a.bin"), "a")?;
 ///     Ok(std::fs::write(ctx.output_dir().join("b.bin"), "b")?)
@@ -87,10 +88,10 @@ impl TestSink {
     /// The last manifest that arrived, with the state of each file at this sink.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// # use chutes::{JobContext, JobError};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn sink_gets_a_manifest(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("a.bin"), "a")?)
     /// }

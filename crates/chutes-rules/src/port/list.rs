@@ -17,7 +17,7 @@ impl Ports {
     /// Checks the declared ports against each other and adds the SSH port when `ssh` is asked for.
     ///
     /// ```
-    /// use chutes_rules::{Port, Ports, Protocol};
+    /// use chutes::contract::{Port, Ports, Protocol};
     ///
     /// let ports = Ports::new(vec![Port::new("web", 8080, Protocol::Http)?], true)?;
     /// assert_eq!(ports.get("ssh"), Some(&Port::ssh()));
@@ -72,7 +72,7 @@ impl<'a> IntoIterator for &'a Ports {
 /// Two ports of one job that exclude each other.
 ///
 /// ```
-/// use chutes_rules::{Port, Ports, Protocol};
+/// use chutes::contract::{Port, Ports, Protocol};
 ///
 /// let shell = Port::new("shell", 2202, Protocol::Tcp)?;
 /// let error = Ports::new(vec![shell], true).unwrap_err();

@@ -16,7 +16,7 @@ impl PortName {
     /// Checks a name.
     ///
     /// ```
-    /// assert_eq!(chutes_rules::PortName::new("metrics1")?.as_str(), "metrics1");
+    /// assert_eq!(chutes::contract::PortName::new("metrics1")?.as_str(), "metrics1");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, PortNameError> {
@@ -58,7 +58,7 @@ impl From<PortName> for String {
 /// A text that is not a [`PortName`].
 ///
 /// ```
-/// let error = chutes_rules::PortName::new("Web-UI").unwrap_err();
+/// let error = chutes::contract::PortName::new("Web-UI").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid port name `Web-UI`");
 /// assert_eq!(error.suggestion().as_deref(), Some("webui"));
 /// ```

@@ -16,7 +16,7 @@ impl PortNumber {
     /// Checks a number.
     ///
     /// ```
-    /// assert_eq!(chutes_rules::PortNumber::new(8080)?.get(), 8080);
+    /// assert_eq!(chutes::contract::PortNumber::new(8080)?.get(), 8080);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub const fn new(number: u64) -> Result<Self, PortNumberError> {
@@ -66,7 +66,7 @@ impl From<PortNumber> for u16 {
 /// A number that is not a [`PortNumber`].
 ///
 /// ```
-/// let error = chutes_rules::PortNumber::new(80).unwrap_err();
+/// let error = chutes::contract::PortNumber::new(80).unwrap_err();
 /// assert_eq!(error.to_string(), "port 80 is out of range");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ impl Protocol {
     /// The name in declarations and in JSON: `http`, `tcp` or `udp`.
     ///
     /// ```
-    /// use chutes_rules::Protocol;
+    /// use chutes::contract::Protocol;
     ///
     /// assert_eq!("udp".parse::<Protocol>()?, Protocol::Udp);
     /// assert_eq!(Protocol::Udp.as_str(), "udp");
@@ -57,7 +57,7 @@ impl FromStr for Protocol {
 /// A word that is not a [`Protocol`].
 ///
 /// ```
-/// let error = "https".parse::<chutes_rules::Protocol>().unwrap_err();
+/// let error = "https".parse::<chutes::contract::Protocol>().unwrap_err();
 /// assert_eq!(error.to_string(), "unknown protocol `https`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

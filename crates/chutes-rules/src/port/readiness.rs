@@ -14,7 +14,7 @@ impl ReadinessPath {
     /// Checks a path. A `&'static str` is kept without a copy.
     ///
     /// ```
-    /// use chutes_rules::ReadinessPath;
+    /// use chutes::contract::ReadinessPath;
     ///
     /// assert_eq!(ReadinessPath::new("/health")?.as_str(), "/health");
     /// assert!(ReadinessPath::new("health").is_err());
@@ -59,7 +59,7 @@ impl From<ReadinessPath> for String {
 /// A text that is not a [`ReadinessPath`].
 ///
 /// ```
-/// let error = chutes_rules::ReadinessPath::new("health").unwrap_err();
+/// let error = chutes::contract::ReadinessPath::new("health").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid readiness path `health`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

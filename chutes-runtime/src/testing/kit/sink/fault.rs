@@ -56,10 +56,10 @@ impl TestSink {
     /// retried until its attempts or the time are used up.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// # use chutes::{JobContext, JobError};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn sink_fails(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), "model")?)
     /// }
@@ -77,10 +77,10 @@ impl TestSink {
     /// A sink that refuses every file with a permanent error, such as `403 Forbidden`.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// # use chutes::{JobContext, JobError};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn sink_refuses(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), "model")?)
     /// }
@@ -98,12 +98,12 @@ impl TestSink {
     /// A sink that takes this long for each file, with regular signs of activity.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
+    /// # use chutes::{JobContext, JobError};
     /// use std::time::Duration;
-    /// use chutes_runtime::Phase;
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// use chutes::outcome::Phase;
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn sink_is_slow(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), "model")?)
     /// }
@@ -127,10 +127,10 @@ impl TestSink {
     /// Lets the first attempts at each file fail with a transient error; later attempts succeed.
     ///
     /// ```
-    /// # use chutes_runtime::{JobContext, JobError};
-    /// use chutes_runtime::testing::{TestRun, TestSink};
+    /// # use chutes::{JobContext, JobError};
+    /// use chutes::testing::{TestRun, TestSink};
     ///
-    /// #[chutes_runtime::job]
+    /// #[chutes::job]
     /// async fn sink_recovers(ctx: JobContext) -> Result<(), JobError> {
     ///     Ok(std::fs::write(ctx.output_dir().join("model.bin"), "model")?)
     /// }
