@@ -1,7 +1,7 @@
 //! What `cargo metadata` says about our crates.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -49,6 +49,11 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
+    /// The folder with the manifest.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
+
     /// Whether the crate stands in this folder of the repository.
     pub(crate) fn is_in(&self, folder: &str) -> bool {
         self.manifest_path.starts_with(root().join(folder))

@@ -2,6 +2,8 @@
 
 mod cfg_sites;
 mod direction;
+mod examples;
+mod facade;
 mod features;
 mod step;
 pub(crate) mod tools;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::{cfg_sites, direction, features};
+use super::{cfg_sites, direction, facade, features};
 use crate::command::{self, cargo};
 use crate::metadata;
 
@@ -28,13 +28,15 @@ pub(crate) enum Step {
     CfgSites,
     /// Our crates depend on each other in the right direction
     Direction,
+    /// What `chutes` shows is chosen by name, and examples import no other crate of ours
+    Facade,
     /// Licences, sources and versions of dependencies are those that `deny.toml` allows
     Deny,
 }
 
 impl Step {
     /// All steps in the order in which they run.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Clippy,
         Self::Nextest,
@@ -43,6 +45,7 @@ impl Step {
         Self::Features,
         Self::CfgSites,
         Self::Direction,
+        Self::Facade,
         Self::Deny,
     ];
 
@@ -78,7 +81,7 @@ impl Step {
                 doc
             }
             Self::Features => return features::commands(),
-            Self::CfgSites | Self::Direction => return Ok(Vec::new()),
+            Self::CfgSites | Self::Direction | Self::Facade => return Ok(Vec::new()),
             Self::Deny => cargo("deny --all-features check bans licenses sources"),
         };
         Ok(vec![command])
@@ -90,6 +93,7 @@ impl Step {
             Self::Features => features::run(),
             Self::CfgSites => cfg_sites::check(),
             Self::Direction => direction::check(&metadata::packages()?),
+            Self::Facade => facade::check(),
             _ => self.commands()?.iter_mut().try_for_each(command::run),
         }
     }
