@@ -57,6 +57,7 @@ const UNAVAILABLE: [&str; 15] = [
 impl Engine {
     /// Makes sure that the image is there, and pulls it if `pull` allows that. The future may be dropped at
     /// any time.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn have_image<'a>(
         &'a self,
         image: &'a ImageName,

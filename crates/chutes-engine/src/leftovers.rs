@@ -23,6 +23,7 @@ pub(super) const SUPERVISOR: &str = "dev.chutes.supervisor";
 impl Engine {
     /// Removes the containers whose supervisor is known to be dead, never those of a living one or of
     /// another machine. Returns warnings.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn remove_leftovers(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(self.remove_all_leftovers())
     }
@@ -43,6 +44,7 @@ impl Engine {
     }
 
     /// Removes the container of a run whose supervisor is dead. Returns `false` when there is none.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn remove_of_run(&self, run_id: RunId) -> BoxFuture<'_, Result<bool, EngineError>> {
         Box::pin(async move {
             let mut was_there = false;

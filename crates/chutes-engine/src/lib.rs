@@ -59,6 +59,7 @@ pub struct Engine {
 
 impl Engine {
     /// Connects to the engine. Sockets that do not answer are skipped.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn connect(settings: &EngineRequest) -> BoxFuture<'_, Result<Self, EngineError>> {
         Box::pin(Self::first_that_answers(settings))
     }
@@ -114,6 +115,7 @@ impl Engine {
     }
 
     /// Whether the engine is Podman. Podman takes a second to answer this.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn is_podman(&self) -> BoxFuture<'_, bool> {
         Box::pin(async {
             let version = self.docker.version().await.ok();
@@ -129,6 +131,7 @@ impl Engine {
     }
 
     /// Describes a container.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn inspect<'a>(
         &'a self,
         name: &'a str,
@@ -141,6 +144,7 @@ impl Engine {
 
     /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
     /// Returns `false` when there was none.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
         Box::pin(self.remove_until_gone(name))
     }

@@ -87,6 +87,7 @@ pub struct Delivered {
 }
 
 /// Delivers the files to all sinks.
+#[must_use = "nothing happens before it is awaited"]
 pub fn deliver<'a>(sinks: &'a [Arc<dyn Sink>], job: &'a DeliveryJob) -> BoxFuture<'a, Delivered> {
     Box::pin(async move {
         let sinks = sinks.iter().enumerate();

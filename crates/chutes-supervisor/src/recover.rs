@@ -145,6 +145,7 @@ fn before_delivery(mut manifest: Manifest) -> Manifest {
 impl Unfinished {
     /// Takes the run to its outcome: ends all processes that are left of it, collects its files, and delivers those
     /// that have not arrived. A run that has its outcome keeps it.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn finish(self, observer: Arc<dyn Observer>) -> BoxFuture<'static, Outcome> {
         Box::pin(self.take_to_outcome(observer))
     }

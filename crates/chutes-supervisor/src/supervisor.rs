@@ -234,6 +234,7 @@ impl CreatedRun {
     /// Whatever user code does, there is exactly one outcome when this returns: in the journal, and with all
     /// outputs that can be read in the manifest. When the future is dropped, the attempt is left as if its
     /// supervisor had been killed, and `recover` finishes it.
+    #[must_use = "nothing happens before it is awaited"]
     pub fn supervise(self, worker: impl StartWorker + 'static) -> BoxFuture<'static, Outcome> {
         supervise::boxed(self, Box::new(worker))
     }

@@ -36,6 +36,7 @@ use crate::{CacheSettings, Settings, UnpackLimits, VolumeError, hub, inputs, unp
 /// # Errors
 ///
 /// The first error of any volume; the others are stopped then. When `stop` is cancelled, all are.
+#[must_use = "nothing happens before it is awaited"]
 pub fn fetch<'a>(
     volumes: &'a InputVolumes,
     inputs: Dir,

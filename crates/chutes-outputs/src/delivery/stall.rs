@@ -26,6 +26,7 @@ pub(super) struct Movement<'a> {
 /// # Errors
 ///
 /// When the sink fails, or nothing moves for too long.
+#[must_use = "nothing happens before it is awaited"]
 pub fn send_once<'a>(
     policy: &'a RetryPolicy,
     sink: &'a dyn Sink,
