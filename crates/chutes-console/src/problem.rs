@@ -74,7 +74,9 @@ impl Problem {
         match error {
             RunError::Directory(RunDirectoryError::NotEmpty { .. }) => Self::bad_request(error)
                 .hint("name a directory that is new, empty, or holds nothing but `inputs/`"),
-            RunError::Sink(_) | RunError::Spec(_) => Self::bad_request(error),
+            RunError::Sink(_) | RunError::Spec(_) | RunError::VolumeSettings(_) => {
+                Self::bad_request(error)
+            }
             _ => Self::platform(error),
         }
     }

@@ -9,8 +9,8 @@ use chutes_core::{Outcome, RunId, RunRequest};
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
 use chutes_supervisor::{
-    CancelHandle, CreatedRun, Observer, RunDirectoryError, RunError, Supervisor,
-    check_volume_settings, keep_descriptors, returned, runtime,
+    CancelHandle, CreatedRun, Observer, RunDirectoryError, RunError, Supervisor, keep_descriptors,
+    returned, runtime,
 };
 use tokio::runtime::Runtime;
 
@@ -26,8 +26,8 @@ use crate::terminal::{Console, Stream, report};
 /// One attempt in the foreground.
 ///
 /// It shows what happens on standard error, with a progress bar if that is a terminal, and the output of the job on
-/// both streams. SIGINT, SIGTERM and SIGHUP cancel the attempt, more urgently each time. At the end it reports the
-/// outcome.
+/// both streams. SIGINT and SIGTERM cancel the attempt, more urgently each time; SIGHUP cancels it, too, unless it is
+/// ignored. At the end the session reports the outcome.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// What runs, as in "running …".
@@ -65,7 +65,6 @@ impl Session {
         attempt: Supervisor,
         worker: impl FnOnce(OutputSettings) -> W,
     ) -> CommandResult {
-        check_volume_settings().map_err(Problem::wrong)?;
         let log_cap = log_cap(attempt.request())?;
         // What this process was started with is not for user code: the request, or the file of the events.
         keep_descriptors();

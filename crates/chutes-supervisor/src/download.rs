@@ -1,7 +1,6 @@
 //! The download phase: the input volumes of a run are fetched into `inputs/`, within a time limit.
 
-use chutes_core::{CacheRequest, Ending, Failure, InputVolumes, Phase};
-use chutes_transfer::AddressPolicy;
+use chutes_core::{Ending, Failure, InputVolumes, Phase};
 
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
@@ -11,15 +10,12 @@ use super::user_code::StopReason;
 #[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
 mod fetch;
 
-pub use self::fetch::check_volume_settings;
-pub(super) use self::fetch::volumes_missing;
+pub(super) use self::fetch::{FetchSettings, settings, volumes_missing};
 
 /// The volumes that are fetched before user code begins, and the settings for it.
 pub(super) struct Downloads {
     pub(super) volumes: InputVolumes,
-    pub(super) cache: CacheRequest,
-    /// Which addresses the spec may name.
-    pub(super) addresses: AddressPolicy,
+    pub(super) settings: FetchSettings,
 }
 
 impl Downloads {

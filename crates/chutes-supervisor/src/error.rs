@@ -28,6 +28,12 @@ pub enum RunError {
         /// What is to be run.
         target: String,
     },
+    /// The environment says something of its input volumes that cannot be understood.
+    #[error("{0}")]
+    VolumeSettings(
+        /// Which variable is wrong, and how.
+        String,
+    ),
     /// Its outputs cannot be delivered to one of its sinks.
     #[error("cannot deliver to {0}")]
     Sink(

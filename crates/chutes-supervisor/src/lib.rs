@@ -82,7 +82,6 @@ pub use self::access::{check_keys, public_host, serve_files};
 pub use self::cancel::{CancelHandle, Urgency};
 pub use self::describe::{DescribeError, DescribeFailure, describe};
 pub use self::directory::{RunDirectory, RunDirectoryError};
-pub use self::download::check_volume_settings;
 pub use self::error::RunError;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;

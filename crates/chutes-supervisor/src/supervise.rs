@@ -18,7 +18,7 @@ use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
-use super::download::{Downloads, volumes_missing};
+use super::download::{Downloads, FetchSettings, volumes_missing};
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
@@ -54,7 +54,7 @@ pub(crate) fn boxed(
 }
 
 async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
-    let CreatedRun { mut attempt, directory, root, journal, sinks } = created;
+    let CreatedRun { mut attempt, directory, root, journal, sinks, fetch_settings } = created;
     let events = reporter(Arc::clone(&attempt.observer));
     let run_dir = directory.root().display().to_string();
     let target = attempt.request.spec.target();
@@ -62,7 +62,7 @@ async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome
     let mut lifecycle = Lifecycle::new(journal, events.clone(), attempt.request.spec.route());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(attempt.request.spec.limits.start));
-    let steps = Steps::new(&mut attempt, &directory, &root, &sinks, events);
+    let steps = Steps::new(&mut attempt, fetch_settings, &directory, &root, &sinks, events);
     let (execution, delivered) = steps.run(&attempt, worker, &mut lifecycle).await;
     let uploads = attempt.uploads();
     let completion = Completion {
@@ -100,7 +100,8 @@ struct Steps {
     is_image: bool,
     root: Arc<RunRoot>,
     directory: RunDirectory,
-    downloads: Downloads,
+    /// What is fetched before user code begins.
+    downloads: Option<Downloads>,
     /// Why no worker could take the attempt, if that is so.
     refused: Option<Failure>,
     /// A longer limit of the execute phase, once there is one.
@@ -122,6 +123,7 @@ fn refused(run: &Supervisor) -> Option<Failure> {
 impl Steps {
     fn new(
         attempt: &mut Supervisor,
+        fetch_settings: Option<FetchSettings>,
         directory: &RunDirectory,
         root: &Arc<RunRoot>,
         sinks: &Sinks,
@@ -139,7 +141,7 @@ impl Steps {
             is_image: attempt.contract.is_none(),
             root: Arc::clone(root),
             directory: directory.clone(),
-            downloads: attempt.downloads(),
+            downloads: fetch_settings.map(|settings| attempt.downloads(settings)),
             refused,
             extension: attempt.extension.subscribe(),
         }
@@ -291,9 +293,9 @@ impl Steps {
     /// Everything that user code needs is ready; now what it works on.
     async fn download(&self, lifecycle: &mut Lifecycle) -> Result<(), Ending> {
         lifecycle.advance(Status::ExecutorReady);
-        if !self.downloads.volumes.is_empty() {
+        if let Some(downloads) = &self.downloads {
             lifecycle.begin_phase(Phase::Download, Some(self.limits.download));
-            self.downloads.run(&self.root, &self.cancel, lifecycle).await?;
+            downloads.run(&self.root, &self.cancel, lifecycle).await?;
             lifecycle.advance(Status::VolumesReady);
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::access;
 use crate::cancel::CancelHandle;
 use crate::deliver::{self, Sinks};
 use crate::directory::{RunDirectory, RunDirectoryError, RunRoot};
-use crate::download::Downloads;
+use crate::download::{self, Downloads, FetchSettings};
 use crate::error::RunError;
 use crate::journal::{Begin, Entry, Journal};
 use crate::observer::Observer;
@@ -120,11 +120,13 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// When the class of the spec is unknown, when the contract is not that of its job, when there is something in the directory, or when it cannot
-    /// be made or written.
+    /// When the class of the spec is unknown, when the contract is not that of its job, when the environment says
+    /// something of its volumes that cannot be understood, when there is something in the directory, or when it
+    /// cannot be made or written.
     pub fn create(self) -> Result<CreatedRun, RunError> {
         self.request.spec.check_class(self.classes)?;
         self.check_contract()?;
+        let fetch_settings = self.fetch_settings()?;
         let places = self.places()?;
         let sinks = Sinks::open(&places, &self.request.directory, &self.addresses())?;
         let sinks = sinks.with(&self.test_sinks);
@@ -147,7 +149,7 @@ impl Supervisor {
         let spec = access::without_private_key(self.request.spec.without_secrets());
         let begin = Entry::Run(Begin::new(&self.request, &spec, self.uploads()));
         journal.append(begin).map_err(RunError::Journal)?;
-        Ok(CreatedRun { attempt: self, directory, root, journal, sinks })
+        Ok(CreatedRun { attempt: self, directory, root, journal, sinks, fetch_settings })
     }
 
     /// Whether the contract is that of what is to be run.
@@ -190,14 +192,20 @@ impl Supervisor {
         class.copied().unwrap_or(ClassProfile::LOCAL).with(&self.request.spec.resources)
     }
 
-    /// What is fetched before user code begins.
-    pub(crate) fn downloads(&mut self) -> Downloads {
-        Downloads {
-            // They may be large, and no other part needs them.
-            volumes: std::mem::take(&mut self.request.spec.input_volumes),
-            cache: self.request.cache.clone(),
-            addresses: self.addresses(),
+    /// What is fetched before user code begins, with these settings.
+    pub(crate) fn downloads(&mut self, settings: FetchSettings) -> Downloads {
+        // They may be large, and no other part needs them.
+        let volumes = std::mem::take(&mut self.request.spec.input_volumes);
+        Downloads { volumes, settings }
+    }
+
+    /// How volumes are fetched, if there are some. The environment is read here and at no other time.
+    fn fetch_settings(&self) -> Result<Option<FetchSettings>, RunError> {
+        if self.request.spec.input_volumes.is_empty() {
+            return Ok(None);
         }
+        let settings = download::settings(&self.request, &self.addresses());
+        settings.map(Some).map_err(RunError::VolumeSettings)
     }
 
     /// Which addresses the spec may name.
@@ -220,6 +228,8 @@ pub struct CreatedRun {
     pub(crate) root: Arc<RunRoot>,
     pub(crate) journal: Journal,
     pub(crate) sinks: Sinks,
+    /// How volumes are fetched, if there are some.
+    pub(crate) fetch_settings: Option<FetchSettings>,
 }
 
 impl CreatedRun {

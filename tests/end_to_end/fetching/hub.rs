@@ -11,7 +11,7 @@ use chutes_test_support::{Sandbox, finish, start};
 use serde_json::{Value, json};
 
 use crate::programs::new_sandbox;
-use crate::stage::{Ended, Stage, shell, with};
+use crate::stage::{Ended, Stage, inline, shell, with};
 
 /// Prints all files below `/volume` with their content.
 const SHOW: &str =
@@ -312,4 +312,24 @@ fn second_run_takes_files_from_the_cache() {
     assert_eq!(told(&second, "/volume"), (30, true));
     assert_eq!(hub.of_files().len(), fetched);
     assert!(second.elapsed("download").is_some());
+}
+
+/// What the environment says of volumes is read before anything is made, and only for a run that has some.
+#[test]
+fn an_endpoint_that_is_no_url() {
+    let sandbox = new_sandbox();
+    let run = |volumes: &Value| {
+        let spec = json!({"job": "shows_its_context", "data": {}, "input_volumes": volumes});
+        std::fs::write(sandbox.path("spec.json"), spec.to_string()).unwrap();
+        let words = ["run", "shows_its_context", "--spec", "spec.json", "--run-dir", "run"];
+        let mut command = sandbox.command(&words);
+        command.env("HF_ENDPOINT", "ftp://hub.test");
+        finish(command)
+    };
+    let finished = run(&json!({"/volume": inline(&[("a", b"1")])}));
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert_eq!(finished.errors(), ["error: HF_ENDPOINT is not an HTTP URL"]);
+    assert_eq!(sandbox.entries(), ["spec.json"]);
+    let finished = run(&json!({}));
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
 }

@@ -1,6 +1,7 @@
 //! Replaces input volumes in a program that was built without the feature.
 
-use chutes_core::{Failure, FailureKind};
+use chutes_core::{Failure, FailureKind, RunRequest};
+use chutes_transfer::AddressPolicy;
 
 use super::Downloads;
 use crate::Supervisor;
@@ -16,12 +17,12 @@ pub(crate) fn volumes_missing(run: &Supervisor) -> Option<&'static str> {
     (!run.request.spec.input_volumes.is_empty()).then_some(MISSING)
 }
 
+/// How volumes are fetched: not at all.
+pub(crate) type FetchSettings = ();
+
 /// Nothing is read from the environment.
-///
-/// # Errors
-///
-/// None.
-pub const fn check_volume_settings() -> Result<(), String> {
+#[expect(clippy::unnecessary_wraps, reason = "the part that this stands for may fail")]
+pub(crate) const fn settings(_: &RunRequest, _: &AddressPolicy) -> Result<FetchSettings, String> {
     Ok(())
 }
 
@@ -31,6 +32,6 @@ pub(super) fn fetch(
     _: &RunRoot,
     _: &Lifecycle,
 ) -> std::future::Ready<Result<(), Failure>> {
-    let _ = (&downloads.cache, &downloads.addresses);
+    let (_, ()) = (&downloads.volumes, downloads.settings);
     std::future::ready(Err(Failure::new(FailureKind::InvalidSpec, MISSING)))
 }

@@ -1,8 +1,9 @@
 //! Fetches the input volumes of a run.
 
-use chutes_core::{CacheRequest, Failure};
+use chutes_core::{Failure, RunRequest};
 use chutes_transfer::AddressPolicy;
-use chutes_volumes::{Settings, VolumeError};
+pub(crate) use chutes_volumes::Settings as FetchSettings;
+use chutes_volumes::VolumeError;
 use tokio_util::sync::CancellationToken;
 
 use super::Downloads;
@@ -15,19 +16,15 @@ pub(crate) fn volumes_missing(_: &Supervisor) -> Option<&'static str> {
     None
 }
 
-/// Checks what the environment says of volumes, before a run is made.
-///
-/// # Errors
-///
-/// With what cannot be understood.
-pub fn check_volume_settings() -> Result<(), String> {
-    Settings::from_environment().map(drop).map_err(|error| error.to_string())
-}
-
-/// How volumes are fetched: as the environment says, with the cache that is asked for.
-fn settings(cache: &CacheRequest, addresses: &AddressPolicy) -> Result<Settings, VolumeError> {
-    let mut settings = Settings::from_environment()?;
+/// How volumes are fetched: as the environment says, with the cache that is asked for. The error says what of the
+/// environment cannot be understood.
+pub(crate) fn settings(
+    request: &RunRequest,
+    addresses: &AddressPolicy,
+) -> Result<FetchSettings, String> {
+    let mut settings = FetchSettings::from_environment().map_err(|error| error.to_string())?;
     settings.addresses = addresses.clone();
+    let cache = &request.cache;
     if let Some(kept) = &mut settings.cache {
         if let Some(dir) = &cache.dir {
             kept.dir.clone_from(dir);
@@ -53,10 +50,9 @@ pub(super) async fn fetch(
     let inputs = root.open_dir(INPUTS).map_err(|error| {
         failed(VolumeError::platform(format!("cannot open `inputs/`: {error}")))
     })?;
-    let settings = settings(&downloads.cache, &downloads.addresses).map_err(failed)?;
     let (stop, events) = (CancellationToken::new(), lifecycle.events());
-    let fetching =
-        chutes_volumes::fetch(&downloads.volumes, inputs, &settings, &events, stop.clone());
+    let Downloads { volumes, settings } = downloads;
+    let fetching = chutes_volumes::fetch(volumes, inputs, settings, &events, stop.clone());
     // What is dropped here stops: nothing goes on in the background.
     let _stop = stop.drop_guard();
     fetching.await.map_err(failed)
