@@ -38,7 +38,12 @@ impl Stage {
 
     /// `chutes` with these arguments, and with this engine.
     pub(crate) fn chutes(&self, arguments: &[&str]) -> Command {
-        let program = self.sandbox.programs().neighbour("chutes");
+        self.program("chutes", arguments)
+    }
+
+    /// A program of the workspace with these arguments, and with this engine.
+    pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Command {
+        let program = self.sandbox.programs().neighbour(name);
         let mut command =
             self.sandbox.program(&[&[program.to_str().unwrap()][..], arguments].concat());
         command.env("DOCKER_HOST", self.engine.host());
