@@ -12,7 +12,7 @@
 //! | [`recover()`] | the command that takes interrupted runs to their outcome |
 //! | [`RequestArgument`], [`VolumeArguments`], [`AccessArguments`], [`ReportArguments`] | arguments that commands share |
 //! | [`read_spec`], [`read_file`], [`read_bounded`] | text of bounded size, from a file or from standard input |
-//! | [`Columns`], [`json_line`], [`print`] | what a command prints on standard output |
+//! | [`Columns`], [`json_line`], [`print()`] | what a command prints on standard output |
 //!
 //! Messages, the display of a run and its report go to standard error; standard output has data only.
 //!
