@@ -4,6 +4,7 @@ mod command;
 mod concurrent;
 mod deliveries;
 mod journal;
+mod old_runs;
 mod secrets;
 
 use std::os::unix::process::ExitStatusExt;
