@@ -36,7 +36,7 @@ use crate::registry::Registry;
 /// | 4 | the platform failed, not the job |
 /// | 124 | a time limit was reached |
 /// | 130 | the run was cancelled |
-#[must_use = "the exit code tells how the run ended"]
+#[must_use = "the exit code says how the run ended"]
 pub fn main() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();

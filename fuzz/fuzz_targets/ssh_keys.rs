@@ -1,4 +1,4 @@
-//! Public keys of those who may log in.
+//! Public keys that may log in.
 
 #![no_main]
 

@@ -87,11 +87,11 @@ impl Stage {
         let events = std::fs::read_to_string(self.sandbox.path("events")).unwrap();
         let events: Vec<Event> =
             events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let Some(RunEvent::Outcome { outcome: told }) = events.last().map(|event| &event.what)
+        let Some(RunEvent::Outcome { outcome: reported }) = events.last().map(|event| &event.what)
         else {
             panic!("the outcome is not the last event: {events:#?}");
         };
-        assert_eq!(**told, outcome);
+        assert_eq!(**reported, outcome);
         Ended { finished, outcome, result, events }
     }
 

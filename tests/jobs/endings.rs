@@ -105,7 +105,7 @@ async fn not_finite(ctx: JobContext) -> Result<Report, JobError> {
 
 /// Works until it is cancelled, then returns its progress.
 #[job]
-async fn stops_when_told(ctx: JobContext) -> Result<&'static str, JobError> {
+async fn stops_when_asked(ctx: JobContext) -> Result<&'static str, JobError> {
     write_partial(&ctx);
     println!("ready");
     ctx.cancellation().cancelled().await;
@@ -145,7 +145,7 @@ async fn waits_for_a_file(ctx: JobContext) -> Result<(), JobError> {
 
 /// Returns an error when it is cancelled.
 #[job]
-async fn fails_when_told(ctx: JobContext) -> Result<(), JobError> {
+async fn fails_when_asked(ctx: JobContext) -> Result<(), JobError> {
     println!("ready");
     ctx.cancellation().cancelled().await;
     Err("cannot save the model".into())

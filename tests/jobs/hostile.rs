@@ -59,7 +59,7 @@ enum Place {
     /// A thread that the job has started. The job itself never ends.
     Thread,
     /// After a request to stop.
-    WhenTold,
+    WhenAsked,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,7 @@ enum Panic {
     WithExplosive,
     /// With a value that is not text.
     WithoutText,
-    WhenTold,
+    WhenAsked,
     /// When its future is dropped.
     WhenAborted,
 }
@@ -153,7 +153,7 @@ impl Place {
         match self {
             Self::Job => end(),
             Self::Thread => drop(std::thread::spawn(end)),
-            Self::WhenTold => {
+            Self::WhenAsked => {
                 ctx.cancellation().cancelled().await;
                 end();
             }
@@ -190,9 +190,9 @@ impl Panic {
             Self::InForeignFunction => foreign_function(),
             Self::WithExplosive => std::panic::panic_any(Explosive),
             Self::WithoutText => std::panic::panic_any(7),
-            Self::WhenTold => {
+            Self::WhenAsked => {
                 ctx.cancellation().cancelled().await;
-                panic!("it panics when it is told to stop");
+                panic!("it panics when it is asked to stop");
             }
             Self::WhenAborted => {
                 let _explosive = Explosive;

@@ -141,8 +141,8 @@ fn a_checkpoint_is_fetched_while_the_training_goes_on() {
     let rest = std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     let known = seen.lines().find(|line| line.contains(" ssh-ed25519 ")).unwrap();
     std::fs::write(folder.path().join("known_hosts"), format!("{known}\n")).unwrap();
-    let told = seen.lines().find_map(|line| line.strip_prefix("ssh: ssh -p ")).unwrap();
-    let (port, host) = told.split_once(' ').unwrap();
+    let address = seen.lines().find_map(|line| line.strip_prefix("ssh: ssh -p ")).unwrap();
+    let (port, host) = address.split_once(' ').unwrap();
     let options = "-F none -q -i key -o IdentitiesOnly=yes -o IdentityAgent=none \
         -o UserKnownHostsFile=known_hosts -o StrictHostKeyChecking=yes -o BatchMode=yes";
     let options: Vec<_> = options.split_whitespace().collect();

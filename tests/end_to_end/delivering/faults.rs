@@ -234,7 +234,7 @@ fn the_rest() {
 
 /// The report for people has the reason and a remedy, and later the success.
 #[test]
-fn told_to_people() {
+fn what_people_see() {
     let refusal = || Act::Answer(answer(403, "", "no"));
     let (server, sandbox) = (HttpServer::start(move |_| refusal()), new_sandbox());
     let url = server.url("/put");
@@ -250,8 +250,8 @@ fn told_to_people() {
         format!("zip+{url}?…: `a` and 3 more not delivered: {why}"),
         format!("hint: when that is put right, this delivers what is missing: recover {directory}"),
     ];
-    let told = |line: &String| finished.stderr.lines().any(|other| other == line);
-    assert!(expected.iter().all(told), "{}", finished.stderr);
+    let is_shown = |line: &String| finished.stderr.lines().any(|other| other == line);
+    assert!(expected.iter().all(is_shown), "{}", finished.stderr);
     assert!(!finished.stderr.contains("since"), "{}", finished.stderr);
     assert!(!finished.stderr.contains(SECRET), "{}", finished.stderr);
 

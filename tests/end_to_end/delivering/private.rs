@@ -49,7 +49,7 @@ fn the_platform_is_told_the_outcome_only() {
     let job = platform.job();
     assert_eq!(job.calls, ["reported", "done"]);
     assert_eq!((job.status.as_str(), &job.result), ("complete", &json!({"loss": 0.5})));
-    assert_eq!(job.names, [""; 0], "the names of the files were told");
+    assert_eq!(job.names, [""; 0], "the names of the files were sent");
 }
 
 /// The same holds in `recover`, which knows the job by its name only.

@@ -128,7 +128,7 @@ fn model() -> Value {
 
 /// The bytes of a volume in its last event, and whether it came from the cache.
 #[track_caller]
-fn told(ended: &Ended, wanted: &str) -> (u64, bool) {
+fn reported(ended: &Ended, wanted: &str) -> (u64, bool) {
     let last = ended.events.iter().rev().find_map(|event| match &event.what {
         RunEvent::Volume { place, bytes, cached, done, .. } if place == wanted => {
             Some((*bytes, *cached, *done))
@@ -146,7 +146,7 @@ fn model_into_a_folder() {
     let expected = "./x/README.md readme\n./x/config.json {}\n./x/model.bin weights\n\
         ./x/onnx/größe #1 100%?.json []\n./x/onnx/model.bin other weights\n";
     let ended = hub.check(&json!({"/volume/x": model()}), expected);
-    assert_eq!(told(&ended, "/volume/x"), (30, false));
+    assert_eq!(reported(&ended, "/volume/x"), (30, false));
     assert!(ended.statuses().contains(&"volumes_ready".to_owned()), "{ended:#?}");
     // All files are of the commit that `main` was in the beginning.
     let resolved = format!("/ada/model/resolve/{}/", commit("ada/model"));
@@ -305,11 +305,11 @@ fn second_run_takes_files_from_the_cache() {
         ./onnx/größe #1 100%?.json []\n./onnx/model.bin other weights\n";
     let volumes = json!({"/volume": model()});
     let first = hub.check(&volumes, expected);
-    assert_eq!(told(&first, "/volume"), (30, false));
+    assert_eq!(reported(&first, "/volume"), (30, false));
     let fetched = hub.of_files().len();
     assert_eq!(fetched, 7, "three files, and two with a redirect");
     let second = hub.check(&volumes, expected);
-    assert_eq!(told(&second, "/volume"), (30, true));
+    assert_eq!(reported(&second, "/volume"), (30, true));
     assert_eq!(hub.of_files().len(), fetched);
     assert!(second.elapsed("download").is_some());
 }

@@ -137,9 +137,9 @@ fn file_that_grows_without_end() {
     let mut length = 4 * 1024 * 1024;
     file.set_len(length).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
+    let stopped = Arc::clone(&stop);
     let growing = std::thread::spawn(move || {
-        while !told.load(Ordering::Relaxed) {
+        while !stopped.load(Ordering::Relaxed) {
             length += 1024 * 1024;
             file.set_len(length).unwrap();
             std::thread::sleep(Duration::from_millis(1));

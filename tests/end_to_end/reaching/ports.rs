@@ -98,15 +98,15 @@ fn ports_where_they_are_published() {
 
     // A program that the job starts can find them, too.
     let (_, environment) = ask(web, "GET", "/environment");
-    let mut told: Vec<&str> =
+    let mut variables: Vec<&str> =
         environment.lines().filter(|line| line.starts_with("CHUTES_PORT_")).collect();
-    told.sort_unstable();
+    variables.sort_unstable();
     let expected = [
         format!("CHUTES_PORT_TCP_8080={}", web.port()),
         format!("CHUTES_PORT_TCP_9000={number}"),
         "CHUTES_PORT_UDP_9100=9100".to_owned(),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(variables, expected);
 
     // Connections that are open at the end do not delay it.
     let _open = connect(echo);
@@ -196,7 +196,7 @@ fn ready_when_the_job_says_so() {
     assert_eq!(server.ready("web"), web);
     let (_, ended) = server.cancel();
     let all = events(&ended.sandbox.path("events"));
-    assert_eq!(named(&all, "port_ready").len(), 3, "each is told once: {all:#?}");
+    assert_eq!(named(&all, "port_ready").len(), 3, "each is reported once: {all:#?}");
     assert_eq!(named(&all, "port").len(), 3, "{all:#?}");
 }
 

@@ -64,13 +64,13 @@ fn make_key(sandbox: &Sandbox, name: &str) {
 /// The ports that were reported.
 fn addresses(sandbox: &Sandbox) -> Vec<(String, SocketAddr)> {
     let events = fs::read_to_string(sandbox.path("events")).unwrap();
-    let told = events.lines().filter_map(|line| match serde_json::from_str::<Event>(line) {
+    let ports = events.lines().filter_map(|line| match serde_json::from_str::<Event>(line) {
         Ok(Event { what: RunEvent::Port(at), .. }) => {
             Some((at.port.name().to_string(), at.address))
         }
         _ => None,
     });
-    told.collect()
+    ports.collect()
 }
 
 #[test]

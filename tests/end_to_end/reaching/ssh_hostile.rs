@@ -43,9 +43,9 @@ fn scanners() {
     drop(slow);
     let after = peak_memory(served.running.pid()).unwrap();
     assert!(after - before < 64 * 1024, "{before} kB before, {after} kB after");
-    wait_until("they are told of", || {
-        let told = served.events();
-        told.iter().any(|event| matches!(event, RunEvent::SshRefused { .. }))
+    wait_until("they are reported", || {
+        let events = served.events();
+        events.iter().any(|event| matches!(event, RunEvent::SshRefused { .. }))
     });
     served.go();
     assert_eq!(served.end().1.code, Some(0));

@@ -88,7 +88,7 @@ fn kinds_of_keys() {
         let is_login = |event: &RunEvent| matches!(event, RunEvent::SshLogin { .. });
         served.events().into_iter().filter(is_login).collect::<Vec<_>>()
     };
-    wait_until("four logins are told", || logins().len() == 4);
+    wait_until("four logins are reported", || logins().len() == 4);
     let shown = finish(served.sandbox.program(&["ssh-keygen", "-l", "-f", "ecdsa.pub"])).stdout;
     let RunEvent::SshLogin { peer, user, key } = &logins()[1] else { unreachable!() };
     assert!(shown.contains(key.as_str()) && user == "job", "{shown} {user} {key}");
@@ -109,7 +109,7 @@ fn others_are_refused() {
         assert!(finished.stderr.contains("Permission denied (publickey)"), "{key}: {finished:#?}");
     }
     let is_refused = |event: &RunEvent| matches!(event, RunEvent::SshRefused { .. });
-    wait_until("all are told of", || {
+    wait_until("all are reported", || {
         served.events().iter().filter(|event| is_refused(event)).count() >= 3
     });
     write_configuration(&served.sandbox, &served.endpoint, "key");
@@ -124,8 +124,8 @@ fn without_a_key() {
     running.wait_for("ready");
     running.wait_for("ssh: the port stays closed: no public key was given");
     wait_until("it is reported", || {
-        let told = reported(&sandbox.path("events"));
-        told.iter().any(|event| matches!(event, RunEvent::SshClosed { .. }))
+        let events = reported(&sandbox.path("events"));
+        events.iter().any(|event| matches!(event, RunEvent::SshClosed { .. }))
     });
     let is_open = |event: &RunEvent| matches!(event, RunEvent::Ssh(_) | RunEvent::Port(_));
     assert!(!reported(&sandbox.path("events")).iter().any(is_open));

@@ -214,9 +214,11 @@ fn client_that_is_killed() {
         let is_gone = || processes().is_empty();
         wait_until("its processes are gone", is_gone);
     }
-    let told = |wanted: fn(&RunEvent) -> bool| {
+    let reported = |wanted: fn(&RunEvent) -> bool| {
         served.events().iter().filter(|event| wanted(event)).count()
     };
-    wait_until("it is reported", || told(|event| matches!(event, RunEvent::SshLogout { .. })) == 2);
-    assert_eq!(told(|event| matches!(event, RunEvent::SshLogin { .. })), 2);
+    wait_until("it is reported", || {
+        reported(|event| matches!(event, RunEvent::SshLogout { .. })) == 2
+    });
+    assert_eq!(reported(|event| matches!(event, RunEvent::SshLogin { .. })), 2);
 }

@@ -67,10 +67,10 @@ fn order_of_things() {
     let all = events(&ended.sandbox.path("events"));
     let place = |wanted: &dyn Fn(&Value) -> bool| all.iter().position(wanted).unwrap();
     let ready = place(&|event| event["status"] == "streaming_ready");
-    let told = place(&|event| event["event"] == "streaming");
+    let reported = place(&|event| event["event"] == "streaming");
     let phase = |name: &'static str| place(&|event| event["phase"] == name);
     assert!(
-        phase("streaming_start") < ready && ready < told && told < phase("execute"),
+        phase("streaming_start") < ready && ready < reported && reported < phase("execute"),
         "{all:#?}"
     );
     check_free(&[client.address]);

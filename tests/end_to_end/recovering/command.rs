@@ -98,7 +98,7 @@ fn exit_codes() {
         (&["fails"][..], 7, "failed", 1),
         (&["panics"], 7, "failed", 1),
         (&["echo", "--set", "epochs=no"], 4, "rejected", 2),
-        (&["stops_when_told", "--time-limit", "1"], 7, "timed_out", 124),
+        (&["stops_when_asked", "--time-limit", "1"], 7, "timed_out", 124),
         (&["echo", "--set", "epochs=1"], 8, "completed", 0),
     ] {
         let sandbox = new_sandbox();

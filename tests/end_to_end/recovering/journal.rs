@@ -332,7 +332,7 @@ fn a_journal_that_cannot_grow() {
 #[test]
 fn a_directory_that_is_removed() {
     let sandbox = new_sandbox();
-    let mut running = sandbox.start("run stops_when_told --run-dir run --json");
+    let mut running = sandbox.start("run stops_when_asked --run-dir run --json");
     running.wait_for("ready");
     std::fs::remove_dir_all(sandbox.path("run")).unwrap();
     running.signal(rustix::process::Signal::TERM);

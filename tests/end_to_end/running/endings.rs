@@ -196,13 +196,13 @@ fn outputs_incomplete() {
 #[test]
 fn time_limit_and_a_job_that_stops() {
     let finished = check(
-        "stops_when_told --time-limit 1",
+        "stops_when_asked --time-limit 1",
         &Expected {
             code: 124,
             status: "timed_out",
             kind: FailureKind::TimeLimit,
             errors: &[
-                "error: job `stops_when_told` ran out of time: the execute phase reached its limit of 1s",
+                "error: job `stops_when_asked` ran out of time: the execute phase reached its limit of 1s",
             ],
             outputs: &["last.txt", "partial.txt"],
             warnings: &[],
@@ -250,13 +250,13 @@ fn time_limit_and_a_job_that_never_yields() {
 #[test]
 fn time_limit_and_a_job_that_then_fails() {
     check(
-        "fails_when_told --time-limit 1",
+        "fails_when_asked --time-limit 1",
         &Expected {
             code: 124,
             status: "timed_out",
             kind: FailureKind::TimeLimit,
             errors: &[
-                "error: job `fails_when_told` ran out of time: the execute phase reached its limit of 1s",
+                "error: job `fails_when_asked` ran out of time: the execute phase reached its limit of 1s",
                 "  caused by: the job then returned an error: cannot save the model",
             ],
             outputs: &[],

@@ -43,8 +43,8 @@ fn check_elapsed(outcome: &Outcome, phase: Phase, least: Duration, most: Duratio
 fn check_limit(way: &str, grace: u64, expected: &Expected) {
     let options = format!("--time-limit 1 --grace {grace}");
     let outcome = check(way, &options, expected).printed_outcome();
-    let told = Duration::from_secs(1);
-    check_elapsed(&outcome, Phase::Execute, told, told + Duration::from_secs(grace) + FORCE);
+    let limit = Duration::from_secs(1);
+    check_elapsed(&outcome, Phase::Execute, limit, limit + Duration::from_secs(grace) + FORCE);
 }
 
 /// A job that yields is ended there, and shutdown hooks still run in its process.
@@ -74,17 +74,17 @@ fn never_yields() {
 
 /// When a job dies after a request to stop, the run has timed out, and the outcome mentions the death.
 #[test]
-fn dies_when_told() {
+fn dies_when_asked() {
     const STOPPED: &str = "the execute phase reached its limit of 1s";
 
     let exit = |cause| Expected { cause: Some(cause), ..killed(STOPPED) };
     for (way, expected) in [
-        (r#"{"exit":[0,"when_told"]}"#, exit("the job ended its process with exit code 0")),
-        (r#"{"exit":[7,"when_told"]}"#, exit("the job ended its process with exit code 7")),
-        (r#"{"stack_overflow":"when_told"}"#, exit("the job used up its stack")),
+        (r#"{"exit":[0,"when_asked"]}"#, exit("the job ended its process with exit code 0")),
+        (r#"{"exit":[7,"when_asked"]}"#, exit("the job ended its process with exit code 7")),
+        (r#"{"stack_overflow":"when_asked"}"#, exit("the job used up its stack")),
         (
-            r#"{"panic":"when_told"}"#,
-            Expected { cause: Some("it panics when it is told to stop"), ..timed_out(STOPPED) },
+            r#"{"panic":"when_asked"}"#,
+            Expected { cause: Some("it panics when it is asked to stop"), ..timed_out(STOPPED) },
         ),
     ] {
         check_limit(way, 30, &expected);
@@ -135,8 +135,8 @@ fn check_start(behaviour: &str, message: &str, warnings: &[&str]) {
     assert_eq!((failure.kind, failure.phase), (FailureKind::TimeLimit, Some(Phase::Start)));
     assert_eq!(failure.message, message);
     assert_eq!(outcome.warnings, warnings, "{behaviour}");
-    let told = Duration::from_secs(1);
-    check_elapsed(&outcome, Phase::Start, told, 2 * told + FORCE);
+    let limit = Duration::from_secs(1);
+    check_elapsed(&outcome, Phase::Start, limit, 2 * limit + FORCE);
     assert_nothing_left(&sandbox, &outcome);
 }
 

@@ -38,7 +38,7 @@ fn finish_cancelled(running: Running, message: &str, outputs: &[&str]) -> Outcom
 fn once() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let sandbox = new_sandbox();
-        let mut running = start_ordinary(&sandbox, "stops_when_told");
+        let mut running = start_ordinary(&sandbox, "stops_when_asked");
         running.wait_for("ready");
         running.signal(signal);
         running.wait_for("stopping: the run was cancelled; the job has 30s to end");
@@ -85,16 +85,16 @@ fn twice() {
 fn job_that_dies() {
     for (way, signals, message, cause) in [
         (
-            r#"{"exit":[0,"when_told"]}"#,
+            r#"{"exit":[0,"when_asked"]}"#,
             &[Signal::TERM][..],
             "the run was cancelled",
             Some("the job ended its process with exit code 0"),
         ),
         (
-            r#"{"panic":"when_told"}"#,
+            r#"{"panic":"when_asked"}"#,
             &[Signal::TERM],
             "the run was cancelled",
-            Some("it panics when it is told to stop"),
+            Some("it panics when it is asked to stop"),
         ),
         (
             r#"{"shell":"setsid -f sleep 300; trap '' TERM; while :; do sleep 1; done"}"#,
@@ -220,8 +220,8 @@ fn during_startup() {
 fn at_the_very_beginning() {
     for _ in 0..25 {
         let sandbox = new_sandbox();
-        let mut running = start_ordinary(&sandbox, "stops_when_told");
-        running.wait_for("running `stops_when_told` in ");
+        let mut running = start_ordinary(&sandbox, "stops_when_asked");
+        running.wait_for("running `stops_when_asked` in ");
         running.signal(Signal::TERM);
         let finished = running.finish();
         assert_eq!(finished.code, Some(130), "{finished:#?}");
@@ -288,7 +288,7 @@ fn hangup_under_nohup() {
 fn interrupt_that_was_ignored() {
     let sandbox = new_sandbox();
     let wrapper = ["env", "--ignore-signal=INT"];
-    let arguments = ["run", "stops_when_told", "--json"];
+    let arguments = ["run", "stops_when_asked", "--json"];
     let mut running = start(sandbox.wrapped(&wrapper, &arguments));
     running.wait_for("ready");
     running.signal(Signal::INT);
@@ -301,7 +301,7 @@ fn as_process_1() {
     for signal in [Signal::INT, Signal::TERM] {
         let sandbox = new_sandbox();
         let wrapper = unshare(&["--pid", "--fork", "--mount-proc", "--kill-child"]);
-        let arguments = ["run", "stops_when_told", "--json"];
+        let arguments = ["run", "stops_when_asked", "--json"];
         let mut running = start(sandbox.wrapped(&wrapper, &arguments));
         running.wait_for("ready");
         let inner = child_of(running.pid());

@@ -97,17 +97,17 @@ impl Reached {
         run.arg("--run-dir").arg(folder.path().join("run")).arg("--events").arg(&path);
         let log = folder.path().with_extension("log");
         let mut server = Background::start(run, &log)?;
-        let told = server.wait_for(|| {
+        let events = server.wait_for(|| {
             let events = events(&path);
-            events.iter().any(|told| is_named(told, event)).then_some(events)
+            events.iter().any(|one| is_named(one, event)).then_some(events)
         });
-        let events = told.with_context(|| format!("no run; see `{}`", log.display()))?;
+        let events = events.with_context(|| format!("no run; see `{}`", log.display()))?;
         Ok(Self { server, events, _folder: folder })
     }
 
     /// A field of the first event of this name.
-    pub(super) fn told(&self, event: &str, field: &str) -> Result<&Value> {
-        let found = self.events.iter().find(|told| is_named(told, event));
+    pub(super) fn field_of(&self, event: &str, field: &str) -> Result<&Value> {
+        let found = self.events.iter().find(|one| is_named(one, event));
         let found = found.with_context(|| format!("no event `{event}`"))?;
         found.get(field).with_context(|| format!("event `{event}` has no `{field}`"))
     }

@@ -114,7 +114,7 @@ impl Download<'_, '_> {
         if answer.status() == StatusCode::NOT_MODIFIED {
             return match self.known {
                 Some(_) if position == 0 => Ok(Fetched::Unchanged),
-                _ => Err(answer.transient("unchanged, says the server, from what it was not told")),
+                _ => Err(answer.transient("unchanged, says the server, which was not asked that")),
             };
         }
         self.begin(&answer).await?;

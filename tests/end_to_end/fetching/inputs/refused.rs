@@ -28,7 +28,7 @@ fn check_with(volumes: Value, environment: &[(&str, &str)], said: &[&str]) {
     command.envs(environment.iter().copied());
     let ended = stage.ended(finish(command));
     let message = ended.check(1, "failed", FailureKind::DownloadFailed, said);
-    assert!(!message.contains("s3cret"), "a secret is told: {message}");
+    assert!(!message.contains("s3cret"), "a secret is shown: {message}");
     assert!(!stage.path("outputs/begun").exists());
     assert_eq!(ended.elapsed("execute"), None);
     assert!(!ended.statuses().contains(&"volumes_ready".to_owned()), "{ended:#?}");

@@ -47,9 +47,9 @@ pub(super) fn run(jobs: &Path) -> Result<(Reached, Target, Target)> {
     let mut command = Command::new(jobs);
     command.args(["run", "serves", "--publish", "web:0", "--spec"]).arg(&spec);
     let run = Reached::start(&mut command, scratch("front-run")?, "streaming")?;
-    let address = run.told("port", "address")?.as_str().context("no address")?;
+    let address = run.field_of("port", "address")?.as_str().context("no address")?;
     let web: u16 = address.rsplit(':').next().unwrap_or_default().parse().context("no port")?;
-    let port = run.told("streaming", "port")?.as_u64().unwrap_or_default();
+    let port = run.field_of("streaming", "port")?.as_u64().unwrap_or_default();
     let port = u16::try_from(port).context("no port")?;
     let pid = run.server.pid();
     let worker = *process::children(pid).first().context("the run has no worker")?;

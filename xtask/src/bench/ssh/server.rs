@@ -94,7 +94,7 @@ impl Server {
         command.args(["run", "waits", "--publish", "ssh:0", "--ssh-public-key"]);
         command.arg(format!("@{}.pub", keys.path("client").display()));
         let run = Reached::start(&mut command, scratch("ssh-run")?, "ssh")?;
-        let address = run.told("ssh", "address")?.as_str().unwrap_or_default();
+        let address = run.field_of("ssh", "address")?.as_str().unwrap_or_default();
         let address: std::net::SocketAddr = address.parse().context("no address")?;
         Ok(Self::new("the run", run.server.pid(), address.port(), Process::Run { _run: run }))
     }
