@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chutes::{EndStatus, FailureKind, Outcome};
+use chutes::outcome::FailureKind;
+use chutes::{EndStatus, Outcome};
 use chutes_test_support::Sandbox;
 use chutes_test_support::record::{collected, statuses};
 
