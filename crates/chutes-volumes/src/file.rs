@@ -133,20 +133,20 @@ impl Fetcher {
             .await
     }
 
-    /// Puts a file into the cache. If that fails, the run goes on.
+    /// Puts a file into the cache, unless nothing says that it is whole. If that fails, the run goes on.
     async fn keep(
         &self,
         request: &Request,
         content: &Content,
         scratch: &Scratch,
     ) -> Result<(), VolumeError> {
-        let Some(cache) = self.cache.clone() else { return Ok(()) };
+        let Some(cache) = self.cache.clone().filter(|_| content.is_verified) else { return Ok(()) };
         let (file, content) = (scratch.file()?, content.clone());
         // A URL without a tag may have another content by now, which could not be noticed.
         let is_named = request.cache_key.is_some() || content.etag.is_some();
         let key = is_named.then(|| key(request));
         let kept = self.abort.blocking(move |stop| {
-            let Content { sha256, bytes, etag } = content;
+            let Content { sha256, bytes, etag, .. } = content;
             let kept = cache.store(&file, sha256, bytes, stop).and_then(|()| match key {
                 Some(key) => cache.remember(&key, &Entry { sha256, bytes, etag }),
                 None => Ok(()),

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 use super::exchange::Answer;
-use super::head::{self, Validator};
+use super::head::{self, Extent, Part, Validator};
 use super::partial::Partial;
 use super::{Client, Request};
 use crate::VolumeError;
@@ -17,6 +17,10 @@ use crate::progress::FileProgress;
 const RANGE_NOT_SATISFIABLE: TransferCause =
     TransferCause::Status(StatusCode::RANGE_NOT_SATISFIABLE.as_u16());
 
+const OTHER_PART: &str = "the server sent another part than that was asked for";
+
+const SIZE_CHANGED: &str = "the size has changed";
+
 /// What was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
@@ -24,6 +28,8 @@ pub(crate) struct Content {
     pub(crate) bytes: u64,
     /// The tag that the server gives this state of the content.
     pub(crate) etag: Option<String>,
+    /// Whether a size or a checksum that was known says that this is all of it.
+    pub(crate) is_verified: bool,
 }
 
 /// What came of a download.
@@ -82,7 +88,12 @@ impl Transfer for Download<'_, '_> {
     type Output = Fetched;
 
     async fn attempt(&mut self) -> Result<Fetched, TransferError> {
-        self.fetch_once().await
+        loop {
+            // A server may send less than the rest. Each part has a byte at least, so this ends.
+            if let Some(fetched) = self.fetch_once().await? {
+                return Ok(fetched);
+            }
+        }
     }
 
     /// Whether there is more than there ever was.
@@ -98,7 +109,8 @@ impl Transfer for Download<'_, '_> {
 }
 
 impl Download<'_, '_> {
-    async fn fetch_once(&mut self) -> Result<Fetched, TransferError> {
+    /// Makes one request. `None` when a part has come to its end, and more of the content is missing.
+    async fn fetch_once(&mut self) -> Result<Option<Fetched>, TransferError> {
         // Without a validator it is unknown whether the rest belongs to the part.
         if self.validator.is_none() && self.partial.position() > 0 {
             self.restart().await?;
@@ -113,16 +125,19 @@ impl Download<'_, '_> {
         };
         if answer.status() == StatusCode::NOT_MODIFIED {
             return match self.known {
-                Some(_) if position == 0 => Ok(Fetched::Unchanged),
+                Some(_) if position == 0 => Ok(Some(Fetched::Unchanged)),
                 _ => Err(answer.transient("unchanged, says the server, which was not asked that")),
             };
         }
-        self.begin(&answer).await?;
+        let end = self.begin(&answer).await?;
         let received = self.receive(&mut answer).await;
         // What was received is kept, even if the answer broke off.
         self.partial.settle().await?;
         received?;
-        self.complete(&answer).await
+        match end {
+            Some(end) if !self.is_last_part(&answer, end).await? => Ok(None),
+            _ => self.complete(&answer).await.map(Some),
+        }
     }
 
     fn headers(&self) -> HeaderMap {
@@ -152,48 +167,114 @@ impl Download<'_, '_> {
         self.partial.truncate().await
     }
 
-    /// Checks the head of an answer: whether its body continues what is there.
-    async fn begin(&mut self, answer: &Answer) -> Result<(), TransferError> {
+    /// Checks the head of an answer: whether its body continues what is there. Returns where the body has to
+    /// end if it is a part.
+    async fn begin(&mut self, answer: &Answer) -> Result<Option<u64>, TransferError> {
         let headers = answer.headers();
         head::check_encoding(headers).map_err(|problem| answer.permanent(&problem))?;
-        let validator = Validator::of(headers);
-        let position = self.partial.position();
-        if answer.status() == StatusCode::PARTIAL_CONTENT {
-            let of_other_state = validator.is_some() && validator != self.validator;
-            let total = match head::range(headers) {
-                Some((first, total)) if first == position && position > 0 && !of_other_state => {
-                    total
-                }
-                _ => {
-                    self.restart().await?;
-                    return Err(
-                        answer.transient("the server sent another part than that was asked for")
-                    );
-                }
-            };
-            if let (Some(before), Some(now)) = (self.total, total)
-                && before != now
-            {
-                self.restart().await?;
-                return Err(answer.transient("the size has changed"));
+        let end = match head::extent(answer.status(), headers) {
+            Extent::Whole => {
+                self.begin_whole(answer).await?;
+                None
             }
-            self.total = total.or(self.total);
-            self.is_joined = true;
-        } else {
-            if position > 0 {
-                self.restart().await?;
+            Extent::Part(part) => {
+                self.begin_part(answer, part).await?;
+                Some(part.end)
             }
-            (self.validator, self.total) = (validator, head::length(headers));
-            let etag = head::strong_etag(headers).and_then(|tag| tag.to_str().ok());
-            self.etag = etag.map(str::to_owned);
-        }
+            Extent::Unclear => return Err(self.start_over(answer, OTHER_PART).await?),
+        };
         self.check_size(answer, self.total)?;
         if let (Some(expected), Some(total)) = (self.request.bytes, self.total)
             && expected != total
         {
             return Err(answer.transient(&wrong_size(total, expected)));
         }
+        Ok(end)
+    }
+
+    async fn begin_whole(&mut self, answer: &Answer) -> Result<(), TransferError> {
+        let headers = answer.headers();
+        let (validator, total) = (Validator::of(headers), head::length(headers));
+        if self.partial.position() > 0 {
+            // One state of a resource has one size. What differs in it, and is not known to be another
+            // state, may be the rest without a word of that.
+            let may_be_same = validator.is_none() || validator == self.validator;
+            if may_be_same && self.total.is_some() && total.is_some() && self.total != total {
+                return Err(self.start_over(answer, SIZE_CHANGED).await?);
+            }
+            self.restart().await?;
+        }
+        self.begin_state(headers, total);
         Ok(())
+    }
+
+    async fn begin_part(&mut self, answer: &Answer, part: Part) -> Result<(), TransferError> {
+        let (position, validator) = (self.partial.position(), Validator::of(answer.headers()));
+        let is_partial = answer.status() == StatusCode::PARTIAL_CONTENT;
+        let continues = match position {
+            // It was not asked for a part.
+            0 => !is_partial,
+            // Only this status says by itself that the state is the one that was asked for.
+            _ if is_partial && validator.is_none() => true,
+            _ => validator.is_some() && validator == self.validator,
+        };
+        if part.first != position || !continues {
+            return Err(self.start_over(answer, OTHER_PART).await?);
+        }
+        if position == 0 {
+            self.begin_state(answer.headers(), part.total);
+        } else {
+            if let (Some(before), Some(now)) = (self.total, part.total)
+                && before != now
+            {
+                return Err(self.start_over(answer, SIZE_CHANGED).await?);
+            }
+            self.total = part.total.or(self.total);
+            self.is_joined = true;
+        }
+        if !self.is_verifiable() {
+            let problem = "the server sent a part and does not say how large the whole is";
+            return Err(self.start_over(answer, problem).await?);
+        }
+        Ok(())
+    }
+
+    /// Takes note of the state of the resource whose first byte comes next.
+    fn begin_state(&mut self, headers: &HeaderMap, total: Option<u64>) {
+        (self.validator, self.total) = (Validator::of(headers), total);
+        let etag = head::strong_etag(headers).and_then(|tag| tag.to_str().ok());
+        self.etag = etag.map(str::to_owned);
+    }
+
+    /// Whether something is known that a whole file has to be like.
+    fn is_verifiable(&self) -> bool {
+        self.total.is_some() || self.request.bytes.is_some() || self.request.sha256.is_some()
+    }
+
+    /// Throws away what is there, because of an answer that does not belong to it.
+    async fn start_over(
+        &mut self,
+        answer: &Answer,
+        problem: &str,
+    ) -> Result<TransferError, VolumeError> {
+        self.restart().await?;
+        Ok(answer.transient(problem))
+    }
+
+    /// Whether nothing comes after a part that has come to its end.
+    async fn is_last_part(&mut self, answer: &Answer, end: u64) -> Result<bool, TransferError> {
+        let position = self.partial.position();
+        if position > end {
+            return Err(self.start_over(answer, "the part is longer than it says").await?);
+        }
+        if position < end {
+            return Err(answer.transient("the part is shorter than it says"));
+        }
+        let is_last = self.total.or(self.request.bytes).is_none_or(|total| position >= total);
+        if !is_last && self.validator.is_none() {
+            return Err(self.start_over(answer, OTHER_PART).await?);
+        }
+        Ok(is_last)
     }
 
     fn check_size(&self, answer: &Answer, bytes: Option<u64>) -> Result<(), TransferError> {
@@ -233,7 +314,10 @@ impl Download<'_, '_> {
                 }
                 Err(answer.permanent(&problem))
             }
-            _ => Ok(Fetched::Whole(Content { sha256, bytes, etag: self.etag.take() })),
+            _ => {
+                let (etag, is_verified) = (self.etag.take(), self.is_verifiable());
+                Ok(Fetched::Whole(Content { sha256, bytes, etag, is_verified }))
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the head of an answer says of the content.
 
+use reqwest::StatusCode;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue,
     LAST_MODIFIED,
@@ -44,16 +45,45 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     number(text(headers, CONTENT_LENGTH)?)
 }
 
-/// Where a part begins, and the size of the whole as far as it is known. `None` when nothing sensible
-/// is said.
-pub(super) fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+/// Which bytes of the content the body of an answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it, as far as the head says.
+    Whole,
+    /// Some of it.
+    Part(Part),
+    /// Some of it, and nothing sensible is said of which.
+    Unclear,
+}
+
+/// A part of the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The number of its first byte.
+    pub(super) first: u64,
+    /// The number of the byte after its last one.
+    pub(super) end: u64,
+    /// The size of the whole, as far as it is known.
+    pub(super) total: Option<u64>,
+}
+
+/// Which bytes an answer has. `Content-Range` counts whatever the status is: servers and proxies are known
+/// to send a part with `200 OK`.
+pub(super) fn extent(status: StatusCode, headers: &HeaderMap) -> Extent {
+    let is_said = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
+    match headers.get_all(CONTENT_RANGE).iter().find(is_said) {
+        None if status == StatusCode::PARTIAL_CONTENT => Extent::Unclear,
+        None => Extent::Whole,
+        Some(value) => part(value).map_or(Extent::Unclear, Extent::Part),
+    }
+}
+
+fn part(value: &HeaderValue) -> Option<Part> {
+    let (range, total) = value.to_str().ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let (first, last) = (number(first)?, number(last)?);
+    let (first, end) = (number(first)?, number(last)?.checked_add(1)?);
     let total = if total == "*" { None } else { Some(number(total)?) };
-    // A part that is not the rest would leave the file incomplete.
-    let is_rest = total.is_none_or(|total| last.checked_add(1) == Some(total));
-    (first <= last && is_rest).then_some((first, total))
+    (first < end && total.is_none_or(|total| end <= total)).then_some(Part { first, end, total })
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -73,22 +103,28 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn extents() {
+        let part = |first, end, total| Extent::Part(Part { first, end, total });
         for (value, expected) in [
-            ("bytes 5-9/10", Some((5, Some(10)))),
-            ("bytes 5-9/*", Some((5, None))),
-            ("bytes 5-8/10", None),
-            ("bytes 9-5/10", None),
-            ("bytes */10", None),
-            ("bytes 5-9", None),
-            ("items 5-9/10", None),
-            ("bytes +5-9/10", None),
-            ("bytes 5-18446744073709551615/10", None),
-            ("", None),
+            ("bytes 5-9/10", part(5, 10, Some(10))),
+            ("bytes 5-9/*", part(5, 10, None)),
+            ("bytes 5-8/10", part(5, 9, Some(10))),
+            ("bytes 5-10/10", Extent::Unclear),
+            ("bytes 9-5/10", Extent::Unclear),
+            ("bytes */10", Extent::Unclear),
+            ("bytes 5-9", Extent::Unclear),
+            ("items 5-9/10", Extent::Unclear),
+            ("bytes +5-9/10", Extent::Unclear),
+            ("bytes 5-18446744073709551615/10", Extent::Unclear),
         ] {
-            assert_eq!(range(&of(CONTENT_RANGE, value)), expected, "{value}");
+            for status in [StatusCode::OK, StatusCode::PARTIAL_CONTENT] {
+                assert_eq!(extent(status, &of(CONTENT_RANGE, value)), expected, "{value}");
+            }
         }
-        assert_eq!(range(&HeaderMap::new()), None);
+        for headers in [HeaderMap::new(), of(CONTENT_RANGE, ""), of(CONTENT_RANGE, " ")] {
+            assert_eq!(extent(StatusCode::OK, &headers), Extent::Whole);
+            assert_eq!(extent(StatusCode::PARTIAL_CONTENT, &headers), Extent::Unclear);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Files from a server on the loopback interface that does what servers do.
 
 mod names;
+mod parts;
 
 use std::io::Read;
 use std::sync::Arc;

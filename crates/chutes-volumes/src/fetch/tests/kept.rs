@@ -126,3 +126,24 @@ async fn two_fetches_with_one_cache() {
     assert_eq!(first.warnings(), [""; 0]);
     assert_eq!(second.warnings(), [""; 0]);
 }
+
+/// A file that is torn is never taken from the cache, and neither is one of which only the server's word says
+/// that it is whole.
+#[tokio::test]
+async fn what_was_not_verified_is_not_kept() {
+    let unsized_answer =
+        |body: &str| Act::Raw(format!("HTTP/1.1 200 OK\r\nETag: \"a\"\r\n\r\n{body}").into_bytes());
+    let rest = || {
+        let headers = "ETag: \"a\"\r\nContent-Range: bytes 3-4/5\r\n";
+        Act::Answer(200, headers.into(), b"lo".into())
+    };
+    for act in [unsized_answer("hel"), rest()] {
+        let torn = Server::of(vec![act.clone(), act.clone(), act.clone(), act]).await;
+        let fixture = Fixture::with_cache();
+        let fetched = fixture.fetch(vec![at("a", file(&torn, "/x"))]).await;
+        assert!(fetched.is_err() || fixture.files() == files(&[("a", "hel")]));
+        let kept = fixture.folder.path().join("cache/keys");
+        assert_eq!(fs::read_dir(kept).unwrap().count(), 0);
+        assert_eq!(fixture.warnings(), [""; 0]);
+    }
+}
