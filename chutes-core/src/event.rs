@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Delivery, Outcome, OutputPath, Phase, PortAddress, PortName, RunId, SshEndpoint, Status,
-    StreamingEndpoint, Target,
+    StreamingEndpoint, Target, user_text,
 };
 
 /// An event of a run, with its number and time.
@@ -277,13 +277,16 @@ impl LogStream {
 pub struct Progress {
     /// From 0 to 1.
     pub fraction: f64,
-    /// What the job is doing.
+    /// What the job is doing, in at most [`Progress::MAX_MESSAGE`] bytes.
     pub message: String,
 }
 
 impl Progress {
+    /// The most bytes of a message.
+    pub const MAX_MESSAGE: usize = 4 * 1024;
+
     /// A report. A fraction outside of 0 to 1 is taken as the nearer end, one that is not a number
-    /// as 0.
+    /// as 0. A message that is longer than [`Self::MAX_MESSAGE`] is cut, and says so.
     ///
     /// ```
     /// assert_eq!(chutes::event::Progress::new(1.5, "done").fraction, 1.0);
@@ -292,7 +295,11 @@ impl Progress {
     #[must_use]
     pub fn new(fraction: f64, message: impl Into<String>) -> Self {
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        Self { fraction, message: message.into() }
+        let message = message.into();
+        if message.len() <= Self::MAX_MESSAGE {
+            return Self { fraction, message };
+        }
+        Self { fraction, message: user_text::cut(message, Self::MAX_MESSAGE) }
     }
 }
 

@@ -45,6 +45,8 @@
 //! ```
 
 pub mod reader;
+#[doc(hidden)]
+pub mod user_text;
 
 mod contract;
 mod delivery;

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use chutes_core::user_text;
+
 /// The error of a job: any error, kept as it is.
 ///
 /// Every type that converts into `Box<dyn Error + Send + Sync>` converts into it: errors of the
@@ -54,7 +56,8 @@ impl JobError {
         self.error.downcast_ref()
     }
 
-    /// The messages of the sources, the nearest first.
+    /// The messages of the sources, the nearest first. Each has at most 8 KiB, and after 32 of them one says that
+    /// there are more: an error may be its own source.
     ///
     /// ```
     /// use chutes::JobError;
@@ -66,9 +69,7 @@ impl JobError {
     /// ```
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        std::iter::successors(self.error.source(), |error| (*error).source())
-            .map(|error| (*error).to_string())
-            .collect()
+        user_text::causes(&*self.error)
     }
 }
 
@@ -81,7 +82,7 @@ pub(crate) struct ErrorText {
 
 impl From<JobError> for ErrorText {
     fn from(error: JobError) -> Self {
-        Self { message: error.to_string(), causes: error.causes() }
+        Self { message: user_text::cut(&error, user_text::MAX_MESSAGE), causes: error.causes() }
     }
 }
 

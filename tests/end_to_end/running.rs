@@ -9,3 +9,4 @@ mod hooks;
 mod printing;
 mod request;
 mod terminal;
+mod texts;

@@ -11,6 +11,7 @@ mod security;
 mod slow;
 mod ssh;
 mod streams;
+mod texts;
 mod uploads;
 
 // The jobs of another crate are registered only if the crate is linked.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use chutes_core::ExitCode;
+use chutes_core::{ExitCode, user_text};
 use chutes_supervisor::{RunDirectoryError, RunError};
 
 use crate::terminal::Paint;
@@ -82,8 +82,9 @@ impl Problem {
     }
 
     fn new(error: &(dyn Error + 'static), exit_code: ExitCode) -> Self {
-        let chain = std::iter::successors(Some(error), |error| (*error).source());
-        let text = Text::Chain(chain.map(ToString::to_string).collect());
+        let message = user_text::cut(error, user_text::MAX_MESSAGE);
+        let chain = [message].into_iter().chain(user_text::causes(error)).collect();
+        let text = Text::Chain(chain);
         Self { text, hint: None, exit_code }
     }
 

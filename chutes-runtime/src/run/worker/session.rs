@@ -1,10 +1,9 @@
 //! The user code of one run, step by step, the same in this process and in a worker process.
 
-use std::error::Error;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Json, Progress};
+use chutes_core::{FailureKind, Json, Progress, user_text};
 use chutes_supervisor::check_size;
 use chutes_supervisor::worker::{Hooks, RunParameters, Step, StepFailure, StepResult};
 use tokio::sync::watch;
@@ -71,7 +70,10 @@ impl Session {
             Step::Prepare => unknown(),
         };
         let caught = CatchPanic::new(code);
-        Box::pin(async move { caught.await.unwrap_or_else(|panic| Err(panicked(panic))) })
+        Box::pin(async move {
+            let result = caught.await.unwrap_or_else(|panic| Err(panicked(panic)));
+            result.map_err(StepFailure::bounded)
+        })
     }
 
     fn decode(&self) -> BoxFuture<StepResult> {
@@ -111,7 +113,7 @@ impl Session {
             let result = returned.await.map_err(|error| match error {
                 WorkError::Job(error) => failed(FailureKind::JobError, error),
                 WorkError::Result(error) => StepFailure {
-                    causes: error.source().map(ToString::to_string).into_iter().collect(),
+                    causes: user_text::causes(&error),
                     ..StepFailure::new(FailureKind::InvalidResult, error.to_string())
                 },
             })?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{Event, HumanDuration, Outcome, RunEvent, RunId};
+use chutes_core::{Event, HumanDuration, Outcome, RunEvent, RunId, user_text};
 use chutes_supervisor::sink::Sink;
 use chutes_supervisor::{CancelHandle, Observer, RunError};
 use tokio::runtime::{Builder, Runtime};
@@ -70,13 +70,7 @@ pub(super) enum Problem {
 
 /// A message with its causes, for a panic.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
+    [error.to_string()].into_iter().chain(user_text::causes(error)).collect::<Vec<_>>().join(": ")
 }
 
 /// Runs a job to its outcome.

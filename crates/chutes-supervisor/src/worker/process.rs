@@ -20,7 +20,8 @@ use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
 use super::resources::Resources;
 use super::spawn::{Program, command};
 use super::{
-    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, Worker, WorkerContext,
+    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker,
+    WorkerContext,
 };
 use crate::output::Output;
 
@@ -186,11 +187,13 @@ impl ProcessWorker {
     fn receive_report(&mut self, report: Report) -> Option<StepExit> {
         match report {
             Report::Progress(progress) => {
+                // The worker is the user's process: its bounds are checked here as well.
+                let progress = Progress::new(progress.fraction, progress.message);
                 self.progress.send_replace(Some(progress));
                 None
             }
             Report::Ended { number, result } if number == self.number => {
-                Some(StepExit::Finished(result))
+                Some(StepExit::Finished(result.map_err(StepFailure::bounded)))
             }
             Report::Ready { version, .. } if version != VERSION => {
                 let message = format!("supervisor and worker differ: {VERSION} and {version}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Json};
+use chutes_core::{FailureKind, Json, user_text};
 use serde::{Deserialize, Serialize};
 
 /// One piece of user code. Hooks are identified by their index in the order of execution, which is the same in every
@@ -80,5 +80,18 @@ impl StepFailure {
     /// A failure without causes and location.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), causes: Vec::new(), location: None }
+    }
+
+    /// The same failure with texts of bounded length and number, all together less than 512 KiB. Texts that are cut
+    /// say so.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let location = self.location.map(|location| user_text::cut(location, user_text::MAX_CAUSE));
+        Self {
+            message: user_text::cut(self.message, user_text::MAX_MESSAGE),
+            causes: user_text::bounded_causes(self.causes),
+            location,
+            ..self
+        }
     }
 }
