@@ -1,4 +1,5 @@
 //! A run is stopped: by signals, by time limits, by cancelling.
 
 mod limits;
+mod other_signals;
 mod signals;

@@ -1,27 +1,55 @@
-//! Signals that ask a run to stop.
+//! Signals that ask a run to stop, and those that would end its supervisor without an outcome.
 
 use std::io;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::ops::RangeInclusive;
 
 use chutes_supervisor::CancelHandle;
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that cancel a run: SIGINT and SIGTERM, also in process 1, which ignores them by default; and SIGHUP
-/// (a closed terminal), unless the program that started the run (such as `nohup`) has set it to be ignored.
+/// Signals that end a process by default, and that ask nothing of a run: batch systems send SIGUSR1 and SIGUSR2,
+/// `ulimit -f` sends SIGXFSZ, with which the write fails as it does on a full disk.
+const WITHOUT_EFFECT: [Number; 9] = [
+    Number::USR1,
+    Number::USR2,
+    Number::ALARM,
+    Number::VTALARM,
+    Number::PROF,
+    Number::IO,
+    Number::POWER,
+    Number::STKFLT,
+    Number::XFSZ,
+];
+
+/// The real-time signals that a C library does not keep for itself.
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
+
+/// The signals that cancel a run.
+///
+/// SIGINT, SIGTERM and SIGQUIT do, also in process 1, which ignores them by default. SIGHUP (a closed terminal) does,
+/// unless the program that started the run (such as `nohup`) has set it to be ignored; and SIGXCPU does, with which
+/// the system says that the processor time of `ulimit -t` is used up.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    quit: Signal,
+    processor_time: Signal,
     hangup: Option<Signal>,
 }
 
 impl Signals {
     /// Installs the handlers; must be called within a runtime. A signal that arrives before
     /// [`cancel`](Self::cancel) is polled is kept.
+    ///
+    /// No other signal ends this process, unless it means a fault of the process itself.
     pub(crate) fn listen() -> io::Result<Self> {
         let hangup_is_ignored = hangup_is_ignored();
+        take_effect()?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            processor_time: signal(SignalKind::from_raw(Number::XCPU.as_raw()))?,
             hangup: if hangup_is_ignored { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
@@ -38,11 +66,28 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => cancel.cancel_harder(),
                 _ = self.terminate.recv() => cancel.cancel_harder(),
+                _ = self.quit.recv() => cancel.cancel_harder(),
                 // Several processes may report the same closed terminal, so SIGHUP counts only once.
                 _ = hung_up => cancel.cancel(),
+                // It comes again each second.
+                _ = self.processor_time.recv() => cancel.cancel(),
             }
         }
     }
+}
+
+/// Installs handlers that do nothing. A signal that is ignored would be ignored by all programs that this process
+/// starts; a signal with a handler has its default disposition in them.
+fn take_effect() -> io::Result<()> {
+    for number in WITHOUT_EFFECT {
+        // The handler stays when this is dropped.
+        drop(signal(SignalKind::from_raw(number.as_raw()))?);
+    }
+    for number in REAL_TIME {
+        // Some C libraries keep more of them for themselves.
+        drop(signal(SignalKind::from_raw(number)));
+    }
+    Ok(())
 }
 
 /// Whether SIGHUP is ignored. Must be called before a handler is installed, which would replace that disposition.

@@ -14,7 +14,7 @@ use crate::programs::new_sandbox;
 
 /// Starts a job with the signal dispositions of a login shell, independent of the environment of the tests.
 fn start_ordinary(sandbox: &Sandbox, arguments: &str) -> Running {
-    let wrapper = ["env", "--default-signal=INT,TERM,HUP"];
+    let wrapper = ["env", "--default-signal=INT,TERM,HUP,QUIT"];
     let arguments: Vec<_> = arguments.split_whitespace().collect();
     start(sandbox.wrapped(&wrapper, &[&["run"], &arguments[..], &["--json"]].concat()))
 }
@@ -36,7 +36,7 @@ fn finish_cancelled(running: Running, message: &str, outputs: &[&str]) -> Outcom
 /// One signal cancels the job, which has its grace to end by itself.
 #[test]
 fn once() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
         let sandbox = new_sandbox();
         let mut running = start_ordinary(&sandbox, "stops_when_asked");
         running.wait_for("ready");
