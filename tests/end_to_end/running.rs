@@ -8,5 +8,6 @@ mod events;
 mod hooks;
 mod printing;
 mod request;
+mod result_file;
 mod terminal;
 mod texts;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chutes_core::{Event, RunEvent};
 use chutes_supervisor::Observer;
 
-pub(crate) use self::target::EventTarget;
+pub(crate) use self::target::{EventFile, EventTarget};
 
 /// How many events may be queued. A slower reader misses events, which their numbers reveal, but never a change of
 /// status or the outcome.

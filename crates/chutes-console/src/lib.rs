@@ -51,6 +51,7 @@ mod input;
 mod problem;
 mod program;
 mod recover;
+mod result_target;
 mod session;
 mod signals;
 mod stdout;

@@ -1,7 +1,7 @@
 //! One attempt in the foreground: what happens is shown and written, signals cancel it, its end is reported.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chutes_compute_horde::CLASSES;
@@ -15,10 +15,11 @@ use chutes_supervisor::{
 use tokio::runtime::Runtime;
 
 use crate::arguments::ReportArguments;
-use crate::events::{All, EventTarget, Forwarded, Forwarder};
+use crate::events::{All, EventFile, EventTarget, Forwarded, Forwarder};
 use crate::problem::Problem;
 use crate::program::CommandResult;
 use crate::recover;
+use crate::result_target::ResultTarget;
 use crate::signals::Signals;
 use crate::stdout::{json_line, print};
 use crate::terminal::{Console, Stream, report};
@@ -66,12 +67,13 @@ impl Session {
         worker: impl FnOnce(OutputSettings) -> W,
     ) -> CommandResult {
         let log_cap = log_cap(attempt.request())?;
+        let Written { result, events } = self.written(attempt.request())?;
         // What this process was started with is not for user code: the request, or the file of the events.
         keep_descriptors();
         let platform = |error: io::Error| Problem::platform(&error);
         let runtime = runtime(attempt.has_transfers()).map_err(platform)?;
         let console = Arc::new(Console::open().map_err(platform)?);
-        let watching = Watching::start(&console, self.report.events.as_ref()).map_err(platform)?;
+        let watching = Watching::start(&console, events).map_err(platform)?;
         let Watching { observer, forwarded } = watching;
         let artifacts_dir = attempt.request().spec.artifacts_dir.clone();
         let attempt = attempt.classes(&CLASSES).observer(Arc::new(observer));
@@ -92,12 +94,29 @@ impl Session {
         warn_of_missing(&console, forwarded);
         console.close();
         finish(&console, &outcome, self.report.json)?;
-        if let Some(path) = &self.report.result {
-            returned::write(path, &outcome, &directory, artifacts_dir.as_ref())
-                .map_err(platform)?;
+        if let (Some(target), Some(path)) = (result, &self.report.result) {
+            let content = returned::to_json(&outcome, &directory, artifacts_dir.as_ref());
+            let written = content.and_then(|content| target.write(&content));
+            written.map_err(|error| platform(unwritable("the result", path, &error)))?;
         }
         runtime.shutdown_background();
         Ok(outcome.exit_code())
+    }
+
+    /// The files that are written, checked and opened as far as that can be done before there is a run.
+    fn written(&self, request: &RunRequest) -> Result<Written, Problem> {
+        let refused = |what: &str, path: &Path, error: &io::Error| {
+            Problem::bad_request(&unwritable(what, path, error))
+        };
+        let find = |path: &PathBuf| {
+            let target = ResultTarget::find(path, &request.directory);
+            target.map_err(|error| refused("the result", path, &error))
+        };
+        let result = self.report.result.as_ref().map(find).transpose()?;
+        let open = |target: &EventTarget| {
+            target.open().map_err(|error| refused("events", target.path(), &error))
+        };
+        Ok(Written { result, events: self.report.events.as_ref().map(open).transpose()? })
     }
 
     /// Where the output of the job is shown. With `--json` nothing but the outcome may come to standard
@@ -108,6 +127,18 @@ impl Session {
         let stderr = Box::new(console.output(Stream::Stderr)?);
         Ok(OutputSettings { log_cap, stdout, stderr })
     }
+}
+
+/// The files that are written of a run.
+struct Written {
+    result: Option<ResultTarget>,
+    events: Option<EventFile>,
+}
+
+/// Why a file cannot be written.
+fn unwritable(what: &str, path: &Path, error: &io::Error) -> io::Error {
+    let message = format!("cannot write {what} to `{}`: {error}", path.display());
+    io::Error::new(error.kind(), message)
 }
 
 /// Takes an attempt to its outcome, while signals may cancel it.
@@ -173,10 +204,10 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    fn start(console: &Arc<Console>, events: Option<&EventTarget>) -> io::Result<Self> {
+    fn start(console: &Arc<Console>, events: Option<EventFile>) -> io::Result<Self> {
         let mut watching = Self::on(console)?;
-        if let Some(target) = events {
-            let (events, forwarded) = Forwarder::start("events", target.open()?.writer())?;
+        if let Some(file) = events {
+            let (events, forwarded) = Forwarder::start("events", file.writer())?;
             watching.observer.0.push(Box::new(events));
             watching.forwarded.push(("events", forwarded));
         }

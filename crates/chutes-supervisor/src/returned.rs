@@ -1,8 +1,7 @@
 //! The returned data of a run, read from its directory: its output, its artifacts, the answers to its uploads.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use chutes_core::{
     ContainerPath, FileKind, FileState, JobResult, LogStream, Outcome, OutputFile, RelativePath,
@@ -20,28 +19,13 @@ const SHOWN: u64 = 500_000;
 /// The most bytes that all artifacts may have together: the returned data is held in memory.
 const MOST_ARTIFACTS: u64 = 64 * 1024 * 1024;
 
-/// Writes the returned data of a run to a file, as JSON. The file is replaced in one step.
-pub fn write(
-    path: &Path,
+/// The returned data of a run, as JSON.
+pub fn to_json(
     outcome: &Outcome,
     directory: &RunDirectory,
     artifacts_dir: Option<&ContainerPath>,
-) -> io::Result<()> {
-    let at = |error: io::Error| {
-        let message = format!("cannot write the result to `{}`: {error}", path.display());
-        io::Error::new(error.kind(), message)
-    };
-    let result = read(outcome, directory, artifacts_dir).map_err(at)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(&result)?)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(at)
+) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&read(outcome, directory, artifacts_dir)?)?)
 }
 
 /// Reads the returned data of a run.
@@ -147,6 +131,8 @@ fn section(files: &[(File, u64)], mut skip: u64, count: u64) -> io::Result<Vec<u
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn file(content: &str) -> (File, u64) {

@@ -102,7 +102,8 @@ fn into_a_file() {
 #[test]
 fn nowhere() {
     let sandbox = new_sandbox();
-    for (target, code) in [("missing/events", 4), ("fd:77", 4)] {
+    std::fs::create_dir(sandbox.path("folder")).unwrap();
+    for (target, code) in [("missing/events", 2), ("fd:77", 2), ("folder", 2)] {
         let finished = sandbox.run(&format!("run echo --set epochs=1 --events {target}"));
         assert_eq!(finished.code, Some(code), "{finished:#?}");
         assert!(finished.errors()[0].contains("cannot write events"), "{finished:#?}");

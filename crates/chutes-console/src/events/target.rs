@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use chutes_core::{Event, RunEvent};
+use rustix::fs::{Access, access};
 
 /// The target of `--events`.
 #[derive(Clone, Debug)]
@@ -28,13 +29,10 @@ impl EventTarget {
     pub(crate) fn open(&self) -> io::Result<EventFile> {
         let path = &self.0;
         if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
+            access(path, Access::WRITE_OK)?;
             return Ok(EventFile::Pipe(path.clone()));
         }
-        let opened = append_to(path).map_err(|error| {
-            let message = format!("cannot write events to `{}`: {error}", path.display());
-            io::Error::new(error.kind(), message)
-        });
-        opened.map(EventFile::Open)
+        append_to(path).map(EventFile::Open)
     }
 }
 
