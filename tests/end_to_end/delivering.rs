@@ -3,6 +3,7 @@
 
 mod faults;
 mod large;
+mod lasting;
 mod live;
 mod places;
 mod platform;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chutes_transfer::TransferError;
+use chutes_transfer::{TransferCause, TransferError};
 
 use super::Sending;
 
@@ -53,12 +53,19 @@ pub(super) fn blocking<'a, T: Send + 'static>(
     })
 }
 
-/// An error of the local file system. Most are transient: room is made, or a network comes back.
+/// An error of the local file system. Some are transient: a network comes back. A file system that takes nothing
+/// more is a fault for all files.
 pub(super) fn failed(what: &str, error: &io::Error) -> TransferError {
     use io::ErrorKind::{
         AlreadyExists, FileTooLarge, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
-        NotFound, PermissionDenied, ReadOnlyFilesystem, TooManyLinks, Unsupported,
+        NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, TooManyLinks,
+        Unsupported,
     };
+    let message = format!("{what}: {error}");
+    if matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull) {
+        let cause = TransferCause::Destination;
+        return TransferError { cause, ..TransferError::permanent(message) };
+    }
     let is_permanent = matches!(
         error.kind(),
         AlreadyExists
@@ -69,10 +76,34 @@ pub(super) fn failed(what: &str, error: &io::Error) -> TransferError {
             | NotADirectory
             | NotFound
             | PermissionDenied
-            | ReadOnlyFilesystem
             | TooManyLinks
             | Unsupported
     );
-    let message = format!("{what}: {error}");
     if is_permanent { TransferError::permanent(message) } else { TransferError::transient(message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_file_system() {
+        let of = |errno: Errno| failed("cannot write", &errno.into());
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS] {
+            let error = of(errno);
+            assert_eq!((error.is_transient, error.cause), (false, TransferCause::Destination));
+        }
+        for (errno, is_transient) in [
+            (Errno::ACCESS, false),
+            (Errno::FBIG, false),
+            (Errno::NAMETOOLONG, false),
+            (Errno::IO, true),
+            (Errno::STALE, true),
+        ] {
+            let error = of(errno);
+            assert_eq!((error.is_transient, error.cause), (is_transient, TransferCause::Other));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! settled exactly once at each sink, and counts as delivered only when the sink has confirmed it.
 
 mod attempts;
+mod health;
 mod one_sink;
 mod stall;
 #[cfg(test)]
@@ -16,12 +17,13 @@ use std::sync::Arc;
 use chutes_core::{
     Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport, UploadResponse,
 };
-pub use chutes_transfer::{NO_TIME_LEFT, RetryPolicy};
+pub use chutes_transfer::{NO_TIME_LEFT, Retry, RetryPolicy};
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::attempts::TIME_IS_OVER;
+use self::health::SinkHealth;
 use self::one_sink::OneSink;
 pub use self::stall::send_once;
 use crate::{RunSummary, Sink, SourceFile};
@@ -29,6 +31,10 @@ use crate::{RunSummary, Sink, SourceFile};
 /// Called with what became of a file at the sink of this index, as soon as that is settled, and with what
 /// is to be kept of the answers that came with it.
 pub type Settled = dyn Fn(usize, &SourceFile, &DeliveryState, &[UploadResponse]) + Send + Sync;
+
+/// Called when an attempt at the sink of this index has failed and another will be made: at this file, or, for
+/// `None`, at preparing or completing the sink.
+pub type Retrying = dyn Fn(usize, Option<&SourceFile>, Retry<'_>) + Send + Sync;
 
 /// Files that have reached the sink of an index, with what is kept of the answers.
 pub type Arrived = HashMap<(usize, FileKind, OutputPath), Vec<UploadResponse>>;
@@ -43,6 +49,10 @@ pub struct DeliveryJob {
     pub delivered: Arrived,
     /// Called exactly once for each sink and each file that is not in `delivered`.
     pub settled: Box<Settled>,
+    /// Called before each attempt that is not the first.
+    pub retrying: Box<Retrying>,
+    /// From now on nothing is tried again that has failed; what was not attempted is attempted once.
+    pub hurry: CancellationToken,
     /// Gives up: what is not there by then has failed.
     pub stop: CancellationToken,
     /// Gives up at this time.
@@ -60,6 +70,8 @@ impl DeliveryJob {
             files,
             delivered: HashMap::new(),
             settled: Box::new(|_, _, _, _| {}),
+            retrying: Box::new(|_, _, _| {}),
+            hurry: CancellationToken::new(),
             stop: CancellationToken::new(),
             deadline: None,
             policy: RetryPolicy::default(),
@@ -91,7 +103,10 @@ pub struct Delivered {
 pub fn deliver<'a>(sinks: &'a [Arc<dyn Sink>], job: &'a DeliveryJob) -> BoxFuture<'a, Delivered> {
     Box::pin(async move {
         let sinks = sinks.iter().enumerate();
-        let work = sinks.map(|(index, sink)| OneSink::new(index, &**sink, job).deliver());
+        let work = sinks.map(|(index, sink)| async move {
+            let health = SinkHealth::new();
+            OneSink::new(index, &**sink, job, &health).deliver().await
+        });
         let (reports, states) = join_all(work).await.into_iter().unzip();
         Delivered { reports, states }
     })

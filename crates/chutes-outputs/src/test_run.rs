@@ -1,6 +1,5 @@
 //! A run with real files, for the tests of sinks.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +13,6 @@ use chutes_core::{
 use chutes_transfer::RetryPolicy;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivered, DeliveryJob, deliver};
 use super::{Fingerprint, RunSummary, Sink, SourceFile};
@@ -127,13 +125,8 @@ impl TestRun {
 
     pub(super) fn job(&self) -> DeliveryJob {
         DeliveryJob {
-            run: self.summary(),
-            files: self.files.clone(),
-            delivered: HashMap::new(),
-            settled: Box::new(|_, _, _, _| {}),
-            stop: CancellationToken::new(),
-            deadline: None,
             policy: RetryPolicy { random: || 0.0, ..RetryPolicy::default() },
+            ..DeliveryJob::new(self.summary(), self.files.clone())
         }
     }
 

@@ -97,8 +97,17 @@ impl CancelHandle {
 
     /// Waits until the run is asked to stop with at least this urgency.
     pub async fn reached(&self, urgency: Urgency) {
+        self.wait_for(|now| now >= urgency).await;
+    }
+
+    /// Waits until the run is asked to stop more urgently than this.
+    pub(crate) async fn raised_above(&self, urgency: Urgency) {
+        self.wait_for(|now| now > urgency).await;
+    }
+
+    async fn wait_for(&self, mut is_met: impl FnMut(Urgency) -> bool) {
         let mut receiver = self.sender.subscribe();
-        if receiver.wait_for(|now| *now >= urgency).await.is_err() {
+        if receiver.wait_for(|now| is_met(*now)).await.is_err() {
             // The sender is part of this handle, so it cannot be gone.
             std::future::pending::<()>().await;
         }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chutes_core::{
-    Delivery, DeliveryState, FileKind, FileState, Manifest, OutputFile, OutputPath, RunEvent,
-    RunId, SinkReport, SinkSpec, UploadResponse,
+    Delivery, DeliveryState, Escaped, EventReporter, FileKind, FileState, Manifest, OutputFile,
+    OutputPath, RunEvent, RunId, SinkReport, SinkSpec, UploadResponse,
 };
-use chutes_outputs::delivery::{self, DeliveryJob, RetryPolicy};
+use chutes_outputs::delivery::{self, DeliveryJob, Retry, RetryPolicy, Retrying};
 use chutes_outputs::{Fingerprint, RunSummary, Sink, SourceFile, open_below, open_sinks};
-use chutes_transfer::AddressPolicy;
+use chutes_transfer::{AddressPolicy, RetryNotices};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,9 @@ use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
 use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
 use super::lifecycle::Lifecycle;
+
+/// What is said when a run is asked to stop while its files are delivered.
+const HURRIED: &str = "the run was asked to stop: what cannot be delivered now is not tried again";
 
 /// The sinks of one run, in the order of the request.
 #[derive(Clone, Default)]
@@ -94,7 +97,8 @@ impl Sinks {
     ) -> Vec<SinkReport> {
         let visible = if options.uploads { summary.clone() } else { without_files(summary) };
         let files = sources(&visible.manifest, &options.fingerprints, root);
-        let stop = CancellationToken::new();
+        let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let before = options.cancel.urgency();
         let (sender, mut settled) = mpsc::unbounded_channel();
         let job = DeliveryJob {
             delivered: options.delivered.unchanged(&visible.manifest),
@@ -105,6 +109,8 @@ impl Sinks {
                 // The receiver outlives the delivery, so sending succeeds.
                 let _ = sender.send(Settlement { sink, file, state, responses });
             }),
+            retrying: self.retrying(lifecycle.events()),
+            hurry: hurry.clone(),
             stop: stop.clone(),
             deadline: lifecycle.deadline(),
             policy: self.policy,
@@ -116,6 +122,10 @@ impl Sinks {
                 Some(settlement) = settled.recv() => self.record(settlement, lifecycle),
                 delivered = &mut delivering => break delivered,
                 () = options.cancel.reached(Urgency::GiveUp), if !stop.is_cancelled() => stop.cancel(),
+                () = options.cancel.raised_above(before), if !hurry.is_cancelled() => {
+                    lifecycle.emit(RunEvent::Warning { message: HURRIED.into() });
+                    hurry.cancel();
+                }
             }
         };
         while let Ok(settlement) = settled.try_recv() {
@@ -123,6 +133,22 @@ impl Sinks {
         }
         delivered.fill(&job.files, &mut summary.manifest);
         delivered.reports
+    }
+
+    /// Says now and then that something is tried again, and why: such a delivery may take hours.
+    fn retrying(&self, events: EventReporter) -> Box<Retrying> {
+        let names = self.sinks.iter().map(|sink| sink.name().to_owned());
+        let sinks: Vec<_> = names.map(|name| (name, RetryNotices::default())).collect();
+        Box::new(move |sink, file, retry: Retry<'_>| {
+            if let Some((name, notices)) = sinks.get(sink)
+                && notices.is_due()
+            {
+                let what = file.map(|file| format!("`{}` to ", file.path)).unwrap_or_default();
+                let message = format!("delivering {what}{name}: {retry}");
+                let message = Escaped(&message).to_string();
+                events.emit(RunEvent::Warning { message });
+            }
+        })
     }
 
     fn record(&self, settlement: Settlement, lifecycle: &mut Lifecycle) {

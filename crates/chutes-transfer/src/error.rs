@@ -37,6 +37,10 @@ pub enum TransferCause {
     UnknownHost,
     /// A fault of this machine, for instance a full disk.
     ThisMachine,
+    /// The place that is written to takes nothing more, whatever it is, for instance a full disk.
+    Destination,
+    /// There were as many attempts as there may be, and each met something that may pass.
+    AttemptsUsedUp,
     /// The transfer was stopped before it was done.
     Stopped,
 }

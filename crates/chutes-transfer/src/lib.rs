@@ -48,4 +48,4 @@ mod retry;
 
 pub use crate::address::{AddressPolicy, RefusedAddress};
 pub use crate::error::{TransferCause, TransferError};
-pub use crate::retry::{Attempts, NO_TIME_LEFT, RetryPolicy, Transfer};
+pub use crate::retry::{Attempts, NO_TIME_LEFT, Retry, RetryNotices, RetryPolicy, Transfer};

@@ -1,5 +1,6 @@
 //! Attempts at one transfer: made again when that may help, and given up when there is no more time.
 
+mod notice;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep};
 
+pub use self::notice::{Retry, RetryNotices};
 use crate::error::{TransferCause, TransferError};
 
 /// How often something is attempted, and how long is waited.
@@ -59,6 +61,11 @@ pub trait Transfer {
     /// Whether the last attempt got further than all before. Then attempts are counted anew.
     fn has_advanced(&mut self) -> bool {
         false
+    }
+
+    /// Called when an attempt has failed and another will be made.
+    fn retrying(&mut self, retry: Retry<'_>) {
+        let _ = retry;
     }
 
     /// When there must be no more attempts.
@@ -114,7 +121,8 @@ impl RetryPolicy {
                     Err(error) => error,
                 };
                 let has_advanced = transfer.has_advanced();
-                let wait = state.wait(error, has_advanced, transfer.deadline())?;
+                let wait = state.wait(&error, has_advanced, transfer.deadline())?;
+                transfer.retrying(Retry { error: &error, attempts: state.attempts, wait });
                 tokio::select! {
                     biased;
                     error = transfer.stopped() => return Err(state.stopped(error)),
@@ -151,15 +159,15 @@ impl<'a> RetryState<'a> {
     /// How long to wait for the next attempt, or the error with which the transfer ends.
     fn wait(
         &mut self,
-        error: TransferError,
+        error: &TransferError,
         has_advanced: bool,
         deadline: Option<Instant>,
     ) -> Result<Duration, TransferError> {
         if error.cause == TransferCause::Stopped {
-            return Err(self.stopped(error));
+            return Err(self.stopped(error.clone()));
         }
         if !error.is_transient {
-            return Err(error);
+            return Err(error.clone());
         }
         if has_advanced {
             *self = Self::new(self.policy);
@@ -168,16 +176,17 @@ impl<'a> RetryState<'a> {
         self.unknown_host += usize::from(error.cause == TransferCause::UnknownHost);
         let goes_on = self.unknown_host <= MOST_LOOKUPS_AGAIN;
         let Some(delay) = self.delays.next().filter(|_| goes_on) else {
-            return Err(given_up(error, |message| match self.attempts {
+            let error = given_up(error, |message| match self.attempts {
                 1 => message,
                 attempts => format!("{message} (after {attempts} attempts)"),
-            }));
+            });
+            return Err(TransferError { cause: TransferCause::AttemptsUsedUp, ..error });
         };
         let wait = self.policy.wait(delay, error.retry_after);
         if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
             return Err(given_up(error, |message| format!("{message}; {NO_TIME_LEFT}")));
         }
-        self.last = Some(error.message);
+        self.last = Some(error.message.clone());
         Ok(wait)
     }
 
@@ -191,6 +200,6 @@ impl<'a> RetryState<'a> {
 }
 
 /// An error after which there is no other attempt.
-fn given_up(error: TransferError, message: impl FnOnce(String) -> String) -> TransferError {
-    TransferError { is_transient: false, retry_after: None, ..error }.map_message(message)
+fn given_up(error: &TransferError, message: impl FnOnce(String) -> String) -> TransferError {
+    TransferError { is_transient: false, retry_after: None, ..error.clone() }.map_message(message)
 }

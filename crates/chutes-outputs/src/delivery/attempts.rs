@@ -2,20 +2,35 @@
 
 use std::future::pending;
 
-use chutes_transfer::{Transfer, TransferError};
+use chutes_transfer::{Retry, Transfer, TransferCause, TransferError};
 use tokio::time::{Instant, sleep_until};
 
 use super::DeliveryJob;
-use crate::Sending;
+use super::health::SinkHealth;
+use crate::{Sending, SourceFile};
 
 /// The message of a failure at the deadline.
 pub const TIME_IS_OVER: &str = "the time for delivery was over before this was done";
 
 const STOPPED: &str = "delivery was stopped before this was done";
 
-/// One thing that a sink is asked for.
+const HURRIED: &str = "it is not tried again, because the run was asked to stop";
+
+const SINK_GIVEN_UP: &str = "it is not tried again, because the sink takes no files";
+
+/// What a sink is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) sink: usize,
+    /// The file that is sent; `None` when the sink is prepared or completed.
+    pub(super) file: Option<&'a SourceFile>,
+    pub(super) health: &'a SinkHealth,
+}
+
+/// One thing that a sink is asked for, several times.
 struct Attempts<'a, F> {
     job: &'a DeliveryJob,
+    request: Request<'a>,
     attempt: F,
 }
 
@@ -23,9 +38,10 @@ impl DeliveryJob {
     /// Makes attempts until one succeeds or no other makes sense.
     pub(super) async fn attempt<'a, T: Send + 'a>(
         &'a self,
+        request: Request<'a>,
         attempt: impl FnMut() -> Sending<'a, T> + Send,
     ) -> Result<T, TransferError> {
-        self.policy.retry(&mut Attempts { job: self, attempt }).await
+        self.policy.retry(&mut Attempts { job: self, request, attempt }).await
     }
 
     /// Waits for the time to give up, perhaps for ever.
@@ -55,11 +71,27 @@ impl<'a, T: Send + 'a, F: FnMut() -> Sending<'a, T> + Send> Transfer for Attempt
         }
     }
 
+    fn retrying(&mut self, retry: Retry<'_>) {
+        // When it is asked to hurry, there is no other attempt.
+        if !self.job.hurry.is_cancelled() {
+            (self.job.retrying)(self.request.sink, self.request.file, retry);
+        }
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.job.deadline
     }
 
     async fn stopped(&mut self) -> TransferError {
-        self.job.given_up().await
+        let used_up = |message| {
+            let cause = TransferCause::AttemptsUsedUp;
+            TransferError { cause, ..TransferError::permanent(message) }
+        };
+        tokio::select! {
+            biased;
+            error = self.job.given_up() => error,
+            () = self.job.hurry.cancelled() => used_up(HURRIED),
+            () = self.request.health.given_up() => used_up(SINK_GIVEN_UP),
+        }
     }
 }

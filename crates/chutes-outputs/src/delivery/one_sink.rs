@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chutes_core::{DeliveryState, SinkReport, UploadResponse};
 use chutes_transfer::TransferError;
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use super::attempts::Request;
+use super::health::{Arrived, SinkHealth};
 use super::stall::{Movement, send_once, watch};
 use super::{DeliveryJob, fill};
 use crate::{RunSummary, Sending, Sink, SourceFile};
@@ -15,6 +17,7 @@ pub(super) struct OneSink<'a> {
     index: usize,
     sink: &'a dyn Sink,
     job: &'a DeliveryJob,
+    health: &'a SinkHealth,
     /// One for each file; `None` as long as nothing is known.
     states: Vec<Option<DeliveryState>>,
     /// What is kept of answers, by the number of the file that they came with.
@@ -22,14 +25,19 @@ pub(super) struct OneSink<'a> {
 }
 
 impl<'a> OneSink<'a> {
-    pub(super) fn new(index: usize, sink: &'a dyn Sink, job: &'a DeliveryJob) -> Self {
+    pub(super) fn new(
+        index: usize,
+        sink: &'a dyn Sink,
+        job: &'a DeliveryJob,
+        health: &'a SinkHealth,
+    ) -> Self {
         let (mut states, mut answers) = (Vec::with_capacity(job.files.len()), BTreeMap::new());
         for (at, file) in job.files.iter().enumerate() {
             let arrived = job.delivered.get(&(index, file.kind, file.path.clone()));
             states.push(arrived.map(|_| DeliveryState::Delivered));
             answers.extend(arrived.map(|answers| (at, answers.clone())));
         }
-        Self { index, sink, job, states, answers }
+        Self { index, sink, job, health, states, answers }
     }
 
     pub(super) async fn deliver(mut self) -> (SinkReport, Vec<DeliveryState>) {
@@ -79,13 +87,17 @@ impl<'a> OneSink<'a> {
         }
     }
 
-    async fn begin(&self) -> Result<(), TransferError> {
-        let begin = || self.watched(self.sink.begin(&self.job.run));
-        self.job.attempt(begin).await
+    fn request(&self, file: Option<&'a SourceFile>) -> Request<'a> {
+        Request { sink: self.index, file, health: self.health }
     }
 
-    /// Sends all files that are not there, not more at a time than the sink takes. After an error the sink
-    /// must not be completed: what is there now would be replaced by less.
+    async fn begin(&self) -> Result<(), TransferError> {
+        let begin = || self.watched(self.sink.begin(&self.job.run));
+        self.job.attempt(self.request(None), begin).await
+    }
+
+    /// Sends all files that are not there, not more at a time than the sink takes, until the sink is given up.
+    /// After an error the sink must not be completed: what is there now would be replaced by less.
     async fn send(&mut self) -> Result<(), TransferError> {
         let at_finish = self.sink.arrives_at_finish();
         let is_missing = |state: &Option<DeliveryState>| match state {
@@ -95,12 +107,16 @@ impl<'a> OneSink<'a> {
         };
         let missing: Vec<usize> =
             (0..self.states.len()).filter(|at| is_missing(&self.states[*at])).collect();
-        let (job, sink) = (self.job, self.sink);
-        let files = missing
-            .into_iter()
-            .map(|at| async move { (at, send_one(job, sink, &job.files[at]).await) });
-        let mut sent = stream::iter(files).buffer_unordered(sink.concurrency().max(1));
-        while let Some((at, result)) = sent.next().await {
+        let mut missing = missing.into_iter();
+        let most = self.sink.concurrency().max(1);
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < most && self.health.fault().is_none() {
+                let Some(at) = missing.next() else { break };
+                running.push(self.send_one(at));
+            }
+            let Some(Sent { at, began, result }) = running.next().await else { break };
+            self.health.note(began, &result);
             match result {
                 Ok(()) if at_finish => {}
                 Ok(()) => self.settle(at, DeliveryState::Delivered),
@@ -108,7 +124,27 @@ impl<'a> OneSink<'a> {
                 Err(error) => self.settle(at, DeliveryState::Failed { reason: error.message }),
             }
         }
+        drop(running);
+        let Some(fault) = self.health.fault() else { return Ok(()) };
+        for at in missing {
+            if self.states[at].is_some() {
+                return Err(fault);
+            }
+            let reason = format!("the sink was given up: {fault}");
+            self.settle(at, DeliveryState::Failed { reason });
+        }
         Ok(())
+    }
+
+    /// Sends one file. It borrows nothing of what changes meanwhile.
+    fn send_one(&self, at: usize) -> impl Future<Output = Sent> + Send + use<'a> {
+        let (job, sink, began) = (self.job, self.sink, self.health.arrived());
+        let (file, request) = (&job.files[at], self.request(Some(&job.files[at])));
+        async move {
+            let attempt = || Box::pin(send_once(&job.policy, sink, file)) as Sending<'a, ()>;
+            let result = job.attempt(request, attempt).await;
+            Sent { at, began, result }
+        }
     }
 
     async fn finish(&self) -> Result<(), TransferError> {
@@ -117,7 +153,8 @@ impl<'a> OneSink<'a> {
         let states = self.states.iter().map(|state| state.as_ref().unwrap_or(&arrives));
         let mut run: RunSummary = self.job.run.clone();
         fill(self.sink.name(), self.job.files.iter().zip(states), &mut run.manifest);
-        self.job.attempt(|| self.watched(self.sink.finish(&run))).await
+        let finish = || self.watched(self.sink.finish(&run));
+        self.job.attempt(self.request(None), finish).await
     }
 
     fn watched<'b>(&'b self, attempt: Sending<'b, ()>) -> Sending<'b, ()> {
@@ -189,10 +226,9 @@ impl<'a> OneSink<'a> {
     }
 }
 
-async fn send_one(
-    job: &DeliveryJob,
-    sink: &dyn Sink,
-    file: &SourceFile,
-) -> Result<(), TransferError> {
-    job.attempt(|| Box::pin(send_once(&job.policy, sink, file))).await
+/// What became of the file with this number.
+struct Sent {
+    at: usize,
+    began: Arrived,
+    result: Result<(), TransferError>,
 }

@@ -1,5 +1,6 @@
 //! What is sent, when it is sent again, and what is settled, on the virtual clock.
 
+mod giving_up;
 mod scripted;
 
 use std::sync::Mutex;

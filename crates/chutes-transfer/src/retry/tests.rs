@@ -12,6 +12,7 @@ struct Scripted {
     is_stopped: bool,
     deadline: Option<Instant>,
     attempts: Vec<Instant>,
+    notices: Vec<String>,
 }
 
 impl Transfer for Scripted {
@@ -24,6 +25,10 @@ impl Transfer for Scripted {
 
     fn has_advanced(&mut self) -> bool {
         self.advances
+    }
+
+    fn retrying(&mut self, retry: Retry<'_>) {
+        self.notices.push(retry.to_string());
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -120,6 +125,35 @@ async fn an_attempt_that_would_come_too_late_is_not_made() {
     let (result, waited) = retry(&mut transfer).await;
     assert_eq!(waited, [500]);
     check_message(result, "503; there is no time left to try again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_retry_is_announced() {
+    let mut transfer =
+        script([transient(None), transient(Some(90)), TransferError::permanent("404")]);
+    retry(&mut transfer).await.0.unwrap_err();
+    let expected = [
+        "503; attempt 1 failed, the next one is in 1s",
+        "503; attempt 2 failed, the next one is in 1m 30s",
+    ];
+    assert_eq!(transfer.notices, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn notices_are_rare() {
+    let notices = RetryNotices::default();
+    let mut said = Vec::new();
+    for second in 0..30 {
+        said.extend(notices.is_due().then_some(second));
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(said, [0, 10, 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_are_used_up_say_so() {
+    let error = retry(&mut script(vec![transient(None); 20])).await.0.unwrap_err();
+    assert_eq!(error.cause, TransferCause::AttemptsUsedUp);
 }
 
 #[test]

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use chutes_core::{DeliveryState, FileKind, Manifest, OutputPath, RunId, Sha256Digest};
 use chutes_core::{Ending, FileState, OutputFile};
-use chutes_transfer::RetryPolicy;
-use chutes_transfer::TransferError;
+use chutes_transfer::{RetryPolicy, TransferCause, TransferError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::super::DeliveryJob;
 use crate::{RunSummary, Sending, Sink, SourceFile};
@@ -22,6 +20,8 @@ pub(super) enum Step {
     Done,
     Transient,
     Permanent,
+    /// The place takes nothing more.
+    Full,
     Panic,
     /// An error that asks for this many seconds.
     RetryAfter(u64),
@@ -123,6 +123,10 @@ impl Scripted {
             Step::Done => Ok(()),
             Step::Transient => Err(TransferError::transient("503")),
             Step::Permanent => Err(TransferError::permanent("403")),
+            Step::Full => {
+                let cause = TransferCause::Destination;
+                Err(TransferError { cause, ..TransferError::permanent("no space") })
+            }
             Step::Panic => panic!("as the script says"),
             Step::RetryAfter(seconds) => {
                 let retry_after = Some(Duration::from_secs(seconds));
@@ -217,13 +221,8 @@ pub(super) fn run_summary(names: &[&str]) -> RunSummary {
 /// A job without jitter that delivers these outputs.
 pub(super) fn job(names: &[&str]) -> DeliveryJob {
     DeliveryJob {
-        run: run_summary(names),
-        files: names.iter().map(|name| file(name)).collect(),
-        delivered: HashMap::new(),
-        settled: Box::new(|_, _, _, _| {}),
-        stop: CancellationToken::new(),
-        deadline: None,
         policy: RetryPolicy { random: || 1.0, ..RetryPolicy::default() },
+        ..DeliveryJob::new(run_summary(names), names.iter().map(|name| file(name)).collect())
     }
 }
 
