@@ -101,7 +101,7 @@ impl Ending {
     /// instance from a journal, may combine a status and a kind otherwise.
     ///
     /// ```
-    /// use chutes_core::{Ending, Failure, FailureKind, Phase};
+    /// use chutes::outcome::{Ending, Failure, FailureKind, Phase};
     ///
     /// let taken = Failure::new(FailureKind::PortUnavailable, "port `web` is in use");
     /// let at_start = Ending::from_failure(taken.clone().in_phase(Phase::Start));

@@ -23,14 +23,6 @@ const NOTE: usize = 64;
 
 /// A text of at most this many bytes, which are more than a hundred. A longer text is cut between characters, and
 /// ends with the number of bytes that it had.
-///
-/// ```
-/// use chutes_core::user_text::cut;
-///
-/// assert_eq!(cut("short", 200), "short");
-/// let text = cut("e".repeat(35_000_000), 200);
-/// assert_eq!(text, format!("{} … (cut: 35000000 bytes)", "e".repeat(136)));
-/// ```
 #[must_use]
 pub fn cut(text: impl Display, max: usize) -> String {
     let mut writer = Writer { text: String::new(), bytes: 0, max };
@@ -41,25 +33,6 @@ pub fn cut(text: impl Display, max: usize) -> String {
 
 /// The texts of an error's causes, the nearest first, each of at most [`MAX_CAUSE`] bytes. After [`MAX_CAUSES`] of
 /// them one says that there are more.
-///
-/// ```
-/// use chutes_core::user_text::{MAX_CAUSES, causes};
-///
-/// #[derive(Debug)]
-/// struct Cyclic;
-/// # impl std::fmt::Display for Cyclic {
-/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("cyclic") }
-/// # }
-/// impl std::error::Error for Cyclic {
-///     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-///         Some(self)
-///     }
-/// }
-///
-/// let causes = causes(&Cyclic);
-/// assert_eq!(causes.len(), MAX_CAUSES + 1);
-/// assert_eq!((&*causes[0], &*causes[32]), ("cyclic", "further causes are left out"));
-/// ```
 #[must_use]
 pub fn causes(error: &dyn Error) -> Vec<String> {
     let sources = std::iter::successors(error.source(), |error| (*error).source());

@@ -8,6 +8,7 @@ mod live;
 mod places;
 mod platform;
 mod private;
+mod rejected;
 mod s3;
 
 use std::path::Path;

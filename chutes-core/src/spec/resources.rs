@@ -122,7 +122,7 @@ impl ClassProfile {
     /// The class of this name: one of `added`, or one that is built in.
     ///
     /// ```
-    /// use chutes_core::ClassProfile;
+    /// use chutes::spec::ClassProfile;
     ///
     /// let large = ClassProfile { name: "large", ..ClassProfile::LOCAL };
     /// assert_eq!(ClassProfile::find("large", &[large]), Some(&large));

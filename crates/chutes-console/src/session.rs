@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chutes_compute_horde::CLASSES;
-use chutes_core::{Outcome, RunId, RunRequest};
+use chutes_core::{EndStatus, Outcome, RunId, RunRequest, SinkReport};
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
 use chutes_supervisor::{
-    CancelHandle, CreatedRun, Observer, RunDirectoryError, RunError, Supervisor, keep_descriptors,
-    returned, runtime,
+    CancelHandle, CreatedRun, Observer, RunDirectory, RunDirectoryError, RunError, Supervisor,
+    keep_descriptors, returned, runtime,
 };
 use tokio::runtime::Runtime;
 
@@ -68,6 +68,7 @@ impl Session {
     ) -> CommandResult {
         let log_cap = log_cap(attempt.request())?;
         let Written { result, events } = self.written(attempt.request())?;
+        let is_named_by_us = is_named_by_us(attempt.request());
         // What this process was started with is not for user code: the request, or the file of the events.
         keep_descriptors();
         let platform = |error: io::Error| Problem::platform(&error);
@@ -99,6 +100,9 @@ impl Session {
             let written = content.and_then(|content| target.write(&content));
             written.map_err(|error| platform(unwritable("the result", path, &error)))?;
         }
+        if is_named_by_us {
+            leave_nothing_of_rejected(&outcome, &directory);
+        }
         runtime.shutdown_background();
         Ok(outcome.exit_code())
     }
@@ -126,6 +130,26 @@ impl Session {
         let stdout = Box::new(console.output(stdout)?);
         let stderr = Box::new(console.output(Stream::Stderr)?);
         Ok(OutputSettings { log_cap, stdout, stderr })
+    }
+}
+
+/// Whether the directory is the default one, which is made for this run alone.
+fn is_named_by_us(request: &RunRequest) -> bool {
+    let default = run_directory(None, request.spec.target().short_name(), request.run_id);
+    request.directory == default
+}
+
+/// Removes what was made for a run that was rejected, unless there is something that `recover` still has to deliver.
+fn leave_nothing_of_rejected(outcome: &Outcome, directory: &RunDirectory) {
+    if outcome.status() != EndStatus::Rejected || !outcome.sinks.iter().all(SinkReport::is_complete)
+    {
+        return;
+    }
+    // What cannot be removed is an empty run, and does no harm.
+    let _ = std::fs::remove_dir_all(directory.root());
+    if let Some(runs) = directory.root().parent() {
+        // It stays when it has other runs.
+        let _ = std::fs::remove_dir(runs);
     }
 }
 

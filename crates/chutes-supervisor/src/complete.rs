@@ -20,6 +20,7 @@ use super::directory::{MANIFEST, RunRoot};
 use super::ending;
 use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
+use super::made_folders::MadeFolders;
 use super::supervise::Execution;
 
 /// How long collecting may take to notice that it should stop. A read from a disk that does not answer cannot be
@@ -37,6 +38,8 @@ pub(super) struct Completion {
     pub(super) root: Arc<RunRoot>,
     pub(super) cancel: CancelHandle,
     pub(super) sinks: Sinks,
+    /// What was made for the sinks.
+    pub(super) made_folders: MadeFolders,
     /// Whether files may leave the directory of the run.
     pub(super) uploads: bool,
     /// The files, if an earlier supervisor has collected them.
@@ -54,6 +57,9 @@ impl Completion {
         execution: Execution,
         mut lifecycle: Lifecycle,
     ) -> Outcome {
+        if let Ending::Rejected(_) = execution.ending {
+            self.reject();
+        }
         if !lifecycle.is_in_phase(Phase::Upload) && !self.is_trivial(&lifecycle) {
             lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
         }
@@ -81,6 +87,13 @@ impl Completion {
             let _ = self.root.remove_sinks();
         }
         outcome
+    }
+
+    /// Leaves the sinks as they were before the run. Only a status URL gets the outcome.
+    fn reject(&mut self) {
+        self.sinks = self.sinks.of_rejected();
+        self.uploads = false;
+        self.made_folders.remove();
     }
 
     /// Whether there is nothing to do: user code was not started, and there are no sinks.

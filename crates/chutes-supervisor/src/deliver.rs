@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use chutes_core::{
     Delivery, DeliveryState, Escaped, EventReporter, FileKind, FileState, Manifest, OutputFile,
-    OutputPath, RunEvent, RunId, SinkReport, SinkSpec, UploadResponse,
+    OutputPath, RunEvent, RunId, SinkKind, SinkReport, SinkSpec, UploadResponse,
 };
 use chutes_outputs::delivery::{self, DeliveryJob, Retry, RetryPolicy, Retrying};
 use chutes_outputs::{Fingerprint, RunSummary, Sink, SourceFile, open_below, open_sinks};
@@ -28,13 +28,15 @@ const HURRIED: &str = "the run was asked to stop: what cannot be delivered now i
 /// The sinks of one run, in the order of the request.
 #[derive(Clone, Default)]
 pub(super) struct Sinks {
-    sinks: Vec<Arc<dyn Sink>>,
+    all: Vec<Arc<dyn Sink>>,
+    /// Those of the sinks that get the outcome of every run, also of one that is rejected.
+    status_urls: Vec<Arc<dyn Sink>>,
     policy: RetryPolicy,
 }
 
 impl std::fmt::Debug for Sinks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.sinks.iter().map(|sink| sink.name())).finish()
+        f.debug_list().entries(self.all.iter().map(|sink| sink.name())).finish()
     }
 }
 
@@ -55,13 +57,21 @@ impl Sinks {
         addresses: &AddressPolicy,
     ) -> Result<Self, RunError> {
         let sinks = open_sinks(specs, run_dir, addresses).map_err(RunError::from)?;
-        Ok(Self { sinks, policy: RetryPolicy::default() })
+        let is_status_url = |spec: &SinkSpec| matches!(spec.kind(), SinkKind::StatusUrl(_));
+        let matching = specs.iter().zip(&sinks).filter(|(spec, _)| is_status_url(spec));
+        let status_urls = matching.map(|(_, sink)| Arc::clone(sink)).collect();
+        Ok(Self { all: sinks, status_urls, policy: RetryPolicy::default() })
+    }
+
+    /// The sinks of a run that was rejected: the others keep what they have.
+    pub(super) fn of_rejected(&self) -> Self {
+        Self { all: self.status_urls.clone(), ..self.clone() }
     }
 
     /// Adds the sinks of a test. The delays between retries are then deterministic: always the longest.
     pub(super) fn with(mut self, more: &[Arc<dyn Sink>]) -> Self {
         if !more.is_empty() {
-            self.sinks.extend_from_slice(more);
+            self.all.extend_from_slice(more);
             self.policy.random = || 1.0;
         }
         self
@@ -70,7 +80,7 @@ impl Sinks {
     /// Opens the sinks that take files while the job runs. Returns them with their indices.
     pub(super) async fn open_early(&self, run_id: RunId) -> Vec<(usize, Arc<dyn Sink>)> {
         let mut early = Vec::new();
-        for (at, sink) in self.sinks.iter().enumerate() {
+        for (at, sink) in self.all.iter().enumerate() {
             // A sink that cannot be opened now is opened again at the end, and then its error is reported.
             let opened = match sink.open_early(run_id) {
                 Some(opening) => opening.await.is_ok(),
@@ -84,7 +94,7 @@ impl Sinks {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sinks.is_empty()
+        self.all.is_empty()
     }
 
     /// Delivers the files that have not arrived before, and sets the state of each file in the manifest.
@@ -115,7 +125,7 @@ impl Sinks {
             deadline: lifecycle.deadline(),
             policy: self.policy,
         };
-        let mut delivering = std::pin::pin!(delivery::deliver(&self.sinks, &job));
+        let mut delivering = std::pin::pin!(delivery::deliver(&self.all, &job));
         let delivered = loop {
             tokio::select! {
                 biased;
@@ -158,7 +168,7 @@ impl Sinks {
             let arrival = Arrival { sink, kind, path: path.clone(), sha256 };
             lifecycle.record(Entry::Answered(AnsweredArrival { arrival, responses }));
         }
-        let name = self.sinks.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
+        let name = self.all.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
         lifecycle.emit(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
     }
 }

@@ -70,6 +70,7 @@ mod journal;
 mod json_size;
 mod lifecycle;
 mod live;
+mod made_folders;
 mod observer;
 mod supervise;
 mod supervised;

@@ -80,11 +80,6 @@ impl Lifecycle {
         }
     }
 
-    /// The status now.
-    pub(crate) fn status(&self) -> Status {
-        self.machine.current()
-    }
-
     /// Goes to a status that is not an end, and writes it down.
     pub(crate) fn advance(&mut self, status: Status) {
         if let Err(error) = self.machine.advance(status) {

@@ -25,6 +25,7 @@ use super::directory::{OpenJournalError, RunDirectoryError, RunRoot};
 use super::journal::history::{History, Reading, Tail};
 use super::journal::{Entry, Journal};
 use super::lifecycle::Lifecycle;
+use super::made_folders::MadeFolders;
 use super::supervise::Execution;
 use super::worker::container::remove_container;
 use crate::observer::Observer;
@@ -181,6 +182,7 @@ impl Unfinished {
             root: self.root,
             cancel: CancelHandle::new(),
             sinks: self.sinks,
+            made_folders: MadeFolders::default(),
             uploads: self.history.uploads,
             manifest: self.manifest.map(before_delivery),
             delivered: self.history.delivered,

@@ -54,7 +54,8 @@ pub(crate) fn boxed(
 }
 
 async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
-    let CreatedRun { mut attempt, directory, root, journal, sinks, fetch_settings } = created;
+    let CreatedRun { mut attempt, directory, root, journal, sinks, made_folders, fetch_settings } =
+        created;
     let events = reporter(Arc::clone(&attempt.observer));
     let run_dir = directory.root().display().to_string();
     let target = attempt.request.spec.target();
@@ -74,6 +75,7 @@ async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome
         root,
         cancel: attempt.cancel,
         sinks,
+        made_folders,
         uploads,
         manifest: None,
         delivered,
@@ -178,31 +180,23 @@ impl Steps {
         started: Instant,
         lifecycle: &mut Lifecycle,
     ) -> (Execution, Arrivals) {
-        let mut open = match access.open(&*worker, &self.directory, lifecycle) {
-            Ok(open) => open,
-            Err(failure) => {
-                // It has not run any user code.
-                let warnings = worker.finish().await;
-                for warning in warnings {
-                    lifecycle.warn(warning);
-                }
-                return (Execution::without_result(failure), Arrivals::default());
-            }
-        };
-        let live = match &self.live {
-            Some(sinks) => {
-                let (journal, events) = (lifecycle.journal(), self.events.clone());
-                Live::start(self.run_id, sinks, &self.root, journal, events).await
-            }
-            None => None,
-        };
         let background = [
             tokio::spawn(report_progress(worker.progress(), self.events.clone())),
             tokio::spawn(beat(started, worker.memory(), self.events.clone())),
         ];
-        let execution = self.user_code(&mut *worker, &mut open, lifecycle).await;
-        // A client that is logged in could still write where outputs are collected.
-        open.close(lifecycle).await;
+        let deadline = PhaseDeadline::of(Phase::Start, Some(self.limits.start));
+        let decoded = self.first_step(&mut *worker, Step::Decode, deadline, lifecycle).await;
+        let accepted = decoded.and_then(|()| {
+            let opened = access.open(&*worker, &self.directory, lifecycle);
+            opened.map_err(Ending::from_failure)
+        });
+        let (execution, live) = match accepted {
+            Ok(open) => self.accepted(&mut *worker, open, deadline, lifecycle).await,
+            Err(ending) => {
+                lifecycle.record(Entry::Execution { ending: &ending, result: None });
+                (Execution { ending, result: None }, None)
+            }
+        };
         let progress = worker.progress();
         let warnings = worker.finish().await;
         stop_background(background).await;
@@ -217,15 +211,38 @@ impl Steps {
         (execution, delivered)
     }
 
+    /// Runs what is asked for. Nothing was opened or delivered before: the data might have been wrong.
+    async fn accepted(
+        &self,
+        worker: &mut dyn Worker,
+        mut open: Open,
+        deadline: PhaseDeadline,
+        lifecycle: &mut Lifecycle,
+    ) -> (Execution, Option<Live>) {
+        lifecycle.advance(Status::Accepted);
+        let live = match &self.live {
+            Some(sinks) => {
+                let (journal, events) = (lifecycle.journal(), self.events.clone());
+                Live::start(self.run_id, sinks, &self.root, journal, events).await
+            }
+            None => None,
+        };
+        let execution = self.user_code(worker, &mut open, deadline, lifecycle).await;
+        // A client that is logged in could still write where outputs are collected.
+        open.close(lifecycle).await;
+        (execution, live)
+    }
+
     /// All steps of user code. How it ended is on record before the shutdown hooks run.
     async fn user_code(
         &self,
         worker: &mut dyn Worker,
         open: &mut Open,
+        deadline: PhaseDeadline,
         lifecycle: &mut Lifecycle,
     ) -> Execution {
         let mut hooks = Hooks::default();
-        let ready = match self.start(worker, &mut hooks, open, lifecycle).await {
+        let ready = match self.start(worker, &mut hooks, open, deadline, lifecycle).await {
             Ok(()) => self.download(lifecycle).await,
             Err(ending) => Err(ending),
         };
@@ -240,26 +257,22 @@ impl Steps {
             open.let_sessions_end(&self.cancel, lifecycle).await;
         }
         lifecycle.end_of_user_code();
-        if lifecycle.status() != Status::Received {
-            lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
-            let deadline = PhaseDeadline::of(Phase::Upload, Some(self.limits.upload));
-            let control = self.control(deadline, &hooks);
-            hooks::stop(worker, hooks.shutdown.len(), &control, lifecycle).await;
-        }
+        lifecycle.begin_phase(Phase::Upload, Some(self.limits.upload));
+        let deadline = PhaseDeadline::of(Phase::Upload, Some(self.limits.upload));
+        let control = self.control(deadline, &hooks);
+        hooks::stop(worker, hooks.shutdown.len(), &control, lifecycle).await;
         Execution { ending, result }
     }
 
-    /// The first steps, all within one limit. `hooks` are known when the data is decoded.
+    /// The steps before the job, all within the limit of the start. `hooks` are known when the data is decoded.
     async fn start(
         &self,
         worker: &mut dyn Worker,
         hooks: &mut Hooks,
         open: &mut Open,
+        deadline: PhaseDeadline,
         lifecycle: &mut Lifecycle,
     ) -> Result<(), Ending> {
-        let deadline = PhaseDeadline::of(Phase::Start, Some(self.limits.start));
-        self.first_step(worker, Step::Decode, deadline, lifecycle).await?;
-        lifecycle.advance(Status::Accepted);
         if self.is_image {
             return self.first_step(worker, Step::Prepare, deadline, lifecycle).await;
         }

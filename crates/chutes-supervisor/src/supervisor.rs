@@ -19,6 +19,7 @@ use crate::directory::{RunDirectory, RunDirectoryError, RunRoot};
 use crate::download::{self, Downloads, FetchSettings};
 use crate::error::RunError;
 use crate::journal::{Begin, Entry, Journal};
+use crate::made_folders::MadeFolders;
 use crate::observer::Observer;
 use crate::supervise;
 use crate::worker::StartWorker;
@@ -130,6 +131,7 @@ impl Supervisor {
         let places = self.places()?;
         let sinks = Sinks::open(&places, &self.request.directory, &self.addresses())?;
         let sinks = sinks.with(&self.test_sinks);
+        let made_folders = MadeFolders::missing(&places);
         // Afterwards it would be too late to choose another place.
         check_local(&places, &self.request.directory)?;
         let directory = RunDirectory::create(&self.request.directory)?;
@@ -149,7 +151,8 @@ impl Supervisor {
         let spec = access::without_private_key(self.request.spec.without_secrets());
         let begin = Entry::Run(Begin::new(&self.request, &spec, self.uploads()));
         journal.append(begin).map_err(RunError::Journal)?;
-        Ok(CreatedRun { attempt: self, directory, root, journal, sinks, fetch_settings })
+        let attempt = self;
+        Ok(CreatedRun { attempt, directory, root, journal, sinks, made_folders, fetch_settings })
     }
 
     /// Whether the contract is that of what is to be run.
@@ -228,6 +231,7 @@ pub struct CreatedRun {
     pub(crate) root: Arc<RunRoot>,
     pub(crate) journal: Journal,
     pub(crate) sinks: Sinks,
+    pub(crate) made_folders: MadeFolders,
     /// How volumes are fetched, if there are some.
     pub(crate) fetch_settings: Option<FetchSettings>,
 }

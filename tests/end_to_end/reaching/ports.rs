@@ -37,6 +37,13 @@ fn check_rejected(ended: &(Outcome, Ended), kind: FailureKind, said: &[&str]) {
     assert!(named(&events(&ended.sandbox.path("events")), "port").is_empty());
 }
 
+/// Nothing is published for a run whose data is wrong.
+#[test]
+fn wrong_data_rejects_the_run() {
+    let ended = Server::start("--set no_such_field=1").finish();
+    check_rejected(&ended, FailureKind::InvalidData, &["data"]);
+}
+
 #[test]
 fn taken_ports_reject_the_run() {
     let at = |number| format!("{}:{number}", own_address());

@@ -135,7 +135,7 @@ fn check_rejected(arguments: &str, error: &'static str) {
     let errors = [error];
     let (code, status, kind) = (2, "rejected", FailureKind::InvalidData);
     let sandbox = new_sandbox();
-    let finished = sandbox.run(&format!("run {arguments} --json"));
+    let finished = sandbox.run(&format!("run {arguments} --run-dir run --json"));
     let outcome = finished.outcome();
     assert_eq!((finished.code, outcome.status().to_string()), (Some(code), status.into()));
     assert_eq!(outcome.ending.failure().unwrap().kind, kind);
@@ -173,6 +173,21 @@ fn data_that_does_not_fit() {
     ] {
         check_rejected(arguments, error);
     }
+}
+
+/// A directory that the command line has not named is not left behind, and the result says what there was to say.
+#[test]
+fn rejected_run_leaves_nothing() {
+    let sandbox = new_sandbox();
+    let finished = sandbox.run("run echo --set epochs=no --json --result result");
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert_eq!(finished.printed_outcome().status().to_string(), "rejected");
+    assert_eq!(sandbox.entries(), ["result"]);
+    let other = sandbox.run("run echo --set epochs=1 --json");
+    assert_eq!(other.code, Some(0), "{other:#?}");
+    assert_eq!(sandbox.run("run echo --set epochs=no").code, Some(2));
+    let kept = std::fs::read_dir(sandbox.path("runs")).unwrap().count();
+    assert_eq!((kept, sandbox.entries().len()), (1, 2), "the runs of others are kept");
 }
 
 #[test]

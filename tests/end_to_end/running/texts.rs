@@ -10,7 +10,7 @@ use crate::programs::new_sandbox;
 #[track_caller]
 fn fails(arguments: &str, kind: FailureKind) -> Outcome {
     let sandbox = new_sandbox();
-    let finished = sandbox.run(&format!("run {arguments} --json --time-limit 30"));
+    let finished = sandbox.run(&format!("run {arguments} --run-dir run --json --time-limit 30"));
     let outcome = finished.outcome();
     let failure = outcome.ending.failure().unwrap();
     assert_eq!(failure.kind, kind, "{}", failure.message);
@@ -60,7 +60,7 @@ fn panic_that_is_longer_than_a_frame() {
 #[test]
 fn data_with_names_that_are_too_long() {
     let sandbox = new_sandbox();
-    let name = "n".repeat(20_000_000);
+    let name = "n".repeat(5_000_000);
     std::fs::write(sandbox.path("data.json"), format!(r#"{{"{name}":1,"epochs":2}}"#)).unwrap();
     let data = sandbox.path("data.json");
     let arguments = format!("echo --data @{}", data.display());
