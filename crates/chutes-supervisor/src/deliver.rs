@@ -147,7 +147,7 @@ impl Sinks {
 
     /// Says now and then that something is tried again, and why: such a delivery may take hours.
     fn retrying(&self, events: EventReporter) -> Box<Retrying> {
-        let names = self.sinks.iter().map(|sink| sink.name().to_owned());
+        let names = self.all.iter().map(|sink| sink.name().to_owned());
         let sinks: Vec<_> = names.map(|name| (name, RetryNotices::default())).collect();
         Box::new(move |sink, file, retry: Retry<'_>| {
             if let Some((name, notices)) = sinks.get(sink)

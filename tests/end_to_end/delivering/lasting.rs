@@ -11,7 +11,7 @@ use super::{command, files, incomplete};
 use crate::programs::new_sandbox;
 
 /// Much less than attempts at one file take.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn full_directory() {
