@@ -83,7 +83,7 @@ fn the_worker_has_their_default() {
 #[test]
 fn processor_time_is_used_up() {
     let sandbox = new_sandbox();
-    let mut running = start_run(&sandbox, "stops_when_told");
+    let mut running = start_run(&sandbox, "stops_when_asked");
     running.wait_for("ready");
     for _ in 0..3 {
         send(Signal::XCPU.as_raw(), running.pid());
