@@ -1,9 +1,8 @@
 //! Signals that ask a run to stop, and those that would end its supervisor without an outcome.
 
 use std::io;
-use std::ops::RangeInclusive;
 
-use chutes_supervisor::CancelHandle;
+use chutes_supervisor::{CancelHandle, IgnoredSignals, REAL_TIME_SIGNALS};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,9 +19,6 @@ const WITHOUT_EFFECT: [Number; 9] = [
     Number::STKFLT,
     Number::XFSZ,
 ];
-
-/// The real-time signals that a C library does not keep for itself.
-const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// The signals that cancel a run.
 ///
@@ -43,7 +39,8 @@ impl Signals {
     ///
     /// No other signal ends this process, unless it means a fault of the process itself.
     pub(crate) fn listen() -> io::Result<Self> {
-        let hangup_is_ignored = hangup_is_ignored();
+        // Handlers replace the dispositions, so these are read first.
+        let hangup_is_ignored = IgnoredSignals::read().contains(Number::HUP);
         take_effect()?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -83,18 +80,9 @@ fn take_effect() -> io::Result<()> {
         // The handler stays when this is dropped.
         drop(signal(SignalKind::from_raw(number.as_raw()))?);
     }
-    for number in REAL_TIME {
+    for number in REAL_TIME_SIGNALS {
         // Some C libraries keep more of them for themselves.
         drop(signal(SignalKind::from_raw(number)));
     }
     Ok(())
-}
-
-/// Whether SIGHUP is ignored. Must be called before a handler is installed, which would replace that disposition.
-/// Only Linux reports it; elsewhere a run under `nohup` ends with its terminal.
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & 1 == 1)
 }

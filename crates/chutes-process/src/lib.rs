@@ -37,6 +37,7 @@
 mod cgroup;
 mod descriptors;
 mod end;
+mod ignored_signals;
 mod leftovers;
 mod memory;
 mod procfs;
@@ -54,12 +55,15 @@ mod testing;
 pub use self::cgroup::{Cgroup, OomCount};
 pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
+pub use self::ignored_signals::IgnoredSignals;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub use self::memory::{MemoryLimit, memory_in_use};
 pub use self::procfs::{Process, pids};
 pub use self::reexec::{PRIVATE_VARIABLES, this_program};
 pub use self::sessions::Sessions;
-pub use self::signal::{name as signal_name, short_name as short_signal_name};
+pub use self::signal::{
+    REAL_TIME as REAL_TIME_SIGNALS, name as signal_name, short_name as short_signal_name,
+};
 pub use self::tree::Tree;
 pub use self::worker_exit::{Evidence, WorkerExit, signal_kind, system_oom_kills};
 pub use self::worker_side::die_with_supervisor;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use rustix::io::Errno;
 use rustix::process::{
@@ -10,9 +11,8 @@ use rustix::process::{
 
 use super::procfs::{Process, Table, pid};
 
-/// The first real-time signal that programs may use; the C library keeps those below for itself.
-const FIRST_REAL_TIME: i32 = 34;
-const LAST_REAL_TIME: i32 = 64;
+/// The real-time signals that programs may use; the C library keeps those below for itself.
+pub const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// Sends a signal to this process, never to a later one that has the same pid.
 ///
@@ -98,10 +98,10 @@ pub fn name(number: i32) -> Cow<'static, str> {
         "SIGSYS",
     ];
     match number {
-        FIRST_REAL_TIME => "SIGRTMIN".into(),
-        number if (FIRST_REAL_TIME..=LAST_REAL_TIME).contains(&number) => {
-            format!("SIGRTMIN+{}", number - FIRST_REAL_TIME).into()
-        }
+        number if REAL_TIME.contains(&number) => match number - REAL_TIME.start() {
+            0 => "SIGRTMIN".into(),
+            above => format!("SIGRTMIN+{above}").into(),
+        },
         number => usize::try_from(number)
             .ok()
             .and_then(|number| NAMES.get(number.checked_sub(1)?))

@@ -88,4 +88,4 @@ pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
 pub use self::supervised::{ExtensionTooLong, Follower, LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};
-pub use chutes_process::keep_descriptors;
+pub use chutes_process::{IgnoredSignals, REAL_TIME_SIGNALS, keep_descriptors};

@@ -7,6 +7,7 @@
 
 use std::io;
 
+use chutes_process::IgnoredSignals;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,36 +18,10 @@ const SIGNALS: [Signal; 5] = [Signal::INT, Signal::QUIT, Signal::TERM, Signal::H
 /// Gives programs that are started from now on the default dispositions. Must be called within a runtime,
 /// and after all code that reads which signals were ignored at the beginning.
 pub(super) fn restore() -> io::Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    for ignored in SIGNALS.into_iter().filter(|signal| is_ignored(*signal, &status)) {
+    let all = IgnoredSignals::read();
+    for ignored in SIGNALS.into_iter().filter(|signal| all.contains(*signal)) {
         // The handler stays when this is dropped.
         drop(signal(SignalKind::from_raw(ignored.as_raw()))?);
     }
     Ok(())
-}
-
-fn is_ignored(signal: Signal, status: &str) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal.as_raw() - 1) & 1 == 1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ignored_signals() {
-        for (status, signal, expected) in [
-            ("SigIgn:\t0000000000000002\n", Signal::INT, true),
-            ("SigIgn:\t0000000000000002\n", Signal::HUP, false),
-            ("Name:\tx\nSigIgn:\t0000000000080001\nSigCgt:\tff\n", Signal::HUP, true),
-            ("Name:\tx\nSigIgn:\t0000000000080001\nSigCgt:\tff\n", Signal::TSTP, true),
-            ("SigCgt:\tffffffffffffffff\n", Signal::INT, false),
-            ("SigIgn:\tnonsense\n", Signal::INT, false),
-            ("", Signal::INT, false),
-        ] {
-            assert_eq!(is_ignored(signal, status), expected, "{signal:?} in {status:?}");
-        }
-    }
 }
