@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use chutes_compute_horde::{CLASSES, read_spec as parse_spec};
 use chutes_core::{JobSpec, RunRequest};
@@ -67,14 +68,17 @@ pub fn read_spec(from: &str) -> Result<JobSpec, Problem> {
 pub(crate) fn read_request(from: &str) -> Result<RunRequest, Problem> {
     const WHAT: &str = "the run request";
     let name = format!("`{from}`");
-    let text = match (from, from.strip_prefix("fd:")) {
-        ("-", _) => read_bounded(io::stdin().lock(), WHAT, "standard input", MAX_REQUEST_MIB)?,
-        (_, Some(number)) if number.parse::<u16>().is_ok() => {
-            read_file(&format!("/dev/fd/{number}"), WHAT, &name, MAX_REQUEST_MIB)?
-        }
-        _ => read_file(from, WHAT, &name, MAX_REQUEST_MIB)?,
+    let text = match from {
+        "-" => read_bounded(io::stdin().lock(), WHAT, "standard input", MAX_REQUEST_MIB)?,
+        _ => read_file(file_path(from), WHAT, &name, MAX_REQUEST_MIB)?,
     };
     RunRequest::from_json(&text).map_err(|error| Problem::bad_request(&error))
+}
+
+/// The path of what is written as `FILE`, or as `fd:NUMBER` for a descriptor that this process was started with.
+pub(crate) fn file_path(text: &str) -> PathBuf {
+    let number = text.strip_prefix("fd:").filter(|number| number.parse::<u16>().is_ok());
+    number.map_or_else(|| text.into(), |number| Path::new("/dev/fd").join(number))
 }
 
 /// Reads the text of a file, of at most `most_mib` MiB. `what` and `name` are for messages, as in
@@ -83,7 +87,12 @@ pub(crate) fn read_request(from: &str) -> Result<RunRequest, Problem> {
 /// # Errors
 ///
 /// With exit code 2, when the file cannot be opened or read, is larger than that, or is not UTF-8.
-pub fn read_file(path: &str, what: &str, name: &str, most_mib: u64) -> Result<String, Problem> {
+pub fn read_file(
+    path: impl AsRef<Path>,
+    what: &str,
+    name: &str,
+    most_mib: u64,
+) -> Result<String, Problem> {
     let file = File::open(path)
         .map_err(|error| Problem::wrong(format!("cannot read {what} from {name}: {error}")))?;
     read_bounded(file, what, name, most_mib)

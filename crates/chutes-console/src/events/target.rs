@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use chutes_core::{Event, RunEvent};
 use rustix::fs::{Access, access};
 
+use crate::input::file_path;
+
 /// The target of `--events`.
 #[derive(Clone, Debug)]
 pub(crate) struct EventTarget(PathBuf);
@@ -16,8 +18,7 @@ impl EventTarget {
     /// Parses `FILE` or `fd:NUMBER`.
     #[expect(clippy::unnecessary_wraps, reason = "the signature is that of a value parser")]
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let number = text.strip_prefix("fd:").filter(|number| number.parse::<u16>().is_ok());
-        Ok(Self(number.map_or_else(|| text.into(), |number| Path::new("/dev/fd").join(number))))
+        Ok(Self(file_path(text)))
     }
 
     /// The path of the file, for another program that has inherited the descriptors of this one, too.
