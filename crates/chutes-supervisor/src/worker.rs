@@ -16,7 +16,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
 
-use chutes_core::Progress;
+use chutes_core::{FailureKind, Progress};
 use chutes_ports::{Connector, SocketOwner};
 use chutes_process::WorkerExit;
 use tokio::sync::watch;
@@ -136,4 +136,9 @@ pub enum Isolation {
     Process,
     /// In a container.
     Container(ContainerHandle),
+}
+
+/// The end of a worker that is a fault of the platform.
+fn platform(message: String) -> WorkerExit {
+    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
 }

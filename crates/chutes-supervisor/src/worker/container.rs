@@ -30,7 +30,7 @@ use chutes_core::{
 };
 use chutes_engine::{Engine, EngineError};
 use chutes_ports::{Connector, ContainerConnector, SocketOwner};
-use chutes_process::{WorkerExit, system_oom_kills};
+use chutes_process::system_oom_kills;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -41,7 +41,9 @@ pub use self::starter::ContainerStarter;
 pub(crate) use self::starter::remove_container;
 use self::steps::{connect, prepare};
 use super::spawn::OutputSettings;
-use super::{Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker};
+use super::{
+    Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker, platform,
+};
 use crate::RunDirectory;
 use crate::output::Output;
 
@@ -375,8 +377,4 @@ impl TaskExit {
 
 fn failed(error: &EngineError) -> StepFailure {
     StepFailure::new(error.kind(), error.to_string())
-}
-
-fn platform(message: String) -> WorkerExit {
-    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
 }

@@ -21,7 +21,7 @@ use super::resources::Resources;
 use super::spawn::{Program, command};
 use super::{
     ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker,
-    WorkerContext,
+    WorkerContext, platform,
 };
 use crate::output::Output;
 
@@ -363,8 +363,4 @@ impl Worker for ProcessWorker {
     fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {
         Box::pin(self.end())
     }
-}
-
-fn platform(message: String) -> WorkerExit {
-    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
 }

@@ -12,6 +12,7 @@ use chutes_core::{
     ClassProfile, ContainerPath, Event, FailureKind, ImageName, Json, LogStream, PullPolicy,
     Resources, RunEvent, RunId, SecretPairs,
 };
+use chutes_process::WorkerExit;
 use chutes_test_support::containers::{IMAGE, Podman, USER_IMAGE};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
