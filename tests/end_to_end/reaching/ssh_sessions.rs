@@ -109,7 +109,8 @@ fn size_of_a_terminal() {
         tcsetwinsize(terminal.as_fd(), size).unwrap();
     };
     resize(33, 77);
-    let script = "stty size; trap 'echo now $(stty size)' WINCH; while :; do sleep 0.1; done";
+    // What is printed first says that the trap stands: a signal that comes before it is lost.
+    let script = "trap 'echo now $(stty size)' WINCH; stty size; while :; do sleep 0.1; done";
     let mut command = served.program("ssh", &["-tt", "run", script]);
     command.stdin(other_side).env("TERM", "xterm");
     let mut client = start(command);
