@@ -7,6 +7,7 @@
 mod attempt;
 mod keys;
 mod open;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -19,12 +20,13 @@ use chutes_core::{DeliveryState, FileKind, FileState, Manifest, RunId, StoreUrl}
 use chutes_transfer::TransferError;
 use futures_util::StreamExt;
 use object_store::path::Path;
-use object_store::{Attribute, GetOptions, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{Attribute, GetOptions, ObjectStoreExt, PutPayload};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use self::attempt::{StoreError, attempt};
 use self::keys::Keys;
+use self::parts::{Store, Uploads};
 use self::upload::{MIB, Upload};
 use super::{RunSummary, Sending, Sink, SourceFile};
 
@@ -60,7 +62,8 @@ fn parsed(url: &StoreUrl) -> Result<Url, TransferError> {
 
 /// Delivers to a place in an object store.
 pub(crate) struct StoreSink {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<dyn Store>,
+    uploads: Uploads,
     name: String,
     keys: Keys,
     /// The size of what is there and may be one of the files: from earlier attempts.
@@ -77,9 +80,10 @@ impl StoreSink {
         Ok(Self::with_store(store, prefix, url.as_str().trim_end_matches('/').to_owned(), PART))
     }
 
-    fn with_store(store: Arc<dyn ObjectStore>, prefix: Path, name: String, part: u64) -> Self {
+    fn with_store(store: Arc<dyn Store>, prefix: Path, name: String, part: u64) -> Self {
         let (there, memory) = (Mutex::default(), Arc::new(Semaphore::new(MEMORY)));
-        Self { store, name, keys: Keys::new(prefix), there, memory, part }
+        let uploads = Uploads::new(Arc::clone(&store));
+        Self { store, uploads, name, keys: Keys::new(prefix), there, memory, part }
     }
 
     async fn prepare(&self) -> Result<(), TransferError> {
@@ -132,8 +136,8 @@ impl StoreSink {
         if self.known_size(&key) == Some(file.bytes) && self.has(&key, file).await? {
             return Ok(());
         }
-        let upload =
-            Upload { store: &*self.store, key: &key, file, memory: &self.memory, part: self.part };
+        let (store, uploads, memory) = (&self.store, &self.uploads, &self.memory);
+        let upload = Upload { store, uploads, key: &key, file, memory, part: self.part };
         let sent = upload.send().await;
         if sent.is_err() {
             // Perhaps it arrived and only the answer was lost: the next attempt checks that.
@@ -213,6 +217,18 @@ impl Sink for StoreSink {
         Box::pin(self.deliver(file))
     }
 
+    fn kept(&self, file: &SourceFile) -> u64 {
+        let key = self.keys.file(file.kind, &file.path);
+        key.map_or(0, |key| self.uploads.kept(&key, file))
+    }
+
+    fn abandon<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
+        Box::pin(async {
+            self.uploads.clear(&self.keys.file(file.kind, &file.path)?).await;
+            Ok(())
+        })
+    }
+
     fn finish<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {
         Box::pin(self.complete(run))
     }
@@ -220,7 +236,8 @@ impl Sink for StoreSink {
 
 /// Delivers one file as one object: a zip of everything.
 pub(crate) struct ObjectSink {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<dyn Store>,
+    uploads: Uploads,
     name: String,
     key: Path,
     memory: Arc<Semaphore>,
@@ -231,7 +248,8 @@ impl ObjectSink {
     pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, key) = open::open(url, &open::variables())?;
         let memory = Arc::new(Semaphore::new(MEMORY));
-        Ok(Self { store, name: url.as_str().to_owned(), key, memory })
+        let uploads = Uploads::new(Arc::clone(&store));
+        Ok(Self { store, uploads, name: url.as_str().to_owned(), key, memory })
     }
 }
 
@@ -242,8 +260,19 @@ impl Sink for ObjectSink {
 
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
         Box::pin(async {
-            let (store, key, memory) = (&*self.store, &self.key, &self.memory);
-            Upload { store, key, file, memory, part: PART }.send().await
+            let (store, uploads, memory) = (&self.store, &self.uploads, &self.memory);
+            Upload { store, uploads, key: &self.key, file, memory, part: PART }.send().await
+        })
+    }
+
+    fn kept(&self, file: &SourceFile) -> u64 {
+        self.uploads.kept(&self.key, file)
+    }
+
+    fn abandon<'a>(&'a self, _: &'a SourceFile) -> Sending<'a, ()> {
+        Box::pin(async {
+            self.uploads.clear(&self.key).await;
+            Ok(())
         })
     }
 }

@@ -108,6 +108,19 @@ pub trait Sink: Send + Sync {
     /// that go out are counted by [`SourceFile::count`].
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()>;
 
+    /// How many bytes of this file are kept from attempts that broke off, and will not be sent again. An attempt after
+    /// which there are more has got further, so attempts are counted anew.
+    fn kept(&self, file: &SourceFile) -> u64 {
+        let _ = file;
+        0
+    }
+
+    /// Called when this file will not be sent again: removes what is [kept](Self::kept) of it. An error is not reported.
+    fn abandon<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
+        let _ = file;
+        Box::pin(async { Ok(()) })
+    }
+
     /// What servers have answered when they took this file.
     fn answers_for(&self, kind: FileKind, path: &OutputPath) -> Vec<UploadResponse> {
         let _ = (kind, path);

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::DeliveryJob;
 use super::health::SinkHealth;
-use crate::{Sending, SourceFile};
+use crate::{Sending, Sink, SourceFile};
 
 /// The message of a failure at the deadline.
 pub const TIME_IS_OVER: &str = "the time for delivery was over before this was done";
@@ -21,7 +21,8 @@ const SINK_GIVEN_UP: &str = "it is not tried again, because the sink takes no fi
 /// What a sink is asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
-    pub(super) sink: usize,
+    pub(super) index: usize,
+    pub(super) sink: &'a dyn Sink,
     /// The file that is sent; `None` when the sink is prepared or completed.
     pub(super) file: Option<&'a SourceFile>,
     pub(super) health: &'a SinkHealth,
@@ -32,6 +33,8 @@ struct Attempts<'a, F> {
     job: &'a DeliveryJob,
     request: Request<'a>,
     attempt: F,
+    /// The most that the sink has kept of the file after an attempt, in bytes.
+    kept: u64,
 }
 
 impl DeliveryJob {
@@ -41,7 +44,16 @@ impl DeliveryJob {
         request: Request<'a>,
         attempt: impl FnMut() -> Sending<'a, T> + Send,
     ) -> Result<T, TransferError> {
-        self.policy.retry(&mut Attempts { job: self, request, attempt }).await
+        self.policy.retry(&mut Attempts { job: self, request, attempt, kept: 0 }).await
+    }
+
+    /// Lets the sink remove what it keeps of a file that is not sent again, if there is time.
+    pub(super) async fn abandon(&self, sink: &dyn Sink, file: &SourceFile) {
+        tokio::select! {
+            biased;
+            _ = self.given_up() => {}
+            _ = sink.abandon(file) => {}
+        }
     }
 
     /// Waits for the time to give up, perhaps for ever.
@@ -71,10 +83,17 @@ impl<'a, T: Send + 'a, F: FnMut() -> Sending<'a, T> + Send> Transfer for Attempt
         }
     }
 
+    fn has_advanced(&mut self) -> bool {
+        let kept = self.request.file.map_or(0, |file| self.request.sink.kept(file));
+        let has_advanced = kept > self.kept;
+        self.kept = self.kept.max(kept);
+        has_advanced
+    }
+
     fn retrying(&mut self, retry: Retry<'_>) {
         // When it is asked to hurry, there is no other attempt.
         if !self.job.hurry.is_cancelled() {
-            (self.job.retrying)(self.request.sink, self.request.file, retry);
+            (self.job.retrying)(self.request.index, self.request.file, retry);
         }
     }
 

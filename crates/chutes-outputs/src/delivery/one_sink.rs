@@ -88,7 +88,7 @@ impl<'a> OneSink<'a> {
     }
 
     fn request(&self, file: Option<&'a SourceFile>) -> Request<'a> {
-        Request { sink: self.index, file, health: self.health }
+        Request { index: self.index, sink: self.sink, file, health: self.health }
     }
 
     async fn begin(&self) -> Result<(), TransferError> {
@@ -143,6 +143,9 @@ impl<'a> OneSink<'a> {
         async move {
             let attempt = || Box::pin(send_once(&job.policy, sink, file)) as Sending<'a, ()>;
             let result = job.attempt(request, attempt).await;
+            if result.is_err() {
+                job.abandon(sink, file).await;
+            }
             Sent { at, began, result }
         }
     }

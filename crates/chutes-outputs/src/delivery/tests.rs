@@ -56,6 +56,34 @@ async fn order_of_calls() {
     assert_eq!(outcome.0.reports[0].bytes, 200);
 }
 
+/// An attempt that got further than all before is not one of those that are used up.
+#[tokio::test(start_paused = true)]
+async fn attempts_that_get_further_are_counted_anew() {
+    let sink =
+        Scripted::new().on("a", std::array::from_fn::<_, 30, _>(|at| Step::Keeps(1 + at as u64)));
+    let outcome = deliver_to(&sink, job(&["a"])).await;
+    let mut calls = vec![(0, "begin".to_owned())];
+    calls.extend((0..=30).map(|attempt| (attempt * 500, "a".to_owned())));
+    calls.push((15_000, "finish".to_owned()));
+    assert_eq!(sink.calls(), calls);
+    assert_eq!(outcome.1, ["a: delivered"]);
+}
+
+/// What a sink keeps of a file is removed when the file is given up, and not before.
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_file_that_is_given_up_is_removed() {
+    for last in [Step::Permanent, Step::Keeps(7)] {
+        let script: [Step; 13] =
+            std::array::from_fn(|at| if at < 12 { Step::Keeps(7) } else { last });
+        let sink = Scripted::new().on("a", script);
+        let outcome = deliver_to(&sink, job(&["a"])).await;
+        let abandoned = |(_, name): &(u64, String)| name == "abandon a";
+        let calls = sink.calls();
+        assert_eq!(calls.iter().position(abandoned), Some(13), "{calls:?}");
+        assert!(outcome.1[0].starts_with("a: failed: "), "{:?}", outcome.1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn delays_double_up_to_the_longest_and_then_end() {
     let sink = Scripted::new().on("a", [Step::Transient; 13]);

@@ -28,6 +28,14 @@ pub(crate) struct Rest {
     expected: Sha256Digest,
 }
 
+impl Rest {
+    /// The checksum of everything that has been read so far.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn checksum_so_far(&self) -> Sha256Digest {
+        Sha256Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+}
+
 /// A piece of a file, and what is left after it, if anything is.
 pub(crate) type Piece = (Bytes, Option<Rest>);
 

@@ -47,7 +47,7 @@ impl Attempt {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) enum StoreError {
-    /// There is no such object, or no such bucket.
+    /// There is no such object, no such bucket, or no such upload.
     NotFound(TransferError),
     /// Anything else.
     Other(TransferError),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use chutes_transfer::TransferError;
 use chutes_transfer::http::{Secrets, shown};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{ObjectStoreScheme, RetryConfig};
 use url::Url;
 
+use super::parts::Store;
 use super::transport::Connector;
 
 /// How much of an error of the configuration is shown, in characters.
@@ -29,7 +30,7 @@ pub(super) fn variables() -> Variables {
 pub(super) fn open(
     url: &Url,
     variables: &Variables,
-) -> Result<(Arc<dyn ObjectStore>, Path), TransferError> {
+) -> Result<(Arc<dyn Store>, Path), TransferError> {
     if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(TransferError::permanent(format!(
             "`{}` is given with a password, a query or a fragment: credentials belong into the \
@@ -81,7 +82,7 @@ macro_rules! configured {
     };
 }
 
-fn amazon_s3(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn amazon_s3(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn Store>> {
     use object_store::aws::AmazonS3Builder;
 
     let endpoints = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
@@ -96,7 +97,7 @@ fn amazon_s3(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn O
     Ok(Arc::new(builder.build()?))
 }
 
-fn google(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn google(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn Store>> {
     use object_store::gcp::GoogleCloudStorageBuilder;
 
     let mut builder = GoogleCloudStorageBuilder::new();
@@ -110,7 +111,7 @@ fn google(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn Obje
     Ok(Arc::new(builder.build()?))
 }
 
-fn azure(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn azure(url: &Url, variables: &Variables) -> object_store::Result<Arc<dyn Store>> {
     use object_store::azure::MicrosoftAzureBuilder;
 
     let mut builder = MicrosoftAzureBuilder::new();

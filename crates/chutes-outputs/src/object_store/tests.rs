@@ -4,6 +4,7 @@ mod s3;
 
 use chutes_core::{Delivery, OutputFile, RunId};
 use chutes_transfer::TransferError;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use super::*;

@@ -122,8 +122,7 @@ impl Service {
             let body = String::from_utf8_lossy(&body);
             let error = exchange.refusal(status, &headers, &body, false);
             let error = explained(error, is_metadata);
-            let is_missing = status == StatusCode::NOT_FOUND && !error.is_transient;
-            attempt.refused(if is_missing {
+            attempt.refused(if status == StatusCode::NOT_FOUND {
                 StoreError::NotFound(error)
             } else {
                 StoreError::Other(error)

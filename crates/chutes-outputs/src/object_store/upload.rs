@@ -1,23 +1,19 @@
 //! One file into an object store: at once when it is small, in parts when it is not.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chutes_transfer::TransferError;
 use object_store::path::Path;
-use object_store::{
-    Attributes, GetOptions, MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions,
-    PutPayload,
-};
+use object_store::{Attributes, GetOptions, PutOptions, PutPayload};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::attempt::{StoreError, attempt};
+use super::parts::{Part, PartedUpload, Store, Uploads};
 use super::{CHECKSUM, MEMORY};
 use crate::SourceFile;
-use crate::http::reading::{Piece, Reading};
+use crate::http::reading::{Piece, Reading, Rest};
 
 pub(super) const MIB: u64 = 1024 * 1024;
 
@@ -27,15 +23,15 @@ const PARTS: u64 = 10_000;
 /// How many parts of one file may be on their way at a time.
 const FLYING: usize = 4;
 
+const FORGOTTEN: &str = "the object store has forgotten the parts that it had of it";
+
 /// How much the HTTP client is given at a time, in bytes: a slow upload is seen to move as often.
 const HANDED_OUT: usize = 64 * 1024;
 
-/// How long the store may take to clear away the parts of an upload that was broken off.
-const CLEARING_TIME: Duration = Duration::from_secs(30);
-
 /// One attempt at one file.
 pub(super) struct Upload<'a> {
-    pub(super) store: &'a dyn ObjectStore,
+    pub(super) store: &'a Arc<dyn Store>,
+    pub(super) uploads: &'a Uploads,
     pub(super) key: &'a Path,
     pub(super) file: &'a SourceFile,
     pub(super) memory: &'a Arc<Semaphore>,
@@ -79,30 +75,51 @@ impl Upload<'_> {
     }
 
     async fn in_parts(&self) -> Result<(), TransferError> {
-        let options =
-            PutMultipartOptions { attributes: self.attributes(), ..PutMultipartOptions::default() };
-        let upload = attempt(None, self.store.put_multipart_opts(self.key, options)).await?;
-        let mut parts = Parts { upload: Some(upload), flying: JoinSet::new() };
-        if let Err(error) = self.send_parts(&mut parts).await {
-            parts.clear().await;
-            return Err(error);
+        let continued = self.uploads.continued(self.key, self.file).await;
+        let is_continued = continued.is_some();
+        let upload = match continued {
+            Some(upload) => upload,
+            None => self.uploads.begin(self.key, self.file).await?,
+        };
+        let error = match self.send_parts(&upload).await {
+            Ok(()) => return self.verify().await,
+            Err(error) => error,
+        };
+        let (is_gone, error) = match error {
+            PartError::Store(StoreError::NotFound(error)) => (true, error),
+            PartError::Store(StoreError::Other(error)) | PartError::File(error) => (false, error),
+        };
+        // What is there is kept for another attempt, if there can be one.
+        if is_gone || !error.is_transient {
+            self.uploads.clear(self.key).await;
         }
-        self.verify().await
+        // Stores forget what was not completed for some time.
+        let is_forgotten = is_gone && is_continued;
+        Err(if is_forgotten { TransferError::transient(FORGOTTEN) } else { error })
     }
 
-    async fn send_parts(&self, parts: &mut Parts) -> Result<(), TransferError> {
+    async fn send_parts(&self, upload: &Arc<PartedUpload>) -> Result<(), PartError> {
         let size = part_size(self.file.bytes, self.part);
+        let mut flying = Flying(JoinSet::new());
         let mut next = self.read(size, |size| Reading::begin(self.file, size)).await?;
-        loop {
+        for index in 0.. {
             let (permit, (content, rest)) = next;
-            parts.send(content, permit, self.file)?;
+            let up_to_here = rest.as_ref().map_or(self.file.sha256, Rest::checksum_so_far);
+            if upload.has(index, up_to_here) {
+                self.file.count(content.len());
+            } else {
+                let part = Part { index, content: payload(content), up_to_here };
+                let (store, upload, file) =
+                    (Arc::clone(self.store), Arc::clone(upload), self.file.clone());
+                flying.start(permit, Uploads::send(store, upload, part, file));
+            }
             let Some(rest) = rest else { break };
-            parts.land(FLYING - 1).await?;
+            flying.land(FLYING - 1).await?;
             next = self.read(size, |size| Reading::next(rest, size)).await?;
         }
         // Only now the whole file has been compared with its checksum.
-        parts.land(0).await?;
-        parts.complete().await
+        flying.land(0).await?;
+        Ok(self.uploads.complete(upload).await?)
     }
 
     /// Checks that the store has made one object of the parts. Without the permission to read it is trusted.
@@ -130,74 +147,59 @@ fn part_size(bytes: u64, smallest: u64) -> u64 {
     bytes.div_ceil(PARTS).next_multiple_of(MIB).max(smallest)
 }
 
-/// The parts of a file on their way. What is not completed is cleared away.
-struct Parts {
-    /// `None` when it was completed or cleared away.
-    upload: Option<Box<dyn MultipartUpload>>,
-    flying: JoinSet<Result<(), TransferError>>,
+/// Why not all parts are there.
+enum PartError {
+    /// The file cannot be read, or this program goes wrong.
+    File(TransferError),
+    /// The store did not take a part.
+    Store(StoreError),
 }
 
-impl Parts {
-    fn send(
+impl From<TransferError> for PartError {
+    fn from(error: TransferError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<StoreError> for PartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The parts of a file on their way. They are stopped when this is dropped.
+struct Flying(JoinSet<Result<(), StoreError>>);
+
+impl Flying {
+    fn start(
         &mut self,
-        content: Bytes,
         permit: OwnedSemaphorePermit,
-        file: &SourceFile,
-    ) -> Result<(), TransferError> {
-        let Some(upload) = &mut self.upload else {
-            return Err(TransferError::transient("the upload has ended"));
-        };
-        let (part, sent) = (upload.put_part(payload(content)), file.sent.clone());
-        self.flying.spawn(async move {
-            let result = attempt(Some(&sent), part).await;
+        sending: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) {
+        self.0.spawn(async move {
+            let result = sending.await;
             drop(permit);
-            Ok(result?)
+            result
         });
-        Ok(())
     }
 
-    /// Waits until at most this many parts are on their way.
-    async fn land(&mut self, flying: usize) -> Result<(), TransferError> {
-        while self.flying.len() > flying {
-            let Some(joined) = self.flying.join_next().await else { break };
-            joined.map_err(|error| {
-                TransferError::transient(format!("sending a part was stopped: {error}"))
-            })??;
+    /// Waits until at most this many parts are on their way. After an error it waits for all of them: what arrives
+    /// now need not be sent again.
+    async fn land(&mut self, flying: usize) -> Result<(), PartError> {
+        let mut first = None;
+        while self.0.len() > if first.is_some() { 0 } else { flying } {
+            let Some(joined) = self.0.join_next().await else { break };
+            let error = match joined {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => PartError::Store(error),
+                Err(error) => PartError::File(TransferError::transient(format!(
+                    "sending a part was stopped: {error}"
+                ))),
+            };
+            first.get_or_insert(error);
         }
-        Ok(())
+        first.map_or(Ok(()), Err)
     }
-
-    async fn complete(&mut self) -> Result<(), TransferError> {
-        let Some(upload) = &mut self.upload else {
-            return Err(TransferError::transient("the upload has ended"));
-        };
-        attempt(None, upload.complete()).await?;
-        self.upload = None;
-        Ok(())
-    }
-
-    async fn clear(&mut self) {
-        self.flying.shutdown().await;
-        if let Some(upload) = self.upload.take() {
-            clear(upload).await;
-        }
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        self.flying.abort_all();
-        let runtime = tokio::runtime::Handle::try_current();
-        if let (Some(upload), Ok(runtime)) = (self.upload.take(), runtime) {
-            runtime.spawn(clear(upload));
-        }
-    }
-}
-
-/// Clears away what has been stored of an upload. If that fails, the lifecycle rules of the bucket may do it
-/// later: no complete object depends on it.
-async fn clear(mut upload: Box<dyn MultipartUpload>) {
-    let _ = timeout(CLEARING_TIME, upload.abort()).await;
 }
 
 fn payload(mut content: Bytes) -> PutPayload {

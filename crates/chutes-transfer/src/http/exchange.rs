@@ -108,13 +108,15 @@ impl Exchange {
         let is_transient = is_transient(status, body);
         let retry_after = retry_after(headers, Timestamp::now()).filter(|_| is_transient);
         let mut message = format!("{} was answered with {status}", self.what);
-        if status.is_redirection() {
+        if let Some(region) = region(headers) {
+            message =
+                format!("{message}: the bucket is in the region `{region}`, which is to be set");
+        } else if status.is_redirection() {
             message.push_str(": give the address that this one redirects to");
-        } else {
-            let excerpt = self.secrets.excerpt(body, SHOWN_OF_ERROR, cut);
-            if !excerpt.is_empty() {
-                message = format!("{message}: {excerpt}");
-            }
+        }
+        let excerpt = self.secrets.excerpt(body, SHOWN_OF_ERROR, cut);
+        if !excerpt.is_empty() {
+            message = format!("{message}: {excerpt}");
         }
         let cause = TransferCause::Status(status.as_u16());
         TransferError { message, is_transient, retry_after, cause }
@@ -169,10 +171,20 @@ impl From<TransferError> for Refusal {
     }
 }
 
+/// The region that S3 names when the request came to another one.
+fn region(headers: &HeaderMap) -> Option<&str> {
+    let region = headers.get("x-amz-bucket-region")?.to_str().ok()?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (!region.is_empty() && region.len() <= 64 && region.bytes().all(is_name)).then_some(region)
+}
+
 /// Whether a request with this answer may be granted later.
 fn is_transient(status: StatusCode, body: &str) -> bool {
     match status.as_u16() {
-        408 | 425 | 429 | 500 | 502 | 503 | 504 => true,
+        // What the server cannot do at all, or has no room for. All others are faults of a moment: also those that only
+        // some proxies know, like 520 to 524 and 529.
+        501 | 505 | 506 | 507 | 508 | 510 | 511 => false,
+        408 | 425 | 429 | 500..600 => true,
         // S3 has codes of its own for some of these, under a status that means something else.
         400 | 404 | 409 => {
             TRANSIENT_CODES.iter().any(|code| body.contains(&format!("<Code>{code}</Code>")))
@@ -279,9 +291,13 @@ mod tests {
                 |status: &u16| is_transient(StatusCode::from_u16(*status).unwrap(), body);
             (100..600).filter(is_transient).collect()
         };
-        assert_eq!(transient(""), [408, 425, 429, 500, 502, 503, 504]);
+        let never = [501, 505, 506, 507, 508, 510, 511];
+        let of_servers = (500..600).filter(|status| !never.contains(status));
+        let expected: Vec<u16> = [408, 425, 429].into_iter().chain(of_servers.clone()).collect();
+        assert_eq!(transient(""), expected);
         assert_eq!(transient("<Code>AccessDenied</Code>"), transient(""));
         let of_s3 = transient("<Error><Code>RequestTimeout</Code></Error>");
-        assert_eq!(of_s3, [400, 404, 408, 409, 425, 429, 500, 502, 503, 504]);
+        let expected = [400, 404, 408, 409, 425, 429].into_iter().chain(of_servers);
+        assert!(of_s3.iter().copied().eq(expected), "{of_s3:?}");
     }
 }

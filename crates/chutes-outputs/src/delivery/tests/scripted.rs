@@ -19,6 +19,8 @@ use crate::{RunSummary, Sending, Sink, SourceFile};
 pub(super) enum Step {
     Done,
     Transient,
+    /// A transient error after which the sink keeps so many bytes of the file.
+    Keeps(u64),
     Permanent,
     /// The place takes nothing more.
     Full,
@@ -42,6 +44,7 @@ pub(super) struct Scripted {
     concurrency: usize,
     at_finish: bool,
     without: HashSet<String>,
+    kept: Mutex<HashMap<OutputPath, u64>>,
     script: Mutex<HashMap<String, VecDeque<Step>>>,
     calls: Mutex<Vec<(u64, String)>>,
     called: Notify,
@@ -57,6 +60,7 @@ impl Scripted {
             concurrency: 8,
             at_finish: false,
             without: HashSet::new(),
+            kept: Mutex::default(),
             script: Mutex::default(),
             calls: Mutex::default(),
             called: Notify::new(),
@@ -122,6 +126,11 @@ impl Scripted {
         match step.unwrap_or(Step::Done) {
             Step::Done => Ok(()),
             Step::Transient => Err(TransferError::transient("503")),
+            Step::Keeps(bytes) => {
+                let path = file.unwrap().path.clone();
+                self.kept.lock().unwrap().insert(path, bytes);
+                Err(TransferError::transient("503"))
+            }
             Step::Permanent => Err(TransferError::permanent("403")),
             Step::Full => {
                 let cause = TransferCause::Destination;
@@ -177,6 +186,17 @@ impl Sink for Scripted {
             let result = self.call(&file.path.to_string(), Some(file)).await;
             self.now.fetch_sub(1, Ordering::SeqCst);
             result
+        })
+    }
+
+    fn kept(&self, file: &SourceFile) -> u64 {
+        self.kept.lock().unwrap().get(&file.path).copied().unwrap_or_default()
+    }
+
+    fn abandon<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
+        let has_kept = self.kept.lock().unwrap().remove(&file.path).is_some();
+        Box::pin(async move {
+            if has_kept { self.call(&format!("abandon {}", file.path), None).await } else { Ok(()) }
         })
     }
 

@@ -1,5 +1,8 @@
 //! Deliveries to servers that speak S3, or refuse to.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_with};
 
 use super::*;
@@ -71,6 +74,12 @@ async fn refusals() {
         assert!(error.message.starts_with(&expected), "{}", error.message);
         assert_eq!(error.is_transient, is_transient, "{}", error.message);
     }
+    let elsewhere = "x-amz-bucket-region: eu-west-1\r\n".to_owned();
+    let moved = Act::Answer(301, elsewhere, "<Code>PermanentRedirect</Code>".into());
+    let server = Server::of(vec![moved]).await;
+    let error = s3(&server).send(&source(b"a", b"hello")).await.unwrap_err();
+    let expected = ": the bucket is in the region `eu-west-1`, which is to be set: <Code>PermanentRedirect</Code>";
+    assert!(error.message.ends_with(expected), "{error}");
     let wait = Act::Answer(503, "Retry-After: 7\r\n".into(), String::new());
     let server = Server::of(vec![wait]).await;
     let error = s3(&server).send(&source(b"a", b"hello")).await.unwrap_err();
@@ -100,12 +109,17 @@ async fn what_is_known_before_anything_is_sent() {
 
 /// A server that begins an upload of parts, and does this with each part.
 async fn parts(act: Act) -> Server {
+    parts_by(move |_| act.clone()).await
+}
+
+/// A server that begins an upload of parts, and decides for each part.
+async fn parts_by(decide: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Server {
     Server::start(move |request: &Request| match &request.line {
         line if line.contains("?uploads") => answer_with(
             200,
             "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>",
         ),
-        line if line.starts_with("PUT") => act.clone(),
+        line if line.starts_with("PUT") => decide(request),
         line if line.starts_with("POST") => answer_with(
             200,
             "<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>",
@@ -135,24 +149,102 @@ async fn a_large_file_goes_in_parts() {
     assert_eq!(lines(&server, "DELETE"), [""; 0]);
 }
 
+/// A server that answers each request for parts like this one, and notes every other `PUT` with its number of the part.
+async fn refuses_parts(refuses: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
+    let granted = Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new());
+    let count = AtomicUsize::new(0);
+    let busy = answer_with(503, "<Error><Code>SlowDown</Code></Error>");
+    parts_by(move |_| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        if refuses(number) { busy.clone() } else { granted.clone() }
+    })
+    .await
+}
+
+/// Only the part that was refused is sent again, in the same upload.
+#[tokio::test]
+async fn a_refused_part_is_repeated_alone() {
+    for (refused, sent_parts) in
+        [(vec![0], 4), (vec![2], 4), (vec![0, 3, 4], 6), (vec![0, 1, 2], 6)]
+    {
+        let shown = format!("{refused:?}");
+        let server = refuses_parts(move |number| refused.contains(&number)).await;
+        let (sink, file) = (s3(&server), source(b"a", &large()));
+        let mut kept = 0;
+        while let Err(error) = sink.send(&file).await {
+            assert!(error.is_transient && error.message.contains("SlowDown"), "{error}");
+            assert!(sink.kept(&file) >= kept, "{shown}: it keeps less than before");
+            kept = sink.kept(&file);
+        }
+        assert_eq!(sink.kept(&file), 0);
+        assert_eq!(lines(&server, "PUT").len(), sent_parts, "{shown}");
+        assert_eq!(lines(&server, "POST /bucket/runs/1/outputs/a?uploads").len(), 1, "{shown}");
+        assert_eq!(lines(&server, "DELETE"), [""; 0], "{shown}");
+        let mut parts = BTreeMap::new();
+        for request in server.requests() {
+            if let Some((_, rest)) = request.line.split_once("partNumber=") {
+                parts.insert(rest[..1].to_owned(), request.body.clone());
+            }
+        }
+        assert!(parts.into_values().flatten().eq(large()), "{shown}: other content");
+    }
+}
+
+/// Parts of another content than the one that is sent now are no parts of it.
+#[tokio::test]
+async fn other_content_begins_anew() {
+    let server = refuses_parts(|number| number == 2).await;
+    let sink = s3(&server);
+    sink.send(&source(b"a", &large())).await.unwrap_err();
+    let other: Vec<u8> = large().into_iter().map(|byte| !byte).collect();
+    assert_eq!(sink.kept(&source(b"a", &other)), 0);
+    sink.send(&source(b"a", &other)).await.unwrap();
+    assert_eq!(lines(&server, "DELETE").len(), 1);
+    assert_eq!(lines(&server, "PUT").len(), 6);
+}
+
+/// Stores forget uploads that are not completed. Then the file is sent anew.
+#[tokio::test]
+async fn an_upload_that_the_store_has_forgotten_begins_anew() {
+    let count = AtomicUsize::new(0);
+    let server = parts_by(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 | 4.. => Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new()),
+        2 => answer(503),
+        3 => answer_with(404, "<Error><Code>NoSuchUpload</Code></Error>"),
+    })
+    .await;
+    let (sink, file) = (s3(&server), source(b"a", &large()));
+    sink.send(&file).await.unwrap_err();
+    let error = sink.send(&file).await.unwrap_err();
+    assert!(error.is_transient && error.message.contains("has forgotten"), "{error}");
+    sink.send(&file).await.unwrap();
+    assert_eq!(lines(&server, "PUT").len(), 7);
+}
+
+const CLEARED: [&str; 1] = ["DELETE /bucket/runs/1/outputs/a?uploadId=u1 HTTP/1.1"];
+
 #[tokio::test]
 async fn parts_are_cleared_away() {
-    let expected = ["DELETE /bucket/runs/1/outputs/a?uploadId=u1 HTTP/1.1"];
     for act in [answer(500), answer(403), Act::Reset(100)] {
         let server = parts(act).await;
-        s3(&server).send(&source(b"a", &large())).await.unwrap_err();
+        let (sink, file) = (s3(&server), source(b"a", &large()));
+        let error = sink.send(&file).await.unwrap_err();
+        // What may be tried again is kept until it is given up.
+        let expected = if error.is_transient { &[][..] } else { &CLEARED };
         assert_eq!(lines(&server, "DELETE"), expected);
+        sink.abandon(&file).await.unwrap();
+        assert_eq!(lines(&server, "DELETE"), CLEARED);
         assert_eq!(lines(&server, "POST").len(), 1, "it was completed");
     }
     let changed = changed_source(FileKind::Output, b"a", &large(), &[&large()[..], b"x"].concat());
     let server = parts(Act::Answer(200, "ETag: \"1\"\r\n".into(), String::new())).await;
     s3(&server).send(&changed).await.unwrap_err();
-    assert_eq!(lines(&server, "DELETE"), expected);
+    assert_eq!(lines(&server, "DELETE"), CLEARED);
     assert_eq!(lines(&server, "POST").len(), 1, "it was completed");
 }
 
 #[tokio::test]
-async fn parts_of_an_upload_that_is_dropped_are_cleared_away() {
+async fn parts_of_a_sink_that_is_dropped_are_cleared_away() {
     let server = parts(Act::Stall(100_000)).await;
     let (sink, file) = (s3(&server), source(b"a", &large()));
     let began = async {
@@ -164,6 +256,8 @@ async fn parts_of_an_upload_that_is_dropped_are_cleared_away() {
         result = sink.send(&file) => panic!("{result:?}"),
         () = began => {}
     }
+    assert_eq!(lines(&server, "DELETE"), [""; 0]);
+    drop(sink);
     while lines(&server, "DELETE").is_empty() {
         tokio::task::yield_now().await;
     }
