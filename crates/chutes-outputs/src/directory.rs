@@ -9,6 +9,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use cap_std::fs::Dir;
 use chutes_core::{Escaped, FileKind, RunId};
 use chutes_transfer::TransferError;
 
+use super::attributes::Attributes;
 use super::blocking::{Abandoned, blocking, failed};
 use super::copying::{copy_file, has_content};
 use super::{RunSummary, Sending, Sink, SourceFile, folder};
@@ -126,11 +128,15 @@ impl Opened {
             .map_err(|error| failed("cannot make its folder (links are not followed)", &error))?;
         self.touch(file.kind, path);
         let name = OsStr::from_bytes(file.path.file_name());
-        if is_there(&folder, name, file, abandoned)? {
-            return Ok(());
+        let attributes = Attributes::of(file)?;
+        if let Some(there) = open_same(&folder, name, file, abandoned)? {
+            attributes.give_to(&there);
+            return there.sync_all().map_err(|error| failed("cannot write", &error));
         }
         folder::place(&folder, &self.temporary(), name, abandoned, |to| {
-            copy_file(file, to, abandoned)
+            copy_file(file, to, abandoned)?;
+            attributes.give_to(to);
+            Ok(())
         })
     }
 
@@ -147,19 +153,18 @@ fn folder_of(path: &[u8]) -> &[u8] {
     path.iter().rposition(|byte| *byte == b'/').map_or(b"", |end| &path[..end])
 }
 
-/// Whether the file was copied before, by a supervisor that ended before it could record that.
-fn is_there(
+/// Opens the file that was copied before, by a supervisor that ended before it could record that.
+fn open_same(
     folder: &Dir,
     name: &OsStr,
     file: &SourceFile,
     abandoned: &Abandoned,
-) -> Result<bool, TransferError> {
-    let Ok(Some(mut there)) = folder::open_existing(folder, name) else { return Ok(false) };
+) -> Result<Option<File>, TransferError> {
+    let Ok(Some(mut there)) = folder::open_existing(folder, name) else { return Ok(None) };
     let same_size = there.metadata().is_ok_and(|metadata| metadata.len() == file.bytes);
-    if !same_size || !has_content(&mut there, file, abandoned).unwrap_or(false) {
-        abandoned.check()?;
-        return Ok(false);
+    if same_size && has_content(&mut there, file, abandoned).unwrap_or(false) {
+        return Ok(Some(there));
     }
-    there.sync_all().map_err(|error| failed("cannot write", &error))?;
-    Ok(true)
+    abandoned.check()?;
+    Ok(None)
 }

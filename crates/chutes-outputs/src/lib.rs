@@ -52,6 +52,7 @@
 
 pub mod delivery;
 
+mod attributes;
 mod blocking;
 mod collect;
 mod copying;

@@ -33,6 +33,25 @@ fn a_run() -> TestRun {
         .with_log("stdout.log", "hello")
 }
 
+/// Also one that is there already, with other permissions.
+#[tokio::test]
+async fn executables_stay_executable() {
+    let run = TestRun::new().with("run.sh", "#!/bin/sh").with("data", "x").with("setuid", "x");
+    for (name, mode) in [("run.sh", 0o755), ("data", 0o644), ("setuid", 0o4711)] {
+        let path = run.path_of(FileKind::Output, name.as_bytes());
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for _ in 0..2 {
+        check_complete(&run.deliver_to(sink(&run)).await);
+        for (name, expected) in [("run.sh", 0o700), ("data", 0o600), ("setuid", 0o700)] {
+            let path = run.beside("target/outputs").join(name);
+            let found = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(found & 0o7777, expected, "{name}");
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn everything_is_there_and_the_manifest_says_so() {
     for run in [a_run(), a_run().fingerprinted()] {

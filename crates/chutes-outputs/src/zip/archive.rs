@@ -16,6 +16,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::layout::{Layout, Member};
 use crate::SourceFile;
+use crate::attributes::Attributes;
 use crate::blocking::{Abandoned, failed};
 use crate::copying::copy_content;
 
@@ -86,7 +87,11 @@ impl Archive {
                 return Ok(());
             }
         };
-        let options = options(method(file)?).large_file(file.bytes >= LARGE);
+        let attributes = Attributes::of(file)?;
+        let options = options(method(file)?)
+            .large_file(file.bytes >= LARGE)
+            .unix_permissions(attributes.archive_mode())
+            .last_modified_time(attributes.zip_time());
         writer.start_file(name, options).map_err(|error| wrong(&error))?;
         let result = copy_content(file, writer, abandoned);
         match result {
@@ -152,7 +157,9 @@ impl Archive {
             let bytes: u64 = parts.iter().map(|(.., file)| file.bytes).sum();
             let first = parts.first().map(|(.., file)| method(file)).transpose()?;
             let options = options(first.unwrap_or(CompressionMethod::Stored));
-            let options = options.large_file(bytes >= LARGE);
+            let last = parts.last().map(|(.., file)| Attributes::of(file)).transpose()?;
+            let time = last.map_or(zip::DateTime::DEFAULT, |last| last.zip_time());
+            let options = options.large_file(bytes >= LARGE).last_modified_time(time);
             writer.start_file(name, options).map_err(|error| wrong(&error))?;
             for (.., file) in parts {
                 let file = SourceFile { sent: Arc::clone(moved), ..file.clone() };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicUsize;
 
 use chutes_core::{DeliveryState, Manifest, SinkReport};
@@ -76,6 +77,24 @@ fn check(zip: &[u8], expected: &[(&str, &[u8])]) {
 
 fn complete(delivered: &Delivered) -> bool {
     delivered.reports.iter().all(SinkReport::is_complete)
+}
+
+#[tokio::test]
+async fn permissions_and_times_are_those_of_the_files() {
+    let run = TestRun::new().with("run.sh", "#!/bin/sh").with("data", "x");
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(981_173_106);
+    for (name, mode) in [("run.sh", 0o755), ("data", 0o640)] {
+        let path = run.path_of(FileKind::Output, name.as_bytes());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        File::open(path).unwrap().set_modified(time).unwrap();
+    }
+    assert!(complete(&run.deliver_to(to_file(&run, "out.zip")).await));
+    let mut archive = ZipArchive::new(File::open(run.beside("out.zip")).unwrap()).unwrap();
+    for (name, mode) in [("outputs/run.sh", 0o755), ("outputs/data", 0o640)] {
+        let file = archive.by_name(name).unwrap();
+        assert_eq!(file.unix_mode().unwrap() & 0o7777, mode, "{name}");
+        assert_eq!(file.last_modified().unwrap().to_string(), "2001-02-03 04:05:06");
+    }
 }
 
 #[tokio::test]
