@@ -66,7 +66,7 @@ failure_kinds! {
     Crashed = "crashed",
     /// The job used up its stack.
     StackOverflow = "stack_overflow",
-    /// The job's process was ended by a signal from outside.
+    /// The job's process was ended by a signal that is no crash: from another process, from a timer, at a limit.
     Killed = "killed",
     /// The kernel ended the job's process because the machine had no memory left.
     OutOfMemory = "out_of_memory",

@@ -36,12 +36,49 @@ use crate::registry::Registry;
 /// | 4 | the platform failed, not the job |
 /// | 124 | a time limit was reached |
 /// | 130 | the run was cancelled |
+///
+/// It may be called in the `main` of `#[tokio::main]`, too. What `main` does before it is done in the process of the job
+/// as well, which is the same program: arguments of its own are for [`is_worker`] to tell apart.
 #[must_use = "the exit code says how the run ended"]
 pub fn main() -> std::process::ExitCode {
+    // A thread that belongs to a runtime cannot wait for another one.
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return on_a_thread_of_its_own(on_this_thread);
+    }
+    on_this_thread()
+}
+
+fn on_a_thread_of_its_own(program: fn() -> std::process::ExitCode) -> std::process::ExitCode {
+    match std::thread::Builder::new().name("chutes".into()).spawn(program) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(error) => Problem::platform(&error).exit_code().into(),
+    }
+}
+
+fn on_this_thread() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
     }
     chutes_console::main(parse, execute)
+}
+
+/// Whether chutes has started this process for a run: to work on the job, or to serve its files.
+///
+/// A program that parses arguments of its own before it calls [`main`](fn@main) must not do that here: the arguments are
+/// those of chutes.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     if !chutes::is_worker() && std::env::args().nth(1).as_deref() == Some("--about") {
+///         println!("trains models");
+///         return chutes::ExitCode::COMPLETED.into();
+///     }
+///     chutes::main()
+/// }
+/// ```
+#[must_use]
+pub fn is_worker() -> bool {
+    worker::is_wanted() || chutes_supervisor::is_file_server()
 }
 
 fn parse() -> Result<Arguments, clap::Error> {

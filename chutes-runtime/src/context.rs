@@ -130,8 +130,27 @@ impl JobContext {
     /// }
     /// ```
     #[must_use]
-    pub fn cancellation(&self) -> CancellationToken {
-        self.inner.cancellation.clone()
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.inner.cancellation
+    }
+
+    /// Waits until the run is asked to stop, perhaps for ever.
+    ///
+    /// ```
+    /// # use chutes::{JobContext, JobError};
+    /// # async fn next_batch() -> u32 { 1 }
+    /// async fn work(ctx: JobContext) -> Result<u32, JobError> {
+    ///     let mut sum = 0;
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = ctx.cancelled() => return Ok(sum),
+    ///             batch = next_batch() => sum += batch,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn cancelled(&self) {
+        self.inner.cancellation.cancelled().await;
     }
 
     /// Whether the run has been asked to stop.

@@ -63,7 +63,7 @@ pub use chutes_supervisor as supervisor;
 pub use chutes_supervisor::{CancelHandle, Observer, RunDirectory, RunDirectoryError, RunError};
 
 #[cfg(feature = "command-line")]
-pub use crate::command_line::main;
+pub use crate::command_line::{is_worker, main};
 pub use crate::context::JobContext;
 pub use crate::data::DataError;
 pub use crate::entry::{JobData, JobFailure, JobResultValue, JobReturn};

@@ -185,14 +185,14 @@ pub mod text;
 
 #[doc(hidden)]
 pub use chutes_runtime::__private;
-#[cfg(feature = "command-line")]
-#[doc(inline)]
-pub use chutes_runtime::main;
 #[doc(inline)]
 pub use chutes_runtime::{
     EndStatus, ExitCode, Job, JobContext, JobError, Outcome, Registry, Run, VERSION, supervisor,
     testing,
 };
+#[cfg(feature = "command-line")]
+#[doc(inline)]
+pub use chutes_runtime::{is_worker, main};
 
 /// The examples of `testing.md` are tested.
 #[cfg(all(doctest, feature = "testing"))]

@@ -6,6 +6,7 @@ mod directory;
 mod endings;
 mod events;
 mod hooks;
+mod main_function;
 mod printing;
 mod request;
 mod result_file;

@@ -3,3 +3,4 @@
 mod limits;
 mod other_signals;
 mod signals;
+mod stuck;

@@ -77,14 +77,13 @@ async fn serves(ctx: JobContext, behaviour: Behaviour) -> Result<(), JobError> {
         ends: Arc::default(),
         ticks: broadcast::Sender::new(16),
     };
-    let stop = ctx.cancellation();
     println!("serving");
     tokio::select! {
         ended = axum::serve(web, routes(app.clone())).into_future() => ended?,
         ended = answer_connections(echo) => ended?,
         ended = answer_datagrams(beacon) => ended?,
         () = app.ends.notified() => {}
-        () = stop.cancelled() => {}
+        () = ctx.cancellation().cancelled() => {}
     }
     Ok(())
 }

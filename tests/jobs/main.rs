@@ -17,6 +17,30 @@ mod uploads;
 // The jobs of another crate are registered only if the crate is linked.
 use chutes_more_jobs as _;
 
+/// Chooses another form of `main`, in the supervisor and in the worker.
+const MAIN: &str = "TEST_MAIN";
+
 fn main() -> std::process::ExitCode {
-    chutes::main()
+    match std::env::var(MAIN).as_deref() {
+        Ok("async") => within_a_runtime(),
+        Ok("parses") if chutes::is_worker() => chutes::main(),
+        Ok("parses" | "parses_always") => parses_arguments(),
+        _ => chutes::main(),
+    }
+}
+
+/// What `#[tokio::main]` makes of a `main` that calls `chutes::main()`.
+fn within_a_runtime() -> std::process::ExitCode {
+    tokio::runtime::Runtime::new().unwrap().block_on(async { chutes::main() })
+}
+
+/// Has arguments of its own, of which it knows a few.
+fn parses_arguments() -> std::process::ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("run" | "list") => chutes::main(),
+        other => {
+            eprintln!("unknown argument {other:?}");
+            std::process::ExitCode::from(2)
+        }
+    }
 }

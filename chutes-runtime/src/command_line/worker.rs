@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use chutes_process::take_program_name;
 use chutes_supervisor::worker::WORKER_ARGUMENT;
 use tokio::runtime::Builder;
 
@@ -31,6 +32,7 @@ pub(super) fn main() -> ExitCode {
 }
 
 fn work() -> io::Result<()> {
+    take_program_name();
     let socket = take_socket()?;
     logging::start();
     let registry = Registry::collect().map_err(io::Error::other)?;

@@ -43,8 +43,8 @@ struct Progress {
 }
 
 impl Forwarder {
-    /// Forwards events to `to` until the last clone of the forwarder is dropped, or until `to` fails; `None` reports
-    /// that the queue is empty.
+    /// Forwards events to `to` until the outcome, until the last clone of the forwarder is dropped, or until `to` fails;
+    /// `None` reports that the queue is empty.
     pub(crate) fn start(
         name: &str,
         to: impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static,
@@ -72,11 +72,17 @@ fn forward(
     mut to: impl FnMut(Option<&Event>) -> io::Result<()>,
 ) -> io::Result<()> {
     while let Ok(event) = events.recv() {
+        let mut is_last = false;
         for event in std::iter::once(event).chain(events.try_iter()) {
             progress.waiting.fetch_sub(1, Ordering::Relaxed);
             to(Some(&event))?;
+            is_last |= matches!(event.what, RunEvent::Outcome { .. });
         }
         to(None)?;
+        // What reads the output of a process that cannot be ended keeps its forwarder for ever.
+        if is_last {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The frame of a program: its command line is parsed, its command executed, its exit code returned.
 
+use std::borrow::Cow;
+
 use chutes_core::ExitCode;
 
 use crate::problem::Problem;
@@ -55,4 +57,33 @@ pub fn main<A>(
         problem.exit_code()
     });
     code.into()
+}
+
+/// This program with other arguments, as it can be pasted into a shell.
+pub(crate) fn shell_line(arguments: &[&str]) -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = program.to_string_lossy();
+    let words = std::iter::once(&*program).chain(arguments.iter().copied());
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A word in the notation of shells.
+fn quoted(word: &str) -> Cow<'_, str> {
+    // There is no notation for a NUL, which no argument can have.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_shell() {
+        for (word, expected) in
+            [("runs/a-1", "runs/a-1"), ("my runs", "'my runs'"), ("", "''"), ("it's", "\"it's\"")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
+        assert!(shell_line(&["recover", "a b"]).ends_with(" recover 'a b'"));
+    }
 }

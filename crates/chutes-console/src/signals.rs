@@ -1,14 +1,16 @@
 //! Signals that ask a run to stop, and those that would end its supervisor without an outcome.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use chutes_supervisor::{CancelHandle, IgnoredSignals, REAL_TIME_SIGNALS};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that end a process by default, and that ask nothing of a run: batch systems send SIGUSR1 and SIGUSR2,
-/// `ulimit -f` sends SIGXFSZ, with which the write fails as it does on a full disk.
-const WITHOUT_EFFECT: [Number; 9] = [
+/// Signals that end or stop a process by default, and that ask nothing of a run: batch systems send SIGUSR1 and
+/// SIGUSR2, `ulimit -f` sends SIGXFSZ, with which the write fails as it does on a full disk. Ctrl-Z (SIGTSTP) would stop
+/// the supervisor alone, while the job went on without limits.
+const WITHOUT_EFFECT: [Number; 10] = [
     Number::USR1,
     Number::USR2,
     Number::ALARM,
@@ -18,7 +20,12 @@ const WITHOUT_EFFECT: [Number; 9] = [
     Number::POWER,
     Number::STKFLT,
     Number::XFSZ,
+    Number::TSTP,
 ];
+
+/// Signals that come within this time of another are the same request: `timeout`, a terminal and a process group may
+/// all send one for the same reason.
+const SAME_REQUEST: Duration = Duration::from_millis(150);
 
 /// The signals that cancel a run.
 ///
@@ -51,8 +58,9 @@ impl Signals {
         })
     }
 
-    /// Cancels the run at each signal, more urgently each time.
+    /// Cancels the run at each request, more urgently each time.
     pub(crate) async fn cancel(mut self, cancel: CancelHandle) {
+        let mut requests = Requests::default();
         loop {
             let hung_up = async {
                 match &mut self.hangup {
@@ -60,16 +68,35 @@ impl Signals {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                _ = self.interrupt.recv() => cancel.cancel_harder(),
-                _ = self.terminate.recv() => cancel.cancel_harder(),
-                _ = self.quit.recv() => cancel.cancel_harder(),
+            let is_repeated = tokio::select! {
+                _ = self.interrupt.recv() => true,
+                _ = self.terminate.recv() => true,
+                _ = self.quit.recv() => true,
                 // Several processes may report the same closed terminal, so SIGHUP counts only once.
-                _ = hung_up => cancel.cancel(),
+                _ = hung_up => false,
                 // It comes again each second.
-                _ = self.processor_time.recv() => cancel.cancel(),
+                _ = self.processor_time.recv() => false,
+            };
+            if !requests.is_new(Instant::now()) {
+                continue;
             }
+            if is_repeated { cancel.cancel_harder() } else { cancel.cancel() }
         }
+    }
+}
+
+/// When the last request came.
+#[derive(Default)]
+struct Requests(Option<Instant>);
+
+impl Requests {
+    /// Whether a signal at this moment is a request of its own.
+    fn is_new(&mut self, now: Instant) -> bool {
+        let is_new = self.0.is_none_or(|last| now.duration_since(last) >= SAME_REQUEST);
+        if is_new {
+            self.0 = Some(now);
+        }
+        is_new
     }
 }
 
@@ -85,4 +112,21 @@ fn take_effect() -> io::Result<()> {
         drop(signal(SignalKind::from_raw(number)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_at_the_same_time_are_one_request() {
+        let begin = Instant::now();
+        let mut requests = Requests::default();
+        let pauses = [(0, true), (1, false), (148, false), (1, true), (400, true), (0, false)];
+        let mut now = begin;
+        for (pause, expected) in pauses {
+            now += Duration::from_millis(pause);
+            assert_eq!(requests.is_new(now), expected, "{pause} ms after the last one");
+        }
+    }
 }

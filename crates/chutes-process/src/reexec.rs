@@ -1,7 +1,9 @@
 //! Starting the binary of this process again: as the worker, or as the SFTP server of a session.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 /// The variables of the supervisor that are removed from the environment of user code: they may hold
@@ -17,4 +19,13 @@ pub fn this_program() -> io::Result<Command> {
         command.arg0(name);
     }
     Ok(command)
+}
+
+/// Gives this process the name of its program. One that was started by [`this_program`] has the name `exe` in tools such
+/// as `ps` and `top`, after the file that it was started from.
+pub fn take_program_name() {
+    let Some(program) = std::env::args_os().next() else { return };
+    let name = Path::new(&program).file_name().unwrap_or_default();
+    // The kernel cuts it to 15 bytes. It is only shown, so an error does no harm.
+    let _ = std::fs::write("/proc/self/comm", name.as_bytes());
 }

@@ -81,11 +81,8 @@ fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
     if number == Signal::ABORT.as_raw() {
         return aborted(evidence);
     }
-    let message = match crash_reason(number) {
-        Some(reason) => format!("the job's process was killed by {name} ({reason})"),
-        None => format!("the job's process was killed from outside by {name}"),
-    };
-    (signal_kind(number), message)
+    let reason = crash_reason(number).unwrap_or_else(|| sender(number));
+    (signal_kind(number), format!("the job's process was killed by {name} ({reason})"))
 }
 
 /// Whether the kernel killed the process because memory ran out. The kernel uses an ordinary SIGKILL, so
@@ -167,6 +164,22 @@ fn crash_reason(number: i32) -> Option<&'static str> {
         Signal::TRAP => "breakpoint without debugger",
         _ => return None,
     })
+}
+
+/// Where a signal comes from that does not mean a crash, as far as its number says.
+fn sender(number: i32) -> &'static str {
+    match Signal::from_named_raw(number) {
+        Some(Signal::XFSZ) => "a file became larger than `ulimit -f` allows",
+        Some(Signal::XCPU) => "the processor time of `ulimit -t` was used up",
+        Some(Signal::ALARM | Signal::VTALARM | Signal::PROF) => {
+            "a timer that the process has set, or another process"
+        }
+        Some(Signal::PIPE) => "it wrote to a pipe that has no reader",
+        Some(Signal::KILL) => {
+            "another process, or the system at a hard limit such as that of `ulimit -t`"
+        }
+        _ => "the process itself, or another one",
+    }
 }
 
 /// How many processes the kernel has killed because memory ran out, on the whole machine since it was

@@ -26,6 +26,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
+use chutes_process::take_program_name;
 use russh_sftp::server::{Config, run_with_config};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
 
 fn serve_standard_streams() -> io::Result<()> {
     let tree = tree(std::env::args_os().skip(2))?;
+    take_program_name();
     handles::raise_open_file_limit();
     keep_freed_memory();
     let input = File::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);

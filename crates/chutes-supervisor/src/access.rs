@@ -20,7 +20,7 @@ use chutes_process::Sessions;
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub use self::settings::public_host;
-pub use self::ssh::{check_keys, serve_files};
+pub use self::ssh::{check_keys, is_file_server, serve_files};
 use crate::Supervisor;
 
 /// The access that a run was asked to open, after all checks and with its ports taken.

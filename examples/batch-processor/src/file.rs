@@ -72,7 +72,7 @@ async fn summarise_file(ctx: JobContext, data: FileToSummarise) -> Result<Summar
 async fn summarise(ctx: &JobContext, data: &FileToSummarise) -> Result<Summary, FileError> {
     let path = path_of(ctx.input_dir(), &data.file)?;
     // Storage may hang; a cancelled run must not wait for it.
-    let reading = ctx.cancellation().run_until_cancelled_owned(read(path, data.file.clone()));
+    let reading = ctx.cancellation().run_until_cancelled(read(path, data.file.clone()));
     let content = reading.await.ok_or(FileError::Stopped)??;
     let summary = data.kind.summarise(&content).map_err(|source| {
         FileError::from(InvalidInput::Content { name: data.file.clone(), source })

@@ -54,12 +54,9 @@ async fn web_server(ctx: JobContext, settings: Settings) -> Result<Report, JobEr
     let metrics = Arc::new(Metrics::new());
     tracing::info!("listening on http://{}", web.local_addr()?);
     tracing::info!("metrics at http://{}/metrics", scrape.local_addr()?);
-    let web = serve(
-        web,
-        routes::web(&metrics, &settings.message, ctx.cancellation()),
-        ctx.cancellation(),
-    );
-    let scrape = serve(scrape, routes::metrics(&metrics), ctx.cancellation());
+    let stop = ctx.cancellation();
+    let web = serve(web, routes::web(&metrics, &settings.message, stop.clone()), stop.clone());
+    let scrape = serve(scrape, routes::metrics(&metrics), stop.clone());
     let (drained, _) = tokio::try_join!(web, scrape)?;
     let uptime_seconds = metrics.uptime().as_secs_f64();
     Ok(Report { requests: metrics.served(), uptime_seconds, drained })

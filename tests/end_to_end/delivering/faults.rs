@@ -7,7 +7,7 @@ use chutes_test_support::servers::http::{Act, HttpServer, answer, status};
 use chutes_test_support::{Finished, Sandbox, finish};
 
 use super::{addresses, complete, files, hidden, incomplete, output, reason, recover, run};
-use crate::programs::new_sandbox;
+use crate::programs::{JOBS, new_sandbox};
 
 const SECRET: &str = "signature-that-nobody-may-see";
 
@@ -248,7 +248,9 @@ fn what_people_see() {
     let expected = [
         format!("{url}: `a` not delivered: {why}"),
         format!("zip+{url}?…: `a` and 3 more not delivered: {why}"),
-        format!("hint: when that is put right, this delivers what is missing: recover {directory}"),
+        format!(
+            "hint: when that is put right, this delivers what is missing: {JOBS} recover {directory}"
+        ),
     ];
     let is_shown = |line: &String| finished.stderr.lines().any(|other| other == line);
     assert!(expected.iter().all(is_shown), "{}", finished.stderr);

@@ -100,7 +100,7 @@ fn crashes() {
 #[test]
 fn signals() {
     const fn killed(signal: &'static str) -> Expected {
-        Expected { signal: Some(signal), ..died(FailureKind::Killed, "was killed from outside by") }
+        Expected { signal: Some(signal), ..died(FailureKind::Killed, "was killed by") }
     }
 
     for (number, expected) in [
@@ -127,7 +127,7 @@ fn killed_from_outside() {
         let mut running = start(sandbox.command(&["run", "dies", "--data", way, "--json"]));
         running.wait_for("ready");
         kill_process(child_of(running.pid()), signal).unwrap();
-        let message = "the job's process was killed from outside by SIG";
+        let message = "the job's process was killed by SIG";
         let expected = Expected { signal: Some(name), ..died(FailureKind::Killed, message) };
         let outcome = check_finished(&running.finish(), way, &expected);
         assert_nothing_left(&sandbox, &outcome);
@@ -156,7 +156,7 @@ fn is_not_heard_any_more() {
     let cannot_tell = exited(1, "the job ended its process with exit code 1");
     check(r#"{"connection":"close_and_return"}"#, "", &cannot_tell);
     // It notices the closed connection, and ends itself.
-    let message = "the job's process was killed from outside by SIGKILL";
+    let message = "the job's process was killed by SIGKILL";
     let ended_itself = Expected { signal: Some("SIGKILL"), ..died(FailureKind::Killed, message) };
     check(r#"{"connection":"close"}"#, "", &ended_itself);
 }

@@ -137,7 +137,7 @@ fn killed_without_a_cgroup() {
         status: EndStatus::Failed,
         kind: Some(FailureKind::Killed),
         signal: Some("SIGKILL"),
-        message: "the job's process was killed from outside by SIGKILL",
+        message: "the job's process was killed by SIGKILL",
         warnings: &NO_HOOKS,
         ..COMPLETED
     };

@@ -101,7 +101,7 @@ const KILLED: Expected = Expected {
     kind: Some(FailureKind::Killed),
     status: EndStatus::Failed,
     signal: Some("SIGKILL"),
-    message: "the job's process was killed from outside by SIGKILL",
+    message: "the job's process was killed by SIGKILL",
     warnings: &NO_HOOKS,
     ..COMPLETED
 };

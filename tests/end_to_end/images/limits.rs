@@ -124,7 +124,7 @@ fn cancelled_twice() {
     stage.wait_for("outputs/a");
     running.signal(Signal::INT);
     stage.wait_for("outputs/told");
-    running.signal(Signal::INT);
+    running.signal_again(Signal::INT);
     let ended = stage.ended(running.finish());
     ended.check(130, "cancelled", FailureKind::Cancelled, &[]);
     assert_eq!(collected(&ended.outcome), ["a", "told"]);

@@ -26,6 +26,7 @@ fn without_effect() -> Vec<i32> {
         Signal::POWER,
         Signal::STKFLT,
         Signal::XFSZ,
+        Signal::TSTP,
     ];
     named.into_iter().map(Signal::as_raw).chain([34, 40, 64]).collect()
 }

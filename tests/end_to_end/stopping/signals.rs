@@ -70,13 +70,45 @@ fn twice() {
         running.wait_for("ready");
         running.signal(first);
         running.wait_for("stopping: the run was cancelled; the job has 1h to end");
-        running.signal(second);
+        running.signal_again(second);
         let message = "the run was cancelled; the job was killed at once";
         let outcome = finish_cancelled(running, message, &["partial.txt"]);
         let skipped = ["stop_first", "stop_last"]
             .map(|name| format!("shutdown hook `{name}` was skipped: the run had to end at once"));
         assert_eq!(outcome.warnings, skipped);
     }
+}
+
+/// `timeout` and process groups send several signals for one reason: the job has its grace all the same.
+#[test]
+fn several_at_once() {
+    let sandbox = new_sandbox();
+    let mut running = start_ordinary(&sandbox, "waits_for_a_file --run-dir run --grace 1h");
+    running.wait_for("ready");
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM, Signal::QUIT] {
+        running.signal(signal);
+    }
+    running.wait_for("stopping: the run was cancelled; the job has 1h to end");
+    std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
+    finish_cancelled(running, "the run was cancelled", &[]);
+}
+
+/// Ctrl-Z would stop the supervisor alone: the job would go on without limits.
+#[test]
+fn suspended_at_a_terminal() {
+    let sandbox = new_sandbox();
+    let wrapper = ["env", "--default-signal=TSTP", "setsid", "--ctty", "--wait"];
+    let arguments = ["run", "waits_for_a_file", "--run-dir", "run", "--time-limit", "2", "--json"];
+    let (terminal, other_side) = open_terminal();
+    let mut command = sandbox.wrapped(&wrapper, &arguments);
+    command.stdin(other_side);
+    let mut running = start(command);
+    running.wait_for("ready");
+    rustix::io::write(&terminal, b"\x1a").unwrap();
+    // Nothing continues the supervisor.
+    running.wait_for("stopping: the execute phase reached its limit of 2s");
+    std::fs::write(sandbox.path("run/scratch/go"), "").unwrap();
+    assert_eq!(running.finish().code, Some(124));
 }
 
 /// A job that ends its process after a request to stop has been cancelled, not failed; and so has one
@@ -111,8 +143,10 @@ fn job_that_dies() {
         for (number, signal) in signals.iter().enumerate() {
             if number > 0 {
                 running.wait_for("stopping: ");
+                running.signal_again(*signal);
+            } else {
+                running.signal(*signal);
             }
-            running.signal(*signal);
         }
         let finished = running.finish();
         let outcome = finished.outcome();
@@ -253,10 +287,10 @@ fn after_the_job_twice() {
     let data = r#"uses_state --data ["shutdown_hangs"] --grace 1h"#;
     let mut running = start_ordinary(&sandbox, data);
     running.wait_for("shutting down");
-    // The kernel may merge two signals of one kind.
-    running.signal(Signal::INT);
-    running.signal(Signal::TERM);
-    let finished = running.finish();
+    // Nothing shows that the first signal has arrived, so the second is repeated. The run ends before a third one counts.
+    let finished = running.finish_watched(Duration::from_secs(3), |pid| {
+        rustix::process::kill_process(pid, Signal::INT).unwrap();
+    });
     let outcome = finished.outcome();
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     assert_eq!(outcome.status().to_string(), "completed");

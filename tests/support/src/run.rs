@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+/// Signals to a supervisor that come within this time of another are the same request.
+const SAME_REQUEST: Duration = Duration::from_millis(150);
+
 /// A process that takes longer hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -66,6 +69,13 @@ impl Running {
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Sends another signal to a supervisor that has reacted to one: not within the time in which two signals are the
+    /// same request.
+    pub fn signal_again(&self, signal: Signal) {
+        std::thread::sleep(SAME_REQUEST);
+        self.signal(signal);
     }
 
     /// Waits until this text has been printed, to either stream.

@@ -188,7 +188,9 @@ impl Observer for Console {
             }
             RunEvent::Stopping { reason, grace } => {
                 let grace = HumanDuration(*grace);
-                self.print(&format!("stopping: {reason}; the job has {grace} to end\n"));
+                // Ctrl-C is a key of a terminal.
+                let again = if self.is_terminal() { " (Ctrl-C ends it at once)" } else { "" };
+                self.print(&format!("stopping: {reason}; the job has {grace} to end{again}\n"));
             }
             RunEvent::Warning { message } => {
                 self.print(&format!("{} {message}\n", self.paint.warning("warning:")));

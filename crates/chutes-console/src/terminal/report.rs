@@ -14,6 +14,7 @@ use super::console::Console;
 use super::limit_text;
 use super::paint::Paint;
 use crate::problem::error_text;
+use crate::program::shell_line;
 
 /// How many output files the table shows.
 const SHOWN_FILES: usize = 15;
@@ -118,7 +119,8 @@ fn advice(paint: Paint, outcome: &Outcome) -> String {
     };
     if !outcome.sinks.iter().all(SinkReport::is_complete) {
         let what = "when that is put right, this delivers what is missing";
-        return format!("{} {what}: recover {}\n", paint.hint("hint:"), outcome.run_dir);
+        let command = shell_line(&["recover", &outcome.run_dir]);
+        return format!("{} {what}: {command}\n", paint.hint("hint:"));
     }
     let is_settled = all_files(outcome).all(OutputFile::is_safe);
     if outcome.ending.failure().is_some_and(is_for_files) && is_settled {
@@ -143,9 +145,12 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
     text += &advice(paint, outcome);
     let status = outcome.status();
     let painted = match status {
-        EndStatus::Completed => paint.success(status.to_string().as_str()),
-        EndStatus::Cancelled => paint.warning(status.to_string().as_str()),
-        _ => paint.error(status.to_string().as_str()),
+        EndStatus::Completed => paint.success("completed"),
+        EndStatus::Cancelled => paint.warning("cancelled"),
+        EndStatus::Failed => paint.error("failed"),
+        EndStatus::Rejected => paint.error("rejected"),
+        EndStatus::TimedOut => paint.error("timed out"),
+        EndStatus::PlatformFailed => paint.error("the platform failed"),
     };
     let total: Duration = outcome.phases.iter().map(|report| report.elapsed).sum();
     let _ = write!(text, "{painted} in {}", HumanDuration(total));

@@ -16,7 +16,8 @@ fn counted(kills: u64, at_limit: u64) -> Evidence<'static> {
     Evidence { cgroup: Some(OomCount { kills, at_limit }), ..Evidence::default() }
 }
 
-const OUTSIDE: &str = "the job's process was killed from outside by SIGKILL";
+const OUTSIDE: &str = "the job's process was killed by SIGKILL (another process, or the system at a hard limit such as \
+                       that of `ulimit -t`)";
 const NO_MEMORY_LEFT: &str = "the kernel killed the job's process because there was no memory left";
 const LIMIT: &str = "the job needed more memory than its limit of 512.0 MB";
 
@@ -58,10 +59,19 @@ fn crashes() {
 fn kills() {
     let nothing = Evidence::default();
     check(ended_by(Signal::KILL), &nothing, FailureKind::Killed, OUTSIDE);
-    let message = "the job's process was killed from outside by SIGTERM";
+    let message = "the job's process was killed by SIGTERM (the process itself, or another one)";
     check(ended_by(Signal::TERM), &counted(1, 1), FailureKind::Killed, message);
-    let message = "the job's process was killed from outside by SIGRTMIN+1";
+    let message = "the job's process was killed by SIGRTMIN+1 (the process itself, or another one)";
     check(ExitStatus::from_raw(35), &nothing, FailureKind::Killed, message);
+    for (signal, reason) in [
+        (Signal::XFSZ, "SIGXFSZ (a file became larger than `ulimit -f` allows)"),
+        (Signal::XCPU, "SIGXCPU (the processor time of `ulimit -t` was used up)"),
+        (Signal::ALARM, "SIGALRM (a timer that the process has set, or another process)"),
+        (Signal::PIPE, "SIGPIPE (it wrote to a pipe that has no reader)"),
+    ] {
+        let message = format!("the job's process was killed by {reason}");
+        check(ended_by(signal), &nothing, FailureKind::Killed, &message);
+    }
 
     let sent = Evidence { sent: Some(Signal::KILL), system_oom_kills: 3, ..counted(1, 1) };
     let message = "the job's process was ended by the run (SIGKILL)";

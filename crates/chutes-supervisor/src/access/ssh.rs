@@ -41,6 +41,12 @@ pub fn serve_files() -> Option<ExitCode> {
     sftp::is_wanted().then(sftp::main)
 }
 
+/// Whether an SSH session has started this process to serve files.
+#[must_use]
+pub fn is_file_server() -> bool {
+    sftp::is_wanted()
+}
+
 /// Everything that the SSH server needs, apart from the worker.
 pub(super) struct Plan {
     keys: Keys,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chutes_core::{FailureKind, JobName, Progress};
 use chutes_ports::{Connector, SocketOwner};
-use chutes_process::{Tree, WorkerExit};
+use chutes_process::{Tree, TreeExit, WorkerExit};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind};
@@ -81,6 +81,9 @@ pub(super) struct ProcessWorker {
     status: Option<ExitStatus>,
     /// The signal with which the supervisor has ended the worker.
     sent: Option<Signal>,
+    /// Why the worker is still there although it was killed: it waits in the kernel, for a device or a file system,
+    /// or is frozen. Then it runs no user code any more.
+    stuck: Option<String>,
     /// Given back last, when nothing of the job is left.
     _only: OnlyWorker,
 }
@@ -121,6 +124,7 @@ impl ProcessWorker {
             hooks: Hooks::default(),
             status: None,
             sent: None,
+            stuck: None,
             _only: only,
         };
         // The data may be larger than the buffer of the socket, so this waits until the worker reads it. An
@@ -267,25 +271,39 @@ impl ProcessWorker {
     }
 
     /// Ends the whole tree, whether the worker still lives or not.
-    async fn kill(&mut self, termination_time: Duration) -> chutes_process::TreeExit {
+    async fn kill(&mut self, termination_time: Duration) -> TreeExit {
         if self.status.is_none() {
             let is_urgent = termination_time.is_zero();
             self.sent = Some(if is_urgent { Signal::KILL } else { Signal::TERM });
         }
-        let (tree, cgroup) = self.resources.tree();
-        // The tree does not reap the worker, so both are waited for at the same time.
-        let (ended, ()) = tokio::join!(tree.end(termination_time, cgroup), async {
-            if self.status.is_none() {
-                self.status = self.child.wait().await.ok();
+        let ended = {
+            let (tree, cgroup) = self.resources.tree();
+            let ending = tree.end(termination_time, cgroup);
+            tokio::pin!(ending);
+            // The tree does not reap the worker, so both are waited for at the same time.
+            tokio::select! {
+                ended = &mut ending => ended,
+                status = self.child.wait(), if self.status.is_none() => {
+                    self.status = status.ok();
+                    ending.await
+                }
             }
-        });
+        };
+        if self.status.is_none() {
+            self.wait(LAST_TIME).await;
+        }
+        if self.status.is_none() {
+            let why = ended.problem.clone();
+            self.stuck =
+                Some(why.unwrap_or_else(|| "the job's process cannot be ended".to_owned()));
+        }
         ended
     }
 
     /// Ends the process if it is alive, and all processes that the job has left behind.
     async fn end(mut self) -> Vec<String> {
         let mut warnings: Vec<String> = self.resources.warnings().collect();
-        let was_alive = self.status.is_none();
+        let was_alive = self.is_alive();
         if was_alive {
             self.send(&Order::Finish).await;
             tokio::select! {
@@ -299,7 +317,10 @@ impl ProcessWorker {
         // Helper processes of the job that notice its end need a moment to end themselves.
         let none_left =
             self.status.is_some() && matches!(tree.wait_until_empty(HELPER_TIME).await, Ok(true));
-        if !none_left {
+        if let Some(why) = self.stuck.take() {
+            // It was killed, and waited for, when its step was ended.
+            warnings.push(why);
+        } else if !none_left {
             let left = self.kill(TERMINATION_TIME).await;
             warnings.extend(left.left_behind());
             warnings.extend(left.problem);
@@ -331,7 +352,7 @@ impl Worker for ProcessWorker {
     }
 
     fn is_alive(&self) -> bool {
-        self.status.is_none()
+        self.status.is_none() && self.stuck.is_none()
     }
 
     fn hooks(&self) -> Hooks {

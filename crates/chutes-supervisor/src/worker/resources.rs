@@ -12,6 +12,10 @@ use chutes_process::{
     Cgroup, Evidence, MemoryLimit, OomCount, Tree, WorkerExit, memory_in_use, system_oom_kills,
 };
 
+/// What to do about a program that ends before it is a worker.
+const BEFORE_MAIN: &str = ", before it came to `chutes::main()`: call that first in `main`, and where `chutes::is_worker()` \
+                           says so, before arguments are parsed";
+
 /// Everything that belongs to one worker.
 pub(super) struct Resources {
     tree: Arc<Tree>,
@@ -110,15 +114,14 @@ impl Resources {
     /// Why a worker ended before it ran any user code. With a memory limit, the likely cause is that the start needs
     /// more memory than that; every other cause is a failure of the platform.
     pub(super) fn never_started(&self, exit: WorkerExit) -> WorkerExit {
-        let (kind, why) = match self.limit {
-            Some(_) => (FailureKind::MemoryLimit, " with its memory limit"),
-            None => (FailureKind::Platform, ""),
+        let (kind, why, remedy) = match (&self.limit, exit.exit_code) {
+            (Some(_), _) => (FailureKind::MemoryLimit, " with its memory limit", ""),
+            // Its `main` did something else than that of a job binary.
+            (None, Some(_)) => (FailureKind::Exited, "", BEFORE_MAIN),
+            (None, None) => (FailureKind::Platform, "", ""),
         };
-        WorkerExit {
-            kind,
-            message: format!("the worker could not start{why}: {}", exit.message),
-            ..exit
-        }
+        let message = format!("the worker could not start{why}: {}{remedy}", exit.message);
+        WorkerExit { kind, message, ..exit }
     }
 
     /// Removes the cgroup. One with a process that cannot be killed stays.

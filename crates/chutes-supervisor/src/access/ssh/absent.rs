@@ -37,6 +37,12 @@ pub const fn serve_files() -> Option<ExitCode> {
     None
 }
 
+/// Whether an SSH session has started this process to serve files: never.
+#[must_use]
+pub const fn is_file_server() -> bool {
+    false
+}
+
 /// The plan of a server. No value of this type exists.
 pub(super) struct Plan(Infallible);
 
