@@ -103,6 +103,85 @@ impl Json {
         Ok(Self(serde_json::to_string(value)?.into()))
     }
 
+    /// An object with these fields, in this order.
+    ///
+    /// ```
+    /// use chutes::data::Json;
+    ///
+    /// let data = Json::object([("epochs".to_owned(), Json::parse("3")?)])?;
+    /// assert_eq!(data.as_str(), r#"{"epochs":3}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn object(fields: impl IntoIterator<Item = (String, Self)>) -> Result<Self, JsonError> {
+        let mut text = String::from("{");
+        for (at, (name, value)) in fields.into_iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            text.push_str(&serde_json::to_string(&name)?);
+            text.push(':');
+            text.push_str(&value.0);
+        }
+        text.push('}');
+        Ok(Self(text.into()))
+    }
+
+    /// The fields of an object as they were written: in their order, and a name that is there twice is twice among them.
+    /// `None` for all other values.
+    ///
+    /// ```
+    /// use chutes::data::Json;
+    ///
+    /// let data = Json::parse(r#"{"id": 340282366920938463463374607431768211455}"#)?;
+    /// let fields = data.fields().unwrap_or_default();
+    /// assert_eq!(fields[0].1.as_str(), "340282366920938463463374607431768211455");
+    /// assert!(Json::null().fields().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fields(&self) -> Option<Vec<(String, Self)>> {
+        if !self.0.starts_with('{') {
+            return None;
+        }
+        self.to::<Fields>().ok().map(|fields| fields.0)
+    }
+
+    /// The value with one field set, by the names on its path. Objects on the path that are missing, or are `null`, are
+    /// made; all else stays as it was written.
+    ///
+    /// ```
+    /// use chutes::data::Json;
+    ///
+    /// let data = Json::parse(r#"{"rate": 1.10}"#)?.with_field(&["model", "layers"], Json::parse("3")?)?;
+    /// assert_eq!(data.as_str(), r#"{"rate":1.10,"model":{"layers":3}}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_field(&self, path: &[impl AsRef<str>], value: Self) -> Result<Self, SetFieldError> {
+        self.set(path, 0, value)
+    }
+
+    fn set(
+        &self,
+        path: &[impl AsRef<str>],
+        depth: usize,
+        value: Self,
+    ) -> Result<Self, SetFieldError> {
+        let Some(name) = path.get(depth).map(AsRef::as_ref) else { return Ok(value) };
+        let fields = if self.is_null() { Some(Vec::new()) } else { self.fields() };
+        let Some(mut fields) = fields else {
+            let place: Vec<&str> = path[..depth].iter().map(AsRef::as_ref).collect();
+            return Err(SetFieldError::NotAnObject { place: place.join(".") });
+        };
+        let found = fields.iter().position(|(other, _)| other == name);
+        let before = found.map_or_else(Self::null, |at| fields[at].1.clone());
+        let after = before.set(path, depth + 1, value)?;
+        match found {
+            Some(at) => fields[at].1 = after,
+            None => fields.push((name.to_owned(), after)),
+        }
+        Ok(Self::object(fields)?)
+    }
+
     /// Reads the value as `T`.
     ///
     /// ```
@@ -114,6 +193,56 @@ impl Json {
     /// ```
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T, JsonError> {
         serde_json::from_str(&self.0)
+    }
+}
+
+/// Why a field cannot be set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetFieldError {
+    /// What is at this place of the path is a list, a text, or another value without fields; the place is empty for the
+    /// data as a whole.
+    #[error("{} is not an object", shown_place(place))]
+    NotAnObject {
+        /// The names up to that place, with dots between them.
+        place: String,
+    },
+    /// The name or the value cannot be written as JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+}
+
+fn shown_place(place: &str) -> String {
+    if place.is_empty() { "the data".to_owned() } else { format!("`{place}`") }
+}
+
+/// The fields of an object, in their order.
+struct Fields(Vec<(String, Json)>);
+
+impl<'de> serde::Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> serde::de::Visitor<'de> for Reader {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        from.deserialize_map(Reader)
     }
 }
 
@@ -181,6 +310,31 @@ mod tests {
                 let json = Json::parse(&pretty).unwrap();
                 proptest::prop_assert_eq!(json.as_str(), serde_json::to_string(&value).unwrap());
                 proptest::prop_assert_eq!(json.to::<serde_json::Value>().unwrap(), value);
+            }
+        }
+    }
+
+    #[test]
+    fn fields_are_those_that_were_written() {
+        for (text, expected) in [
+            ("{}", Some(vec![])),
+            (
+                r#"{"b":1e400,"a":{"x":[1]},"b":2}"#,
+                Some(vec![("b", "1e400"), ("a", r#"{"x":[1]}"#), ("b", "2")]),
+            ),
+            ("[]", None),
+            (r#""{""#, None),
+        ] {
+            let json = Json::parse(text).unwrap();
+            let expected = expected.map(|fields| {
+                let field = |(name, value): &(&str, &str)| {
+                    ((*name).to_owned(), Json::parse(value).unwrap())
+                };
+                fields.iter().map(field).collect::<Vec<_>>()
+            });
+            assert_eq!(json.fields(), expected);
+            if let Some(fields) = expected {
+                assert_eq!(Json::object(fields).unwrap(), json);
             }
         }
     }

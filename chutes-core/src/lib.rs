@@ -86,7 +86,7 @@ pub use crate::exit_code::ExitCode;
 pub use crate::failure_kind::FailureKind;
 pub use crate::job_result::{JobResult, LeftOutArtifact, UploadResult};
 pub use crate::json::Json;
-pub use crate::json::JsonError;
+pub use crate::json::{JsonError, SetFieldError};
 pub use crate::limit::Limits;
 pub use crate::manifest::{FileState, Manifest, OutputFile};
 pub use crate::outcome::{Ending, Failure, Outcome};

@@ -1,10 +1,15 @@
 //! The data of a run: from JSON to the type that the job takes.
 
+use std::borrow::Cow;
+
 use chutes_core::{Json, suggest};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
+use crate::data_schema::DataSchema;
 use crate::field_path::{self, at};
+
+/// How many fields that the schema does not have are looked at more closely.
+const MOST_CHECKED: usize = 20;
 
 /// Why data does not fit a job.
 ///
@@ -34,12 +39,16 @@ use crate::field_path::{self, at};
 #[non_exhaustive]
 pub enum DataError {
     /// A field is missing, or has the wrong type or value.
-    #[error("invalid data{}: {message}", at(path))]
+    #[error("invalid data{}: {message}{}", at(path), besides(unknown, suggestion.as_deref()))]
     Mismatch {
         /// The path of the field, for instance `layers[2].size`; empty for the data as a whole.
         path: String,
         /// What was found and what was expected.
         message: String,
+        /// The paths of fields that the job does not know: perhaps the missing one is misspelt.
+        unknown: Vec<String>,
+        /// The field that was probably meant by the unknown one, when the data has a schema.
+        suggestion: Option<String>,
     },
     /// There are fields that the job does not know. They are refused because a misspelt setting would otherwise
     /// be ignored silently.
@@ -64,19 +73,37 @@ fn quoted(words: &[String]) -> String {
     quoted.join(", ")
 }
 
+fn besides(unknown: &[String], suggestion: Option<&str>) -> String {
+    if unknown.is_empty() {
+        return String::new();
+    }
+    let fields = plural(unknown.len(), "field");
+    format!("; besides, unknown {fields}: {}{}", quoted(unknown), meant(suggestion))
+}
+
 fn meant(suggestion: Option<&str>) -> String {
     suggestion.map(|field| format!("; did you mean `{field}`?")).unwrap_or_default()
 }
 
 impl DataError {
-    /// Suggests a field of the schema in place of the unknown field, if there is only one.
-    pub(crate) fn with_suggestion_from(mut self, schema: Option<&Json>) -> Self {
-        let schema: Option<Value> = schema.and_then(|schema| schema.to().ok());
-        if let (Self::UnknownFields { paths, suggestion }, Some(schema)) = (&mut self, schema) {
-            let known = schema["properties"].as_object().into_iter().flat_map(Map::keys);
-            if let [unknown] = paths.as_slice() {
-                let nearest = suggest::nearest(unknown, known.map(String::as_str));
-                *suggestion = nearest.map(String::from);
+    /// Adds what the schema says: the field that was meant by the only unknown one, and the path of a value that the
+    /// type itself could not name.
+    pub(crate) fn explained_by(mut self, schema: Option<&Json>, data: &Json) -> Self {
+        let Some(schema) = schema.and_then(DataSchema::new) else { return self };
+        if let Self::Mismatch { path, message, .. } = &mut self
+            && path.is_empty()
+            && message.starts_with("invalid type")
+        {
+            *path = schema.misfit(data).unwrap_or_default();
+        }
+        if let Self::UnknownFields { paths, suggestion }
+        | Self::Mismatch { unknown: paths, suggestion, .. } = &mut self
+            && let [unknown] = paths.as_slice()
+        {
+            let path: Vec<&str> = unknown.split('.').collect();
+            if let Some((name, parent)) = path.split_last() {
+                let known = schema.fields(parent).unwrap_or_default();
+                *suggestion = suggest::nearest(name, known).map(String::from);
             }
         }
         self
@@ -85,22 +112,66 @@ impl DataError {
 
 /// Decodes data, and refuses fields that the type does not have.
 ///
-/// Top-level keys that start with `_` belong to the platform (`_ssh_public_key`) and are removed first.
+/// Top-level keys that start with `_` belong to the platform (`_ssh_public_key`) and are removed first. Numbers reach the
+/// type as they were written.
 pub(crate) fn decode<T: DeserializeOwned>(json: &Json) -> Result<T, DataError> {
-    let value = without_platform_keys(json)?;
+    let data = without_platform_keys(json)?;
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let mut text = serde_json::Deserializer::from_str(data.as_str());
+    let tracked = serde_path_to_error::Deserializer::new(&mut text, &mut track);
     let decoded = serde_ignored::deserialize(tracked, |path| unknown.push(unknown_field(&path)));
-    let decoded = decoded.map_err(|error: serde_json::Error| {
-        let path = field_path::shown(&track.path());
-        DataError::Mismatch { path, message: error.to_string() }
-    })?;
-    if unknown.is_empty() {
-        Ok(decoded)
-    } else {
-        Err(DataError::UnknownFields { paths: unknown, suggestion: None })
+    match decoded {
+        Ok(decoded) if unknown.is_empty() => Ok(decoded),
+        Ok(_) => Err(DataError::UnknownFields { paths: unknown, suggestion: None }),
+        Err(error) => {
+            let path = field_path::shown(&track.path());
+            let message = without_position(&error);
+            // What has no content needs no data.
+            if message.starts_with("invalid type: map, expected unit")
+                && *data == Json::empty_object()
+                && let Ok(unit) = Json::null().to()
+            {
+                return Ok(unit);
+            }
+            Err(DataError::Mismatch { path, message, unknown, suggestion: None })
+        }
     }
+}
+
+/// The data is on one line, which nobody has written so.
+fn without_position(error: &serde_json::Error) -> String {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    message.strip_suffix(&position).map_or_else(|| message.clone(), str::to_owned)
+}
+
+/// The fields that the type has passed over in silence, which serde does in a type with `flatten` or with tagged
+/// variants: they are not in the schema, and what is in them makes no difference. `decodes` says whether data fits the
+/// type.
+pub(crate) fn passed_over(
+    data: &Json,
+    schema: Option<&Json>,
+    decodes: impl Fn(&Json) -> bool,
+) -> Result<(), DataError> {
+    let Some(schema) = schema.and_then(DataSchema::new) else { return Ok(()) };
+    // A name that the schema does not have may be another name of a field (`alias`), and is one if its value matters.
+    let matters = |path: &[String]| {
+        let values = [Json::null(), Json::empty_object()];
+        values
+            .into_iter()
+            .any(|value| data.with_field(path, value).is_ok_and(|changed| !decodes(&changed)))
+    };
+    let mut paths: Vec<String> = Vec::new();
+    for path in schema.unlisted(data).into_iter().take(MOST_CHECKED) {
+        if !matters(&path) {
+            paths.push(path.join("."));
+        }
+    }
+    if paths.is_empty() {
+        return Ok(());
+    }
+    Err(DataError::UnknownFields { paths, suggestion: None })
 }
 
 /// The path of an unknown field in the notation of other errors: `layers[2].size`.
@@ -122,23 +193,27 @@ fn unknown_field(path: &serde_ignored::Path<'_>) -> String {
 
 /// Checks that there is no data: nothing, `null`, or an empty object.
 pub(crate) fn expect_none(json: &Json) -> Result<(), DataError> {
-    match without_platform_keys(json)? {
-        Value::Null => Ok(()),
-        Value::Object(fields) if fields.is_empty() => Ok(()),
-        _ => Err(DataError::NotExpected),
+    let data = without_platform_keys(json)?;
+    if data.is_null() || *data == Json::empty_object() {
+        Ok(())
+    } else {
+        Err(DataError::NotExpected)
     }
 }
 
-fn without_platform_keys(json: &Json) -> Result<Value, DataError> {
-    let value: Value = json
-        .to()
-        .map_err(|error| DataError::Mismatch { path: String::new(), message: error.to_string() })?;
-    Ok(match value {
-        Value::Object(fields) => {
-            fields.into_iter().filter(|(key, _)| !key.starts_with('_')).collect()
-        }
-        other => other,
-    })
+fn without_platform_keys(json: &Json) -> Result<Cow<'_, Json>, DataError> {
+    let is_ours = |(name, _): &(String, Json)| name.starts_with('_');
+    let Some(mut fields) = json.fields().filter(|fields| fields.iter().any(is_ours)) else {
+        return Ok(Cow::Borrowed(json));
+    };
+    fields.retain(|field| !is_ours(field));
+    let data = Json::object(fields).map_err(|error| DataError::Mismatch {
+        path: String::new(),
+        message: error.to_string(),
+        unknown: Vec::new(),
+        suggestion: None,
+    })?;
+    Ok(Cow::Owned(data))
 }
 
 #[cfg(test)]
@@ -175,6 +250,11 @@ mod tests {
         check(r#"{"epochs": 3, "_ssh_public_key": "ssh-ed25519 AAAA"}"#, Ok(()));
         check("{}", Err("invalid data: missing field `epochs`"));
         check(
+            r#"{"epoch": 3}"#,
+            Err("invalid data: missing field `epochs`; besides, unknown field: `epoch`"),
+        );
+        check(r#"{"epochs": 3, "epochs": 4}"#, Err("invalid data: duplicate field `epochs`"));
+        check(
             r#"{"epochs": "ten"}"#,
             Err(r#"invalid data at `epochs`: invalid type: string "ten", expected u32"#),
         );
@@ -205,9 +285,79 @@ mod tests {
             (r#"{"epochs": 1, "optimizer": 1}"#, "`optimizer`"),
         ] {
             let error = decode::<Settings>(&Json::parse(json).unwrap()).unwrap_err();
-            let message = error.with_suggestion_from(Some(&schema)).to_string();
+            let message = error.explained_by(Some(&schema), &Json::null()).to_string();
             assert_eq!(message, format!("unknown field in the data: {expected}"));
         }
+    }
+
+    #[derive(Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only decoding is tested")]
+    struct Flat {
+        name: String,
+        #[serde(flatten)]
+        common: Common,
+        way: Option<Way>,
+    }
+
+    #[derive(Deserialize, schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only decoding is tested")]
+    struct Common {
+        epochs: u32,
+        #[serde(alias = "lr", default)]
+        rate: f64,
+    }
+
+    #[derive(Deserialize, schemars::JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only decoding is tested")]
+    enum Way {
+        Fast {
+            #[serde(default)]
+            speed: u8,
+        },
+    }
+
+    /// In these types serde itself reports no unknown field, and no path.
+    #[test]
+    fn types_with_flatten_and_tagged_variants() {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_deserialize();
+        let schema = settings.into_generator().into_root_schema_for::<Flat>();
+        let schema = Json::from_value(&schema).unwrap();
+        for (json, expected) in [
+            (r#"{"name":"a","epochs":1,"rate":1.5,"way":{"kind":"fast","speed":1}}"#, Ok(())),
+            // Another name of a field.
+            (r#"{"name":"a","epochs":1,"lr":1.5}"#, Ok(())),
+            (r#"{"name":"a","epochs":1,"_ssh_public_key":"a"}"#, Ok(())),
+            (
+                r#"{"name":"a","epochs":1,"rat":1.5}"#,
+                Err("unknown field in the data: `rat`; did you mean `rate`?"),
+            ),
+            (
+                r#"{"name":"a","epochs":1,"way":{"kind":"fast","sped":1}}"#,
+                Err("unknown field in the data: `way.sped`; did you mean `speed`?"),
+            ),
+            (
+                r#"{"name":"a","epochs":"x"}"#,
+                Err("invalid data at `epochs`: invalid type: string \"x\", expected u32"),
+            ),
+        ] {
+            let json = Json::parse(json).unwrap();
+            let decodes = |json: &Json| decode::<Flat>(json).is_ok();
+            let found =
+                decode::<Flat>(&json).and_then(|_| passed_over(&json, Some(&schema), decodes));
+            let found = found.map_err(|error| error.explained_by(Some(&schema), &json).to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_arrive_as_they_were_written() {
+        const LARGEST: &str = "340282366920938463463374607431768211455";
+        let json = Json::parse(&format!(r#"{{"_ours":1,"id":{LARGEST}}}"#)).unwrap();
+        let decoded: std::collections::BTreeMap<String, u128> = decode(&json).unwrap();
+        assert_eq!(decoded["id"], u128::MAX);
+        let json = Json::parse(&format!("-{}", i128::MAX)).unwrap();
+        assert_eq!(decode::<i128>(&json).unwrap(), -i128::MAX);
     }
 
     proptest! {
@@ -218,6 +368,19 @@ mod tests {
                 let _ = expect_none(&json);
             }
         }
+    }
+
+    #[test]
+    fn data_without_content() {
+        #[derive(Debug, Deserialize)]
+        struct Nothing;
+
+        for json in ["{}", "null", r#"{"_ours":1}"#] {
+            let json = Json::parse(json).unwrap();
+            decode::<()>(&json).unwrap();
+            decode::<Nothing>(&json).unwrap();
+        }
+        decode::<()>(&Json::parse(r#"{"a":1}"#).unwrap()).unwrap_err();
     }
 
     #[test]

@@ -32,6 +32,7 @@ extern crate self as chutes_runtime;
 
 mod context;
 mod data;
+mod data_schema;
 mod definition;
 mod entry;
 mod error;

@@ -8,7 +8,7 @@ use chutes_core::{
     TimeLimit, TimeLimitError, suggest,
 };
 
-use crate::data::DataError;
+use crate::data::{DataError, passed_over};
 use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
 
 /// A job of this binary.
@@ -126,8 +126,13 @@ impl Job {
     }
 
     pub(crate) fn prepare(&self, data: &Json) -> Result<PreparedJob, DataError> {
-        (self.definition.prepare)(data)
-            .map_err(|error| error.with_suggestion_from(self.data_schema().as_ref()))
+        let prepare = self.definition.prepare;
+        let schema = self.data_schema();
+        let prepared = prepare(data).and_then(|prepared| {
+            passed_over(data, schema.as_ref(), |data| prepare(data).is_ok())?;
+            Ok(prepared)
+        });
+        prepared.map_err(|error| error.explained_by(schema.as_ref(), data))
     }
 }
 

@@ -26,4 +26,5 @@
 #[doc(inline)]
 pub use chutes_runtime::{
     DataError, JobData, JobFailure, JobResultValue, JobReturn, Json, JsonError, ResultError,
+    SetFieldError,
 };

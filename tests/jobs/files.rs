@@ -144,6 +144,20 @@ async fn removes_its_directory(ctx: JobContext) -> Result<(), JobError> {
     Ok(std::fs::remove_dir_all(root)?)
 }
 
+/// Removes the journal of its own run, or puts something else into its place.
+#[job]
+async fn removes_its_journal(ctx: JobContext, instead: String) -> Result<(), JobError> {
+    let journal = ctx.output_dir().parent().ok_or("no parent")?.join("run.json");
+    std::fs::remove_file(&journal)?;
+    match &*instead {
+        "" => {}
+        "folder" => std::fs::create_dir(&journal)?,
+        "link" => symlink("/dev/null", &journal)?,
+        text => std::fs::write(&journal, text)?,
+    }
+    Ok(())
+}
+
 /// Returns its own view of the run.
 #[job(ports = [tcp("metrics", 9_090)])]
 async fn shows_its_context(

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use chutes_console::{
     AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
-    VolumeArguments, log_cap, size,
+    VolumeArguments, log_cap, memory_size,
 };
 use chutes_core::parse_duration;
 use chutes_supervisor::logs::LogCap;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 
+/// The version that a job binary knows of itself.
+const VERSION: &str = concat!("(chutes ", env!("CARGO_PKG_VERSION"), ")");
+
 /// Runs the jobs of this binary
 #[derive(Debug, Parser)]
-#[command(disable_version_flag = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(version = VERSION, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -69,7 +72,13 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) request: RequestArgument,
     /// The data: JSON, or `@FILE`, or `-` for standard input [default: {}]
-    #[arg(long, value_name = "JSON|@FILE|-", value_hint = ValueHint::FilePath, conflicts_with = "request")]
+    #[arg(
+        long,
+        value_name = "JSON|@FILE|-",
+        value_hint = ValueHint::FilePath,
+        allow_negative_numbers = true,
+        conflicts_with = "request"
+    )]
     pub(super) data: Option<String>,
     /// A spec in JSON: a file, or `-` for standard input. It says data, limits, volumes, artifacts and
     /// where files go; the other arguments win over it
@@ -102,7 +111,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, conflicts_with = "request")]
     pub(super) upload_limit: Option<Duration>,
     /// The memory that the job may use with everything that it starts, for instance `8GB` or `512MiB`
-    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "request")]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size, conflicts_with = "request")]
     pub(super) memory_limit: Option<u64>,
     /// How much is kept of each of the two streams that the job prints to [default: 256MiB]
     ///

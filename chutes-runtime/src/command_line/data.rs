@@ -3,8 +3,9 @@
 use std::io;
 
 use chutes_console::{Problem, read_bounded, read_file};
-use chutes_core::Json;
-use serde_json::{Map, Value};
+use chutes_core::{Json, JsonError};
+
+use crate::data_schema::DataSchema;
 
 /// The most data that is read from a file or from standard input, in MiB. Larger data belongs into input files.
 const MAX_MIB: u64 = 64;
@@ -31,15 +32,17 @@ pub(super) fn on_top_of(
     if set.is_empty() {
         return Ok(base);
     }
-    let schema: Option<Value> = schema().and_then(|schema| schema.to().ok());
-    let mut value: Value = base.to().map_err(|error| not_json(&error))?;
+    let schema = schema().and_then(|schema| DataSchema::new(&schema));
+    let mut data = base;
     for (key, text) in set {
         let path: Vec<&str> = key.split('.').collect();
-        let field = parse(text, schema.as_ref().and_then(|schema| field_schema(schema, &path)));
-        insert(&mut value, &path, field)
-            .map_err(|at| Problem::wrong(format!("cannot set `{key}`: {at} is not an object")))?;
+        let is_text = schema.as_ref().is_some_and(|schema| schema.wants_text(&path));
+        let field = parse(text, is_text).map_err(|error| not_json(&error))?;
+        data = data
+            .with_field(&path, field)
+            .map_err(|error| Problem::wrong(format!("cannot set `{key}`: {error}")))?;
     }
-    Json::from_value(&value).map_err(|error| not_json(&error))
+    Ok(data)
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
@@ -65,53 +68,29 @@ fn read(given: &str) -> Result<Json, Problem> {
 }
 
 /// Parses the text of a value. If the schema requires a text, it stays one, even if it looks like a number.
-fn parse(text: &str, schema: Option<&Value>) -> Value {
-    if schema.is_some_and(wants_text) {
-        return Value::String(text.to_owned());
+fn parse(text: &str, is_text: bool) -> Result<Json, JsonError> {
+    if is_text {
+        return Json::from_value(&text);
     }
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-}
-
-fn wants_text(schema: &Value) -> bool {
-    match &schema["type"] {
-        Value::String(name) => name == "string",
-        Value::Array(names) => names.iter().all(|name| name == "string" || name == "null"),
-        _ => false,
-    }
-}
-
-fn field_schema<'a>(schema: &'a Value, path: &[&str]) -> Option<&'a Value> {
-    path.iter().try_fold(schema, |schema, part| schema.get("properties")?.get(part))
-}
-
-/// Sets one field, and creates the objects of its path. The error is the part of the path that is no object.
-fn insert(value: &mut Value, path: &[&str], field: Value) -> Result<(), String> {
-    let mut at = value;
-    for (depth, part) in path.iter().enumerate() {
-        if at.is_null() {
-            *at = Value::Object(Map::new());
-        }
-        let Value::Object(fields) = at else {
-            let place = path[..depth].join(".");
-            return Err(if place.is_empty() { "the data".into() } else { format!("`{place}`") });
-        };
-        at = fields.entry(*part).or_insert(Value::Null);
-    }
-    *at = field;
-    Ok(())
+    Json::parse(text).or_else(|_| Json::from_value(&text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SCHEMA: &str = r##"{"properties": {"name": {"type": "string"},
+            "note": {"type": ["string", "null"]},
+            "inner": {"properties": {"id": {"type": "string"}}},
+            "plain": {"$ref": "#/$defs/N"}, "maybe": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]},
+            "labels": {"additionalProperties": {"type": "string"}},
+            "either": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+            "$defs": {"N": {"properties": {"version": {"type": "string"}, "self": {"$ref": "#/$defs/N"}}}}}"##;
+
     #[track_caller]
     fn check(given: Option<&str>, set: &[(&str, &str)], expected: Result<&str, &str>) {
-        let schema = r#"{"properties": {"name": {"type": "string"},
-            "note": {"type": ["string", "null"]},
-            "inner": {"properties": {"id": {"type": "string"}}}}}"#;
         let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let found = from_arguments(given, &set, || Some(Json::parse(schema).unwrap()));
+        let found = from_arguments(given, &set, || Some(Json::parse(SCHEMA).unwrap()));
         match expected {
             Ok(json) => assert_eq!(found.unwrap().as_str(), json),
             Err(part) => {
@@ -125,7 +104,7 @@ mod tests {
     fn data_and_fields() {
         check(None, &[], Ok("{}"));
         check(Some("[1, 2]"), &[], Ok("[1,2]"));
-        check(None, &[("epochs", "20"), ("rate", "1e-3")], Ok(r#"{"epochs":20,"rate":0.001}"#));
+        check(None, &[("epochs", "20"), ("rate", "1e-3")], Ok(r#"{"epochs":20,"rate":1e-3}"#));
         check(Some(r#"{"a": {"b": 1}}"#), &[("a.c", "[true]")], Ok(r#"{"a":{"b":1,"c":[true]}}"#));
         check(None, &[("word", "hello world"), ("x", "")], Ok(r#"{"word":"hello world","x":""}"#));
         check(Some("null"), &[("a.b", "1")], Ok(r#"{"a":{"b":1}}"#));
@@ -137,6 +116,26 @@ mod tests {
             None,
             &[("name", "007"), ("note", "null"), ("inner.id", "1")],
             Ok(r#"{"name":"007","note":"null","inner":{"id":"1"}}"#),
+        );
+        // Also behind references, in what may be missing, and in maps; not where a number is possible, too.
+        for path in ["plain.version", "plain.self.self.version", "maybe.version", "labels.any"] {
+            let found = from_arguments(None, &[(path.to_owned(), "1.10".to_owned())], || {
+                Some(Json::parse(SCHEMA).unwrap())
+            });
+            assert!(found.unwrap().as_str().contains(r#":"1.10"}"#), "{path}");
+        }
+        check(None, &[("either", "1.10")], Ok(r#"{"either":1.10}"#));
+    }
+
+    #[test]
+    fn what_is_not_set_stays_as_it_was_written() {
+        let large = r#"{"a":340282366920938463463374607431768211455,"b":1.10,"c":{"d":1e400}}"#;
+        check(
+            Some(large),
+            &[("c.e", "18446744073709551616")],
+            Ok(
+                r#"{"a":340282366920938463463374607431768211455,"b":1.10,"c":{"d":1e400,"e":18446744073709551616}}"#,
+            ),
         );
     }
 

@@ -6,7 +6,7 @@ mod report;
 mod request;
 mod volumes;
 
-use chutes_core::parse_size;
+use chutes_core::{HumanSize, parse_size};
 use chutes_supervisor::logs::LogCap;
 
 pub use self::access::AccessArguments;
@@ -41,6 +41,31 @@ pub fn size(text: &str) -> Result<u64, String> {
         Ok(0) => Err("at least 1 byte is needed".to_owned()),
         size => size.map_err(|error| error.to_string()),
     }
+}
+
+/// Parses how much memory a job may use, as in `8GB` or `512MiB`: at least 1 MiB. Less is a size without its unit.
+///
+/// ```
+/// assert_eq!(chutes_console::memory_size("8GB"), Ok(8_000_000_000));
+/// let error = chutes_console::memory_size("8").unwrap_err();
+/// assert_eq!(error, "8 B are less than any program needs: write a unit, for instance `8GB`");
+/// ```
+///
+/// # Errors
+///
+/// With a message for the user.
+pub fn memory_size(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1024 * 1024;
+
+    let bytes = size(text)?;
+    if bytes >= LEAST {
+        return Ok(bytes);
+    }
+    let digits = text.trim_end_matches(|last: char| !last.is_ascii_digit());
+    Err(format!(
+        "{} are less than any program needs: write a unit, for instance `{digits}GB`",
+        HumanSize(bytes)
+    ))
 }
 
 /// Parses how much is kept of a stream that a job prints to, as in `256MiB`: at least 1,024 bytes.

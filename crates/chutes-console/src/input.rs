@@ -9,6 +9,8 @@ use chutes_core::{JobSpec, RunRequest};
 
 use crate::problem::Problem;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The longest spec that is read, in MiB: inline volumes are part of it.
 const MAX_SPEC_MIB: u64 = 256;
 
@@ -27,7 +29,8 @@ const MAX_REQUEST_MIB: u64 = (RunRequest::MAX_BYTES / (1024 * 1024)) as u64;
 ///
 /// # Errors
 ///
-/// With exit code 2, when the source cannot be read, holds more than that, or is not UTF-8.
+/// With exit code 2, when the source cannot be read, holds more than that, or is not UTF-8. A byte order mark at its
+/// beginning is left out.
 pub fn read_bounded(
     source: impl Read,
     what: &str,
@@ -42,6 +45,10 @@ pub fn read_bounded(
         .map_err(|error| Problem::wrong(format!("cannot read {what} from {name}: {error}")))?;
     if text.len() as u64 > most {
         return Err(Problem::wrong(format!("{what} in {name} is larger than {most_mib} MiB")));
+    }
+    // Some editors put it before everything else. It is not part of the text.
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
     }
     Ok(text)
 }

@@ -59,7 +59,7 @@ mod terminal;
 
 pub use self::arguments::{
     AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
-    VolumeArguments, log_cap, size,
+    VolumeArguments, log_cap, memory_size, size,
 };
 pub use self::input::{read_bounded, read_file, read_spec};
 pub use self::problem::Problem;

@@ -74,9 +74,10 @@ impl Problem {
         match error {
             RunError::Directory(RunDirectoryError::NotEmpty { .. }) => Self::bad_request(error)
                 .hint("name a directory that is new, empty, or holds nothing but `inputs/`"),
-            RunError::Sink(_) | RunError::Spec(_) | RunError::VolumeSettings(_) => {
-                Self::bad_request(error)
-            }
+            RunError::Sink(_)
+            | RunError::Spec(_)
+            | RunError::VolumeSettings(_)
+            | RunError::WorkingDirectory { .. } => Self::bad_request(error),
             _ => Self::platform(error),
         }
     }

@@ -1,11 +1,14 @@
 //! From places as they were asked for to sinks.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
+use cap_std::fs::MetadataExt;
 use chutes_core::{OutputPath, RelativePath, SinkKind, SinkSpec, Upload, ZipTarget};
 use chutes_transfer::{AddressPolicy, TransferError};
 
+use crate::blocking::failed;
 use crate::directory::DirectorySink;
 use crate::zip::{Layout, ZipPlace, ZipSink};
 use crate::{Sink, folder, http, object_store};
@@ -25,22 +28,52 @@ pub fn open_sinks(
     specs.iter().map(|spec| open(spec).map_err(|error| at(spec, error))).collect()
 }
 
-/// Checks that files can be written to the local places, and makes their folders. To be called before a
-/// run begins: afterwards it is too late to choose another place.
+/// Checks that no place is given twice and that files can be written to the local places, and makes their folders. To be
+/// called before a run begins: afterwards it is too late to choose another place.
 ///
 /// # Errors
 ///
-/// When a folder cannot be made or written to.
-pub fn check_local(specs: &[SinkSpec], run_root: &Path) -> Result<(), TransferError> {
-    specs.iter().try_for_each(|spec| {
-        let path = match spec.kind() {
-            SinkKind::Directory(path) => path,
-            SinkKind::Zip(ZipTarget::File(path)) => path.parent().unwrap_or(path),
-            _ => return Ok(()),
+/// When a folder cannot be made or written to, or when two sinks would write the same files.
+pub fn check_places(specs: &[SinkSpec], run_root: &Path) -> Result<(), TransferError> {
+    let mut before: Vec<(&SinkSpec, Option<LocalPlace>)> = Vec::new();
+    for spec in specs {
+        let place = local_place(spec, run_root).map_err(|error| at(spec, error))?;
+        let is_same = |(other, there): &&(&SinkSpec, Option<LocalPlace>)| match (there, &place) {
+            (Some(there), Some(place)) => there == place,
+            (None, None) => *other == spec,
+            _ => false,
         };
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        folder::prepare(path, run_root).map(drop).map_err(|error| at(spec, error))
-    })
+        if let Some((other, _)) = before.iter().find(is_same) {
+            return Err(TransferError::permanent(format!(
+                "`{spec}` and `{other}` are the same place: give each place once"
+            )));
+        }
+        before.push((spec, place));
+    }
+    Ok(())
+}
+
+/// A local place, however its path is written: the folder that files are put into, and the name of a zip file.
+#[derive(PartialEq, Eq)]
+struct LocalPlace {
+    device: u64,
+    inode: u64,
+    name: Option<OsString>,
+}
+
+/// Where a sink writes on this machine, if it does. The folder is made, and checked.
+fn local_place(spec: &SinkSpec, run_root: &Path) -> Result<Option<LocalPlace>, TransferError> {
+    let (path, name) = match spec.kind() {
+        SinkKind::Directory(path) => (path.as_path(), None),
+        SinkKind::Zip(ZipTarget::File(path)) => {
+            (path.parent().unwrap_or(path), path.file_name().map(OsStr::to_owned))
+        }
+        _ => return Ok(None),
+    };
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let folder = folder::prepare(path, run_root)?;
+    let metadata = folder.dir_metadata().map_err(|error| failed("cannot examine it", &error))?;
+    Ok(Some(LocalPlace { device: metadata.dev(), inode: metadata.ino(), name }))
 }
 
 fn at(spec: &SinkSpec, error: TransferError) -> TransferError {
@@ -124,7 +157,7 @@ mod tests {
         let run = TestRun::new().with("a", "one");
         let base = run.beside("");
         let good = specs(&["new/folder", "zips/out.zip", "s3://bucket/x", "a=https://h/"], &base);
-        check_local(&good, &run.root()).unwrap();
+        check_places(&good, &run.root()).unwrap();
         assert!(run.beside("new/folder").is_dir() && run.beside("zips").is_dir());
         assert!(tree(&run.beside("new")).is_empty());
         for (text, expected) in [
@@ -132,8 +165,34 @@ mod tests {
             ("run/outputs/a/x", "in the directory of the run itself"),
             ("/proc/chutes/x.zip", "/proc/chutes/x.zip: cannot make the directory"),
         ] {
-            let error = check_local(&specs(&[text], &base), &run.root()).unwrap_err();
+            let error = check_places(&specs(&[text], &base), &run.root()).unwrap_err();
             assert!(error.message.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_given_once() {
+        let run = TestRun::new();
+        let base = run.beside("");
+        std::fs::create_dir(run.beside("a")).unwrap();
+        std::os::unix::fs::symlink("a", run.beside("link")).unwrap();
+        for (texts, is_same) in [
+            (&["a", "a/"][..], true),
+            (&["a", "b/../a"], true),
+            (&["a", "link"], true),
+            (&["a/out.zip", "link/out.zip"], true),
+            (&["s3://bucket/x", "a", "s3://bucket/x"], true),
+            (&["a", "b", "a/b", "a/out.zip", "a/other.zip"], false),
+            (&["a=https://h/x", "b=https://h/x", "s3://bucket/x"], false),
+        ] {
+            let checked = check_places(&specs(texts, &base), &run.root());
+            assert_eq!(checked.is_err(), is_same, "{texts:?}: {checked:?}");
+            if let Err(error) = checked {
+                assert!(
+                    error.message.ends_with("are the same place: give each place once"),
+                    "{error}"
+                );
+            }
         }
     }
 }

@@ -113,8 +113,9 @@ impl Completion {
         summary: RunSummary,
         sinks: Vec<SinkReport>,
         written: io::Result<()>,
-        lifecycle: Lifecycle,
+        mut lifecycle: Lifecycle,
     ) -> Outcome {
+        lifecycle.keep_journal(&self.root);
         let RunSummary { manifest, ending, result, .. } = summary;
         if let Some(settled) = self.settled.clone() {
             let Manifest { files: outputs, logs, artifacts, .. } = manifest;

@@ -167,11 +167,38 @@ impl RunRoot {
     /// Creates the journal and locks it. Fails if it exists: then it belongs to another run.
     pub(super) fn create_journal(&self) -> io::Result<File> {
         let mut options = private();
-        options.append(true).create_new(true);
+        options.read(true).append(true).create_new(true);
         let file = self.root.open_with(JOURNAL, &options)?.into_std();
         // A process that looks for a run here may hold the lock for a moment, and finds an empty journal.
         file.lock()?;
         // The name of the file has to survive a power cut, too.
+        self.sync_names()?;
+        Ok(file)
+    }
+
+    /// Whether this is still the file that is found as the journal: a job can remove it, or put another into its place.
+    pub(super) fn is_journal(&self, file: &File) -> io::Result<bool> {
+        use cap_std::fs::MetadataExt;
+        use std::os::unix::fs::MetadataExt as _;
+
+        let there = match self.root.symlink_metadata(JOURNAL) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            there => there?,
+        };
+        let open = file.metadata()?;
+        Ok((MetadataExt::dev(&there), MetadataExt::ino(&there)) == (open.dev(), open.ino()))
+    }
+
+    /// Makes a journal with this content, in the place of whatever is there.
+    pub(super) fn restore_journal(&self, content: &[u8]) -> io::Result<File> {
+        if self.root.symlink_metadata(JOURNAL).is_ok_and(|there| there.is_dir()) {
+            self.root.rename(JOURNAL, &self.root, "run.json.not-a-journal")?;
+        }
+        self.replace(JOURNAL, content)?;
+        let mut options = private();
+        options.read(true).append(true);
+        let file = self.root.open_with(JOURNAL, &options)?.into_std();
+        file.lock()?;
         self.sync_names()?;
         Ok(file)
     }

@@ -28,6 +28,16 @@ pub enum RunError {
         /// What is to be run.
         target: String,
     },
+    /// A sink is given by a relative path, and this program's working directory is gone.
+    #[error(
+        "cannot deliver to `{place}`, because the working directory is unknown ({reason}): give an absolute path"
+    )]
+    WorkingDirectory {
+        /// The sink.
+        place: String,
+        /// Why it is unknown.
+        reason: String,
+    },
     /// The environment says something of its input volumes that cannot be understood.
     #[error("{0}")]
     VolumeSettings(

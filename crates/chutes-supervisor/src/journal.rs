@@ -8,6 +8,7 @@ pub(crate) mod history;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::directory::RunRoot;
 use super::worker::Hooks;
 
 /// One line of the journal, without its checksum.
@@ -207,6 +209,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes sure that the journal is found under its name, by which alone a recovery knows of the run. Returns whether it
+    /// had to be made again.
+    fn keep_name(&mut self, root: &RunRoot) -> io::Result<bool> {
+        if root.is_journal(&self.file)? {
+            return Ok(false);
+        }
+        let length = usize::try_from(self.length).map_err(io::Error::other)?;
+        let mut content = vec![0; length];
+        self.file.read_exact_at(&mut content, 0)?;
+        self.file = root.restore_journal(&content)?;
+        self.torn = false;
+        Ok(true)
+    }
+
     /// Writes a whole line or nothing: part of a line, as a full disk leaves it, would hide all records after it,
     /// and a line that may not be on disk must not turn up there later.
     fn write(&mut self, line: &[u8], is_essential: bool) -> io::Result<()> {
@@ -232,6 +248,11 @@ pub(crate) struct SharedJournal(Arc<Mutex<Journal>>);
 impl SharedJournal {
     pub(crate) fn new(journal: Journal) -> Self {
         Self(Arc::new(Mutex::new(journal)))
+    }
+
+    /// See [`Journal::keep_name`].
+    pub(crate) fn keep_name(&self, root: &RunRoot) -> io::Result<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep_name(root)
     }
 
     /// See [`Journal::append`].

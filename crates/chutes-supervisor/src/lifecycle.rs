@@ -9,6 +9,7 @@ use chutes_core::{
 };
 use tokio::time::{Instant, sleep_until};
 
+use super::directory::RunRoot;
 use super::journal::history::History;
 use super::journal::{Entry, Journal, SharedJournal};
 
@@ -180,6 +181,19 @@ impl Lifecycle {
 
     pub(crate) fn emit(&self, event: RunEvent) {
         self.events.emit(event);
+    }
+
+    /// Makes sure, before the outcome, that the journal is found in the directory of the run.
+    pub(crate) fn keep_journal(&mut self, root: &RunRoot) {
+        match self.journal.keep_name(root) {
+            Ok(false) => {}
+            Ok(true) => self.warn(
+                "`run.json` was removed or replaced while the run went on, and was written again".to_owned(),
+            ),
+            Err(error) => self.warn(format!(
+                "`run.json` was removed or replaced while the run went on, and cannot be written again: {error}"
+            )),
+        }
     }
 
     /// The journal, for records that belong to no step.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chutes_core::{ClassProfile, JobContract, Json, Outcome, RunId, RunRequest, SinkSpec, Work};
-use chutes_outputs::{Sink, check_local};
+use chutes_outputs::{Sink, check_places};
 use chutes_transfer::AddressPolicy;
 
 use futures_util::future::BoxFuture;
@@ -133,7 +134,7 @@ impl Supervisor {
         let sinks = sinks.with(&self.test_sinks);
         let made_folders = MadeFolders::missing(&places);
         // Afterwards it would be too late to choose another place.
-        check_local(&places, &self.request.directory)?;
+        check_places(&places, &self.request.directory)?;
         let directory = RunDirectory::create(&self.request.directory)?;
         if self.request.spec.artifacts_dir.is_some() {
             directory.make_artifacts()?;
@@ -168,11 +169,20 @@ impl Supervisor {
 
     /// Where this very run delivers to, also for a process in another directory.
     fn places(&self) -> Result<Vec<SinkSpec>, RunError> {
-        let here = std::env::current_dir().map_err(RunError::Journal)?;
+        let here = std::env::current_dir();
         let place = |sink: &SinkSpec| {
-            sink.for_run(self.request.run_id, &self.request.spec.target()).in_directory(&here)
+            let sink = sink.for_run(self.request.run_id, &self.request.spec.target());
+            match &here {
+                Ok(here) => Ok(sink.in_directory(here)),
+                // An absolute place is the same everywhere.
+                Err(_) if sink.in_directory(Path::new("/")) == sink => Ok(sink),
+                Err(error) => Err(RunError::WorkingDirectory {
+                    place: sink.to_string(),
+                    reason: error.to_string(),
+                }),
+            }
         };
-        Ok(self.request.all_sinks().iter().map(place).collect())
+        self.request.all_sinks().iter().map(place).collect()
     }
 
     /// Whether files may leave the directory of the run.

@@ -147,6 +147,16 @@ fn check_mistake(place: &str, expected: &str) {
     assert_eq!(sandbox.entries(), [""; 0], "{place}: something was started");
 }
 
+/// Both would write the same files at the same time.
+#[test]
+fn the_same_place_twice() {
+    let sandbox = new_sandbox();
+    let places = ["--output", "a", "--output", "a/"];
+    let finished = run(&sandbox, &files(&[("a", 1)]), &places);
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.stderr.contains("are the same place: give each place once"), "{finished:#?}");
+}
+
 #[test]
 fn mistakes() {
     check_mistake("s4://bucket/x", "did you mean `s3://`?");

@@ -34,7 +34,13 @@ fn unknown_words() {
     );
     check("list --jsn", "unexpected argument '--jsn' found", "similar argument exists: '--json'");
     check("run echo extra", "unexpected argument 'extra' found", "Usage: test-jobs run");
-    check("--version", "unexpected argument '--version' found", "Usage: test-jobs");
+}
+
+#[test]
+fn version() {
+    let finished = new_sandbox().run("--version");
+    let expected = format!("test-jobs (chutes {})\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), expected.as_str()));
 }
 
 #[test]
@@ -51,8 +57,15 @@ fn wrong_values() {
             "try '--help'",
         ),
         (
-            "run echo --host localhost",
-            "invalid value 'localhost' for '--host <ADDRESS>': invalid IP address syntax",
+            "run echo --host example.org",
+            "invalid value 'example.org' for '--host <ADDRESS>': expected an address of this machine, for instance \
+             `127.0.0.1`, `0.0.0.0` or `localhost`",
+            "try '--help'",
+        ),
+        (
+            "run echo --memory-limit 8",
+            "invalid value '8' for '--memory-limit <SIZE>': 8 B are less than any program needs: write a unit, for \
+             instance `8GB`",
             "try '--help'",
         ),
         (

@@ -1,5 +1,6 @@
 //! Two processes for the same run: there is one supervisor at a time.
 
+use chutes::EndStatus;
 use chutes_test_support::record::collected;
 use chutes_test_support::{Finished, Running, Sandbox, start};
 use rustix::process::Signal;
@@ -98,7 +99,7 @@ fn two_at_once() {
 /// A run that was left in the directory of a new one is finished, and the new one is refused.
 #[test]
 fn a_new_run_in_its_directory() {
-    for (last, status) in [(4, "platform_failed"), (8, "completed")] {
+    for (last, status) in [(4, EndStatus::PlatformFailed), (8, EndStatus::Completed)] {
         let sandbox = new_sandbox();
         assert!(crashes(&sandbox, &RUN, STOP, last));
         wait_for_worker(&sandbox);
@@ -110,10 +111,11 @@ fn a_new_run_in_its_directory() {
              name another directory for this one"
         );
         check_refused(&refused, &hint);
-        assert!(refused.stderr.contains(&format!("{status} in ")), "{refused:#?}");
+        let shown = status.to_string().replace("platform_failed", "the platform failed");
+        assert!(refused.stderr.contains(&format!("{shown} in ")), "{refused:#?}");
         let before = run_json(&sandbox.path("run"));
         let (_, outcome) = recover(&sandbox, "run");
-        assert_eq!(outcome.status().to_string(), status);
+        assert_eq!(outcome.status(), status);
         assert_eq!(outcome.target.short_name(), "leaves_a_helper");
         assert_eq!(run_json(&sandbox.path("run")), before);
         let again = sandbox.run("run echo --set epochs=1 --run-dir run --json");

@@ -21,6 +21,23 @@ fn data_from_a_file() {
     assert_eq!(received(&finished), serde_json::json!({"a": [1, 2]}));
 }
 
+/// Some editors write it.
+#[test]
+fn byte_order_marks_are_read_past() {
+    let sandbox = new_sandbox();
+    std::fs::write(sandbox.path("in.json"), "\u{feff}{\"a\": 1}").unwrap();
+    let finished = sandbox.run("run shows_its_context --data @in.json --json");
+    assert_eq!(received(&finished), serde_json::json!({"a": 1}));
+}
+
+/// A negative number is no option.
+#[test]
+fn negative_numbers() {
+    let sandbox = new_sandbox();
+    let finished = sandbox.run("run shows_its_context --data -5 --json");
+    assert_eq!(received(&finished), serde_json::json!(-5));
+}
+
 #[test]
 fn data_from_standard_input() {
     let sandbox = new_sandbox();
@@ -118,12 +135,19 @@ fn data_that_is_too_large() {
 #[test]
 fn data_that_is_too_deep() {
     let sandbox = new_sandbox();
-    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-    std::fs::write(sandbox.path("deep.json"), deep).unwrap();
-    for arguments in ["--data @deep.json", "--data @deep.json --set a=1"] {
+    let deep = |begin: &str, end: &str| begin.repeat(100_000) + "1" + &end.repeat(100_000);
+    std::fs::write(sandbox.path("lists.json"), deep("[", "]")).unwrap();
+    std::fs::write(sandbox.path("objects.json"), deep(r#"{"b":"#, "}")).unwrap();
+    for (arguments, expected) in [
+        ("--data @lists.json", "recursion limit exceeded"),
+        ("--data @lists.json --set a=1", "cannot set `a`: the data is not an object"),
+        ("--data @objects.json", "recursion limit exceeded"),
+        ("--data @objects.json --set a=1", "recursion limit exceeded"),
+        ("--data @objects.json --set b.b.a=1", "recursion limit exceeded"),
+    ] {
         let finished = sandbox.run(&format!("run shows_its_context {arguments}"));
         assert_eq!(finished.code, Some(2), "{finished:#?}");
         let errors = finished.errors();
-        assert!(errors.len() == 1 && errors[0].contains("recursion limit exceeded"), "{errors:#?}");
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{arguments}: {errors:#?}");
     }
 }

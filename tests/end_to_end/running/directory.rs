@@ -37,6 +37,22 @@ fn new_and_empty() {
     }
 }
 
+/// With absolute paths, a run needs no working directory.
+#[test]
+fn working_directory_is_gone() {
+    let sandbox = new_sandbox();
+    let wrapper = ["sh", "-c", "mkdir gone && cd gone && rmdir ../gone && exec \"$@\"", "sh"];
+    let (run, output) = (sandbox.path("run"), sandbox.path("delivered"));
+    let [run, output] = [&run, &output].map(|path| path.to_str().unwrap());
+    let words = ["run", "echo", "--set", "epochs=1", "--run-dir", run, "--json", "--output"];
+    let finished = finish(sandbox.wrapped(&wrapper, &[&words[..], &[output]].concat()));
+    assert_eq!(finished.outcome().status().to_string(), "completed", "{finished:#?}");
+    assert!(sandbox.path("delivered/manifest.json").exists());
+    let finished = finish(sandbox.wrapped(&wrapper, &[&words[..], &["relative"]].concat()));
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.stderr.contains("the working directory is unknown"), "{finished:#?}");
+}
+
 #[test]
 fn inputs_are_left_for_the_job() {
     let sandbox = new_sandbox();

@@ -1,8 +1,8 @@
 //! Every way in which a run can end: exit code, status, failure, messages, and the outputs kept.
 
 use chutes::outcome::FailureKind;
-use chutes_test_support::Finished;
 use chutes_test_support::record::{collected, statuses};
+use chutes_test_support::{Finished, finish};
 
 use crate::expected::NO_HOOKS;
 use crate::programs::new_sandbox;
@@ -30,7 +30,8 @@ fn check(arguments: &str, expected: &Expected) -> Finished {
     assert_eq!(collected(&outcome), expected.outputs);
     assert_eq!(outcome.warnings, expected.warnings);
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.starts_with(&format!("{} in ", expected.status)), "{last}");
+    let words = expected.status.replace('_', " ");
+    assert!(last.starts_with(&format!("{words} in ")), "{last}");
     finished
 }
 
@@ -278,6 +279,25 @@ fn time_limit_and_a_job_that_then_fails() {
             warnings: &[],
         },
     );
+}
+
+/// Without its journal there would be no run for a recovery.
+#[test]
+fn journal_of_the_run_is_gone() {
+    for instead in ["", "folder", "link", "{}"] {
+        let sandbox = new_sandbox();
+        let data = serde_json::json!(instead).to_string();
+        let words = ["run", "removes_its_journal", "--data", &data, "--run-dir", "run", "--json"];
+        let finished = finish(sandbox.command(&words));
+        // It reads the journal, too.
+        let outcome = finished.outcome();
+        assert_eq!(finished.code, Some(0), "{instead}: {finished:#?}");
+        let warning =
+            "`run.json` was removed or replaced while the run went on, and was written again";
+        assert_eq!(outcome.warnings, [warning], "{instead}");
+        let recovered = sandbox.run("recover run --json");
+        assert_eq!(recovered.outcome().run_id, outcome.run_id, "{instead}: {recovered:#?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The arguments that say how a run is reached: ports, SSH, requests over TLS.
 
 use std::fs::File;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 use chutes_core::{AccessRequest, JobSpec, Publish, RunRequest, SshAccess};
 use chutes_supervisor::check_keys;
@@ -17,7 +18,7 @@ const MAX_KEYS_MIB: u64 = 1;
 #[derive(Debug, Args)]
 pub struct AccessArguments {
     /// The address on which ports are opened; `0.0.0.0` for all
-    #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", env = "CHUTES_HOST", default_value = "127.0.0.1", value_parser = host)]
     host: IpAddr,
     /// The name or address under which others reach this machine, for certificates and for the commands
     /// that are shown [default: that of --host]
@@ -71,9 +72,13 @@ impl AccessArguments {
     }
 }
 
-/// The text of public keys.
+/// The text of public keys: the given one, that of `@FILE`, or that of a file whose path is given as it is. A key has a
+/// space in it after its kind.
 fn read(given: &str) -> Result<String, Problem> {
-    let Some(path) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
+    let is_path = !given.contains(' ') && Path::new(given).is_file();
+    let Some(path) = given.strip_prefix('@').or_else(|| is_path.then_some(given)) else {
+        return Ok(given.to_owned());
+    };
     let wrong = |error| Problem::wrong(format!("cannot read public keys from `{path}`: {error}"));
     let file = File::open(path).map_err(wrong)?;
     read_bounded(file, "the public keys", &format!("`{path}`"), MAX_KEYS_MIB)
@@ -83,6 +88,17 @@ fn read(given: &str) -> Result<String, Problem> {
 fn check(spec: &JobSpec) -> Result<(), Problem> {
     let keys = spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned()).collect::<Vec<_>>();
     check_keys(&keys).map_err(Problem::wrong)
+}
+
+/// An address of this machine. `localhost` is the only name of which the address is known without asking.
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let brackets = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    brackets.unwrap_or(text).parse().map_err(|_| {
+        "expected an address of this machine, for instance `127.0.0.1`, `0.0.0.0` or `localhost`".to_owned()
+    })
 }
 
 /// A name or an address, as it can stand in a certificate and in a command.
@@ -97,6 +113,31 @@ fn public_host(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts() {
+        for (text, expected) in [
+            ("127.0.0.1", Some("127.0.0.1")),
+            ("localhost", Some("127.0.0.1")),
+            ("::1", Some("::1")),
+            ("[::1]", Some("::1")),
+            ("example.org", None),
+            ("", None),
+        ] {
+            assert_eq!(host(text).ok().map(|host| host.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_of_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("id.pub");
+        std::fs::write(&file, "ssh-ed25519 AAAA me\n").unwrap();
+        let file = file.to_str().unwrap();
+        for given in [file, &format!("@{file}"), "ssh-ed25519 AAAA me\n"] {
+            assert_eq!(read(given).unwrap(), "ssh-ed25519 AAAA me\n");
+        }
+    }
 
     #[test]
     fn public_hosts() {
