@@ -64,7 +64,7 @@ impl HookParameter for JobContext {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the data of a job",
     label = "this type does not implement `JobData`",
-    note = "every type that implements `serde::DeserializeOwned` and is `Send` implements `JobData`"
+    note = "add `#[derive(serde::Deserialize)]` to it; it must own what it has, and be `Send`"
 )]
 pub trait JobData: DeserializeOwned + Send + 'static {}
 
@@ -84,7 +84,7 @@ impl<T: DeserializeOwned + Send + 'static> JobData for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a job",
     label = "this type does not implement `JobResultValue`",
-    note = "every type that implements `serde::Serialize` and is `Send` implements `JobResultValue`"
+    note = "add `#[derive(serde::Serialize)]` to it; it must be `Send`, and own what it has"
 )]
 pub trait JobResultValue: Serialize + Send + 'static {}
 

@@ -155,13 +155,32 @@ impl Written {
 
     fn name(&self) -> Result<PortName, Problem> {
         let Some(Lit::Str(name)) = literal::literal(&self.name) else {
-            return Err(Problem::new(&self.name, "a port name must be a string literal"));
+            let problem = Problem::new(&self.name, "a port name must be a string literal");
+            return Err(problem.help(self.order()));
         };
         PortName::new(name.value()).map_err(|error| {
             Problem::new(&self.name, error.to_string())
                 .note("a port name is lowercase ASCII letters, then optional digits")
                 .maybe_help(error.suggestion().map(|name| format!("try `\"{name}\"`")))
         })
+    }
+
+    /// How name and number are written.
+    fn order(&self) -> String {
+        let (name, number) = (literal::literal(&self.name), literal::literal(&self.number));
+        match (name, number) {
+            (Some(Lit::Int(number)), Some(Lit::Str(name))) => {
+                let (protocol, name) = (&self.protocol, Escaped(&name.value()).to_string());
+                format!(
+                    "the name comes first: `{protocol}(\"{name}\", {})`",
+                    number.base10_digits()
+                )
+            }
+            _ => {
+                let protocol = &self.protocol;
+                format!("write literals, for example `{protocol}(\"web\", 8080)`")
+            }
+        }
     }
 
     fn number(&self) -> Result<PortNumber, Problem> {
@@ -172,7 +191,9 @@ impl Written {
         let number = match literal::literal(&self.number) {
             Some(Lit::Int(number)) if literal::has_plain_suffix(&number) => number,
             _ => {
-                return Err(Problem::new(&self.number, "a port number must be an integer literal"));
+                let problem =
+                    Problem::new(&self.number, "a port number must be an integer literal");
+                return Err(problem.help(self.order()));
             }
         };
         match number.base10_parse::<u64>() {

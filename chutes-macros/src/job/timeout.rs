@@ -55,7 +55,8 @@ fn not_a_time(value: &TokenStream) -> Problem {
     } else if parse_duration(&text).is_ok() {
         format!("write `timeout = \"{text}\"`")
     } else {
-        "write, for example, `timeout = 3_600` or `timeout = \"1h\"` for one hour".to_owned()
+        "write a literal, for example `timeout = 3_600` or `timeout = \"1h\"` for one hour"
+            .to_owned()
     };
     Problem::new(value, "argument `timeout` must be a whole number of seconds").help(help)
 }

@@ -34,7 +34,7 @@ const WRITE_PORTS: &str = "= help: write `ports = [http(\"web\", 8080)]`";
 const WRITE_READY: &str = "= help: write `ready = \"/health\"`";
 const ONLY_READY: &str = "= help: the only argument is `ready`";
 const WRITE_TIMEOUT: &str =
-    "= help: write, for example, `timeout = 3_600` or `timeout = \"1h\"` for one hour";
+    "= help: write a literal, for example `timeout = 3_600` or `timeout = \"1h\"` for one hour";
 const WRITE_DURATION: &str = "= help: write, for example, `timeout = \"1h 30m\"`";
 const NO_TIMEOUT: &str = "= help: leave `timeout` out for a job without a time limit";
 const REMOVE_ONE: &str = "= help: remove one of them";

@@ -19,8 +19,10 @@ pub enum DurationError {
     NoNumber,
     /// A number without a unit behind it.
     NoUnit,
-    /// A unit other than `d`, `h`, `m` and `s`.
+    /// A unit other than `d`, `h`, `m`, `s` and their names.
     UnknownUnit,
+    /// A number with a decimal point.
+    Fraction,
     /// A unit that is given twice, or a larger one after a smaller one.
     OutOfOrder,
     /// More seconds than fit into 64 bits.
@@ -34,6 +36,9 @@ impl fmt::Display for DurationError {
             Self::NoNumber => "each unit of a duration needs a whole number in front of it",
             Self::NoUnit => "each number of a duration needs a unit: `d`, `h`, `m`, or `s`",
             Self::UnknownUnit => "the units of a duration are `d`, `h`, `m`, and `s`",
+            Self::Fraction => {
+                "a duration has no fractions: write `1h 30m` for one and a half hours"
+            }
             Self::OutOfOrder => "the units of a duration go from large to small, each once",
             Self::TooLong => "the duration is too long",
         })
@@ -43,13 +48,14 @@ impl fmt::Display for DurationError {
 impl std::error::Error for DurationError {}
 
 /// Reads a duration in whole seconds: numbers with the units `d`, `h`, `m` and `s`, from large to
-/// small, each at most once, with any white space between them.
+/// small, each at most once, with any white space between them. Units may be written out: `90min`, `2 hours`.
 ///
 /// ```
 /// use chutes::text::{DurationError, parse_duration};
 ///
 /// assert_eq!(parse_duration("1h 30m"), Ok(5_400));
 /// assert_eq!(parse_duration("2d"), Ok(172_800));
+/// assert_eq!(parse_duration("90 minutes"), Ok(5_400));
 /// assert_eq!(parse_duration("60"), Err(DurationError::NoUnit));
 /// ```
 pub const fn parse_duration(text: &str) -> Result<u64, DurationError> {
@@ -65,11 +71,16 @@ pub const fn parse_duration(text: &str) -> Result<u64, DurationError> {
             Ok(read) => read,
             Err(error) => return Err(error),
         };
+        if is_fraction(bytes, after_number) {
+            return Err(DurationError::Fraction);
+        }
         at = skip_space(bytes, after_number);
         if at == bytes.len() || bytes[at].is_ascii_digit() {
             return Err(DurationError::NoUnit);
         }
-        let Some(unit) = unit_seconds(bytes[at]) else {
+        let after_unit = skip_letters(bytes, at);
+        let name = bytes.split_at(after_unit).0.split_at(at).1;
+        let Some(unit) = unit_seconds(name) else {
             return Err(DurationError::UnknownUnit);
         };
         if unit >= smallest_so_far {
@@ -80,9 +91,21 @@ pub const fn parse_duration(text: &str) -> Result<u64, DurationError> {
             Some(sum) => sum,
             None => return Err(DurationError::TooLong),
         };
-        at = skip_space(bytes, at + 1);
+        at = skip_space(bytes, after_unit);
     }
     Ok(total)
+}
+
+/// Whether a decimal point and a digit are here.
+const fn is_fraction(bytes: &[u8], at: usize) -> bool {
+    at + 1 < bytes.len() && matches!(bytes[at], b'.' | b',') && bytes[at + 1].is_ascii_digit()
+}
+
+const fn skip_letters(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && bytes[at].is_ascii_alphabetic() {
+        at += 1;
+    }
+    at
 }
 
 const fn skip_space(bytes: &[u8], mut at: usize) -> usize {
@@ -105,12 +128,15 @@ const fn read_number(bytes: &[u8], start: usize) -> Result<(u64, usize), Duratio
     if at == start { Err(DurationError::NoNumber) } else { Ok((number, at)) }
 }
 
-const fn unit_seconds(unit: u8) -> Option<u64> {
-    match unit {
-        b'd' => Some(86_400),
-        b'h' => Some(3_600),
-        b'm' => Some(60),
-        b's' => Some(1),
+/// The units of [`HumanDuration`], from large to small.
+const UNITS: [(u64, char); 4] = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
+
+const fn unit_seconds(name: &[u8]) -> Option<u64> {
+    match name {
+        b"d" | b"day" | b"days" => Some(86_400),
+        b"h" | b"hr" | b"hrs" | b"hour" | b"hours" => Some(3_600),
+        b"m" | b"min" | b"mins" | b"minute" | b"minutes" => Some(60),
+        b"s" | b"sec" | b"secs" | b"second" | b"seconds" => Some(1),
         _ => None,
     }
 }
@@ -147,12 +173,11 @@ impl fmt::Display for HumanDuration {
         }
         let mut rest = seconds;
         let mut separator = "";
-        for unit in *b"dhms" {
-            let Some(length) = unit_seconds(unit) else { continue };
+        for (length, unit) in UNITS {
             let count = rest / length;
             rest %= length;
-            if count > 0 || (unit == b's' && seconds == 0) {
-                write!(f, "{separator}{count}{}", char::from(unit))?;
+            if count > 0 || (unit == 's' && seconds == 0) {
+                write!(f, "{separator}{count}{unit}")?;
                 separator = " ";
             }
         }
@@ -184,9 +209,18 @@ mod tests {
             ("-1h", Err(NoNumber)),
             ("1h,30m", Err(NoNumber)),
             ("7q", Err(UnknownUnit)),
-            ("1.5h", Err(UnknownUnit)),
+            ("1.5h", Err(Fraction)),
+            ("1,5 h", Err(Fraction)),
+            ("1.h", Err(UnknownUnit)),
             ("1H", Err(UnknownUnit)),
-            ("5ms", Err(NoNumber)),
+            ("5ms", Err(UnknownUnit)),
+            ("90min", Ok(5_400)),
+            ("2 hours", Ok(7_200)),
+            ("1 hour 30 minutes", Ok(5_400)),
+            ("1day2hrs3mins4secs", Ok(93_784)),
+            ("30 seconds", Ok(30)),
+            ("1 hourly", Err(UnknownUnit)),
+            ("1h 1 hour", Err(OutOfOrder)),
             ("30m 1h", Err(OutOfOrder)),
             ("1h 1h", Err(OutOfOrder)),
             ("213503982334602d", Err(TooLong)),

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const WRITE_LITERALS: &str = "= help: write literals, for example `http(\"web\", 8080)`";
+
 #[test]
 fn port_number() {
     for number in ["80", "8001", "65536", "0", "-1", "100000000000000000000000000"] {
@@ -10,7 +12,7 @@ fn port_number() {
     }
     for number in ["\"8080\"", "8080.0", "true", "PORT"] {
         let ports = format!("ports = [http(\"web\", {number})]");
-        check_arguments(&ports, &[&["a port number must be an integer literal"]]);
+        check_arguments(&ports, &[&["a port number must be an integer literal", WRITE_LITERALS]]);
     }
 }
 
@@ -26,7 +28,18 @@ fn port_name() {
         r#"ports = [http("web\n", 8080)]"#,
         &[&["invalid port name `web\\n`", PORT_NAME, "= help: try `\"web\"`"]],
     );
-    check_arguments("ports = [http(web, 8080)]", &[&["a port name must be a string literal"]]);
+    check_arguments(
+        "ports = [http(web, 8080)]",
+        &[&["a port name must be a string literal", WRITE_LITERALS]],
+    );
+    let order = "= help: the name comes first: `tcp(\"web\", 8080)`";
+    check_arguments(
+        "ports = [tcp(8080, \"web\")]",
+        &[
+            &["a port name must be a string literal", order],
+            &["a port number must be an integer literal", order],
+        ],
+    );
 }
 
 #[test]
