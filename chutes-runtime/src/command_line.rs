@@ -37,6 +37,9 @@ use crate::registry::Registry;
 /// | 124 | a time limit was reached |
 /// | 130 | the run was cancelled |
 ///
+/// A program with a `tracing` subscriber of its own installs it in `main`, before this is called; a job finds one
+/// installed already.
+///
 /// It may be called in the `main` of `#[tokio::main]`, too. What `main` does before it is done in the process of the job
 /// as well, which is the same program: arguments of its own are for [`is_worker`] to tell apart.
 #[must_use = "the exit code says how the run ended"]

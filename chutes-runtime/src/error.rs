@@ -43,6 +43,27 @@ impl JobError {
         &*self.error
     }
 
+    /// Hands the error on: to `anyhow::Error::from_boxed`, as the source of an error of `thiserror`, or with `?` in a
+    /// function that returns `Box<dyn Error + Send + Sync>`. A `JobError` is no `Error` itself, because every error
+    /// converts into it.
+    ///
+    /// ```
+    /// use std::error::Error;
+    ///
+    /// fn train() -> Result<(), chutes::JobError> {
+    ///     Err("the disk is full".into())
+    /// }
+    ///
+    /// fn all() -> Result<(), Box<dyn Error + Send + Sync>> {
+    ///     Ok(train().map_err(chutes::JobError::into_error)?)
+    /// }
+    /// assert_eq!(all().unwrap_err().to_string(), "the disk is full");
+    /// ```
+    #[must_use]
+    pub fn into_error(self) -> Box<dyn Error + Send + Sync + 'static> {
+        self.error
+    }
+
     /// The error as the type that it was made from.
     ///
     /// ```

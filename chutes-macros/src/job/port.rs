@@ -167,20 +167,14 @@ impl Written {
 
     /// How name and number are written.
     fn order(&self) -> String {
+        let protocol = &self.protocol;
         let (name, number) = (literal::literal(&self.name), literal::literal(&self.number));
-        match (name, number) {
-            (Some(Lit::Int(number)), Some(Lit::Str(name))) => {
-                let (protocol, name) = (&self.protocol, Escaped(&name.value()).to_string());
-                format!(
-                    "the name comes first: `{protocol}(\"{name}\", {})`",
-                    number.base10_digits()
-                )
-            }
-            _ => {
-                let protocol = &self.protocol;
-                format!("write literals, for example `{protocol}(\"web\", 8080)`")
-            }
+        if let (Some(Lit::Int(number)), Some(Lit::Str(name))) = (name, number) {
+            let (name, number) =
+                (Escaped(&name.value()).to_string(), number.base10_digits().to_owned());
+            return format!("the name comes first: `{protocol}(\"{name}\", {number})`");
         }
+        format!("write literals, for example `{protocol}(\"web\", 8080)`")
     }
 
     fn number(&self) -> Result<PortNumber, Problem> {

@@ -71,6 +71,17 @@ pub(super) fn open(root: &Dir, kind: FileKind, folder: &[u8]) -> io::Result<Dir>
     parts.map(OsStr::from_bytes).try_fold(top, |above, name| open_part(&above, name))
 }
 
+/// The size of a regular file below `outputs` or `logs`, if it is there. Its path may be longer than the system takes at
+/// once.
+pub(super) fn size_of(root: &Dir, kind: FileKind, path: &[u8]) -> Option<u64> {
+    let mut parts = path.split(|byte| *byte == b'/').map(OsStr::from_bytes);
+    let name = parts.next_back()?;
+    let top = root.open_dir_nofollow(kind.folder()).ok()?;
+    let folder = parts.try_fold(top, |above, part| above.open_dir_nofollow(part)).ok()?;
+    let metadata = folder.symlink_metadata(name).ok()?;
+    metadata.is_file().then(|| metadata.len())
+}
+
 fn open_part(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
     match folder.open_dir_nofollow(name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -86,8 +86,8 @@ impl StoreSink {
         Self { store, uploads, name, keys: Keys::new(prefix), there, memory, part }
     }
 
-    async fn prepare(&self) -> Result<(), TransferError> {
-        self.remove_manifest().await?;
+    async fn prepare(&self, run_id: RunId) -> Result<(), TransferError> {
+        self.remove_manifest(run_id).await?;
         let mut there = HashMap::new();
         for kind in FileKind::ALL {
             self.list(kind, &mut there).await?;
@@ -96,8 +96,9 @@ impl StoreSink {
         Ok(())
     }
 
-    /// Removes the manifest of an earlier delivery to this place: it is not complete any more.
-    async fn remove_manifest(&self) -> Result<(), TransferError> {
+    /// Removes the manifest of an earlier delivery to this place: it is not complete any more. Where nothing may be
+    /// deleted, that of this very run can stay: everything was there when it was written.
+    async fn remove_manifest(&self, run_id: RunId) -> Result<(), TransferError> {
         let key = self.keys.manifest()?;
         match attempt(None, self.store.head(&key)).await {
             Ok(_) => {}
@@ -106,12 +107,19 @@ impl StoreSink {
             Err(error) if error.is_permanent() => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        let removed = attempt(None, self.store.delete(&key)).await;
-        removed.map_err(|error| {
-            let error = TransferError::from(error);
-            let message = format!("an older manifest.json cannot be removed: {}", error.message);
-            TransferError { message, ..error }
-        })
+        let Err(error) = attempt(None, self.store.delete(&key)).await else { return Ok(()) };
+        if self.manifest_is_of(&key, run_id).await {
+            return Ok(());
+        }
+        let error = TransferError::from(error);
+        Err(error.map_message(|why| format!("an older manifest.json cannot be removed: {why}")))
+    }
+
+    async fn manifest_is_of(&self, key: &Path, run_id: RunId) -> bool {
+        let read = async { self.store.get(key).await?.bytes().await };
+        let Ok(content) = attempt(None, read).await else { return false };
+        let manifest = serde_json::from_slice::<Manifest>(&content);
+        manifest.is_ok_and(|manifest| manifest.run_id == run_id)
     }
 
     /// Lists what is there. Credentials that may not list know of nothing, so everything is sent.
@@ -209,8 +217,8 @@ impl Sink for StoreSink {
         Some(Box::pin(std::future::ready(Ok(()))))
     }
 
-    fn begin<'a>(&'a self, _: &'a RunSummary) -> Sending<'a, ()> {
-        Box::pin(self.prepare())
+    fn begin<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {
+        Box::pin(self.prepare(run.run_id))
     }
 
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {

@@ -1,6 +1,7 @@
 //! Why the worker's process ended without having reported how the job ended: a failure kind and a message,
 //! found from its exit status and from other evidence.
 
+mod panic;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::process::ExitStatus;
 use chutes_core::{FailureKind, HumanSize};
 use rustix::process::Signal;
 
+use self::panic::PrintedPanic;
 use super::cgroup::OomCount;
 use super::memory::MemoryLimit;
 use super::signal;
@@ -49,9 +51,16 @@ pub struct WorkerExit {
     pub exit_code: Option<i32>,
     /// The name of the signal, if one ended the process.
     pub signal: Option<String>,
+    /// Where user code panicked, as `file:line:column`, if a panic ended the process.
+    pub location: Option<String>,
 }
 
 impl WorkerExit {
+    /// An end of which nothing is known but its kind and these words.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), exit_code: None, signal: None, location: None }
+    }
+
     /// Finds out how the process ended.
     #[must_use]
     pub fn of(status: ExitStatus, evidence: &Evidence<'_>) -> Self {
@@ -61,10 +70,21 @@ impl WorkerExit {
                 None => format!("the job's process ended in an unknown way: {status}"),
             };
             let (kind, exit_code) = (FailureKind::Exited, status.code());
-            return Self { kind, message, exit_code, signal: None };
+            return Self { kind, message, exit_code, signal: None, location: None };
         };
+        let signal = Some(signal::name(number).into_owned());
+        let is_ours = evidence.sent.is_some_and(|sent| sent.as_raw() == number);
+        if number == Signal::ABORT.as_raw()
+            && !is_ours
+            && let Some(panic) = PrintedPanic::at_the_end_of(evidence.stderr_tail)
+        {
+            let PrintedPanic { location, message } = panic;
+            let message = format!("the job panicked at {location}: {message}");
+            let location = Some(location.to_owned());
+            return Self { kind: FailureKind::Panic, message, exit_code: None, signal, location };
+        }
         let (kind, message) = by_signal(number, evidence);
-        Self { kind, message, exit_code: None, signal: Some(signal::name(number).into_owned()) }
+        Self { kind, message, exit_code: None, signal, location: None }
     }
 }
 

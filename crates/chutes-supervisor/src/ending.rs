@@ -59,6 +59,7 @@ fn without_worker(exit: WorkerExit) -> Failure {
     Failure {
         worker_exit_code: exit.exit_code,
         worker_signal: exit.signal,
+        location: exit.location,
         ..Failure::new(exit.kind, exit.message)
     }
 }

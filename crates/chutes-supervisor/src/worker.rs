@@ -140,5 +140,5 @@ pub enum Isolation {
 
 /// The end of a worker that is a fault of the platform.
 fn platform(message: String) -> WorkerExit {
-    WorkerExit { kind: FailureKind::Platform, message, exit_code: None, signal: None }
+    WorkerExit::new(FailureKind::Platform, message)
 }

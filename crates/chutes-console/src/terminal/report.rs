@@ -170,8 +170,11 @@ fn collected(files: &[OutputFile], kind: &str) -> String {
         _ => None,
     });
     let (count, bytes) = sizes.fold((0_usize, 0_u64), |(n, sum), bytes| (n + 1, sum + bytes));
-    let files = if count == 1 { "file" } else { "files" };
-    format!("{count} {kind}{files}, {}", HumanSize(bytes))
+    let noun = if count == 1 { "file" } else { "files" };
+    let skipped =
+        files.iter().filter(|file| matches!(file.state, FileState::Skipped { .. })).count();
+    let skipped = if skipped == 0 { String::new() } else { format!(" ({skipped} skipped)") };
+    format!("{count} {kind}{noun}, {}{skipped}", HumanSize(bytes))
 }
 
 /// The number and the total size of the files that have arrived at one sink.

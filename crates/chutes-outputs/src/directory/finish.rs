@@ -135,9 +135,7 @@ impl Opened {
         if !is_delivered(sink, file) {
             return Ok(false);
         }
-        let path = Path::new(kind.folder()).join(OsStr::from_bytes(file.path.as_bytes()));
-        let metadata = self.root.symlink_metadata(path);
-        if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes) {
+        if folder::size_of(&self.root, kind, file.path.as_bytes()) == Some(bytes) {
             return Ok(true);
         }
         Err(TransferError::permanent(format!(

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use chutes_core::{DeliveryState, Manifest, SinkReport};
+use chutes_core::{DeliveryState, Manifest, OutputPath, Sha256Digest, SinkReport};
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::delivery::Delivered;
@@ -31,6 +32,21 @@ fn a_run() -> TestRun {
         .with("b/c/d", "two")
         .with(b"b/\xff\n", "")
         .with_log("stdout.log", "hello")
+}
+
+/// A path that is longer than the system takes at once.
+#[tokio::test]
+async fn deep_paths() {
+    let mut run = TestRun::new();
+    let name = "d".repeat(250);
+    let path = [name.as_str(); 17].join("/");
+    let content = Sha256Digest::from_bytes(Sha256::digest(b"deep").into());
+    let file = run.beside("deep");
+    std::fs::write(&file, "deep").unwrap();
+    let path = OutputPath::new(path.as_bytes()).unwrap();
+    let open = Arc::new(move |_: FileKind, _: &OutputPath| File::open(&file));
+    run.files.push(SourceFile::new(FileKind::Output, path, 4, content, open));
+    check_complete(&run.deliver_to(sink(&run)).await);
 }
 
 /// Also one that is there already, with other permissions.

@@ -130,6 +130,20 @@ fn aborts() {
     check(printed, Some(&space), FailureKind::StackOverflow, message);
 }
 
+/// In a program whose panics abort it.
+#[test]
+fn panics() {
+    let stderr_tail = "thread 'job' (7) panicked at src/job.rs:3:5:\nno data\nnote: run with it\n";
+    let evidence = Evidence { stderr_tail, ..Evidence::default() };
+    let exit = WorkerExit::of(ended_by(Signal::ABORT), &evidence);
+    assert_eq!(exit.kind, FailureKind::Panic);
+    assert_eq!(exit.message, "the job panicked at src/job.rs:3:5: no data");
+    assert_eq!(exit.location.as_deref(), Some("src/job.rs:3:5"));
+    assert_eq!(exit.signal.as_deref(), Some("SIGABRT"));
+    let exit = WorkerExit::of(ended_by(Signal::SEGV), &evidence);
+    assert_eq!((exit.kind, exit.location), (FailureKind::Crashed, None));
+}
+
 #[test]
 fn kills_of_the_whole_machine() {
     assert_eq!(oom_kills("pgfault 1\noom_kill 12\nnuma_hit 4\n"), Some(12));

@@ -7,6 +7,8 @@ use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_
 
 use super::*;
 
+const MODIFIED: &str = "Last-Modified: Mon, 30 Nov 2026 10:00:00 GMT\r\nETag: \"1\"\r\n";
+
 const LISTED_NOTHING: &str = "<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
 
 /// The environment of a sink for this server.
@@ -104,6 +106,37 @@ async fn what_is_known_before_anything_is_sent() {
         .await;
         let result = s3(&server).begin(&run(&[])).await;
         assert_eq!(result.map_err(|error| error.is_transient), expected);
+    }
+}
+
+/// Credentials that may write and not delete.
+#[tokio::test]
+async fn a_manifest_that_cannot_be_removed() {
+    let denied = "<DeleteResult><Error><Key>runs/1/manifest.json</Key><Code>AccessDenied</Code>\
+                  <Message>no</Message></Error></DeleteResult>";
+    for (is_ours, refusal) in [
+        (true, answer(403)),
+        (true, answer_with(200, denied)),
+        (false, answer(403)),
+        (false, answer_with(200, denied)),
+    ] {
+        let mut manifest = run(&[]).manifest;
+        if !is_ours {
+            manifest.run_id = RunId::from_bytes([8; 16]);
+        }
+        let manifest = serde_json::to_string(&manifest).unwrap();
+        let server = Server::start(move |request: &Request| match &request.line {
+            line if line.starts_with("DELETE") || line.contains("?delete") => refusal.clone(),
+            line if line.contains("manifest.json") => {
+                let is_head = line.starts_with("HEAD");
+                let content = if is_head { String::new() } else { manifest.clone() };
+                Act::Answer(200, MODIFIED.to_owned(), content)
+            }
+            _ => answer_with(200, LISTED_NOTHING),
+        })
+        .await;
+        let result = s3(&server).begin(&run(&[])).await;
+        assert_eq!(result.is_ok(), is_ours, "{result:?}");
     }
 }
 

@@ -59,10 +59,9 @@ impl Evidence {
             None => (FailureKind::NonzeroReturnCode, self.nonzero(stderr)),
         };
         StepExit::WorkerEnded(WorkerExit {
-            kind,
-            message: with_stderr_tail(message, stderr),
             exit_code: i32::try_from(code).ok(),
             signal: signal.map(|(_, name)| name.into_owned()),
+            ..WorkerExit::new(kind, with_stderr_tail(message, stderr))
         })
     }
 
@@ -138,11 +137,10 @@ pub(super) fn not_started(words: &str) -> Option<StepExit> {
         (false, true) => 126,
         (false, false) => return None,
     };
+    let message = format!("the command of the container cannot be run: {words}");
     Some(StepExit::WorkerEnded(WorkerExit {
-        kind: FailureKind::NonzeroReturnCode,
-        message: format!("the command of the container cannot be run: {words}"),
         exit_code: Some(exit_code),
-        signal: None,
+        ..WorkerExit::new(FailureKind::NonzeroReturnCode, message)
     }))
 }
 
