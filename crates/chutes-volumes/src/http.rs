@@ -18,7 +18,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chutes_core::{HumanDuration, HumanSize, SecretText, Sha256Digest};
+use chutes_core::{Escaped, HumanDuration, HumanSize, SecretText, Sha256Digest};
 use chutes_transfer::http::{Resolver, guarded_client};
 use chutes_transfer::{AddressPolicy, RetryPolicy, Transfer, TransferError};
 use reqwest::header::HeaderMap;
@@ -106,7 +106,11 @@ impl Client {
 
     async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), TransferError> {
         let mut answer = self.ask(request, &HeaderMap::new()).await?;
-        head::check_encoding(answer.headers()).map_err(|error| answer.permanent(&error))?;
+        if let Some(encoding) = head::encoding(answer.headers()) {
+            let encoding = Escaped(&encoding);
+            let problem = format!("the answer is encoded (`{encoding}`), which was not asked for");
+            return Err(answer.permanent(&problem));
+        }
         let headers = answer.headers().clone();
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk(&mut answer).await? {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use chutes_core::Sha256Digest;
+use chutes_core::{Escaped, Sha256Digest};
 use chutes_transfer::{Transfer, TransferCause, TransferError};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
@@ -51,6 +51,8 @@ struct Download<'a, 'b> {
     validator: Option<Validator>,
     total: Option<u64>,
     etag: Option<String>,
+    /// How the server says that the content is encoded. It is kept as it came, as the store has it.
+    encoding: Option<String>,
     /// The most that was ever there.
     best: u64,
     /// Whether the part comes from more than one answer.
@@ -76,6 +78,7 @@ impl Client {
             validator: None,
             total: None,
             etag: None,
+            encoding: None,
             best: 0,
             is_joined: false,
             known: known.and_then(|tag| HeaderValue::from_str(tag).ok()),
@@ -171,7 +174,6 @@ impl Download<'_, '_> {
     /// end if it is a part.
     async fn begin(&mut self, answer: &Answer) -> Result<Option<u64>, TransferError> {
         let headers = answer.headers();
-        head::check_encoding(headers).map_err(|problem| answer.permanent(&problem))?;
         let end = match head::extent(answer.status(), headers) {
             Extent::Whole => {
                 self.begin_whole(answer).await?;
@@ -187,7 +189,7 @@ impl Download<'_, '_> {
         if let (Some(expected), Some(total)) = (self.request.bytes, self.total)
             && expected != total
         {
-            return Err(answer.transient(&wrong_size(total, expected)));
+            return Err(answer.transient(&self.wrong_size(total, expected)));
         }
         Ok(end)
     }
@@ -214,6 +216,7 @@ impl Download<'_, '_> {
         let continues = match position {
             // It was not asked for a part.
             0 => !is_partial,
+            _ if !self.may_be_encoded_alike(answer.headers()) => false,
             // Only this status says by itself that the state is the one that was asked for.
             _ if is_partial && validator.is_none() => true,
             _ => validator.is_some() && validator == self.validator,
@@ -239,9 +242,19 @@ impl Download<'_, '_> {
         Ok(())
     }
 
+    /// Whether a part may be of the bytes that are there. Servers that encode on the way may have one tag for
+    /// the content in all its encodings. A part need not repeat the encoding: then only the size can tell.
+    fn may_be_encoded_alike(&self, headers: &HeaderMap) -> bool {
+        match head::encoding(headers) {
+            None => self.encoding.is_none() || self.total.is_some(),
+            encoding => encoding == self.encoding,
+        }
+    }
+
     /// Takes note of the state of the resource whose first byte comes next.
     fn begin_state(&mut self, headers: &HeaderMap, total: Option<u64>) {
         (self.validator, self.total) = (Validator::of(headers), total);
+        self.encoding = head::encoding(headers);
         let etag = head::strong_etag(headers).and_then(|tag| tag.to_str().ok());
         self.etag = etag.map(str::to_owned);
     }
@@ -299,14 +312,17 @@ impl Download<'_, '_> {
         if let Some(expected) = self.total.or(self.request.bytes)
             && bytes != expected
         {
+            let problem = self.wrong_size(bytes, expected);
             self.restart().await?;
-            return Err(answer.transient(&wrong_size(bytes, expected)));
+            return Err(answer.transient(&problem));
         }
         let sha256 = self.partial.digest().await?;
         match self.request.sha256 {
             Some(expected) if expected != sha256 => {
-                let problem =
-                    format!("the content has the SHA-256 checksum {sha256} and not {expected}");
+                let problem = format!(
+                    "the content has the SHA-256 checksum {sha256} and not {expected}{}",
+                    self.encoding_note()
+                );
                 // Parts that do not belong together are the fault of the server, not of the spec.
                 if self.is_joined {
                     self.restart().await?;
@@ -320,8 +336,16 @@ impl Download<'_, '_> {
             }
         }
     }
-}
 
-fn wrong_size(bytes: u64, expected: u64) -> String {
-    format!("the file has {bytes} bytes and not {expected}")
+    fn wrong_size(&self, bytes: u64, expected: u64) -> String {
+        format!("the file has {bytes} bytes and not {expected}{}", self.encoding_note())
+    }
+
+    /// Why the bytes may be others than those that were expected.
+    fn encoding_note(&self) -> String {
+        self.encoding.as_ref().map_or_else(String::new, |encoding| {
+            let encoding = Escaped(encoding);
+            format!(" (the server says that it is encoded, `{encoding}`; it is not decoded)")
+        })
+    }
 }

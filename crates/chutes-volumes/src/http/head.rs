@@ -27,17 +27,16 @@ pub(super) fn strong_etag(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""))
 }
 
-/// Refuses content that would have to be decoded: its size and its checksum would be those of the encoded
-/// bytes.
-pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), String> {
-    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    match headers.get_all(CONTENT_ENCODING).iter().find(|value| !is_plain(value)) {
-        None => Ok(()),
-        Some(value) => Err(format!(
-            "the content is encoded (`{}`), although it was asked for as it is",
-            String::from_utf8_lossy(value.as_bytes()).escape_debug()
-        )),
-    }
+/// How the server says that the content is encoded; `None` where it is as it is. An empty value says nothing.
+pub(super) fn encoding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| {
+        // What is not ASCII is no encoding that anything knows, but it is not nothing.
+        value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+    });
+    let is_one = |value: &&[u8]| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity");
+    let names = values.filter(is_one).map(|name| String::from_utf8_lossy(name).to_lowercase());
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The size of the content of a complete answer.
@@ -138,11 +137,21 @@ mod tests {
 
     #[test]
     fn encodings() {
-        for (value, is_plain) in
-            [("identity", true), ("Identity", true), ("gzip", false), ("", false)]
-        {
-            assert_eq!(check_encoding(&of(CONTENT_ENCODING, value)).is_ok(), is_plain, "{value}");
+        for (values, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&[" "], None),
+            (&["identity"], None),
+            (&["Identity", ""], None),
+            (&["gzip"], Some("gzip")),
+            (&["GZip"], Some("gzip")),
+            (&["identity, gzip"], Some("gzip")),
+            (&["aws-chunked,"], Some("aws-chunked")),
+            (&["deflate", "br , zstd"], Some("deflate, br, zstd")),
+        ] {
+            let value = |value: &&str| (CONTENT_ENCODING, HeaderValue::from_str(value).unwrap());
+            let headers: HeaderMap = values.iter().map(value).collect();
+            assert_eq!(encoding(&headers).as_deref(), expected, "{values:?}");
         }
-        assert!(check_encoding(&HeaderMap::new()).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Files from a server on the loopback interface that does what servers do.
 
+mod encodings;
 mod names;
 mod parts;
 
@@ -289,10 +290,6 @@ async fn another_content_than_expected() {
         refused(vec![plain(b"hello")], &client, |request| request.bytes = Some(4)).await;
     let expected = "GET http://server/file: the file has 5 bytes and not 4 (after 4 attempts)";
     assert_eq!((message.as_str(), requests), (expected, 4));
-    let encoded = Act::Answer(200, "Content-Encoding: gzip\r\n".into(), b"x".into());
-    let (message, requests) = refused(vec![encoded], &client, |_| {}).await;
-    assert!(message.contains("`gzip`"), "{message}");
-    assert_eq!(requests, 1);
     // Parts that are not of the same content, whatever the server says.
     let server = Server::of(vec![
         broken(b"hello", "\"a\"", 3),
