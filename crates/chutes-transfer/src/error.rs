@@ -41,6 +41,8 @@ pub enum TransferCause {
     Destination,
     /// There were as many attempts as there may be, and each met something that may pass.
     AttemptsUsedUp,
+    /// Another attempt would have come after the deadline, and the last one met something that may pass.
+    NoTimeLeft,
     /// The transfer was stopped before it was done.
     Stopped,
 }

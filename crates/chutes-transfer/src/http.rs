@@ -3,6 +3,7 @@
 mod address;
 mod client;
 mod exchange;
+mod rate_limit;
 mod resolver;
 mod secrets;
 

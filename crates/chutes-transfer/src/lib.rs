@@ -6,6 +6,7 @@
 //! - [`AddressPolicy`]: which addresses a URL of a spec may name;
 //! - [`TransferError`]: why a transfer failed, and whether another attempt may succeed;
 //! - [`RetryPolicy`]: how often something is attempted, and how long is waited in between;
+//! - [`OngoingTransfers`]: what is being transferred, for the message of a limit that ends it;
 //! - `http` (feature `http`): the HTTP client, what an answer means, and what may be shown of it.
 //!
 //! It does not know what is transferred, from where or to where: that is the business of the crates
@@ -48,4 +49,7 @@ mod retry;
 
 pub use crate::address::{AddressPolicy, RefusedAddress};
 pub use crate::error::{TransferCause, TransferError};
-pub use crate::retry::{Attempts, NO_TIME_LEFT, Retry, RetryNotices, RetryPolicy, Transfer};
+pub use crate::retry::{
+    Attempts, NO_TIME_LEFT, OngoingTransfer, OngoingTransfers, Retry, RetryNotices, RetryPolicy,
+    Transfer,
+};

@@ -1,6 +1,8 @@
 //! Attempts at one transfer: made again when that may help, and given up when there is no more time.
 
 mod notice;
+mod ongoing;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -8,11 +10,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBuilder;
 use tokio::time::{Instant, sleep};
 
 pub use self::notice::{Retry, RetryNotices};
-use crate::error::{TransferCause, TransferError};
+pub use self::ongoing::{OngoingTransfer, OngoingTransfers};
+use self::state::RetryState;
+use crate::error::TransferError;
 
 /// How often something is attempted, and how long is waited.
 ///
@@ -27,9 +31,10 @@ use crate::error::{TransferCause, TransferError};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// The longest delays between attempts, and how many there are.
+    /// The longest delays between attempts, and how many there are. An attempt after a wait that the server
+    /// asked for is not one of these, as long as a deadline bounds them.
     pub delays: ExponentialBuilder,
-    /// The longest time that a server may ask the client to wait.
+    /// The longest time until the next attempt, however long the server asks the client to wait.
     pub longest_retry_after: Duration,
     /// An attempt that moves no byte for this long is dropped.
     pub stall: Duration,
@@ -42,10 +47,6 @@ pub struct RetryPolicy {
 
 /// What an error says when the deadline would be reached before another attempt.
 pub const NO_TIME_LEFT: &str = "there is no time left to try again";
-
-/// How many more attempts there are after one that met an unknown host. Its name is misspelt more often
-/// than its address is missing for a moment.
-const MOST_LOOKUPS_AGAIN: usize = 3;
 
 /// What comes of all attempts, later.
 pub type Attempts<'a, T> = Pin<Box<dyn Future<Output = Result<T, TransferError>> + Send + 'a>>;
@@ -131,75 +132,4 @@ impl RetryPolicy {
             }
         })
     }
-
-    /// How long is waited before another attempt, when the server may have asked for a time.
-    fn wait(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
-        let asked = retry_after.unwrap_or_default().min(self.longest_retry_after);
-        delay.mul_f64((self.random)()).max(asked)
-    }
-}
-
-/// What is known of the attempts so far.
-struct RetryState<'a> {
-    policy: &'a RetryPolicy,
-    delays: ExponentialBackoff,
-    /// How many attempts there were since the last one that got further than all before.
-    attempts: usize,
-    /// How many of these met an unknown host.
-    unknown_host: usize,
-    last: Option<String>,
-}
-
-impl<'a> RetryState<'a> {
-    fn new(policy: &'a RetryPolicy) -> Self {
-        let delays = policy.delays.build();
-        Self { policy, delays, attempts: 0, unknown_host: 0, last: None }
-    }
-
-    /// How long to wait for the next attempt, or the error with which the transfer ends.
-    fn wait(
-        &mut self,
-        error: &TransferError,
-        has_advanced: bool,
-        deadline: Option<Instant>,
-    ) -> Result<Duration, TransferError> {
-        if error.cause == TransferCause::Stopped {
-            return Err(self.stopped(error.clone()));
-        }
-        if !error.is_transient {
-            return Err(error.clone());
-        }
-        if has_advanced {
-            *self = Self::new(self.policy);
-        }
-        self.attempts += 1;
-        self.unknown_host += usize::from(error.cause == TransferCause::UnknownHost);
-        let goes_on = self.unknown_host <= MOST_LOOKUPS_AGAIN;
-        let Some(delay) = self.delays.next().filter(|_| goes_on) else {
-            let error = given_up(error, |message| match self.attempts {
-                1 => message,
-                attempts => format!("{message} (after {attempts} attempts)"),
-            });
-            return Err(TransferError { cause: TransferCause::AttemptsUsedUp, ..error });
-        };
-        let wait = self.policy.wait(delay, error.retry_after);
-        if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-            return Err(given_up(error, |message| format!("{message}; {NO_TIME_LEFT}")));
-        }
-        self.last = Some(error.message.clone());
-        Ok(wait)
-    }
-
-    /// The end of a transfer that was stopped, with what the last attempt met.
-    fn stopped(&mut self, error: TransferError) -> TransferError {
-        match self.last.take() {
-            Some(last) => error.map_message(|why| format!("{why}; the last attempt: {last}")),
-            None => error,
-        }
-    }
-}
-
-/// An error after which there is no other attempt.
-fn given_up(error: &TransferError, message: impl FnOnce(String) -> String) -> TransferError {
-    TransferError { is_transient: false, retry_after: None, ..error.clone() }.map_message(message)
 }

@@ -193,7 +193,7 @@ async fn nothing_goes_on_beyond_the_deadline() {
     let calls = [(0, "begin"), (0, "a"), (500, "a"), (1_500, "a"), (1_500, "b")];
     let over = "failed: the time for delivery was over before this was done";
     let settled = [
-        "a: failed: 503; there is no time left to try again".to_owned(),
+        "a: failed: 503 (after 3 attempts); there is no time left to try again".to_owned(),
         format!("b: {over}"),
         format!("c: {over}"),
     ];

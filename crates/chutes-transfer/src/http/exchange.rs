@@ -6,12 +6,12 @@ use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Secrets, shown};
+use super::{Secrets, rate_limit, shown};
 use crate::address::RefusedAddress;
 use crate::error::{TransferCause, TransferError};
 
@@ -105,8 +105,10 @@ impl Exchange {
         body: &str,
         cut: bool,
     ) -> TransferError {
-        let is_transient = is_transient(status, body);
-        let retry_after = retry_after(headers, Timestamp::now()).filter(|_| is_transient);
+        let limited = rate_limit::is_reached(status, headers);
+        let is_transient = limited || is_transient(status, body);
+        let asked = rate_limit::asked_wait(headers, Timestamp::now());
+        let retry_after = asked.filter(|_| is_transient);
         let mut message = format!("{} was answered with {status}", self.what);
         if let Some(region) = region(headers) {
             message =
@@ -193,16 +195,6 @@ fn is_transient(status: StatusCode, body: &str) -> bool {
     }
 }
 
-/// How long the server asked us to wait: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
-}
-
 /// Whether the other end has no certificate for its name, or does not speak TLS, which waiting does not
 /// change.
 fn is_untrusted(error: &reqwest::Error) -> bool {
@@ -261,28 +253,6 @@ pub async fn drain(response: Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_values() {
-        let now: Timestamp = "2026-11-22T01:02:03Z".parse().unwrap();
-        for (value, expected) in [
-            ("0", Some(0)),
-            (" 120 ", Some(120)),
-            ("Sun, 22 Nov 2026 01:03:03 GMT", Some(60)),
-            ("Sun, 22 Nov 2026 01:00:00 GMT", Some(0)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("-1", None),
-            ("1.5", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(retry_after(&headers, now), expected, "{value}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
-    }
 
     #[test]
     fn transient_answers() {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::TransferCause;
 
 /// Ends its attempts as the script says, and then succeeds.
 #[derive(Default)]
@@ -105,6 +106,33 @@ async fn waits_as_long_as_the_server_asks_within_reason() {
     }
 }
 
+/// As long as a deadline bounds them: these waits do not use up the attempts, and the others do.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_the_server_asks_for_is_no_attempt() {
+    let deadline = Some(Instant::now() + Duration::from_hours(2));
+    let mut transfer = Scripted { deadline, ..script(vec![transient(Some(240)); 20]) };
+    let (result, waited) = retry(&mut transfer).await;
+    assert_eq!((result, waited), (Ok(()), vec![240_000; 20]));
+    let begin = Instant::now();
+    let mut transfer = Scripted { deadline, ..script(vec![transient(Some(240)); 99]) };
+    let (result, waited) = retry(&mut transfer).await;
+    check_message(result, "503 (after 10 attempts); there is no time left to try again");
+    assert_eq!((waited.len(), begin.elapsed()), (9, Duration::from_mins(9 * 4)));
+}
+
+/// One that asks for short waits for ever is not asked without a pause.
+#[tokio::test(start_paused = true)]
+async fn short_waits_that_the_server_asks_for_become_longer() {
+    let deadline = Some(Instant::now() + Duration::from_hours(1));
+    let mut transfer = Scripted { deadline, ..script(vec![transient(Some(3)); 14]) };
+    let (_, waited) = retry(&mut transfer).await;
+    assert_eq!(waited[..5], [3000, 3000, 3000, 4000, 8000]);
+    assert_eq!(waited[8..], [60_000; 6]);
+    // A server that asks for no time at all has not asked.
+    let mut transfer = Scripted { deadline, ..script(vec![transient(Some(0)); 20]) };
+    check_message(retry(&mut transfer).await.0, "503 (after 12 attempts)");
+}
+
 #[tokio::test(start_paused = true)]
 async fn permanent_errors_and_stopped_transfers_are_not_retried() {
     let begin = Instant::now();
@@ -119,11 +147,21 @@ async fn permanent_errors_and_stopped_transfers_are_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_says_how_many_attempts_there_were() {
+    let errors = [transient(None), transient(None), TransferError::stopped("stopped")];
+    let (result, _) = retry(&mut script(errors)).await;
+    check_message(result, "stopped; the last attempt: 503 (after 2 attempts)");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_would_come_too_late_is_not_made() {
     let deadline = Some(Instant::now() + Duration::from_millis(1500));
     let mut transfer = Scripted { deadline, ..script(vec![transient(None); 9]) };
     let (result, waited) = retry(&mut transfer).await;
     assert_eq!(waited, [500]);
+    check_message(result, "503 (after 2 attempts); there is no time left to try again");
+    let mut transfer = Scripted { deadline, ..script([transient(Some(9))]) };
+    let (result, _) = retry(&mut transfer).await;
     check_message(result, "503; there is no time left to try again");
 }
 

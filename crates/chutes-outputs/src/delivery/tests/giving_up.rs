@@ -43,7 +43,7 @@ async fn what_waits_for_its_next_attempt_is_given_up_as_well() {
     let settled = [
         format!("a: failed: {fault}"),
         "b: failed: it is not tried again, because the sink takes no files; the last attempt: no byte was sent \
-         for 1m"
+         for 1m (after 5 attempts)"
             .to_owned(),
         format!("c: failed: the sink was given up: {fault}"),
     ];
@@ -101,7 +101,9 @@ async fn nothing_is_tried_again_in_a_hurry() {
     let outcome = deliver_to(&sink, job).await;
     let calls = [(0, "begin"), (0, "a"), (500, "a"), (1000, "finish")];
     let why = "it is not tried again, because the run was asked to stop; the last attempt: 503";
-    let settled = [format!("a: failed: {why}"), format!("b: failed: the sink was given up: {why}")];
+    let again = format!("{why} (after 2 attempts)");
+    let settled =
+        [format!("a: failed: {again}"), format!("b: failed: the sink was given up: {again}")];
     check(&outcome, &sink, &calls, &settled.each_ref().map(String::as_str));
     // What was never attempted is attempted once.
     let sink = Scripted::new().at_a_time(1).on("b", [Step::Transient]);
