@@ -1,6 +1,10 @@
 //! The download phase: the input volumes of a run are fetched into `inputs/`, within a time limit.
 
-use chutes_core::{Ending, Failure, InputVolumes, Phase};
+use std::pin::pin;
+use std::time::Duration;
+
+use chutes_core::{Ending, Failure, FailureKind, HumanDuration, InputVolumes, Phase};
+use chutes_transfer::OngoingTransfers;
 
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
@@ -27,14 +31,39 @@ impl Downloads {
         cancel: &CancelHandle,
         lifecycle: &Lifecycle,
     ) -> Result<(), Ending> {
+        let ongoing = OngoingTransfers::default();
+        let mut fetching = pin!(fetch::fetch(self, root, lifecycle, &ongoing));
         let reason = tokio::select! {
             biased;
-            fetched = fetch::fetch(self, root, lifecycle) => return fetched.map_err(ending),
+            fetched = &mut fetching => {
+                return fetched.map_err(|failure| ending(in_time(failure, lifecycle.limit())));
+            }
             () = cancel.reached(Urgency::Graceful) => StopReason::Cancelled,
             () = lifecycle.limit_reached() => StopReason::TimeLimit,
         };
+        // Before the fetch is dropped, which ends what is going on.
+        let unfinished = ongoing.summary().filter(|_| reason == StopReason::TimeLimit);
         let message = reason.in_words(Phase::Download, lifecycle.limit());
+        let message = match unfinished {
+            Some(unfinished) => format!("{message}: {unfinished}"),
+            None => message,
+        };
         Err(ending(Failure::new(reason.kind(), message)))
+    }
+}
+
+/// The failure of a fetch, with the limit if it ended because another attempt would have come too late.
+fn in_time(failure: Failure, limit: Option<Duration>) -> Failure {
+    match (failure.kind, limit) {
+        (FailureKind::TimeLimit, Some(limit)) => {
+            let (limit, phase) = (HumanDuration(limit), Phase::Download);
+            let message = format!(
+                "the {phase} phase cannot end within its limit of {limit}: {}",
+                failure.message
+            );
+            Failure { message, ..failure }
+        }
+        _ => failure,
     }
 }
 

@@ -7,7 +7,8 @@ use chutes_transfer::{TransferCause, TransferError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct VolumeError {
-    /// `DownloadFailed` for an error in the spec or at a server; `Platform` for a fault of this machine.
+    /// `DownloadFailed` for an error in the spec or at a server; `Platform` for a fault of this machine;
+    /// `TimeLimit` where no other attempt can be made before the deadline.
     pub kind: FailureKind,
     /// A lowercase fragment with the place, the URL (without query and credentials) and the status.
     pub message: String,
@@ -29,6 +30,9 @@ impl From<TransferError> for VolumeError {
     fn from(error: TransferError) -> Self {
         match error.cause {
             TransferCause::ThisMachine => Self::platform(error.message),
+            TransferCause::NoTimeLeft => {
+                Self { kind: FailureKind::TimeLimit, message: error.message }
+            }
             _ => Self::download_failed(error.message),
         }
     }

@@ -25,7 +25,9 @@ use crate::file::Fetcher;
 use crate::http::{Client, Request};
 use crate::hub::HubFile;
 use crate::progress::Progress;
-use crate::{CacheSettings, Settings, UnpackLimits, VolumeError, hub, inputs, unpack};
+use crate::{
+    CacheSettings, FetchControl, Settings, UnpackLimits, VolumeError, hub, inputs, unpack,
+};
 
 /// Puts all volumes into their places below `inputs`.
 ///
@@ -35,16 +37,16 @@ use crate::{CacheSettings, Settings, UnpackLimits, VolumeError, hub, inputs, unp
 ///
 /// # Errors
 ///
-/// The first error of any volume; the others are stopped then. When `stop` is cancelled, all are.
+/// The first error of any volume; the others are stopped then. When `control.stop` is cancelled, all are.
 #[must_use = "nothing happens before it is awaited"]
 pub fn fetch<'a>(
     volumes: &'a InputVolumes,
     inputs: Dir,
     settings: &'a Settings,
     events: &'a EventReporter,
-    stop: CancellationToken,
+    control: FetchControl,
 ) -> BoxFuture<'a, Result<(), VolumeError>> {
-    Box::pin(fetch_all(volumes, inputs, settings, events, stop))
+    Box::pin(fetch_all(volumes, inputs, settings, events, control))
 }
 
 async fn fetch_all(
@@ -52,7 +54,7 @@ async fn fetch_all(
     inputs: Dir,
     settings: &Settings,
     events: &EventReporter,
-    stop: CancellationToken,
+    control: FetchControl,
 ) -> Result<(), VolumeError> {
     if volumes.is_empty() {
         return Ok(());
@@ -61,14 +63,14 @@ async fn fetch_all(
     let _abort_on_drop = abort.on_drop();
     let fetcher = Fetcher {
         inputs: Arc::new(inputs),
-        client: Client::new(settings, &abort)?,
+        client: Client::new(settings, &abort)?.controlled(&control),
         cache: open_cache(settings.cache.as_ref(), &abort, events).await?,
         permits: Semaphore::new(settings.concurrency.max(1)),
         abort,
         events: events.clone(),
     };
     let download = Download { fetcher, settings };
-    let result = download.all(volumes, stop).await;
+    let result = download.all(volumes, control.stop).await;
     if let Some(cache) = &download.fetcher.cache {
         download.evict(cache.clone()).await;
     }
@@ -202,7 +204,7 @@ impl Download<'_> {
         let listed = {
             // The semaphore is never closed, so that waiting for it does not fail.
             let _permit = self.fetcher.abort.unless(self.fetcher.permits.acquire()).await?;
-            hub::list(&self.fetcher.client, repository, &self.settings.hub).await?
+            hub::list(&self.fetcher.client, repository, &self.settings.hub, progress).await?
         };
         let files = listed.into_iter().map(|file| self.of_repository(file, place, progress));
         let mut files =

@@ -19,15 +19,19 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chutes_core::{Escaped, HumanDuration, HumanSize, SecretText, Sha256Digest};
-use chutes_transfer::http::{Resolver, guarded_client};
-use chutes_transfer::{AddressPolicy, RetryPolicy, Transfer, TransferError};
+use chutes_transfer::http::{Resolver, guarded_client, shown};
+use chutes_transfer::{
+    AddressPolicy, OngoingTransfer, OngoingTransfers, Retry, RetryPolicy, Transfer, TransferError,
+};
 use reqwest::header::HeaderMap;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 pub(crate) use self::download::{Content, Fetched};
 use super::VolumeError;
 use super::abort::FetchAbort;
+use super::control::FetchControl;
+use super::progress::Progress;
 use super::settings::Settings;
 
 /// The largest answer that is read into memory, in bytes.
@@ -55,6 +59,8 @@ pub(crate) struct Client {
     max_file_bytes: u64,
     budget: Budget,
     abort: FetchAbort,
+    deadline: Option<Instant>,
+    ongoing: OngoingTransfers,
 }
 
 impl Client {
@@ -79,7 +85,19 @@ impl Client {
             max_file_bytes: settings.max_file_bytes,
             budget: Budget::new(settings.max_total_bytes),
             abort: abort.clone(),
+            deadline: None,
+            ongoing: OngoingTransfers::default(),
         })
+    }
+
+    /// The same client, which makes no attempt that would come too late, and lists what it fetches.
+    pub(crate) fn controlled(self, control: &FetchControl) -> Self {
+        Self { deadline: control.deadline, ongoing: control.ongoing.clone(), ..self }
+    }
+
+    /// Lists a request for a place as one that is going on.
+    fn begin(&self, request: &Request, place: &str) -> OngoingTransfer {
+        self.ongoing.begin(place, format!("GET {}", shown(&request.url)))
     }
 
     /// What may still be fetched.
@@ -100,8 +118,11 @@ impl Client {
     pub(crate) async fn get_json(
         &self,
         request: &Request,
+        volume: &Progress,
     ) -> Result<(Vec<u8>, HeaderMap), VolumeError> {
-        Ok(self.retry.retry(&mut GetJson { client: self, request }).await?)
+        let ongoing = self.begin(request, volume.place());
+        let mut get = GetJson { client: self, request, volume, ongoing };
+        Ok(self.retry.retry(&mut get).await?)
     }
 
     async fn get_once(&self, request: &Request) -> Result<(Vec<u8>, HeaderMap), TransferError> {
@@ -143,6 +164,8 @@ impl Client {
 struct GetJson<'a> {
     client: &'a Client,
     request: &'a Request,
+    volume: &'a Progress,
+    ongoing: OngoingTransfer,
 }
 
 impl Transfer for GetJson<'_> {
@@ -150,6 +173,15 @@ impl Transfer for GetJson<'_> {
 
     async fn attempt(&mut self) -> Result<(Vec<u8>, HeaderMap), TransferError> {
         self.client.get_once(self.request).await
+    }
+
+    fn retrying(&mut self, retry: Retry<'_>) {
+        self.ongoing.retrying(retry);
+        self.volume.retrying(retry);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.client.deadline
     }
 
     async fn stopped(&mut self) -> TransferError {

@@ -18,6 +18,7 @@ use self::endpoint::RepoEndpoint;
 use self::pattern::Patterns;
 use super::VolumeError;
 use super::http::{Client, Request};
+use super::progress::Progress;
 use super::unpack::names::Names;
 
 const ENDPOINT: &str = "https://huggingface.co";
@@ -84,11 +85,12 @@ pub(crate) async fn list(
     client: &Client,
     repository: &HubRepository,
     settings: &HubSettings,
+    volume: &Progress,
 ) -> Result<Vec<HubFile>, VolumeError> {
     let repo = RepoEndpoint::new(repository, settings)?;
     let in_context = |error| in_context(error, &repo);
-    let (body, _) =
-        client.get_json(&repo.revision()?).await.map_err(|error| with_advice(error, &repo))?;
+    let resolved = client.get_json(&repo.revision()?, volume).await;
+    let (body, _) = resolved.map_err(|error| with_advice(error, &repo))?;
     let commit = commit_of(&body).map_err(in_context)?;
     let patterns = Patterns::new(&repository.allow_patterns);
     let mut names = Names::new(MAX_ENTRIES);
@@ -97,7 +99,7 @@ pub(crate) async fn list(
     for _ in 0..MAX_PAGES {
         let Some(url) = page.take() else { return chosen(files, seen, &repo) };
         let (body, headers) =
-            client.get_json(&repo.request(url.clone())).await.map_err(in_context)?;
+            client.get_json(&repo.request(url.clone()), volume).await.map_err(in_context)?;
         for entry in entries_of(&body).map_err(in_context)? {
             if !entry.is_file() {
                 continue;
@@ -145,10 +147,11 @@ fn chosen(
 
 /// The same error, with the repository.
 fn in_context(error: VolumeError, repo: &RepoEndpoint<'_>) -> VolumeError {
-    if error.kind != FailureKind::DownloadFailed {
+    if error.kind == FailureKind::Platform {
         return error;
     }
-    VolumeError::download_failed(format!("{repo} cannot be taken from the Hub: {}", error.message))
+    let message = format!("{repo} cannot be taken from the Hub: {}", error.message);
+    VolumeError { message, ..error }
 }
 
 /// The same error, with what can be done. The Hub answers alike for what is private and what does not

@@ -5,7 +5,7 @@
 //! instead.
 //!
 //! [`fetch`] is all there is to call. It takes the volumes of a spec and the directory, [`Settings`] with
-//! every limit, and an [`EventReporter`](chutes_core::EventReporter) for progress and warnings.
+//! every limit, an [`EventReporter`](chutes_core::EventReporter) for progress and warnings, and [`FetchControl`].
 //!
 //! ```text
 //! fetch       all volumes of a run, several at a time
@@ -17,13 +17,12 @@
 //! cache       files by their content, shared between runs
 //! ```
 //!
-//! This crate does not know what a run is: it has no phase and no time limit. The caller cancels a token.
+//! This crate does not know what a run is: it has no phase. [`FetchControl`] says when it has to end.
 //!
 //! ```
 //! use cap_std::{ambient_authority, fs::Dir};
 //! use chutes_core::{EventReporter, HttpUrl, InputVolume, InputVolumes, MountedVolume, RelativePath};
-//! use chutes_volumes::{Settings, fetch};
-//! use tokio_util::sync::CancellationToken;
+//! use chutes_volumes::{FetchControl, Settings, fetch};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,8 +35,8 @@
 //!
 //! // An address that gives the credentials of the machine to everything that asks is refused.
 //! let settings = Settings { cache: None, ..Settings::from_environment()? };
-//! let (events, stop) = (EventReporter::none(), CancellationToken::new());
-//! let fetched = fetch(&volumes, inputs, &settings, &events, stop).await;
+//! let (events, control) = (EventReporter::none(), FetchControl::default());
+//! let fetched = fetch(&volumes, inputs, &settings, &events, control).await;
 //! let message = fetched.unwrap_err().message;
 //! assert!(message.contains("a metadata service of a cloud"), "{message}");
 //! # Ok(()) }
@@ -45,6 +44,7 @@
 
 mod abort;
 mod cache;
+mod control;
 mod error;
 mod fetch;
 mod file;
@@ -55,6 +55,7 @@ mod progress;
 mod settings;
 mod unpack;
 
+pub use crate::control::FetchControl;
 pub use crate::error::VolumeError;
 pub use crate::fetch::fetch;
 pub use crate::hub::HubSettings;

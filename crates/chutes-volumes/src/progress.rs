@@ -1,9 +1,10 @@
-//! How far a volume has come, emitted now and then.
+//! How far a volume has come, and what of it is tried again, emitted now and then.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{EventReporter, RunEvent};
+use chutes_core::{Escaped, EventReporter, RunEvent};
+use chutes_transfer::{Retry, RetryNotices};
 use tokio::time::Instant;
 
 /// The shortest time between two events of one volume. The last one is always emitted.
@@ -14,6 +15,7 @@ pub(crate) struct Progress {
     events: EventReporter,
     place: String,
     state: Mutex<State>,
+    notices: RetryNotices,
 }
 
 #[derive(Default)]
@@ -36,7 +38,7 @@ pub(crate) struct FileProgress<'a> {
 
 impl Progress {
     pub(crate) fn new(events: EventReporter, place: String) -> Self {
-        Self { events, place, state: Mutex::default() }
+        Self { events, place, state: Mutex::default(), notices: RetryNotices::default() }
     }
 
     /// The place of the volume.
@@ -52,6 +54,15 @@ impl Progress {
     pub(crate) fn file(&self) -> FileProgress<'_> {
         self.state().unknown += 1;
         FileProgress { volume: self, bytes: 0, total: None }
+    }
+
+    /// Says now and then that something is tried again, and why: it may take long.
+    pub(crate) fn retrying(&self, retry: Retry<'_>) {
+        if self.notices.is_due() {
+            let message = format!("fetching {}: {retry}", self.place);
+            let message = Escaped(&message).to_string();
+            self.events.emit(RunEvent::Warning { message });
+        }
     }
 
     /// The volume is in place.
@@ -73,6 +84,16 @@ impl Progress {
 }
 
 impl FileProgress<'_> {
+    /// The place of the volume.
+    pub(crate) fn place(&self) -> &str {
+        self.volume.place()
+    }
+
+    /// As [`Progress::retrying`].
+    pub(crate) fn retrying(&self, retry: Retry<'_>) {
+        self.volume.retrying(retry);
+    }
+
     /// Takes note of how much of the file is there.
     pub(crate) fn report(&mut self, bytes: u64, total: Option<u64>) {
         // Not under the lock: the receiver may take long.

@@ -1,5 +1,6 @@
 //! Time limits and cancelling: the container gets a signal and its grace, is removed, and its outputs are kept.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use chutes::outcome::FailureKind;
@@ -68,6 +69,36 @@ fn download_that_hangs() {
         assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
         assert_eq!(ended.elapsed("execute"), None);
         assert!(!stage.path("outputs/begun").exists());
+    }
+}
+
+/// The limit alone would hide what is wrong.
+#[test]
+fn download_limit_says_what_was_tried() {
+    let refused = InputServer::start([("/file", Served::refused(503))]);
+    let silent = InputServer::start([("/file", Served::silent())]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/file", listener.local_addr().unwrap());
+    drop(listener);
+    let (refused, silent) = (refused.url("/file"), silent.url("/file"));
+    for (url, error) in [
+        (&refused, "was answered with 503 Service Unavailable: refused (after "),
+        (&nobody, "failed: tcp connect error: Connection refused"),
+        (&silent, "had not come to its end"),
+    ] {
+        let stage = Stage::new();
+        let volume = json!({"type": "http", "url": format!("{url}?token=s3cret")});
+        let more = json!({"limits": {"download": "6s"}, "input_volumes": {"/volume/a": volume}});
+        let ended = stage.run(&with(shell("touch /output/begun"), more));
+        let said = [format!("limit of 6s: /volume/a: GET {url} {error}")];
+        let said = said.each_ref().map(String::as_str);
+        let message = ended.check(124, "timed_out", FailureKind::TimeLimit, &said);
+        assert!(!message.contains("s3cret"), "{message}");
+        let stderr = &ended.finished.stderr;
+        assert!(stderr.contains(said[0]), "{stderr}");
+        let warning =
+            format!("fetching /volume/a: GET {url} {}", error.trim_end_matches(" (after "));
+        assert_eq!(stderr.contains(&warning), url != &silent, "{stderr}");
     }
 }
 

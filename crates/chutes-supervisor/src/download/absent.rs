@@ -1,7 +1,7 @@
 //! Replaces input volumes in a program that was built without the feature.
 
 use chutes_core::{Failure, FailureKind, RunRequest};
-use chutes_transfer::AddressPolicy;
+use chutes_transfer::{AddressPolicy, OngoingTransfers};
 
 use super::Downloads;
 use crate::Supervisor;
@@ -31,6 +31,7 @@ pub(super) fn fetch(
     downloads: &Downloads,
     _: &RunRoot,
     _: &Lifecycle,
+    _: &OngoingTransfers,
 ) -> std::future::Ready<Result<(), Failure>> {
     let (_, ()) = (&downloads.volumes, downloads.settings);
     std::future::ready(Err(Failure::new(FailureKind::InvalidSpec, MISSING)))

@@ -1,9 +1,9 @@
 //! Fetches the input volumes of a run.
 
 use chutes_core::{Failure, RunRequest};
-use chutes_transfer::AddressPolicy;
+use chutes_transfer::{AddressPolicy, OngoingTransfers};
 pub(crate) use chutes_volumes::Settings as FetchSettings;
-use chutes_volumes::VolumeError;
+use chutes_volumes::{FetchControl, VolumeError};
 use tokio_util::sync::CancellationToken;
 
 use super::Downloads;
@@ -45,14 +45,17 @@ pub(super) async fn fetch(
     downloads: &Downloads,
     root: &RunRoot,
     lifecycle: &Lifecycle,
+    ongoing: &OngoingTransfers,
 ) -> Result<(), Failure> {
     let failed = |error: VolumeError| Failure::new(error.kind, error.message);
     let inputs = root.open_dir(INPUTS).map_err(|error| {
         failed(VolumeError::platform(format!("cannot open `inputs/`: {error}")))
     })?;
     let (stop, events) = (CancellationToken::new(), lifecycle.events());
+    let (deadline, ongoing) = (lifecycle.deadline(), ongoing.clone());
+    let control = FetchControl { stop: stop.clone(), deadline, ongoing };
     let Downloads { volumes, settings } = downloads;
-    let fetching = chutes_volumes::fetch(volumes, inputs, settings, &events, stop.clone());
+    let fetching = chutes_volumes::fetch(volumes, inputs, settings, &events, control);
     // What is dropped here stops: nothing goes on in the background.
     let _stop = stop.drop_guard();
     fetching.await.map_err(failed)

@@ -2,6 +2,7 @@
 
 mod kept;
 mod measure;
+mod retries;
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -26,15 +27,15 @@ struct Fixture {
     folder: TempDir,
     settings: Settings,
     log: Arc<Mutex<Vec<RunEvent>>>,
-    stop: CancellationToken,
+    control: FetchControl,
 }
 
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("inputs")).unwrap();
-        let (settings, log, stop) = (settings(), Arc::default(), CancellationToken::new());
-        Self { folder, settings, log, stop }
+        let (settings, log, control) = (settings(), Arc::default(), FetchControl::default());
+        Self { folder, settings, log, control }
     }
 
     fn with_cache() -> Self {
@@ -50,7 +51,7 @@ impl Fixture {
         let log = Arc::clone(&self.log);
         let events = EventReporter::new(move |event| log.lock().unwrap().push(event));
         let volumes = InputVolumes::new(volumes);
-        fetch(&volumes, inputs, &self.settings, &events, self.stop.clone()).await
+        fetch(&volumes, inputs, &self.settings, &events, self.control.clone()).await
     }
 
     /// All files, with their contents.
@@ -300,7 +301,7 @@ async fn a_stop_in_the_middle_leaves_nothing() {
     let volumes = vec![at("a", file(&server, "/x")), at("a/b", file(&server, "/y"))];
     let (fetched, ()) = tokio::join!(fixture.fetch(volumes.clone()), async {
         server.arrived(1).await;
-        fixture.stop.cancel();
+        fixture.control.stop.cancel();
     });
     assert_eq!(fetched, Err(stopped()));
     assert_eq!(fixture.files(), []);

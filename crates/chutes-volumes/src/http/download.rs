@@ -3,9 +3,10 @@
 use std::fs::File;
 
 use chutes_core::{Escaped, Sha256Digest};
-use chutes_transfer::{Transfer, TransferCause, TransferError};
+use chutes_transfer::{OngoingTransfer, Retry, Transfer, TransferCause, TransferError};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
+use tokio::time::Instant;
 
 use super::exchange::Answer;
 use super::head::{self, Extent, Part, Validator};
@@ -46,6 +47,7 @@ struct Download<'a, 'b> {
     client: &'a Client,
     request: &'a Request,
     progress: &'a mut FileProgress<'b>,
+    ongoing: OngoingTransfer,
     partial: Partial,
     /// The state of the resource that the part belongs to.
     validator: Option<Validator>,
@@ -73,6 +75,7 @@ impl Client {
         let mut download = Download {
             client: self,
             request,
+            ongoing: self.begin(request, progress.place()),
             progress,
             partial: Partial::new(to),
             validator: None,
@@ -104,6 +107,15 @@ impl Transfer for Download<'_, '_> {
         let has_advanced = self.partial.position() > self.best;
         self.best = self.best.max(self.partial.position());
         has_advanced
+    }
+
+    fn retrying(&mut self, retry: Retry<'_>) {
+        self.ongoing.retrying(retry);
+        self.progress.retrying(retry);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.client.deadline
     }
 
     async fn stopped(&mut self) -> TransferError {

@@ -40,13 +40,17 @@ async fn download(
     known: Option<&str>,
 ) -> (Result<Fetched, VolumeError>, Vec<u8>) {
     let mut file = tempfile::tempfile().unwrap();
-    let progress = Progress::new(EventReporter::none(), "/volume/a".into());
+    let progress = volume();
     let to = file.try_clone().unwrap();
     let fetched = client.download(request, known, to, &mut progress.file()).await;
     let mut there = Vec::new();
     std::io::Seek::rewind(&mut file).unwrap();
     file.read_to_end(&mut there).unwrap();
     (fetched, there)
+}
+
+fn volume() -> Progress {
+    Progress::new(EventReporter::none(), "/volume/a".into())
 }
 
 fn client() -> Client {
@@ -265,7 +269,7 @@ async fn a_full_disk() {
     for act in [plain(b"hello"), plain(&large()), Act::Raw(break_off)] {
         let server = Server::of(vec![act]).await;
         let to = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let progress = Progress::new(EventReporter::none(), "/volume/a".into());
+        let progress = volume();
         let mut progress = progress.file();
         let fetched = client().download(&request(&server.url), None, to, &mut progress).await;
         let error = fetched.unwrap_err();
@@ -358,11 +362,11 @@ async fn redirects_that_are_not_followed() {
 #[tokio::test]
 async fn small_answers() {
     let server = Server::of(vec![status(503), plain(b"[1]")]).await;
-    let (body, headers) = client().get_json(&request(&server.url)).await.unwrap();
+    let (body, headers) = client().get_json(&request(&server.url), &volume()).await.unwrap();
     assert_eq!(body, b"[1]");
     assert_eq!(headers[reqwest::header::CONTENT_LENGTH], "3");
     let server = Server::of(vec![status(404)]).await;
-    let error = client().get_json(&request(&server.url)).await.unwrap_err();
+    let error = client().get_json(&request(&server.url), &volume()).await.unwrap_err();
     assert!(error.message.contains("404"));
 }
 

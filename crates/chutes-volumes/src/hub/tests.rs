@@ -44,7 +44,7 @@ impl Hub {
     }
 
     async fn list(&self, repository: &HubRepository) -> Result<Vec<HubFile>, VolumeError> {
-        list(&client(), repository, &self.settings()).await
+        list(&client(), repository, &self.settings(), &volume()).await
     }
 
     /// Listing fails with `DownloadFailed`, and the message has these in it.
@@ -59,6 +59,10 @@ impl Hub {
 
 fn client() -> Client {
     Client::new(&crate::settings::tests::settings(), &crate::abort::FetchAbort::default()).unwrap()
+}
+
+fn volume() -> Progress {
+    Progress::new(chutes_core::EventReporter::none(), "/volume/a".into())
 }
 
 fn repository(repo_id: &str) -> HubRepository {
@@ -117,7 +121,7 @@ async fn urls_lead_to_the_files() {
         ("ada/odd", RepoType::Model),
     ] {
         for file in hub.list(&HubRepository { repo_type, ..repository(id) }).await.unwrap() {
-            let (body, _) = client().get_json(&file.request).await.unwrap();
+            let (body, _) = client().get_json(&file.request, &volume()).await.unwrap();
             assert_eq!(file.request.bytes, Some(body.len() as u64));
             contents.push(String::from_utf8(body).unwrap());
         }
@@ -191,12 +195,12 @@ async fn private_repositories() {
     let token = Some(SecretText::new("hf_secret".to_owned()));
     let settings = HubSettings { token, ..hub.settings() };
     let client = client();
-    let of_settings = list(&client, &repository("ada/model"), &settings).await.unwrap();
+    let of_settings = list(&client, &repository("ada/model"), &settings, &volume()).await.unwrap();
     assert_eq!(of_spec, of_settings);
     let header = SecretText::new("Bearer hf_secret".to_owned());
     assert!(of_spec.iter().all(|file| file.request.authorization == Some(header.clone())));
     // That of the spec comes first.
-    list(&client, &with("hf_wrong"), &settings).await.unwrap_err();
+    list(&client, &with("hf_wrong"), &settings, &volume()).await.unwrap_err();
 }
 
 #[tokio::test]

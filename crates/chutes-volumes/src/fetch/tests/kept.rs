@@ -144,6 +144,7 @@ async fn what_was_not_verified_is_not_kept() {
         assert!(fetched.is_err() || fixture.files() == files(&[("a", "hel")]));
         let kept = fixture.folder.path().join("cache/keys");
         assert_eq!(fs::read_dir(kept).unwrap().count(), 0);
-        assert_eq!(fixture.warnings(), [""; 0]);
+        let is_other = |warning: &String| !warning.contains("another part");
+        assert!(!fixture.warnings().iter().any(is_other), "{:?}", fixture.warnings());
     }
 }

@@ -75,8 +75,8 @@ async fn parts_of_other_encodings_do_not_belong_together() {
 #[tokio::test]
 async fn small_answers_that_are_encoded_are_refused() {
     let server = Server::of(vec![encoded("gzip", b"x")]).await;
-    let error = client().get_json(&request(&server.url)).await.unwrap_err();
+    let error = client().get_json(&request(&server.url), &volume()).await.unwrap_err();
     assert!(error.message.contains("the answer is encoded (`gzip`)"), "{error}");
     let server = Server::of(vec![encoded("", b"[]")]).await;
-    assert_eq!(client().get_json(&request(&server.url)).await.unwrap().0, b"[]");
+    assert_eq!(client().get_json(&request(&server.url), &volume()).await.unwrap().0, b"[]");
 }
