@@ -25,9 +25,7 @@ use crate::file::Fetcher;
 use crate::http::{Client, Request};
 use crate::hub::HubFile;
 use crate::progress::Progress;
-use crate::{
-    CacheSettings, FetchControl, Settings, UnpackLimits, VolumeError, hub, inputs, unpack,
-};
+use crate::{CacheSettings, FetchControl, Settings, VolumeError, hub, inputs, unpack};
 
 /// Puts all volumes into their places below `inputs`.
 ///
@@ -238,12 +236,12 @@ impl Download<'_> {
         place: Option<&RelativePath>,
     ) -> Result<u64, VolumeError> {
         let (inputs, place) = (self.fetcher.inputs.clone(), place.cloned());
-        let UnpackLimits { bytes, entries, ratio } = self.settings.unpack;
-        let bytes = bytes.min(self.fetcher.client.budget().left());
+        let mut limits = self.settings.unpack.clone();
+        limits.bytes = limits.bytes.min(self.fetcher.client.budget().left());
         let unpacked = self.fetcher.abort.blocking(move |stop| {
             let archive = archive()?;
             let into = inputs::folder(&inputs, place.as_ref())?;
-            unpack::unpack(archive, &into, &UnpackLimits { bytes, entries, ratio }, stop)
+            unpack::unpack(archive, &into, &limits, stop)
         });
         let unpacked = unpacked.await?;
         self.fetcher.client.budget().take(unpacked)?;

@@ -1,6 +1,7 @@
 //! What a fetch may use: how much at a time, how large, from where, and with which cache.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use chutes_transfer::{AddressPolicy, RetryPolicy};
@@ -8,6 +9,9 @@ use chutes_transfer::{AddressPolicy, RetryPolicy};
 use super::VolumeError;
 use super::hub::HubSettings;
 use super::unpack::UnpackLimits;
+
+/// The variable that sets how many times its size may come out of a zip file.
+pub(crate) const RATIO_VARIABLE: &str = "CHUTES_MAX_ZIP_RATIO";
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -33,19 +37,31 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, with what the environment says of the cache and the hub.
+    /// The defaults, with what the environment says of the cache, the hub and zip files.
     pub fn from_environment() -> Result<Self, VolumeError> {
         Ok(Self {
             concurrency: 4,
             max_file_bytes: 64 * GIB,
             max_total_bytes: 256 * GIB,
-            unpack: UnpackLimits { bytes: 64 * GIB, entries: 100_000, ratio: 200 },
+            unpack: unpack_limits(|name| env::var_os(name))?,
             cache: CacheSettings::from_environment(),
             addresses: AddressPolicy::default(),
             hub: HubSettings::from_environment()?,
             retry: RetryPolicy::default(),
         })
     }
+}
+
+/// The defaults, with the ratio that `CHUTES_MAX_ZIP_RATIO` names.
+fn unpack_limits(variable: impl Fn(&str) -> Option<OsString>) -> Result<UnpackLimits, VolumeError> {
+    let mut limits = UnpackLimits::default();
+    if let Some(value) = variable(RATIO_VARIABLE).filter(|value| !value.is_empty()) {
+        let ratio = value.to_str().and_then(|value| value.trim().parse().ok());
+        limits.ratio = ratio.filter(|&ratio| ratio > 0).ok_or_else(|| {
+            VolumeError::platform(format!("{RATIO_VARIABLE} is not a whole number above 0"))
+        })?;
+    }
+    Ok(limits)
 }
 
 /// Where files are kept for later runs.
@@ -106,6 +122,26 @@ pub(crate) mod tests {
         };
         let settings = CacheSettings::from_variables(variable);
         assert_eq!(settings, expected.map(|dir| CacheSettings::new(dir.into())));
+    }
+
+    #[test]
+    fn the_ratio_of_zip_files_can_be_set() {
+        let ratio = |value: Option<&str>| {
+            unpack_limits(|name| value.filter(|_| name == RATIO_VARIABLE).map(OsString::from))
+                .map(|limits| limits.ratio)
+                .ok()
+        };
+        for (value, expected) in [
+            (None, Some(500)),
+            (Some(""), Some(500)),
+            (Some("2000"), Some(2000)),
+            (Some(" 7 "), Some(7)),
+            (Some("0"), None),
+            (Some("-1"), None),
+            (Some("many"), None),
+        ] {
+            assert_eq!(ratio(value), expected, "{value:?}");
+        }
     }
 
     #[test]

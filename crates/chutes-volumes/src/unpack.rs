@@ -1,7 +1,7 @@
 //! Unpacking: the members of a zip file, below a directory.
 //!
 //! Nothing of the archive is trusted. All names are checked before the first file is written
-//! (`member`, `names`), what comes out is counted while it is inflated (`meter`), and files are made
+//! (`member`, `spelling`, `names`), what comes out is counted while it is inflated (`meter`), and files are made
 //! part by part below the directory, never through a link (`write`).
 
 mod inline;
@@ -9,6 +9,7 @@ mod member;
 mod meter;
 pub(super) mod names;
 mod source;
+mod spelling;
 mod write;
 
 #[cfg(test)]
@@ -43,14 +44,17 @@ pub struct UnpackLimits {
     pub bytes: u64,
     /// The number of files and folders, with those that only lead to others. Default 100,000.
     pub entries: u64,
-    /// How many times the size of the archive may come out of it; not checked up to 10 MiB.
-    /// Default 200.
+    /// How many times the size of the archive may come out of it. Default 500: deflate reaches 1,032 with nothing
+    /// but zeros, text and tables stay below 50.
     pub ratio: u64,
+    /// Up to here the ratio is not checked: so much fits everywhere. Default 1 GiB.
+    pub ratio_from: u64,
 }
 
 impl Default for UnpackLimits {
     fn default() -> Self {
-        Self { bytes: 64 * 1024 * 1024 * 1024, entries: 100_000, ratio: 200 }
+        const GIB: u64 = 1024 * 1024 * 1024;
+        Self { bytes: 64 * GIB, entries: 100_000, ratio: 500, ratio_from: GIB }
     }
 }
 
@@ -87,7 +91,7 @@ fn unpack_unless_stopped(
     budget.set(u64::MAX);
     let members = members(&zip, archive, &mut meter)?;
     let mut buffer = vec![0; CHUNK_BYTES];
-    for (index, member) in members.iter().enumerate() {
+    for member in &members {
         if stop.load(Ordering::Relaxed) {
             return Err(stopped());
         }
@@ -97,7 +101,8 @@ fn unpack_unless_stopped(
                 make_folder(into, &member.path).map_err(|error| of_place(name, error))?;
             }
             Kind::File { is_executable } => {
-                let mut content = zip.by_index(index).map_err(|error| of_zip(name, error))?;
+                let mut content =
+                    zip.by_index(member.index).map_err(|error| of_zip(name, error))?;
                 let mut file = make_file(into, &member.path, is_executable)
                     .map_err(|error| of_place(name, error))?;
                 copy(member, &mut content, &mut file, &mut meter, &mut buffer)?;
@@ -117,16 +122,18 @@ fn members(
     let mut members = Vec::with_capacity(zip.len());
     for index in 0..zip.len() {
         let entry = zip.by_index_data(index).map_err(not_a_zip)?;
-        let member = Member::read(&entry)?;
+        let Some(member) = Member::read(index, &entry)? else { continue };
         names.add(&member.path, member.kind == Kind::Folder).map_err(|conflict| {
             VolumeError::download_failed(format!("{} in the zip file {conflict}", member.shown()))
         })?;
         meter.announce(&member)?;
         members.push(member);
     }
-    // The list has only the last of several members of one name, in the place of the first.
-    if zip.has_duplicate_names() {
-        let name = source::duplicate(zip, archive).unwrap_or_default();
+    // The list has only the last of several members of one name, in the place of the first. Nothing is lost
+    // of a folder.
+    if zip.has_duplicate_names()
+        && let Some(name) = source::repeated_file(zip, archive)
+    {
         let what = format!("{} is twice in the zip file", shown(&name));
         return Err(VolumeError::download_failed(what));
     }

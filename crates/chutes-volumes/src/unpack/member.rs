@@ -5,6 +5,7 @@ use rustix::fs::FileType;
 use zip::CompressionMethod;
 use zip::read::ZipFileEntry;
 
+use super::spelling::{Spelled, spelled};
 use crate::VolumeError;
 
 /// Folders that are nested deeper than this are refused.
@@ -16,6 +17,8 @@ const SHOWN_CHARACTERS: usize = 200;
 /// A member that may be unpacked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
+    /// Its place in the archive.
+    pub(super) index: usize,
     pub(super) path: RelativePath,
     pub(super) kind: Kind,
     /// How large the archive says that it is.
@@ -32,28 +35,29 @@ pub(super) enum Kind {
 }
 
 impl Member {
-    /// Checks what the archive says of a member.
-    pub(super) fn read(entry: &ZipFileEntry<'_>) -> Result<Self, VolumeError> {
+    /// Checks what the archive says of the member in this place; `None` for one that is always there.
+    pub(super) fn read(
+        index: usize,
+        entry: &ZipFileEntry<'_>,
+    ) -> Result<Option<Self>, VolumeError> {
         let raw = entry.name_raw();
         let refused = |problem: &str| {
             let name = shown(raw);
             Err(VolumeError::download_failed(format!("{name} in the zip file {problem}")))
         };
-        let Ok(name) = std::str::from_utf8(raw) else {
-            return refused("has a name that is not UTF-8");
-        };
-        // Only the one slash that says that this is a folder.
-        let folder = name.strip_suffix('/');
-        let path = match RelativePath::new(folder.unwrap_or(name)) {
-            Ok(path) => path,
-            Err(error) => return refused(error.problem),
+        let (path, is_folder) = match spelled(entry) {
+            Ok(Spelled::Root) if entry.size() == 0 => return Ok(None),
+            Ok(Spelled::Root) => return refused("is a folder with content"),
+            Ok(Spelled::Folder(path)) => (path, true),
+            Ok(Spelled::File(path)) => (path, false),
+            Err(problem) => return refused(problem),
         };
         if path.components().count() > MAX_DEPTH {
             return refused("is in more than 100 folders");
         }
         // The upper half is the mode, whatever system the archive says it is from.
         let mode = entry.external_attributes() >> 16;
-        if let Some(problem) = kind_problem(mode, folder.is_some()) {
+        if let Some(problem) = kind_problem(mode, is_folder) {
             return refused(problem);
         }
         if entry.encrypted() {
@@ -62,12 +66,13 @@ impl Member {
         if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
             return refused("is compressed by a method that is not supported: use deflate");
         }
-        if folder.is_some() && entry.size() > 0 {
+        if is_folder && entry.size() > 0 {
             return refused("is a folder with content");
         }
         let is_executable = mode & 0o111 != 0;
-        let kind = if folder.is_some() { Kind::Folder } else { Kind::File { is_executable } };
-        Ok(Self { path, kind, bytes: entry.size(), packed_bytes: entry.compressed_size() })
+        let kind = if is_folder { Kind::Folder } else { Kind::File { is_executable } };
+        let (bytes, packed_bytes) = (entry.size(), entry.compressed_size());
+        Ok(Some(Self { index, path, kind, bytes, packed_bytes }))
     }
 
     /// The name, for messages.
@@ -76,17 +81,13 @@ impl Member {
     }
 }
 
-/// What is wrong with the kind of file that the mode names, if it names one.
+/// What is wrong with the kind of file that the mode names, if it names one. A program that packs what it reads from
+/// a pipe, a socket or a device names that: what was read is a plain file.
 fn kind_problem(mode: u32, is_folder: bool) -> Option<&'static str> {
     match FileType::from_raw_mode(mode) {
         FileType::Symlink => Some("is a symbolic link: pack the file that it leads to"),
-        FileType::Fifo => Some("is a named pipe"),
-        FileType::Socket => Some("is a socket"),
-        FileType::CharacterDevice => Some("is a character device"),
-        FileType::BlockDevice => Some("is a block device"),
         FileType::Directory if !is_folder => Some("is a folder whose name does not end with `/`"),
-        FileType::Unknown if mode & 0o170_000 != 0 => Some("is of an unknown kind"),
-        FileType::Directory | FileType::RegularFile | FileType::Unknown => None,
+        _ => None,
     }
 }
 

@@ -5,9 +5,7 @@ use chutes_core::HumanSize;
 use super::UnpackLimits;
 use super::member::Member;
 use crate::VolumeError;
-
-/// Below this size the ratio is not checked: a few small files of one letter are no attack.
-const HARMLESS_BYTES: u64 = 10 * 1024 * 1024;
+use crate::settings::RATIO_VARIABLE;
 
 /// Counts what is announced, then what comes out.
 pub(super) struct Meter<'a> {
@@ -53,13 +51,16 @@ impl<'a> Meter<'a> {
     }
 
     fn check(&self, total: u64, member: &Member) -> Result<(), VolumeError> {
-        let UnpackLimits { bytes, ratio, .. } = *self.limits;
+        let UnpackLimits { bytes, ratio, ratio_from, .. } = *self.limits;
         if total > bytes {
             let limit = HumanSize(bytes);
             return Err(refused(member, &format!("is where more than {limit} come out of it")));
         }
-        if total > HARMLESS_BYTES && total > self.packed.saturating_mul(ratio) {
-            let what = format!("is where more than {ratio} times its size come out of it");
+        if total > ratio_from && total > self.packed.saturating_mul(ratio) {
+            let what = format!(
+                "is where more than {ratio} times its size come out of it, as of a bomb: if it is none, set \
+                 {RATIO_VARIABLE}"
+            );
             return Err(refused(member, &what));
         }
         Ok(())

@@ -35,7 +35,7 @@ impl Names {
         Self { entries: HashMap::new(), limit }
     }
 
-    /// Adds a file or a folder, with all folders that lead to it.
+    /// Adds a file or a folder, with all folders that lead to it. A folder may be there twice: nothing of it is lost.
     pub(crate) fn add(&mut self, path: &RelativePath, is_folder: bool) -> Result<(), Conflict> {
         // The root has the number 0.
         let mut folder = 0;
@@ -56,7 +56,7 @@ impl Names {
                     if named.is_folder != is_folder {
                         return Err(Conflict::FileAndFolder);
                     }
-                    if is_last && named.is_listed {
+                    if is_last && named.is_listed && !is_folder {
                         return Err(Conflict::Twice);
                     }
                     named.is_listed |= is_last;

@@ -1,6 +1,8 @@
 //! The bytes of an archive.
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -19,6 +21,10 @@ const TAIL_BYTES: u64 = 22 + 0xffff;
 const END64: &[u8] = b"PK\x06\x06";
 const LOCATOR64: &[u8] = b"PK\x06\x07";
 const END: &[u8] = b"PK\x05\x06";
+
+/// The signature of the record of a member in the list.
+const MEMBER: &[u8] = b"PK\x01\x02";
+
 const END64_BYTES: u64 = 56;
 const LOCATOR64_BYTES: u64 = 20;
 
@@ -136,22 +142,42 @@ impl Read for At<'_> {
     }
 }
 
-/// The name that several members have: that of the first which is not where its predecessor ends.
-pub(super) fn duplicate(zip: &ZipArchive<Source<'_>>, archive: &File) -> Option<Vec<u8>> {
-    let mut expected = zip.central_directory_start();
-    for index in 0..zip.len() {
-        let entry = zip.by_index_data(index).ok()?;
-        let begin = entry.central_header_start();
-        if begin != expected {
-            return Some(entry.name_raw().to_vec());
+/// The name of a file that is in the archive twice, or one that cannot be read; `None` when only folders are.
+pub(super) fn repeated_file(zip: &ZipArchive<Source<'_>>, archive: &File) -> Option<Vec<u8>> {
+    let mut names = HashMap::new();
+    let (mut members, mut folders) = (0, 0);
+    let mut begin = zip.central_directory_start();
+    while let Some((name, is_empty, end)) = record(archive, begin) {
+        (members, begin) = (members + 1, end);
+        match names.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(is_empty);
+            }
+            // A folder that has something is refused where it can be seen, so it must not be hidden.
+            Entry::Occupied(place) if is_empty && *place.get() && place.key().ends_with(b"/") => {
+                folders += 1;
+            }
+            Entry::Occupied(place) => return Some(place.remove_entry().0),
         }
-        // The lengths of the name, of the extra fields and of the comment.
-        let mut lengths = [0; 6];
-        archive.read_exact_at(&mut lengths, begin + 28).ok()?;
-        let lengths = lengths.chunks(2).map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 8);
-        expected = begin + 46 + lengths.sum::<u64>();
     }
-    None
+    // Names may be the same only after they were decoded: then nothing is known of the one that is missing.
+    (zip.len() + folders != members).then(Vec::new)
+}
+
+/// The record of a member: its name, whether it has no content, and where the next record begins.
+fn record(archive: &File, begin: u64) -> Option<(Vec<u8>, bool, u64)> {
+    let mut head = [0; 46];
+    archive.read_exact_at(&mut head, begin).ok()?;
+    if !head.starts_with(MEMBER) {
+        return None;
+    }
+    // The lengths of the name, of the extra fields and of the comment.
+    let lengths = head[28..34].chunks(2).map(|pair| u16::from(pair[0]) | u16::from(pair[1]) << 8);
+    let lengths: Vec<u16> = lengths.collect();
+    let mut name = vec![0; usize::from(lengths[0])];
+    archive.read_exact_at(&mut name, begin + 46).ok()?;
+    let is_empty = head[20..28] == [0; 8];
+    Some((name, is_empty, begin + 46 + lengths.into_iter().map(u64::from).sum::<u64>()))
 }
 
 fn unreadable(error: &io::Error) -> VolumeError {
