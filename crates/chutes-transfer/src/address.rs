@@ -5,6 +5,7 @@
 //! checked when it is in a URL, when a name is resolved to it, and again after each redirect. A proxy
 //! that the environment names resolves names by itself, so behind one only addresses in URLs are checked.
 
+mod embedded;
 #[cfg(test)]
 mod tests;
 
@@ -12,15 +13,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chutes_core::AddressRange;
 
-/// Metadata services, where machines of a cloud get their identity and credentials: AWS and most
-/// others, AWS again, Google, Alibaba, Oracle.
-const METADATA: [IpAddr; 5] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+/// Metadata services that are not of the local link, where machines of a cloud get their identity and
+/// credentials. docs/security.md lists all of them.
+const METADATA: [IpAddr; 10] = [
+    // Azure: WireServer, which hands out the settings and secrets of extensions.
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    // Alibaba Cloud.
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
+    // Oracle Cloud: the classic one, and the present one over IPv6.
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    // Google Cloud.
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    // Akamai, formerly Linode.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
+    // Scaleway.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    // Volcano Engine and UCloud.
+    IpAddr::V4(Ipv4Addr::new(100, 96, 0, 96)),
+    IpAddr::V4(Ipv4Addr::new(100, 80, 80, 80)),
 ];
+
+/// What nearly all clouds have, at an address of the local link.
+const COMMON_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// Which addresses requests may go to.
 ///
@@ -63,11 +79,12 @@ impl AddressPolicy {
     ///
     /// When no request may go there.
     pub fn check(&self, address: IpAddr) -> Result<(), RefusedAddress> {
-        let inner = embedded(address).map(IpAddr::V4);
-        let kind = refused_kind(address).or_else(|| refused_kind(inner?));
-        let Some(kind) = kind else { return Ok(()) };
+        let own = refused_kind(address).map(|kind| (address, kind));
+        let Some((refused, kind)) = own.or_else(|| embedded::refused(address)) else {
+            return Ok(());
+        };
         let is_allowed = |address: IpAddr| self.allowed.iter().any(|range| range.contains(address));
-        if is_allowed(address) || inner.is_some_and(is_allowed) {
+        if is_allowed(address) || is_allowed(refused) {
             return Ok(());
         }
         Err(RefusedAddress { address, kind })
@@ -75,7 +92,7 @@ impl AddressPolicy {
 }
 
 fn refused_kind(address: IpAddr) -> Option<&'static str> {
-    if METADATA.contains(&address) {
+    if is_metadata(address) {
         return Some("a metadata service of a cloud");
     }
     match address {
@@ -90,24 +107,11 @@ fn refused_kind(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address that a gateway may translate an IPv6 address to.
-fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(address) = address else { return None };
-    if address.is_loopback() || address.is_unspecified() {
-        return None;
-    }
-    let address_of = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Some(Ipv4Addr::new(a, b, c, d))
-    };
-    match address.segments() {
-        // IPv4-compatible, IPv4-mapped, IPv4-translated, and two kinds of NAT64.
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x64, 0xff9b, 1, _, _, _, high, low]
-        // 6to4.
-        | [0x2002, high, low, ..] => address_of(high, low),
-        _ => None,
+fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) if address == COMMON_METADATA => true,
+        // Everything in `fd00:ec2::/32` is a service that AWS has for its machines.
+        IpAddr::V6(address) if address.segments()[..2] == [0xfd00, 0xec2] => true,
+        _ => METADATA.contains(&address),
     }
 }

@@ -16,7 +16,106 @@ fn forms(address: Ipv4Addr) -> Vec<IpAddr> {
         address_of([0, 0, 0, 0, 0, 0xffff, high, low]),
         address_of([0x64, 0xff9b, 0, 0, 0, 0, high, low]),
         address_of([0x2002, high, low, 0, 0, 0, 0, 1]),
+        address_of([0, 0, 0, 0, 0xffff, 0, high, low]),
+        address_of([0x64, 0xff9b, 1, 0, 0, 0, high, low]),
+        address_of([0xfe, 0, 0, 1, 0, 0x5efe, high, low]),
+        address_of([0x2001, 0, 0x4136, 0xe378, 0x8000, 0x63bf, !high, !low]),
+        address_of([0x2001, 0, high, low, 0x8000, 0x63bf, 0x3fff, 0xfdd2]),
     ]
+}
+
+#[track_caller]
+fn check(address: &str, expected: Option<&str>) {
+    let refused = AddressPolicy::default().check(address.parse().unwrap());
+    assert_eq!(refused.err().map(|error| error.kind), expected, "{address}");
+}
+
+/// As docs/security.md lists them.
+#[test]
+fn metadata_services_of_clouds() {
+    for address in METADATA_OF_CLOUDS {
+        check(address, Some("a metadata service of a cloud"));
+    }
+    for address in LINK_LOCAL_SERVICES {
+        check(address, Some("of the local link"));
+    }
+    let page = include_str!("../../../../docs/security.md");
+    for address in METADATA_OF_CLOUDS.iter().chain(&LINK_LOCAL_SERVICES) {
+        assert!(page.contains(&format!("`{address}`")), "{address} is not in docs/security.md");
+    }
+    for address in METADATA {
+        assert!(page.contains(&format!("`{address}`")), "{address} is not in docs/security.md");
+    }
+}
+
+const METADATA_OF_CLOUDS: [&str; 13] = [
+    "169.254.169.254",
+    "168.63.129.16",
+    "100.100.100.200",
+    "192.0.0.192",
+    "100.96.0.96",
+    "100.80.80.80",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+    "fd00:c1::a9fe:a9fe",
+    "fd00:a9fe:a9fe::1",
+    "fd00:42::42",
+    "fd00:100::100:200",
+];
+
+const LINK_LOCAL_SERVICES: [&str; 7] = [
+    "169.254.170.2",
+    "169.254.170.23",
+    "169.254.42.42",
+    "169.254.0.23",
+    "169.254.10.10",
+    "fe80::a9fe:a9fe",
+    "fe80::1234:5678:9abc",
+];
+
+/// Also with the prefix that the gateway of a network may have for itself.
+#[test]
+fn metadata_services_behind_gateways() {
+    for address in METADATA_OF_CLOUDS {
+        let IpAddr::V4(address) = address.parse().unwrap() else { continue };
+        for form in forms(address) {
+            assert!(AddressPolicy::default().check(form).is_err(), "{form}");
+        }
+    }
+    for address in [
+        "2001:db8::a9fe:a9fe",
+        "2001:db8:122:344::168.63.129.16",
+        "2001:db8:a9fe:a9fe::",
+        "2001:db8:1a9:fea9:fe::",
+        "2001:db8:122:a9fe:a9:fe00::",
+        "2001:db8:122:3a9:fe:a9fe::",
+        "2001:db8:122:344:a9:fea9:fe00::",
+    ] {
+        check(address, Some("a metadata service of a cloud"));
+    }
+    check("64:ff9b:1:a9fe:a9:fe00::", Some("not the address of a machine"));
+    let allowed = AddressPolicy::new(vec!["168.63.129.16".parse().unwrap()]);
+    assert!(allowed.check("2001:db8:122:344::168.63.129.16".parse().unwrap()).is_ok());
+    assert!(allowed.check("2001:db8::a9fe:a9fe".parse().unwrap()).is_err());
+}
+
+#[test]
+fn neighbours_of_metadata_services() {
+    for address in [
+        "168.63.129.15",
+        "100.100.100.201",
+        "192.0.0.193",
+        "127.0.0.1",
+        "::1",
+        "10.0.0.1",
+        "fd00:ec3::254",
+        "fd00:a9fe:a9fe::2",
+        "2001:db8::a9fe:a9ff",
+        "2606:4700::6810:84e5",
+    ] {
+        check(address, None);
+    }
 }
 
 proptest! {

@@ -348,6 +348,11 @@ async fn redirects_that_are_not_followed() {
         ("http://169.254.169.254/latest?x=1", "GET http://169.254.169.254/latest: the address"),
         ("http://[fe80::1]/", "GET http://[fe80::1]/: the address fe80::1 is refused"),
         ("http://0xa9fea9fe/", "GET http://169.254.169.254/: the address"),
+        (
+            "http://168.63.129.16/",
+            "GET http://168.63.129.16/: the address 168.63.129.16 is refused",
+        ),
+        ("http://[fd00:a9fe:a9fe::1]/", "GET http://[fd00:a9fe:a9fe::1]/: the address"),
         ("file:///etc/passwd", "GET file:///etc/passwd: only `https://` and `http://`"),
         ("http://", "GET http://server/file was redirected to something that is not a URL"),
     ] {

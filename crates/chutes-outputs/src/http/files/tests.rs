@@ -302,7 +302,13 @@ async fn addresses_that_a_spec_may_not_name() {
         [(path("a"), Upload::put(url, Vec::new()).unwrap())]
     };
     let allowed = AddressPolicy::new(vec!["0.0.0.0/8".parse().unwrap()]);
-    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
+    for host in [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[fe80::1]",
+        "168.63.129.16",
+        "[fd00:a9fe:a9fe::1]",
+    ] {
         let error = FilesSink::new("s".to_owned(), &to(host), &allowed).map(drop).unwrap_err();
         assert!(error.message.starts_with("`/output/a`: the address "), "{error:?}");
         assert!(!error.is_transient && !error.message.contains("secret"), "{error:?}");

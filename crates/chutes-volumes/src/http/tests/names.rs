@@ -42,6 +42,8 @@ impl Named {
 fn addresses(name: &str) -> io::Result<Vec<SocketAddr>> {
     let addresses: &[&str] = match name {
         "metadata.test" => &["169.254.169.254", "::ffff:a9fe:a9fe"],
+        "wireserver.test" => &["168.63.129.16"],
+        "akamai.test" => &["fd00:a9fe:a9fe::1"],
         "mixed.test" => &["fe80::1", "127.0.0.1"],
         "empty.test" => &[],
         _ => return Err(io::Error::other("name not found")),
@@ -55,10 +57,14 @@ async fn names_of_refused_addresses() {
     let port = server.url.port().unwrap();
     let named = Named::new();
     // What is refused is not tried again.
-    let error = named.get("http://metadata.test/latest").await.unwrap_err();
-    assert!(error.starts_with("GET http://metadata.test/latest: the address"), "{error}");
-    assert!(error.ends_with("allow it with `--allow-address`"), "{error}");
-    assert_eq!(named.asked(), ["metadata.test"]);
+    let hosts = ["metadata.test", "wireserver.test", "akamai.test"];
+    for name in hosts {
+        let error = named.get(&format!("http://{name}/latest")).await.unwrap_err();
+        assert!(error.starts_with(&format!("GET http://{name}/latest: the address")), "{error}");
+        assert!(error.contains("metadata service"), "{error}");
+        assert!(error.ends_with("allow it with `--allow-address`"), "{error}");
+    }
+    assert_eq!(named.asked(), hosts);
     // Only the other addresses of a name are asked.
     assert!(named.get(&format!("http://mixed.test:{port}/file")).await.is_ok());
     // Also where a redirect leads.
