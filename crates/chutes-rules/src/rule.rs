@@ -310,33 +310,47 @@ pub fn is_hub_repository(name: &str) -> bool {
         && name.strip_suffix(".git").is_none()
 }
 
-/// What is wrong with a branch, tag or commit of a repository; `None` when nothing is.
+/// What is wrong with a branch, tag or commit of a repository; `None` when nothing is. Everything is allowed that
+/// `git check-ref-format` allows.
 ///
 /// ```
 /// use chutes::contract::rule::revision_problem;
 ///
 /// assert_eq!(revision_problem("refs/pr/1"), None);
+/// assert_eq!(revision_problem("fix#1"), None);
 /// assert_eq!(revision_problem("../main"), Some("has a `..`"));
 /// ```
 #[must_use]
 pub fn revision_problem(revision: &str) -> Option<&'static str> {
-    let is_bad = |letter: char| {
-        letter.is_control() || letter.is_whitespace() || "\\?#%~^:*[".contains(letter)
-    };
+    let is_bad = |letter: char| letter.is_ascii_control() || " ~^:?*[\\".contains(letter);
+    let mut components = revision.split('/');
     if revision.is_empty() {
         Some("is empty: leave it out")
-    } else if revision.len() > 255 {
-        Some("has more than 255 bytes")
+    } else if revision.len() > MAX_REVISION_BYTES {
+        Some("has more than 1024 bytes")
     } else if revision.contains("..") {
         Some("has a `..`")
     } else if revision.contains(is_bad) {
         Some("has a character that no branch, tag or commit has")
     } else if revision.starts_with(['/', '-']) || revision.ends_with('/') {
         Some("begins with `/` or `-`, or ends with `/`")
+    } else if revision == "@" || revision.contains("@{") {
+        Some("is `@`, or has `@{`, which is no name in Git")
+    } else if components.clone().any(|component| component.starts_with('.'))
+        || revision.ends_with('.')
+    {
+        Some("has a component that begins with `.`, or ends with `.`")
+    } else if components.clone().any(|component| component.strip_suffix(".lock").is_some()) {
+        Some("has a component that ends with `.lock`")
+    } else if components.any(|part| part.is_empty() || part.len() > MAX_COMPONENT_BYTES) {
+        Some("has a component that is empty or has more than 255 bytes")
     } else {
         None
     }
 }
+
+/// The longest name of a branch or tag. Git has no limit of its own.
+const MAX_REVISION_BYTES: usize = 1024;
 
 /// What is wrong with a pattern of file names; `None` when nothing is.
 ///

@@ -27,7 +27,7 @@ const ENDPOINT: &str = "https://huggingface.co";
 const ENDPOINT_VARIABLE: &str = "HF_ENDPOINT";
 const TOKEN_VARIABLE: &str = "HF_TOKEN";
 
-/// How many files and folders a repository may have. The largest known have some 100,000.
+/// How many files a repository may have, and files and folders those that are asked for. The largest known have some 100,000.
 const MAX_ENTRIES: u64 = 1_000_000;
 
 /// How many pages a list of files may have. A page of the Hub has up to 1,000 entries.
@@ -104,9 +104,14 @@ pub(crate) async fn list(
             if !entry.is_file() {
                 continue;
             }
-            let path = checked(&entry, &mut names).map_err(in_context)?;
             seen += 1;
-            if patterns.allow(path.as_str()) {
+            if seen > MAX_ENTRIES {
+                let problem = format!("it has more than {MAX_ENTRIES} files");
+                return Err(in_context(VolumeError::download_failed(problem)));
+            }
+            // What is not asked for may be called whatever it is.
+            if patterns.allow(&entry.path) {
+                let path = checked(&entry, &mut names).map_err(in_context)?;
                 files.push(repo.file(&commit, path, &entry)?);
             }
         }
@@ -117,7 +122,7 @@ pub(crate) async fn list(
     ))))
 }
 
-/// The path of a file, if it is one that can be below a directory together with all others.
+/// The path of a file, if it is one that can be below a directory together with all others that are asked for.
 fn checked(entry: &TreeEntry, names: &mut Names) -> Result<RelativePath, VolumeError> {
     let path = RelativePath::new(&entry.path)
         .map_err(|error| VolumeError::download_failed(format!("the file {error}")))?;
@@ -129,7 +134,7 @@ fn checked(entry: &TreeEntry, names: &mut Names) -> Result<RelativePath, VolumeE
 
 fn chosen(
     files: Vec<HubFile>,
-    seen: usize,
+    seen: u64,
     repo: &RepoEndpoint<'_>,
 ) -> Result<Vec<HubFile>, VolumeError> {
     if !files.is_empty() {

@@ -143,11 +143,39 @@ fn revisions() {
         ("a\nb", false),
         ("a\\b", false),
         ("a?b", false),
-        ("a#b", false),
-        ("%2e%2e", false),
+        ("a\u{7f}b", false),
+        ("a~1", false),
+        ("a^", false),
+        ("a:b", false),
+        ("a*", false),
+        ("a[b", false),
+        ("a//b", false),
+        (".a", false),
+        ("a/.b", false),
+        (".", false),
+        ("a.", false),
+        ("a.lock", false),
+        ("a.lock/b", false),
+        ("@", false),
+        ("a@{1}", false),
+        ("fix#1", true),
+        ("50%", true),
+        ("%2e%2e", true),
+        ("a]b{c}(d)!$&'+,;=<>|`\"", true),
+        ("@a", true),
+        ("a@b", true),
+        ("a./b", true),
+        ("a.locks", true),
+        ("a-", true),
+        ("größe/ä", true),
+        ("a\u{a0}b\u{3000}", true),
+        ("a\u{85}b", true),
     ] {
         assert_eq!(revision_problem(revision).is_none(), expected, "revision {revision:?}");
     }
+    assert_eq!(revision_problem(&["x"; 512].join("/")), None);
+    assert!(revision_problem(&"x/".repeat(600)).is_some());
+    assert!(revision_problem(&"x".repeat(256)).is_some());
 }
 
 #[test]

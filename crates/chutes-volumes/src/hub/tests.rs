@@ -160,6 +160,14 @@ async fn revisions() {
     assert_eq!(asked, "/api/models/ada/model/revision/refs%2Fpr%2F1");
     let by_commit = hub.list(&at(&commit("ada/model"))).await.unwrap();
     assert_eq!(by_branch, by_commit);
+    for (branch, segment) in
+        [("fix#1", "fix%231"), ("50%25?=größe&{a}", "50%2525%3F%3Dgr%C3%B6%C3%9Fe%26%7Ba%7D")]
+    {
+        assert_eq!(hub.list(&at(branch)).await.unwrap(), by_commit);
+        let asked = hub.server.requests().into_iter().map(|asked| asked.target);
+        let expected = format!("/api/models/ada/model/revision/{segment}");
+        assert!(asked.collect::<Vec<_>>().contains(&expected), "{branch}");
+    }
     let expected =
         ["the model `ada/model` (revision `v9`)", "404", "if it is private, give it a `token`"];
     hub.check_refused(&at("v9"), &expected).await;
@@ -219,10 +227,11 @@ async fn hostile_lists() {
         let more_names = names.into_iter().map(str::to_owned).collect();
         let hub = Hub::start(Behaviour { more_names, page_size: 2, ..Behaviour::default() });
         hub.check_refused(&repository("ada/model"), &["the model `ada/model`", expected]).await;
-        // Nor when the patterns leave the file out.
-        let allow_patterns = vec!["README.md".to_owned()];
+        // What is not asked for spoils nothing.
+        let allow_patterns = vec!["README.md".to_owned(), "*.bin".to_owned()];
         let chosen = HubRepository { allow_patterns, ..repository("ada/model") };
-        hub.check_refused(&chosen, &[expected]).await;
+        let files = hub.list(&chosen).await.unwrap();
+        assert_eq!(paths(&files), ["README.md", "model.bin", "onnx/model.bin"]);
     }
 }
 
@@ -244,6 +253,10 @@ async fn pages_that_lead_elsewhere() {
     // Round in circles: the same names come again.
     let hub = Hub::start(next(format!("/api/models/ada/model/tree/{commit}?again")));
     hub.check_refused(&with_token, &["`README.md` is there twice"]).await;
+    // Also when none of them is asked for.
+    let allow_patterns = vec!["x".to_owned()];
+    let chosen = HubRepository { allow_patterns, ..repository("ada/model") };
+    hub.check_refused(&chosen, &["is followed by itself"]).await;
 }
 
 #[tokio::test]
