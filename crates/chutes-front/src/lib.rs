@@ -239,8 +239,22 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, u16)> {
 
 /// Waits until the job answers 200 to `GET /health`, perhaps for ever.
 pub async fn healthy(upstream: &Upstream) {
+    healthy_after(upstream, |_| {}).await;
+}
+
+/// As [`healthy`], and says of each attempt before what came of it: a lowercase fragment.
+pub async fn healthy_after(upstream: &Upstream, mut failed: impl FnMut(String)) {
     let (mut pause, max_pause) = HEALTH_PAUSE;
-    while !matches!(get_status(&upstream.connector, &upstream.port, "/health").await, Ok(200)) {
+    let mut attempts = 0;
+    loop {
+        let problem = match get_status(&upstream.connector, &upstream.port, "/health").await {
+            Ok(200) => return,
+            Ok(status) => format!("was answered with {status}"),
+            Err(error) => format!("failed: {error}"),
+        };
+        attempts += 1;
+        let plural = if attempts == 1 { "" } else { "s" };
+        failed(format!("`GET /health` {problem} (after {attempts} attempt{plural})"));
         sleep(pause).await;
         pause = (2 * pause).min(max_pause);
     }

@@ -36,6 +36,24 @@ pub(super) fn of_step(
     }
 }
 
+/// How a job ended that was to serve requests and has not: it is not complete, whatever it returned. A limit alone
+/// would not say `why` it was never ready.
+pub(super) fn never_ready(ended: Result<(), Ending>, why: Option<String>) -> Ending {
+    match (ended, why) {
+        (Ok(()), _) => {
+            let message =
+                "the job ended before it had served a request: its `/health` did not answer 200";
+            let failure = Failure::new(FailureKind::JobError, message);
+            Ending::from_failure(failure.in_phase(Phase::StreamingStart))
+        }
+        (Err(Ending::TimedOut(failure)), Some(why)) => {
+            let message = format!("{}; {why}", failure.message);
+            Ending::TimedOut(Failure { message, ..failure })
+        }
+        (Err(ending), _) => ending,
+    }
+}
+
 /// The failure of a step that did not return a value.
 pub(super) fn failure_of(name: &str, step: Step, failure: StepFailure, phase: Phase) -> Failure {
     let StepFailure { kind, message, causes, location } = failure;

@@ -354,9 +354,11 @@ impl Steps {
                 }
             }
         };
-        let was_ready = control.deadline().phase == Phase::Execute;
         let (ending, result) = ending::of_step(step, ended, &control);
-        (ending.and_then(|()| served(was_ready)), result)
+        if control.deadline().phase == Phase::Execute {
+            return (ending, result);
+        }
+        (Err(ending::never_ready(ending, open.why_not_ready())), result)
     }
 
     /// How long the job has until it serves requests, or to its end if it need not.
@@ -385,14 +387,4 @@ impl Steps {
             self.events.emit(RunEvent::Progress(progress));
         }
     }
-}
-
-/// A job that was to serve requests and has not is not complete, whatever it returned.
-fn served(was_ready: bool) -> Result<(), Ending> {
-    if was_ready {
-        return Ok(());
-    }
-    let message = "the job ended before it had served a request: its `/health` did not answer 200";
-    let failure = Failure::new(FailureKind::JobError, message);
-    Err(Ending::from_failure(failure.in_phase(Phase::StreamingStart)))
 }

@@ -274,7 +274,8 @@ fn never_healthy() {
     let begin = Instant::now();
     let ended = Server::of_spec(spec, "").finish();
     assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
-    check_failure(&ended, "timed_out", 124, FailureKind::TimeLimit, "");
+    let said = "phase reached its limit of 2s; `GET /health` was answered with 503 (after ";
+    check_failure(&ended, "timed_out", 124, FailureKind::TimeLimit, said);
     let phase = ended.0.ending.failure().unwrap().phase.unwrap();
     assert_eq!(phase.as_str(), "streaming_start");
     check_never_ready(&ended);

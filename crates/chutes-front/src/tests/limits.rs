@@ -176,7 +176,10 @@ async fn a_front_that_never_served_ends() {
 async fn the_job_is_healthy_once_it_answers_200() {
     let job = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = upstream(job.local_addr().unwrap());
-    let mut waiting = tokio::spawn(async move { healthy(&upstream).await });
+    let (sender, mut problems) = tokio::sync::mpsc::unbounded_channel();
+    let mut waiting = tokio::spawn(async move {
+        healthy_after(&upstream, |problem| sender.send(problem).unwrap()).await;
+    });
     for status in ["500 No", "404 No", "204 No", "200 OK"] {
         assert!(!waiting.is_finished(), "{status}");
         let (mut probe, _) = soon(job.accept()).await.unwrap();
@@ -185,4 +188,12 @@ async fn the_job_is_healthy_once_it_answers_200() {
         probe.write_all(answer.as_bytes()).await.unwrap();
     }
     soon(&mut waiting).await.unwrap();
+    for expected in [
+        "`GET /health` was answered with 500 (after 1 attempt)",
+        "`GET /health` was answered with 404 (after 2 attempts)",
+        "`GET /health` was answered with 204 (after 3 attempts)",
+    ] {
+        assert_eq!(problems.recv().await.as_deref(), Some(expected));
+    }
+    assert_eq!(problems.recv().await, None);
 }

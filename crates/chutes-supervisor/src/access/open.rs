@@ -108,6 +108,11 @@ impl Open {
         }
     }
 
+    /// Why the job does not serve requests, as far as it was asked.
+    pub(crate) fn why_not_ready(&self) -> Option<String> {
+        self.streaming.as_ref()?.why_not_ready()
+    }
+
     /// Starts to serve clients.
     pub(crate) fn serve(&mut self) -> Option<Endpoint> {
         self.streaming.as_mut().map(|streaming| Endpoint::Streaming(streaming.serve()))

@@ -1,12 +1,13 @@
 //! Requests over TLS to a job that serves HTTP.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chutes_core::{
     AccessRequest, Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol,
     StreamingEndpoint, Work,
 };
-use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy};
+use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy_after};
 use chutes_ports::{Claims, Connector};
 
 use super::invalid;
@@ -55,7 +56,7 @@ impl Plan {
             };
             Failure::new(kind, error.to_string()).in_phase(Phase::Start)
         })?;
-        Ok(Streaming { front, upstream })
+        Ok(Streaming { front, upstream, unready: Mutex::default() })
     }
 }
 
@@ -63,12 +64,23 @@ impl Plan {
 pub(super) struct Streaming {
     front: Front,
     upstream: Upstream,
+    /// What came of the last attempt to find out whether the job serves requests.
+    unready: Mutex<Option<String>>,
 }
 
 impl Streaming {
     /// Waits until the job serves requests.
     pub(super) async fn ready(&self) {
-        healthy(&self.upstream).await;
+        healthy_after(&self.upstream, |problem| *self.unready() = Some(problem)).await;
+    }
+
+    /// Why the job does not serve requests, as far as it was asked.
+    pub(super) fn why_not_ready(&self) -> Option<String> {
+        self.unready().clone()
+    }
+
+    fn unready(&self) -> MutexGuard<'_, Option<String>> {
+        self.unready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts to serve clients.

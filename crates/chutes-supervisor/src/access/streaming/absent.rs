@@ -38,6 +38,10 @@ impl Streaming {
         match self.0 {}
     }
 
+    pub(super) fn why_not_ready(&self) -> Option<String> {
+        match self.0 {}
+    }
+
     pub(super) fn serve(&mut self) -> StreamingEndpoint {
         match self.0 {}
     }
