@@ -17,11 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod duplicates;
+
 use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+pub use self::duplicates::check_duplicates;
 use crate::spec::place;
 use crate::{Escaped, HttpUrl, RelativePath, SpecErrors, SpecProblem, suggest};
 

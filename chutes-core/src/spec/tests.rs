@@ -43,6 +43,31 @@ fn check_text(text: &str, expected: &[(&str, &str)]) {
     assert_eq!(found, expected, "{text}");
 }
 
+/// Of two values one would be lost without a word. The data of a job is up to its job.
+#[test]
+fn keys_that_stand_twice() {
+    let twice = "the key stands twice";
+    for (text, path) in [
+        (r#"{"image":"alpine","args":["a"],"args":["b"]}"#, "$.args"),
+        (r#"{"image":"alpine","\u0069mage":"alpine"}"#, "$.image"),
+        (r#"{"image":"alpine","limits":{"start":1,"start":2}}"#, "$.limits.start"),
+        (r#"{"image":"alpine","env":{"A":"secret","A":"2"}}"#, "$.env.A"),
+        (r#"{"job":"train","data":1,"data":2}"#, "$.data"),
+        (
+            r#"{"image":"a","input_volumes":{"/volume/a":[{"type":"inline","contents":"","contents":""}]}}"#,
+            r#"$.input_volumes["/volume/a"][0].contents"#,
+        ),
+    ] {
+        check_text(text, &[(path, twice)]);
+    }
+    // An unknown key is that as well.
+    assert_eq!(problems(r#"{"image":"a","x":1,"x":2}"#).len(), 2);
+    assert!(JobSpec::from_json(r#"{"job":"train","data":{"a":1,"a":2,"b":1e999}}"#).is_ok());
+    // What was written when a run began must stay readable.
+    let record = r#"{"image":"alpine","args":["a"],"args":["b"]}"#;
+    assert!(serde_json::from_str::<JobSpec>(record).is_ok());
+}
+
 #[test]
 fn the_example_is_read() {
     let spec = JobSpec::from_json(EXAMPLE).unwrap();

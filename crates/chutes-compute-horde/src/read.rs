@@ -1,6 +1,6 @@
 //! From JSON to a request.
 
-use chutes_core::reader::{Fields, Located, Problems};
+use chutes_core::reader::{Fields, Located, Problems, check_duplicates};
 use chutes_core::{
     ContainerPath, ExecutorClass, ImageName, InputVolume, MountedVolume, SecretPairs, SpecErrors,
 };
@@ -68,6 +68,7 @@ impl JobRequest {
     /// Reads the body of a request, and reports everything that is wrong with its parts.
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
         let mut problems = Problems::default();
+        check_duplicates(text, None, &mut problems);
         let fields = Located::root(text)?.object(&KEYS, &mut problems);
         let request = fields.and_then(|fields| request(fields, &mut problems));
         problems.finish(request)

@@ -197,6 +197,17 @@ const NASTY_PATHS: [&str; 16] = [
 ];
 
 #[test]
+fn keys_that_stand_twice() {
+    let text = body(&serde_json::json!({}));
+    let text =
+        text.replacen('{', r#"{"args": ["a"], "args": ["b"], "env": {"A": "1", "A": "2"}, "#, 1);
+    let errors = JobRequest::from_json(&text).unwrap_err();
+    let twice = errors.problems.iter().filter(|problem| problem.message == "the key stands twice");
+    let paths: Vec<&str> = twice.map(|problem| problem.path.as_str()).collect();
+    assert!(paths.starts_with(&["$.args", "$.env.A"]), "{errors}");
+}
+
+#[test]
 fn nasty_paths_are_refused_everywhere() {
     for path in NASTY_PATHS {
         for kind in ["inline", "zip_url", "single_file", "huggingface_volume"] {

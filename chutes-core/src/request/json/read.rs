@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::members::Members;
-use crate::reader::{Fields, Located, Problems, member};
+use crate::reader::{Fields, Located, Problems, check_duplicates, member};
 use crate::request::{
     AccessRequest, Attempt, CacheRequest, EngineRequest, LabelName, PullPolicy, RunRequest,
     RunRequestError, check, path,
@@ -57,7 +57,8 @@ pub(super) fn request(text: &str) -> Result<RunRequest, RunRequestError> {
     let members = object(text)?;
     check_version(&members)?;
     let mut problems = Problems::default();
-    members.check_duplicates(&mut problems);
+    // The spec has its own check.
+    check_duplicates(text, Some("spec"), &mut problems);
     let (mut fields, spec) = top(members, &mut problems);
     fields.check_keys(&KEYS, &mut problems);
     let spec = spec.map(RawValue::get).and_then(|text| read_spec(text, &mut problems));

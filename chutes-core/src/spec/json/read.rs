@@ -36,6 +36,10 @@ pub(in crate::spec) const KEYS: [&str; 18] = [
 pub(super) fn spec(text: &str, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
     reader::check_object(text)?;
     let mut draft = JobSpecBuilder::default();
+    if form.is_new {
+        // The data of a job has rules of its own.
+        reader::check_duplicates(text, Some("data"), &mut draft.problems);
+    }
     let (mut fields, data) = top(text, &mut draft.problems);
     fields.check_keys(&KEYS, &mut draft.problems);
     draft.work = work(&mut fields, data, &mut draft.problems);
