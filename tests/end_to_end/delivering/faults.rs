@@ -187,7 +187,9 @@ fn asked_to_wait() {
 #[test]
 fn asked_to_wait_for_too_long() {
     let busy = || Act::Answer(answer(429, "Retry-After: 100\r\n", "slow down"));
-    check_refusal(busy, "429 Too Many Requests: slow down; there is no time left to try again");
+    let expected = "429 Too Many Requests: slow down (after 1 attempt); the server asks for a wait of 1m 40s; there \
+                    is no time left to try again";
+    check_refusal(busy, expected);
 }
 
 #[test]

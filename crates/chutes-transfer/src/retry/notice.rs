@@ -33,6 +33,17 @@ impl fmt::Display for Retry<'_> {
     }
 }
 
+/// A number of attempts in words: `after 2 attempts`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempted(pub(super) usize);
+
+impl fmt::Display for Attempted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "after {} attempt{plural}", self.0)
+    }
+}
+
 /// Lets a notice about something that is tried again pass now and then: when many files fail for one reason,
 /// or one fails again and again, it is said once in ten seconds.
 #[derive(Debug, Default)]

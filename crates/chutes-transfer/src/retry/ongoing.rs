@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Retry;
+use super::notice::Attempted;
 
 /// The transfers that are going on. Clones are the same list.
 ///
@@ -83,9 +84,7 @@ impl OngoingTransfer {
     /// Takes note of an attempt that has failed, and after which another one is made.
     pub fn retrying(&self, retry: Retry<'_>) {
         if let Some(entry) = self.all.state().transfers.get_mut(&self.number) {
-            let (error, attempts) = (retry.error, retry.attempts);
-            let plural = if attempts == 1 { "" } else { "s" };
-            entry.failure = Some(format!("{error} (after {attempts} attempt{plural})"));
+            entry.failure = Some(format!("{} ({})", retry.error, Attempted(retry.attempts)));
         }
     }
 }

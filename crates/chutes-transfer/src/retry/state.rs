@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff};
+use chutes_core::HumanDuration;
 use tokio::time::Instant;
 
+use super::notice::Attempted;
 use super::{NO_TIME_LEFT, RetryPolicy};
 use crate::error::{TransferCause, TransferError};
 
@@ -59,12 +61,13 @@ impl<'a> RetryState<'a> {
         self.unknown_host += usize::from(error.cause == TransferCause::UnknownHost);
         let asked = error.retry_after.unwrap_or_default().min(self.policy.longest_retry_after);
         let Some(delay) = self.next_delay(!asked.is_zero() && deadline.is_some()) else {
-            return Err(self.given_up(error, TransferCause::AttemptsUsedUp));
+            let (error, cause) = (error.clone(), TransferCause::AttemptsUsedUp);
+            return Err(given_up(error, cause).map_message(|message| self.counted(message)));
         };
         let wait = delay.mul_f64((self.policy.random)()).max(asked);
         if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
-            let error = self.given_up(error, TransferCause::NoTimeLeft);
-            return Err(error.map_message(|message| format!("{message}; {NO_TIME_LEFT}")));
+            let error = given_up(error.clone(), TransferCause::NoTimeLeft);
+            return Err(error.map_message(|message| self.no_time_left(&message, asked)));
         }
         self.last = Some(error.message.clone());
         Ok(wait)
@@ -94,18 +97,27 @@ impl<'a> RetryState<'a> {
         }
     }
 
-    /// An error after which there is no other attempt.
-    fn given_up(&self, error: &TransferError, cause: TransferCause) -> TransferError {
-        let error =
-            TransferError { is_transient: false, retry_after: None, cause, ..error.clone() };
-        error.map_message(|message| self.counted(message))
+    /// A message with the number of attempts, and the wait that the server asked for.
+    fn no_time_left(&self, message: &str, asked: Duration) -> String {
+        let attempts = Attempted(self.attempts);
+        let asked = if asked.is_zero() {
+            String::new()
+        } else {
+            format!("; the server asks for a wait of {}", HumanDuration(asked))
+        };
+        format!("{message} ({attempts}){asked}; {NO_TIME_LEFT}")
     }
 
     /// A message with the number of attempts, if there were several.
     fn counted(&self, message: String) -> String {
         match self.attempts {
             0 | 1 => message,
-            attempts => format!("{message} (after {attempts} attempts)"),
+            attempts => format!("{message} ({})", Attempted(attempts)),
         }
     }
+}
+
+/// An error after which there is no other attempt.
+fn given_up(error: TransferError, cause: TransferCause) -> TransferError {
+    TransferError { is_transient: false, retry_after: None, cause, ..error }
 }

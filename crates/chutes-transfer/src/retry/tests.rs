@@ -116,7 +116,8 @@ async fn a_wait_that_the_server_asks_for_is_no_attempt() {
     let begin = Instant::now();
     let mut transfer = Scripted { deadline, ..script(vec![transient(Some(240)); 99]) };
     let (result, waited) = retry(&mut transfer).await;
-    check_message(result, "503 (after 10 attempts); there is no time left to try again");
+    let expected = "503 (after 10 attempts); the server asks for a wait of 4m; there is no time left to try again";
+    check_message(result, expected);
     assert_eq!((waited.len(), begin.elapsed()), (9, Duration::from_mins(9 * 4)));
 }
 
@@ -162,7 +163,8 @@ async fn an_attempt_that_would_come_too_late_is_not_made() {
     check_message(result, "503 (after 2 attempts); there is no time left to try again");
     let mut transfer = Scripted { deadline, ..script([transient(Some(9))]) };
     let (result, _) = retry(&mut transfer).await;
-    check_message(result, "503; there is no time left to try again");
+    let expected = "503 (after 1 attempt); the server asks for a wait of 9s; there is no time left to try again";
+    check_message(result, expected);
 }
 
 #[tokio::test(start_paused = true)]
