@@ -57,9 +57,14 @@ impl Member {
         }
         // The upper half is the mode, whatever system the archive says it is from.
         let mode = entry.external_attributes() >> 16;
-        if let Some(problem) = kind_problem(mode, is_folder) {
-            return refused(problem);
+        // A program that packs what it reads from a pipe, a socket or a device names that kind of file in the mode:
+        // what was read is a plain file.
+        let kind = FileType::from_raw_mode(mode);
+        if kind == FileType::Symlink {
+            return refused("is a symbolic link: pack the file that it leads to");
         }
+        // The slash of a folder may be missing.
+        let is_folder = is_folder || kind == FileType::Directory && entry.size() == 0;
         if entry.encrypted() {
             return refused("is encrypted: pack it without a password");
         }
@@ -78,16 +83,6 @@ impl Member {
     /// The name, for messages.
     pub(super) fn shown(&self) -> String {
         shown(self.path.as_str().as_bytes())
-    }
-}
-
-/// What is wrong with the kind of file that the mode names, if it names one. A program that packs what it reads from
-/// a pipe, a socket or a device names that: what was read is a plain file.
-fn kind_problem(mode: u32, is_folder: bool) -> Option<&'static str> {
-    match FileType::from_raw_mode(mode) {
-        FileType::Symlink => Some("is a symbolic link: pack the file that it leads to"),
-        FileType::Directory if !is_folder => Some("is a folder whose name does not end with `/`"),
-        _ => None,
     }
 }
 

@@ -70,6 +70,16 @@ fn members_that_were_read_from_something_else() {
     }
 }
 
+/// Only their mode says what they are.
+#[test]
+fn folders_without_a_slash() {
+    let folder = Raw { mode: 0o040_755, ..Raw::file("d", b"") };
+    check(&[folder.clone(), Raw::file("d/a", b"1")], &[("d/", b""), ("d/a", b"1")]);
+    check(&[Raw::folder("d/"), folder.clone()], &[("d/", b"")]);
+    // What has content is a file, whatever its mode is.
+    check(&[Raw { mode: 0o040_755, ..Raw::file("d", b"1") }], &[("d", b"1")]);
+}
+
 /// From systems whose names cannot have them: they separate folders, as some programs of Windows write it.
 #[test]
 fn backslashes_from_windows() {
