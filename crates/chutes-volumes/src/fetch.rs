@@ -152,7 +152,7 @@ impl Download<'_> {
             InputVolume::Inline(zip) => {
                 let zip = zip.clone();
                 let archive = move || unpack::decode_inline(&zip);
-                let unpacked = self.unpack(archive, place).await?;
+                let unpacked = self.unpack(archive, place, &progress).await?;
                 progress.file().finish(unpacked, false);
             }
             InputVolume::File { url, sha256 } => {
@@ -171,7 +171,7 @@ impl Download<'_> {
                     file.rewind().map_err(|error| inputs::failed(&error))?;
                     Ok(file)
                 };
-                let unpacked = self.unpack(archive, place).await;
+                let unpacked = self.unpack(archive, place, &progress).await;
                 unpacked.map_err(|error| about(url, &error))?;
             }
             InputVolume::HuggingFace(repository) => {
@@ -234,7 +234,9 @@ impl Download<'_> {
         &self,
         archive: impl FnOnce() -> Result<File, VolumeError> + Send + 'static,
         place: Option<&RelativePath>,
+        progress: &Progress,
     ) -> Result<u64, VolumeError> {
+        let _ongoing = self.fetcher.client.begin("unpacking the zip file", progress);
         let (inputs, place) = (self.fetcher.inputs.clone(), place.cloned());
         let mut limits = self.settings.unpack.clone();
         limits.bytes = limits.bytes.min(self.fetcher.client.budget().left());

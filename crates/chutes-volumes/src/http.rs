@@ -51,6 +51,13 @@ pub(crate) struct Request {
     pub(crate) cache_key: Option<String>,
 }
 
+impl Request {
+    /// As it is shown: without credentials and query.
+    fn shown(&self) -> String {
+        format!("GET {}", shown(&self.url))
+    }
+}
+
 /// Fetches the files of one run.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -95,9 +102,9 @@ impl Client {
         Self { deadline: control.deadline, ongoing: control.ongoing.clone(), ..self }
     }
 
-    /// Lists a request for a place as one that is going on.
-    fn begin(&self, request: &Request, place: &str) -> OngoingTransfer {
-        self.ongoing.begin(place, format!("GET {}", shown(&request.url)))
+    /// Lists something that is done for a volume as going on.
+    pub(crate) fn begin(&self, what: impl Into<String>, volume: &Progress) -> OngoingTransfer {
+        self.ongoing.begin(volume.place(), what)
     }
 
     /// What may still be fetched.
@@ -120,7 +127,7 @@ impl Client {
         request: &Request,
         volume: &Progress,
     ) -> Result<(Vec<u8>, HeaderMap), VolumeError> {
-        let ongoing = self.begin(request, volume.place());
+        let ongoing = self.begin(request.shown(), volume);
         let mut get = GetJson { client: self, request, volume, ongoing };
         Ok(self.retry.retry(&mut get).await?)
     }

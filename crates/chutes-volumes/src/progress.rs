@@ -84,9 +84,9 @@ impl Progress {
 }
 
 impl FileProgress<'_> {
-    /// The place of the volume.
-    pub(crate) fn place(&self) -> &str {
-        self.volume.place()
+    /// The volume that the file is of.
+    pub(crate) fn volume(&self) -> &Progress {
+        self.volume
     }
 
     /// As [`Progress::retrying`].

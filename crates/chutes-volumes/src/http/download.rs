@@ -75,7 +75,7 @@ impl Client {
         let mut download = Download {
             client: self,
             request,
-            ongoing: self.begin(request, progress.place()),
+            ongoing: self.begin(request.shown(), progress.volume()),
             progress,
             partial: Partial::new(to),
             validator: None,

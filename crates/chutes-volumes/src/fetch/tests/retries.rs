@@ -76,6 +76,32 @@ async fn what_is_going_on_can_be_asked_for() {
     assert_eq!(ongoing.summary(), None);
 }
 
+/// Also what is done with a file that has come.
+#[tokio::test]
+async fn unpacking_is_listed_as_well() {
+    let (fixture, abort) = (Fixture::new(), FetchAbort::default());
+    let inputs = fixture.folder.path().join("inputs");
+    let fetcher = Fetcher {
+        inputs: Arc::new(Dir::open_ambient_dir(inputs, ambient_authority()).unwrap()),
+        client: Client::new(&fixture.settings, &abort).unwrap().controlled(&fixture.control),
+        cache: None,
+        permits: Semaphore::new(1),
+        abort,
+        events: EventReporter::none(),
+    };
+    let download = Download { fetcher, settings: &fixture.settings };
+    let progress = Progress::new(EventReporter::none(), "/volume/a".into());
+    let seen = Arc::new(Mutex::new(None));
+    let (kept, ongoing) = (seen.clone(), fixture.control.ongoing.clone());
+    let archive = move || {
+        *kept.lock().unwrap() = ongoing.summary();
+        Err(VolumeError::platform("the archive is not needed"))
+    };
+    download.unpack(archive, None, &progress).await.unwrap_err();
+    let expected = "/volume/a: unpacking the zip file had not come to its end";
+    assert_eq!(seen.lock().unwrap().as_deref(), Some(expected));
+}
+
 /// More often than there are attempts, because it is the server that asks for them.
 #[tokio::test]
 async fn rate_limits_are_waited_for() {
