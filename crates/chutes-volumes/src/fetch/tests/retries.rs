@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::ExponentialBuilder;
 use tokio::time::Instant;
 
 use super::*;
@@ -36,7 +37,12 @@ async fn the_deadline_names_url_error_and_attempts() {
     for (volume, path) in
         [(file(&server, "/x?sig=abcdef123"), "/x"), (repository(), "/api/models/a/b/revision/main")]
     {
-        let mut fixture = within(Duration::from_millis(1200));
+        let mut fixture = within(Duration::from_hours(1));
+        // The second pause would be longer than the time that is left.
+        fixture.settings.retry.delays = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(1))
+            .with_factor(1e9)
+            .with_max_delay(Duration::from_hours(2));
         fixture.settings.hub.endpoint = url("/");
         let error = fixture.fetch(vec![at("a", volume)]).await.unwrap_err();
         assert_eq!(error.kind, FailureKind::TimeLimit, "{error}");
