@@ -29,9 +29,10 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// What `#[tokio::main]` makes of a `main` that calls `chutes::main()`.
-fn within_a_runtime() -> std::process::ExitCode {
-    tokio::runtime::Runtime::new().unwrap().block_on(async { chutes::main() })
+/// What people write who know tokio.
+#[tokio::main]
+async fn within_a_runtime() -> std::process::ExitCode {
+    chutes::main()
 }
 
 /// Has arguments of its own, of which it knows a few.
