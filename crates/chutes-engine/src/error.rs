@@ -28,15 +28,16 @@ pub enum EngineError {
         reason: String,
     },
     /// A request failed.
-    #[error("the container engine at {address} could not {action}: {}", words(source))]
+    #[error("the container engine at {address} could not {action}: {reason}")]
     Failed {
         /// The engine.
         address: String,
         /// The action that failed.
         action: &'static str,
-        /// The error of the request, which is part of the message.
-        #[source]
-        source: Box<Error>,
+        /// The message of the engine, or else of the innermost cause, on one line.
+        reason: String,
+        /// The status code with which the engine refused the request, if it did.
+        status: Option<u16>,
     },
     /// A container is still there although it was removed.
     #[error("the container `{name}` was removed and is still there")]
@@ -67,11 +68,31 @@ impl EngineError {
             _ => FailureKind::Platform,
         }
     }
+
+    /// The reason alone, without the action that it was for.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NoImage { reason, .. } | Self::Failed { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the engine does not know what the request was about, for instance because it was removed.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Failed { status: Some(404), .. })
+    }
+
+    /// Whether the request does not fit the state of what it was about, for instance because it has ended.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Failed { status: Some(409), .. })
+    }
 }
 
 /// The status code with which an engine refused a request, if it did.
-#[must_use]
-pub fn status_code(error: &Error) -> Option<u16> {
+pub(super) fn status_code(error: &Error) -> Option<u16> {
     match error {
         Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
@@ -79,8 +100,7 @@ pub fn status_code(error: &Error) -> Option<u16> {
 }
 
 /// The message of the engine, or else of the innermost cause, on one line.
-#[must_use]
-pub fn words(error: &Error) -> String {
+pub(super) fn words(error: &Error) -> String {
     let text = match error {
         Error::DockerResponseServerError { message, .. } if !message.trim().is_empty() => {
             message.clone()

@@ -86,7 +86,7 @@ impl Engine {
             return Err(if is_unavailable(&name, &error) {
                 unavailable(&words(&error))
             } else {
-                self.failed("pull the image", error)
+                self.failed("pull the image", &error)
             });
         }
         // An engine that stops in the middle of a pull reports no error.
@@ -101,7 +101,7 @@ impl Engine {
         match self.docker.inspect_image(name).await {
             Ok(_) => Ok(true),
             Err(error) if status_code(&error) == Some(404) => Ok(false),
-            Err(error) => Err(self.failed("look for the image", error)),
+            Err(error) => Err(self.failed("look for the image", &error)),
         }
     }
 

@@ -61,7 +61,7 @@ impl Engine {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed = self.docker.list_containers(Some(options)).await;
-        accept_unknown_states(listed).map_err(|error| self.failed("list containers", error))
+        accept_unknown_states(listed).map_err(|error| self.failed("list containers", &error))
     }
 }
 

@@ -1,8 +1,12 @@
 //! The container engine: Docker or Podman, through the Docker API.
 //!
 //! This is an internal component of chutes, without a promise of stability. An [`Engine`] is a connection
-//! to an engine that has answered: it pulls images, and it finds the containers that dead supervisors have
-//! left behind. It does not know what a run does with its container, nor what the container may do.
+//! to an engine that has answered. It pulls images, makes and watches containers, passes their output on, runs
+//! further commands in them, and finds the containers that dead supervisors have left behind. It does not
+//! know what a run does with its container, nor how much the container may use.
+//!
+//! The client library of the API is used here only. Its functions are generic, so each crate that called them would
+//! compile them again.
 //!
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,23 +22,31 @@
 
 mod address;
 mod answer;
+mod container;
 mod error;
+mod exec;
 mod image;
 mod leftovers;
+mod output;
 mod supervisor;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
+use bollard::errors::Error;
 use bollard::{ClientVersion, Docker};
 use chutes_core::{EngineRequest, RunId};
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use self::address::{Address, candidates};
-pub use self::error::{EngineError, status_code, words};
+pub use self::container::{
+    ContainerBody, ContainerState, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit,
+};
+pub use self::error::EngineError;
+use self::error::{status_code, words};
+pub use self::exec::{ExecRequest, ExecState, ExecStreams, copy_frames, copy_plain};
+pub use self::output::ContainerOutput;
 use self::supervisor::Supervisor;
 
 /// A version of the API that all engines of the last years support, and that Podman supports best.
@@ -46,9 +58,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// How long an engine may take to begin its answer to a request, in seconds.
 const ANSWER_SECONDS: u64 = 120;
-
-/// How long an engine may take to remove a container after it has accepted the request.
-const REMOVE_TIME: Duration = Duration::from_secs(10);
 
 /// A connection to an engine, with a negotiated API version.
 #[derive(Clone, Debug)]
@@ -96,15 +105,8 @@ impl Engine {
         Ok(Self { docker, address })
     }
 
-    /// The client of the library, for requests to the engine.
-    #[must_use]
-    pub fn docker(&self) -> &Docker {
-        &self.docker
-    }
-
     /// The address of the engine: `unix://` and a path, or a URL.
-    #[must_use]
-    pub fn address(&self) -> String {
+    fn address(&self) -> String {
         self.address.to_string()
     }
 
@@ -124,51 +126,22 @@ impl Engine {
         })
     }
 
-    /// An error of a request, with the action that it was for.
-    #[must_use]
-    pub fn failed(&self, action: &'static str, source: bollard::errors::Error) -> EngineError {
-        EngineError::Failed { address: self.address.to_string(), action, source: Box::new(source) }
-    }
-
-    /// Describes a container.
+    /// Whether the engine has a runtime that passes GPUs on.
     #[must_use = "nothing happens before it is awaited"]
-    pub fn inspect<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<ContainerInspectResponse, bollard::errors::Error>> {
+    pub fn has_gpu_runtime(&self) -> BoxFuture<'_, bool> {
         Box::pin(async {
-            let options = None::<InspectContainerOptions>;
-            answer::accept_unknown_states(self.docker.inspect_container(name, options).await)
+            let info = self.docker.info().await.unwrap_or_default();
+            info.runtimes.unwrap_or_default().contains_key("nvidia")
         })
     }
 
-    /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
-    /// Returns `false` when there was none.
-    #[must_use = "nothing happens before it is awaited"]
-    pub fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
-        Box::pin(self.remove_until_gone(name))
-    }
-
-    async fn remove_until_gone(&self, name: &str) -> Result<bool, EngineError> {
-        let failed = |error| self.failed("remove a container", error);
-        let until = Instant::now() + REMOVE_TIME;
-        let mut was_there = false;
-        loop {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            let removed = self.docker.remove_container(name, Some(options)).await;
-            let inspected = self.inspect(name).await;
-            if inspected.as_ref().err().and_then(status_code) == Some(404) {
-                return Ok(was_there || removed.is_ok());
-            }
-            was_there = true;
-            if Instant::now() > until {
-                return Err(match (removed, inspected) {
-                    (Err(error), _) | (Ok(()), Err(error)) => failed(error),
-                    (Ok(()), Ok(_)) => EngineError::Stays { name: name.to_owned() },
-                });
-            }
-            // The engine may still be removing it, and has no event for its end.
-            sleep(Duration::from_millis(100)).await;
+    /// An error of a request, with the action that it was for.
+    fn failed(&self, action: &'static str, source: &Error) -> EngineError {
+        EngineError::Failed {
+            address: self.address.to_string(),
+            action,
+            reason: words(source),
+            status: status_code(source),
         }
     }
 }

@@ -6,8 +6,6 @@
 
 mod exec;
 mod files;
-mod frames;
-mod hijack;
 mod signals;
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use bollard::exec::ResizeExecOptions;
-use bollard::models::{ExecConfig, ExecInspectResponse};
-use chutes_engine::{Engine, status_code, words};
+use chutes_engine::{Engine, EngineError, ExecRequest, ExecState, copy_frames, copy_plain};
 use rustix::process::Signal;
 use tokio::io::{DuplexStream, duplex, empty, sink};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,9 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::{
     CONTROL_QUEUE, Control, SessionCommand, SessionExit, SessionRequest, StartedSession, Terminal,
 };
-use super::frames::{self, CHUNK};
-use super::hijack;
 use super::signals::Container;
+
+/// The size of the buffers of the output of a session, in bytes.
+const CHUNK: usize = 32 * 1024;
 
 /// How long an engine may take to answer a request about a session.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -66,11 +65,11 @@ impl Shell {
 /// Finds out which shell the image has.
 pub(super) async fn find_shell(engine: &Engine, name: &str) -> io::Result<Shell> {
     let test = ["/bin/sh", "-c", "test -x /bin/bash"].map(str::to_owned).to_vec();
-    let config = ExecConfig { cmd: Some(test), attach_stdout: Some(true), ..ExecConfig::default() };
-    let exec = Exec::create(engine.clone(), name, config).await?;
-    match hijack::start(engine, &exec.id, false).await {
+    let request = ExecRequest { command: test, ..ExecRequest::default() };
+    let exec = Exec::create(engine.clone(), name, request).await?;
+    match engine.start_exec(&exec.id, false).await {
         Ok((output, _input)) => {
-            let _ = timeout(EXIT_TIME, frames::framed(output, sink(), sink())).await;
+            let _ = timeout(EXIT_TIME, copy_frames(output, sink(), sink())).await;
         }
         // Engines report in many ways that there is no such file.
         Err(error) if is_missing(&error.to_string()) => return Ok(Shell::None),
@@ -113,14 +112,14 @@ pub(super) async fn start(
     stop: watch::Receiver<bool>,
 ) -> io::Result<(StartedSession, JoinHandle<()>)> {
     let terminal = request.terminal.as_ref();
-    let exec = Exec::create(engine, name, config(arguments, request)).await?;
-    let (output, stdin) = hijack::start(&exec.engine, &exec.id, terminal.is_some()).await?;
+    let exec = Exec::create(engine, name, exec_request(arguments, request)).await?;
+    let (output, stdin) = exec.engine.start_exec(&exec.id, terminal.is_some()).await?;
     let (stdout, stdout_end) = duplex(CHUNK);
     let (pump, stderr): (_, Option<DuplexStream>) = if terminal.is_some() {
-        (tokio::spawn(frames::plain(output, stdout_end)), None)
+        (tokio::spawn(copy_plain(output, stdout_end)), None)
     } else {
         let (stderr, stderr_end) = duplex(CHUNK);
-        (tokio::spawn(frames::framed(output, stdout_end, stderr_end)), Some(stderr))
+        (tokio::spawn(copy_frames(output, stdout_end, stderr_end)), Some(stderr))
     };
     if let Some(Terminal { columns, rows, .. }) = terminal {
         exec.set_initial_size(*columns, *rows).await;
@@ -140,21 +139,14 @@ pub(super) async fn start(
     Ok((started, task))
 }
 
-fn config(arguments: Vec<String>, request: &SessionRequest) -> ExecConfig {
+fn exec_request(arguments: Vec<String>, request: &SessionRequest) -> ExecRequest {
     let pair = |(name, value): &(String, String)| format!("{name}={value}");
     let mut env: Vec<_> = request.env.iter().map(pair).collect();
     if let Some(terminal) = &request.terminal {
         env.push(format!("TERM={}", terminal.term));
     }
-    ExecConfig {
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(request.terminal.is_some()),
-        env: Some(env),
-        cmd: Some(arguments),
-        ..ExecConfig::default()
-    }
+    let terminal = request.terminal.is_some();
+    ExecRequest { command: arguments, env, terminal, stdin: true, stderr: true }
 }
 
 /// Carries out the requests of the client until the session ends.
@@ -210,17 +202,16 @@ struct InspectError {
 }
 
 impl Exec {
-    async fn create(engine: Engine, name: &str, config: ExecConfig) -> io::Result<Self> {
-        let created = engine.docker().create_exec(name, config).await;
-        let id = created.map_err(|error| other(&engine.failed("begin a session", error)))?.id;
+    async fn create(engine: Engine, name: &str, request: ExecRequest) -> io::Result<Self> {
+        let id = engine.create_exec(name, request).await.map_err(io::Error::other)?;
         Ok(Self { engine, container: name.to_owned(), id })
     }
 
-    async fn inspect(&self) -> Result<ExecInspectResponse, InspectError> {
-        match timeout(ANSWER_TIME, self.engine.docker().inspect_exec(&self.id)).await {
+    async fn inspect(&self) -> Result<ExecState, InspectError> {
+        match timeout(ANSWER_TIME, self.engine.inspect_exec(&self.id)).await {
             Ok(answer) => answer.map_err(|error| InspectError {
-                is_unknown: status_code(&error) == Some(404),
-                reason: words(&error),
+                is_unknown: error.is_unknown(),
+                reason: error.reason(),
             }),
             Err(_) => {
                 Err(InspectError { is_unknown: false, reason: "it does not answer".to_owned() })
@@ -229,9 +220,8 @@ impl Exec {
     }
 
     async fn resize(&self, columns: u16, rows: u16) -> Result<(), String> {
-        let size = ResizeExecOptions { height: rows, width: columns };
-        match timeout(ANSWER_TIME, self.engine.docker().resize_exec(&self.id, size)).await {
-            Ok(answer) => answer.map_err(|error| words(&error)),
+        match timeout(ANSWER_TIME, self.engine.resize_exec(&self.id, columns, rows)).await {
+            Ok(answer) => answer.map_err(|error: EngineError| error.reason()),
             Err(_) => Err("it does not answer".to_owned()),
         }
     }
@@ -250,9 +240,7 @@ impl Exec {
         let until = Instant::now() + EXIT_TIME;
         loop {
             let answer = self.inspect().await;
-            if let Ok(ExecInspectResponse { running: Some(false), exit_code: Some(code), .. }) =
-                answer
-            {
+            if let Ok(ExecState { running: Some(false), exit_code: Some(code), .. }) = answer {
                 return match u32::try_from(code) {
                     Ok(code) => SessionExit::Exited(code),
                     Err(_) => {
@@ -276,13 +264,13 @@ impl Exec {
     /// Its container and its pid, both as seen from this machine, if they are visible.
     async fn process(&self) -> Option<(Container, i32)> {
         let exec = self.inspect().await.ok()?;
-        let number = i32::try_from(exec.pid?).ok().filter(|number| *number > 0)?;
+        let number = exec.pid?;
         if !self.engine.is_local() || exec.running == Some(false) {
             return None;
         }
         let inspected =
             timeout(ANSWER_TIME, self.engine.inspect(&self.container)).await.ok()?.ok()?;
-        Some((Container::of(inspected.state?.pid?)?, number))
+        Some((Container::of(inspected?.pid?)?, number))
     }
 
     /// Sends a signal to all processes of the session, as a terminal does.
@@ -314,8 +302,4 @@ impl Exec {
             sleep(POLL_INTERVAL).await;
         }
     }
-}
-
-fn other(error: &impl ToString) -> io::Error {
-    io::Error::other(error.to_string())
 }

@@ -22,8 +22,8 @@ pub(super) struct Container {
 impl Container {
     /// The container whose first process has this pid on this machine. `None` when the process is not
     /// visible, or is not in a container.
-    pub(super) fn of(first: i64) -> Option<Self> {
-        let namespace = namespace(i32::try_from(first).ok()?)?;
+    pub(super) fn of(first: i32) -> Option<Self> {
+        let namespace = namespace(first)?;
         let ours = std::fs::read_link("/proc/self/ns/pid").ok()?.into_os_string();
         (namespace != ours).then_some(Self { namespace })
     }
@@ -66,8 +66,8 @@ mod tests {
     fn a_process_outside_of_containers_is_never_signalled() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let number = i32::try_from(child.id()).unwrap();
-        assert!(Container::of(number.into()).is_none());
-        assert!(Container::of(-1).is_none() && Container::of(i64::MAX).is_none());
+        assert!(Container::of(number).is_none());
+        assert!(Container::of(-1).is_none() && Container::of(i32::MAX).is_none());
         let other = Container { namespace: "pid:[1]".into() };
         assert!(other.signal(number, Signal::KILL).is_err());
         assert_eq!(other.signal_session(number, Signal::KILL).unwrap(), 0);

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use bollard::models::{ContainerCreateBody, ResourcesUlimits};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use chutes_core::{EngineRequest, Port, Protocol, PullPolicy};
+use chutes_engine::{ContainerBody, Ulimit};
 use chutes_test_support::containers::{IMAGE, Podman};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -22,8 +21,8 @@ struct TestContainer {
     _podman: Podman,
 }
 
-fn limit(name: &str) -> ResourcesUlimits {
-    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(1024), hard: Some(1024) }
+fn limit(name: &'static str) -> Ulimit {
+    Ulimit { name, soft: 1024, hard: 1024 }
 }
 
 fn setup(engine: Option<(Engine, String)>) -> ContainerBackendSetup {
@@ -42,21 +41,16 @@ impl TestContainer {
         let settings = EngineRequest { host: Some(podman.host()), pull: PullPolicy::Never };
         let engine = Engine::connect(&settings).await.unwrap();
         let name = format!("chutes-ssh-test-{}", uuid::Uuid::now_v7());
-        let body = ContainerCreateBody {
-            image: Some(IMAGE.to_owned()),
-            cmd: Some(["sleep", "600"].map(str::to_owned).to_vec()),
-            env: Some(vec!["OF_THE_JOB=yes".to_owned()]),
-            host_config: Some(bollard::models::HostConfig {
-                network_mode: Some("none".to_owned()),
-                // No more than this process may have: the defaults of engines are higher.
-                ulimits: Some(["nofile", "nproc"].map(limit).to_vec()),
-                ..bollard::models::HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
+        let body = ContainerBody {
+            image: IMAGE.to_owned(),
+            command: Some(["sleep", "600"].map(str::to_owned).to_vec()),
+            env: vec!["OF_THE_JOB=yes".to_owned()],
+            // No more than this process may have: the defaults of engines are higher.
+            ulimits: Some(["nofile", "nproc"].map(limit).to_vec()),
+            ..ContainerBody::default()
         };
-        let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        engine.docker().create_container(Some(options), body).await.unwrap();
-        engine.docker().start_container(&name, None::<StartContainerOptions>).await.unwrap();
+        engine.create(&name, &body).await.unwrap();
+        engine.start(&name).await.unwrap();
         let backend = ContainerBackend::new(setup(Some((engine.clone(), name.clone()))));
         Self { backend, engine, name, _podman: podman }
     }

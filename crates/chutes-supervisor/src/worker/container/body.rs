@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use bollard::models::{
-    ContainerCreateBody, DeviceMapping, DeviceRequest, HostConfig, HostConfigLogConfig, Mount,
-    MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+use chutes_core::{PortAddress, Protocol};
+use chutes_engine::{
+    ContainerBody, EngineError, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit,
 };
-use chutes_engine::EngineError;
 use rustix::process::{Resource, getrlimit};
 
 use super::dropped_limit::DroppedLimit;
@@ -15,17 +14,6 @@ use super::{ContainerSetup, ports};
 /// The soft and the hard limit of open files in a container. The limits of this process may be lower, and then
 /// they apply.
 const OPEN_FILES: (u64, u64) = (65_536, 1_048_576);
-
-/// How the engine passes the GPUs of the machine to the container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gpu {
-    /// The class has no GPU, or the machine has none.
-    None,
-    /// By a device request to the GPU driver of the engine.
-    Request,
-    /// By a device name of the Container Device Interface.
-    Device,
-}
 
 /// The hard limits of this process, which its children inherit.
 #[derive(Clone, Copy, Debug)]
@@ -52,122 +40,69 @@ fn most_processes() -> Option<u64> {
 pub(super) fn body(
     setup: &ContainerSetup,
     host_limits: HostLimits,
-    gpu: Gpu,
+    gpu: GpuAccess,
     dropped: &[DroppedLimit],
-) -> Result<ContainerCreateBody, EngineError> {
-    let pairs = setup.env.reveal().iter();
-    Ok(ContainerCreateBody {
-        image: Some(setup.image.tagged()),
-        cmd: (!setup.args.is_empty()).then(|| setup.args.clone()),
-        env: Some(pairs.map(|(name, value)| format!("{name}={value}")).collect()),
-        labels: Some(chutes_engine::labels(setup.run_id)),
-        exposed_ports: ports::exposed(setup),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        host_config: Some(HostConfig {
-            mounts: Some(mounts(setup)?),
-            ..host_config(setup, host_limits, gpu, dropped)
-        }),
-        ..ContainerCreateBody::default()
-    })
-}
-
-fn host_config(
-    setup: &ContainerSetup,
-    host_limits: HostLimits,
-    gpu: Gpu,
-    dropped: &[DroppedLimit],
-) -> HostConfig {
+) -> Result<ContainerBody, EngineError> {
     let profile = &setup.profile;
     let unless = |refused| !dropped.contains(&refused);
-    let memory = profile.memory_bytes.filter(|_| unless(DroppedLimit::Memory)).map(signed);
-    let nano_cpus = profile.cpu_millis.map(|millis| i64::from(millis) * 1_000_000);
-    HostConfig {
-        network_mode: (!setup.network).then(|| "none".to_owned()),
-        port_bindings: ports::bindings(setup),
+    let memory = profile.memory_bytes.filter(|_| unless(DroppedLimit::Memory));
+    let nano_cpus = profile.cpu_millis.map(|millis| u64::from(millis) * 1_000_000);
+    let pairs = setup.env.reveal().iter();
+    Ok(ContainerBody {
+        image: setup.image.tagged(),
+        command: (!setup.args.is_empty()).then(|| setup.args.clone()),
+        env: pairs.map(|(name, value)| format!("{name}={value}")).collect(),
+        labels: chutes_engine::labels(setup.run_id),
+        mounts: mounts(setup)?,
+        has_network: setup.network,
+        published: ports::published(setup).iter().map(published_port).collect(),
         sysctls: ports::sysctls(setup),
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        privileged: Some(false),
         memory,
         // The same as the memory limit: no swap beside it.
         memory_swap: memory.filter(|_| unless(DroppedLimit::Swap)),
         nano_cpus: nano_cpus.filter(|_| unless(DroppedLimit::Processors)),
-        pids_limit: unless(DroppedLimit::Processes).then_some(i64::from(profile.processes)),
-        shm_size: Some(signed(profile.shared_memory_bytes)),
+        processes: unless(DroppedLimit::Processes).then_some(u64::from(profile.processes)),
+        shared_memory: Some(profile.shared_memory_bytes),
         ulimits: unless(DroppedLimit::Ulimits).then(|| ulimits(host_limits)),
         // The init process reaps zombies, and forwards signals to programs that would ignore them as the first
         // process of a container.
-        init: unless(DroppedLimit::Init).then_some(true),
+        init: unless(DroppedLimit::Init),
         // The supervisor keeps the logs. A second copy at the engine would grow without bound.
-        log_config: Some(log_config(dropped)),
-        restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::NO),
-            maximum_retry_count: None,
-        }),
-        auto_remove: Some(false),
-        device_requests: (gpu == Gpu::Request).then(|| vec![all_gpus()]),
-        devices: (gpu == Gpu::Device).then(|| vec![gpu_device()]),
-        ..HostConfig::default()
-    }
+        log: if unless(DroppedLimit::NoLog) { EngineLog::Nothing } else { EngineLog::Bounded },
+        gpu,
+    })
 }
 
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn all_gpus() -> DeviceRequest {
-    DeviceRequest {
-        count: Some(-1),
-        capabilities: Some(vec![vec!["gpu".to_owned()]]),
-        ..DeviceRequest::default()
+fn published_port(port: &PortAddress) -> PublishedPort {
+    PublishedPort {
+        number: port.port.number().get(),
+        is_udp: port.port.protocol() == Protocol::Udp,
+        address: port.address,
     }
-}
-
-fn gpu_device() -> DeviceMapping {
-    DeviceMapping {
-        path_on_host: Some("nvidia.com/gpu=all".to_owned()),
-        ..DeviceMapping::default()
-    }
-}
-
-fn log_config(dropped: &[DroppedLimit]) -> HostConfigLogConfig {
-    if dropped.contains(&DroppedLimit::NoLog) {
-        let size = [("max-size".to_owned(), "1m".to_owned())].into();
-        return HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(size) };
-    }
-    HostConfigLogConfig { typ: Some("none".to_owned()), config: None }
 }
 
 /// The limits of each process, capped by those of this process: a rootless engine cannot raise them.
-fn ulimits(host_limits: HostLimits) -> Vec<ResourcesUlimits> {
-    let limit = |name: &str, soft: u64, hard: u64| ResourcesUlimits {
-        name: Some(name.to_owned()),
-        soft: Some(signed(soft)),
-        hard: Some(signed(hard)),
-    };
+fn ulimits(host_limits: HostLimits) -> Vec<Ulimit> {
     let (soft, hard) = OPEN_FILES;
     let most = host_limits.open_files.unwrap_or(hard).min(hard);
-    let mut limits = vec![limit("nofile", soft.min(most), most)];
+    let mut limits = vec![Ulimit { name: "nofile", soft: soft.min(most), hard: most }];
     // `nproc` counts all processes of the user on the machine, so it does not limit the run.
-    limits.extend(host_limits.processes.map(|most| limit("nproc", most, most)));
+    limits.extend(host_limits.processes.map(|most| Ulimit {
+        name: "nproc",
+        soft: most,
+        hard: most,
+    }));
     limits
 }
 
 /// The folders of the run directory that are mounted into the container.
-fn mounts(setup: &ContainerSetup) -> Result<Vec<Mount>, EngineError> {
+fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
         let Some(source) = source.to_str() else {
             return Err(EngineError::NotUtf8 { path: directory.root().to_owned() });
         };
-        Ok(Mount {
-            typ: Some(MountType::BIND),
-            source: Some(source.to_owned()),
-            target: Some(target.to_owned()),
-            read_only: Some(read_only),
-            ..Mount::default()
-        })
+        Ok(FolderMount { source: source.to_owned(), target: target.to_owned(), read_only })
     };
     let mut mounts = vec![
         mount(directory.inputs(), "/volume", true)?,
@@ -213,13 +148,13 @@ mod tests {
     const HOST_LIMITS: HostLimits =
         HostLimits { open_files: Some(20_000), processes: Some(96_000) };
 
-    fn said(setup: &ContainerSetup, gpu: Gpu, dropped: &[DroppedLimit]) -> Value {
-        serde_json::to_value(body(setup, HOST_LIMITS, gpu, dropped).unwrap()).unwrap()
+    fn said(setup: &ContainerSetup, gpu: GpuAccess, dropped: &[DroppedLimit]) -> Value {
+        body(setup, HOST_LIMITS, gpu, dropped).unwrap().to_json()
     }
 
     #[test]
     fn hardened_by_default() {
-        let body = said(&setup(), Gpu::None, &[]);
+        let body = said(&setup(), GpuAccess::None, &[]);
         assert_eq!(body["Image"], "r.test/x:latest");
         assert_eq!(body["Cmd"], json!(["sh", "-c"]));
         assert_eq!(body["Env"], json!(["K=V=1"]));
@@ -258,7 +193,7 @@ mod tests {
 
     #[test]
     fn mounted() {
-        let mounts = said(&setup(), Gpu::None, &[])["HostConfig"]["Mounts"].clone();
+        let mounts = said(&setup(), GpuAccess::None, &[])["HostConfig"]["Mounts"].clone();
         let mount = |source: &str, target: &str, read_only: bool| json!({"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only});
         assert_eq!(
             mounts,
@@ -270,7 +205,7 @@ mod tests {
         );
         let strange = std::ffi::OsString::from_vec(b"/runs/\xff".to_vec());
         let strange = ContainerSetup { directory: RunDirectory::at(strange.into()), ..setup() };
-        let error = body(&strange, HOST_LIMITS, Gpu::None, &[]).unwrap_err();
+        let error = body(&strange, HOST_LIMITS, GpuAccess::None, &[]).unwrap_err();
         assert!(error.to_string().contains("not UTF-8"), "{error}");
     }
 
@@ -283,7 +218,7 @@ mod tests {
             profile: ClassProfile::LOCAL,
             ..setup()
         };
-        let body = said(&plain, Gpu::None, &[]);
+        let body = said(&plain, GpuAccess::None, &[]);
         assert_eq!(body["Cmd"], Value::Null);
         assert_eq!(body["User"], Value::Null);
         let host = &body["HostConfig"];
@@ -308,7 +243,7 @@ mod tests {
 
     #[test]
     fn published() {
-        let body = said(&with_ports(true), Gpu::None, &[]);
+        let body = said(&with_ports(true), GpuAccess::None, &[]);
         assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}, "9000/tcp": {}, "53/udp": {}}));
         let host = &body["HostConfig"];
         assert_eq!(
@@ -321,12 +256,12 @@ mod tests {
         );
         assert_eq!(host["Sysctls"], json!({"net.ipv4.ip_unprivileged_port_start": "0"}));
         let usual = ContainerSetup { ports: with_ports(true).ports[1..2].to_vec(), ..setup() };
-        assert_eq!(said(&usual, Gpu::None, &[])["HostConfig"]["Sysctls"], Value::Null);
+        assert_eq!(said(&usual, GpuAccess::None, &[])["HostConfig"]["Sysctls"], Value::Null);
     }
 
     #[test]
     fn nothing_is_published_without_a_network() {
-        let body = said(&with_ports(false), Gpu::None, &[]);
+        let body = said(&with_ports(false), GpuAccess::None, &[]);
         assert_eq!(body["ExposedPorts"], Value::Null);
         assert_eq!(body["HostConfig"]["PortBindings"], Value::Null);
         assert_eq!(body["HostConfig"]["NetworkMode"], "none");
@@ -337,9 +272,9 @@ mod tests {
     #[test]
     fn gpus() {
         let host = |gpu| said(&setup(), gpu, &[])["HostConfig"].clone();
-        let requests = host(Gpu::Request)["DeviceRequests"].clone();
+        let requests = host(GpuAccess::Request)["DeviceRequests"].clone();
         assert_eq!(requests, json!([{"Count": -1, "Capabilities": [["gpu"]]}]));
-        let devices = host(Gpu::Device)["Devices"].clone();
+        let devices = host(GpuAccess::Device)["Devices"].clone();
         assert_eq!(devices, json!([{"PathOnHost": "nvidia.com/gpu=all"}]));
     }
 
@@ -353,13 +288,13 @@ mod tests {
             (DroppedLimit::Ulimits, vec!["Ulimits"]),
             (DroppedLimit::Init, vec!["Init"]),
         ] {
-            let mut expected = said(&setup(), Gpu::None, &[])["HostConfig"].clone();
+            let mut expected = said(&setup(), GpuAccess::None, &[])["HostConfig"].clone();
             for name in gone {
                 expected.as_object_mut().unwrap().remove(name).unwrap();
             }
-            assert_eq!(said(&setup(), Gpu::None, &[limit])["HostConfig"], expected);
+            assert_eq!(said(&setup(), GpuAccess::None, &[limit])["HostConfig"], expected);
         }
-        let host = said(&setup(), Gpu::None, &[DroppedLimit::NoLog])["HostConfig"].clone();
+        let host = said(&setup(), GpuAccess::None, &[DroppedLimit::NoLog])["HostConfig"].clone();
         assert_eq!(host["LogConfig"]["Config"], json!({"max-size": "1m"}));
     }
 }

@@ -4,21 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bollard::errors::Error;
-use bollard::models::{ContainerState, ContainerStatsResponse};
-use bollard::query_parameters::{
-    KillContainerOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
-};
 use chutes_core::FailureKind;
-use chutes_engine::{Engine, status_code, words};
+use chutes_engine::{ContainerOutput, ContainerState, Engine, EngineError};
 use chutes_process::WorkerExit;
-use futures_util::StreamExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::StepExit;
 use super::ending::{Evidence, Sent};
-use super::logs::{self, Attached, OutputForwarder, Pipes};
+use super::logs::{OutputForwarder, Pipes};
 use super::start::{Started, start};
 use super::{Shared, StopRequest, UNKNOWN, pid, platform};
 
@@ -96,7 +90,7 @@ impl Watch<'_> {
         loop {
             let was_lost = self.until_it_may_have_ended(&mut output).await;
             let state = self.state().await?;
-            if state.running == Some(true) || state.paused == Some(true) {
+            if state.running == Some(true) || state.paused {
                 let pipes = if was_lost { output.take_pipes() } else { None };
                 if let Some(pipes) = pipes {
                     output = OutputForwarder::begin(self.attach_again().await?, pipes);
@@ -114,8 +108,8 @@ impl Watch<'_> {
     /// Forwards stop requests until the container has ended or the engine has stopped answering. Returns whether
     /// it is the engine that was lost.
     async fn until_it_may_have_ended(&mut self, output: &mut OutputForwarder) -> bool {
-        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
-        let mut waited = Box::pin(self.engine.docker().wait_container(&self.name, Some(options)));
+        let name = self.name.clone();
+        let mut waited = self.engine.wait(&name);
         let mut checks = [].iter();
         loop {
             let next = match self.sent {
@@ -124,17 +118,14 @@ impl Watch<'_> {
             };
             tokio::select! {
                 biased;
-                end = waited.next() => {
-                    // The client library reports an exit code that is not zero as an error.
-                    return !matches!(end, Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })));
-                }
+                has_ended = &mut waited => return !has_ended,
                 () = self.shared.stop_requested(next), if self.sent != Sent::Kill => {
                     self.forward_request().await;
                 }
                 () = output.ended() => checks = END_CHECKS.iter(),
                 () = pause(checks.as_slice().first()) => {
                     checks.next();
-                    if self.inspect().await.is_ok_and(|found| has_ended(&found)) {
+                    if matches!(self.inspect().await, Ok(Some(found)) if found.running == Some(false)) {
                         return false;
                     }
                 }
@@ -151,22 +142,15 @@ impl Watch<'_> {
         } else {
             self.stop_signal().await
         };
-        let options = KillContainerOptionsBuilder::new().signal(&signal).build();
-        match self.engine.docker().kill_container(&self.name, Some(options)).await {
-            Ok(()) => {}
-            // The container has just ended.
-            Err(error) if matches!(status_code(&error), Some(404 | 409)) => {}
-            Err(error) => {
-                let words = words(&error);
-                self.shared.warn(format!("the container could not be sent {signal}: {words}"));
-            }
+        if let Err(error) = self.engine.kill(&self.name, &signal).await {
+            let reason = error.reason();
+            self.shared.warn(format!("the container could not be sent {signal}: {reason}"));
         }
     }
 
     async fn stop_signal(&self) -> String {
-        let inspected = self.inspect().await.ok();
-        let signal = inspected.and_then(|it| it.config?.stop_signal);
-        signal.filter(|signal| !signal.is_empty()).unwrap_or_else(|| STOP_SIGNAL.to_owned())
+        let found = self.inspect().await.ok().flatten();
+        found.and_then(|state| state.stop_signal).unwrap_or_else(|| STOP_SIGNAL.to_owned())
     }
 
     /// The state of the container. An engine that does not answer is asked again for a while.
@@ -174,16 +158,14 @@ impl Watch<'_> {
         let until = Instant::now() + ENGINE_AWAY_TIME;
         loop {
             let error = match self.inspect().await {
-                Ok(inspected) => match inspected.state {
-                    Some(state) => return Ok(state),
-                    None => "it says nothing about the state of the container".to_owned(),
-                },
-                Err(error) if status_code(&error) == Some(404) => {
+                Ok(Some(state)) => return Ok(state),
+                Ok(None) => "it says nothing about the state of the container".to_owned(),
+                Err(error) if error.is_unknown() => {
                     let message = "somebody has removed the container while it ran".to_owned();
                     let kind = FailureKind::Killed;
                     return Err(WorkerExit { kind, ..platform(message) });
                 }
-                Err(error) => words(&error),
+                Err(error) => error.reason(),
             };
             if Instant::now() >= until || *self.shared.stop_request.borrow() == StopRequest::Kill {
                 let message = "the container engine has been lost, and the container may still run";
@@ -193,16 +175,16 @@ impl Watch<'_> {
         }
     }
 
-    async fn inspect(&self) -> Result<bollard::models::ContainerInspectResponse, Error> {
+    async fn inspect(&self) -> Result<Option<ContainerState>, EngineError> {
         self.engine.inspect(&self.name).await
     }
 
-    async fn attach_again(&self) -> Result<Attached, WorkerExit> {
+    async fn attach_again(&self) -> Result<ContainerOutput, WorkerExit> {
         let message = "the container engine was away; output from that time is missing";
         self.shared.warn(message.to_owned());
-        logs::attach(self.engine, &self.name).await.map_err(|error| {
-            let words = words(&error);
-            platform(format!("the output of the container cannot be read any more: {words}"))
+        self.engine.attach(&self.name).await.map_err(|error| {
+            let reason = error.reason();
+            platform(format!("the output of the container cannot be read any more: {reason}"))
         })
     }
 
@@ -213,7 +195,7 @@ impl Watch<'_> {
     ) -> Result<Evidence, WorkerExit> {
         let unknown = || platform("the engine does not know how the container ended".to_owned());
         let exit_code = state.exit_code.ok_or_else(unknown)?;
-        let oom_killed = state.oom_killed.unwrap_or(false);
+        let oom_killed = state.oom_killed;
         if oom_killed && exit_code == 0 {
             let message = "a process of the container was killed because there was no memory left";
             self.shared.warn(message.to_owned());
@@ -225,10 +207,6 @@ impl Watch<'_> {
         let sent = self.sent;
         Ok(Evidence { exit_code, oom_killed, system_oom_kills, memory_limit, sent, command })
     }
-}
-
-fn has_ended(found: &bollard::models::ContainerInspectResponse) -> bool {
-    found.state.as_ref().is_some_and(|state| state.running == Some(false))
 }
 
 /// Waits for this time; for ever if there is none.
@@ -245,20 +223,7 @@ async fn sample_memory(shared: Arc<Shared>) {
     let name = shared.name();
     loop {
         sleep(STATS_INTERVAL).await;
-        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
-        let mut stats = Box::pin(engine.docker().stats(&name, Some(options)));
-        let answer = timeout(STATS_INTERVAL, stats.next()).await;
-        let bytes = answer.ok().flatten().and_then(Result::ok).and_then(|stats| in_use(&stats));
-        shared.memory.store(bytes.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        let answer = timeout(STATS_INTERVAL, engine.memory_in_use(&name)).await;
+        shared.memory.store(answer.ok().flatten().unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
-}
-
-/// The memory in use, without the page cache that the kernel can reclaim.
-fn in_use(stats: &ContainerStatsResponse) -> Option<u64> {
-    let memory = stats.memory_stats.as_ref()?;
-    let of_files = memory.stats.as_ref().and_then(|stats| {
-        stats.get("inactive_file").or_else(|| stats.get("total_inactive_file")).copied()
-    });
-    let usage = memory.usage.filter(|usage| *usage > 0)?;
-    Some(usage.saturating_sub(of_files.unwrap_or_default()))
 }

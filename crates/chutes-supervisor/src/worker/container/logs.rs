@@ -2,22 +2,15 @@
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
-use bollard::errors::Error;
-use bollard::query_parameters::AttachContainerOptionsBuilder;
-use futures_util::{Stream, StreamExt};
+use chutes_core::LogStream;
+use chutes_engine::ContainerOutput;
+use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-use chutes_engine::{Engine, words};
-
-/// The stream of a container's output from the engine.
-pub(super) type Attached = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
 /// The writing ends of the pipes of the output. Dropping them ends the output.
 pub(super) struct Pipes {
@@ -34,14 +27,12 @@ impl Pipes {
     }
 
     /// Forwards everything until the stream of the engine ends. The error says why it ended early.
-    async fn pass(&mut self, mut attached: Attached) -> Result<(), String> {
+    async fn pass(&mut self, mut attached: ContainerOutput) -> Result<(), String> {
         while let Some(output) = attached.next().await {
-            let output = output.map_err(|error| words(&error))?;
-            let written = match output {
-                LogOutput::StdErr { message } => self.stderr.write_all(&message).await,
-                LogOutput::StdOut { message }
-                | LogOutput::Console { message }
-                | LogOutput::StdIn { message } => self.stdout.write_all(&message).await,
+            let (stream, bytes) = output.map_err(|error| error.reason())?;
+            let written = match stream {
+                LogStream::Stdout => self.stdout.write_all(&bytes).await,
+                LogStream::Stderr => self.stderr.write_all(&bytes).await,
             };
             written.map_err(|error| format!("it cannot be passed on: {error}"))?;
         }
@@ -57,7 +48,7 @@ pub(super) struct OutputForwarder {
 }
 
 impl OutputForwarder {
-    pub(super) fn begin(attached: Attached, mut pipes: Pipes) -> Self {
+    pub(super) fn begin(attached: ContainerOutput, mut pipes: Pipes) -> Self {
         let mut task = JoinSet::new();
         task.spawn(async move {
             let result = pipes.pass(attached).await;
@@ -92,11 +83,4 @@ impl OutputForwarder {
         }
         self.ended.map_or(Ok(()), |(_, result)| result)
     }
-}
-
-/// Attaches to the output of a container from now on; before its start, that is all of its output.
-pub(super) async fn attach(engine: &Engine, name: &str) -> Result<Attached, Error> {
-    let options = AttachContainerOptionsBuilder::new().stdout(true).stderr(true).stream(true);
-    // Standard input is not attached, so the writing end of the answer is dropped at once.
-    Ok(engine.docker().attach_container(name, Some(options.build())).await?.output)
 }

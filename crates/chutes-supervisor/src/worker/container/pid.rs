@@ -13,13 +13,11 @@ pub(super) async fn publish(shared: Arc<Shared>) {
     let _runs = Published::set(&shared.running, (engine.clone(), shared.name()));
     // The pid of a container on another machine is meaningless here.
     let pid = if engine.is_local() {
-        let state = engine.inspect(&shared.name()).await.ok().and_then(|found| found.state);
-        state.and_then(|state| i32::try_from(state.pid?).ok())
+        engine.inspect(&shared.name()).await.ok().flatten().and_then(|state| state.pid)
     } else {
         None
     };
-    // The engine reports zero as the pid of a container that has ended.
-    let _pid = pid.filter(|pid| *pid > 0).map(|pid| Published::set(&shared.pid, pid));
+    let _pid = pid.map(|pid| Published::set(&shared.pid, pid));
     pending::<()>().await;
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::PortBinding;
-use chutes_core::{FailureKind, PortAddress, Protocol};
+use chutes_core::{FailureKind, PortAddress};
 
 use super::super::{StepExit, StepFailure};
 use super::ContainerSetup;
@@ -20,49 +19,24 @@ const REFUSALS: [&str; 5] = [
     "ports are not available",
 ];
 
-/// The ports that the container opens.
-pub(super) fn exposed(setup: &ContainerSetup) -> Option<Vec<String>> {
-    published(setup).map(|ports| ports.iter().map(in_container).collect())
-}
-
-/// The address of each port on this machine.
-pub(super) fn bindings(
-    setup: &ContainerSetup,
-) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
-    let binding = |port: &PortAddress| PortBinding {
-        host_ip: Some(port.address.ip().to_string()),
-        host_port: Some(port.address.port().to_string()),
-    };
-    let entry = |port| (in_container(port), Some(vec![binding(port)]));
-    published(setup).map(|ports| ports.iter().map(entry).collect())
-}
-
 /// Lets the container bind ports below 1024 in its own network without a privilege.
-pub(super) fn sysctls(setup: &ContainerSetup) -> Option<HashMap<String, String>> {
+pub(super) fn sysctls(setup: &ContainerSetup) -> HashMap<String, String> {
     let is_small = |port: &PortAddress| port.port.number().get() < FIRST_UNPRIVILEGED;
     let setting = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
-    setup.ports.iter().any(is_small).then(|| HashMap::from([setting]))
+    setup.ports.iter().any(is_small).then_some(setting).into_iter().collect()
 }
 
-fn published(setup: &ContainerSetup) -> Option<&[PortAddress]> {
-    (setup.network && !setup.ports.is_empty()).then_some(setup.ports.as_slice())
-}
-
-/// The engine's notation of a container port, such as `8080/tcp`.
-fn in_container(port: &PortAddress) -> String {
-    let protocol = match port.port.protocol() {
-        Protocol::Http | Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
-    format!("{}/{protocol}", port.port.number())
+/// The ports that the engine publishes: those of a container with a network.
+pub(super) fn published(setup: &ContainerSetup) -> &[PortAddress] {
+    if setup.network { &setup.ports } else { &[] }
 }
 
 /// The end of a step whose port could not be opened, recognised by the error message of the engine; `None` for
 /// every other error.
 pub(super) fn no_port(words: &str, setup: &ContainerSetup) -> Option<StepExit> {
-    let ports = published(setup)?;
+    let ports = published(setup);
     let text = words.to_lowercase();
-    if !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
+    if ports.is_empty() || !REFUSALS.iter().any(|refusal| text.contains(refusal)) {
         return None;
     }
     let by_address = ports.iter().find(|port| names(words, &port.address.to_string()));
@@ -99,7 +73,7 @@ fn only(ports: &[PortAddress]) -> Option<&PortAddress> {
 
 #[cfg(test)]
 mod tests {
-    use chutes_core::{ClassProfile, ImageName, Port, RunId, SecretPairs};
+    use chutes_core::{ClassProfile, ImageName, Port, Protocol, RunId, SecretPairs};
 
     use super::*;
     use crate::RunDirectory;

@@ -5,16 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use bollard::errors::Error;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use chutes_core::FailureKind;
-use chutes_engine::{Engine, EngineError, words};
+use chutes_engine::{ContainerOutput, Engine, EngineError, GpuAccess};
 
 use super::super::{StepExit, StepFailure};
-use super::body::{Gpu, HostLimits, body};
+use super::body::{HostLimits, body};
 use super::dropped_limit::DroppedLimit;
 use super::ending::not_started;
-use super::logs::{self, Attached};
 use super::ports::no_port;
 use super::{Shared, StopRequest, failed};
 
@@ -26,7 +23,7 @@ const GPU_DEVICE_FILES: [&str; 2] = ["/etc/cdi/nvidia.yaml", "/var/run/cdi/nvidi
 
 /// A running container.
 pub(super) struct Started {
-    pub(super) attached: Attached,
+    pub(super) attached: ContainerOutput,
     /// The memory limit in force.
     pub(super) memory_limit: Option<u64>,
 }
@@ -53,8 +50,8 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepExit> {
             Err(error) => error,
         };
         let wanted = match &error {
-            Failed::Request(_, source) => {
-                let words = words(source);
+            Failed::Request(source) => {
+                let words = source.reason();
                 if let Some(end) = no_port(&words, &shared.setup).or_else(|| not_started(&words)) {
                     return Err(end);
                 }
@@ -62,10 +59,10 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepExit> {
             }
             Failed::Other(_) => None,
         };
-        let (Some(limit), Failed::Request(_, source)) = (wanted, &error) else {
-            return Err(error.end(engine));
+        let (Some(limit), Failed::Request(source)) = (wanted, &error) else {
+            return Err(error.end());
         };
-        let (without, why) = (limit.in_words(), words(source));
+        let (without, why) = (limit.in_words(), source.reason());
         shared.warn(format!("the container runs without {without}: {why}"));
         dropped.push(limit);
         engine.remove(&shared.name()).await.map_err(|error| ended(&error))?;
@@ -74,14 +71,14 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepExit> {
 
 /// Why a container was not started.
 enum Failed {
-    Request(&'static str, Error),
+    Request(EngineError),
     Other(StepExit),
 }
 
 impl Failed {
-    fn end(self, engine: &Engine) -> StepExit {
+    fn end(self) -> StepExit {
         match self {
-            Self::Request(action, source) => ended(&engine.failed(action, source)),
+            Self::Request(error) => ended(&error),
             Self::Other(end) => end,
         }
     }
@@ -94,28 +91,23 @@ fn ended(error: &EngineError) -> StepExit {
 async fn attempt(
     shared: &Shared,
     engine: &Engine,
-    gpu: Gpu,
+    gpu: GpuAccess,
     dropped: &[DroppedLimit],
-) -> Result<Attached, Failed> {
+) -> Result<ContainerOutput, Failed> {
     let name = shared.name();
     let body = body(&shared.setup, HostLimits::of_this_process(), gpu, dropped)
         .map_err(|error| Failed::Other(ended(&error)))?;
-    let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let created = engine.docker().create_container(Some(options), body).await;
-    let created = created.map_err(|error| Failed::Request("create the container", error))?;
-    for warning in created.warnings.iter().filter(|warning| !warning.is_empty()) {
+    for warning in engine.create(&name, &body).await.map_err(Failed::Request)? {
         shared.warn(format!("the container engine warns: {warning}"));
     }
-    let attached = logs::attach(engine, &name).await;
-    let attached = attached.map_err(|error| Failed::Request("read the output", error))?;
+    let attached = engine.attach(&name).await.map_err(Failed::Request)?;
     // This is the last moment before the container runs, so a request to stop is honoured here.
     if *shared.stop_request.borrow() > StopRequest::None {
         let message = "the container was not started";
         let failure = StepFailure::new(FailureKind::Cancelled, message);
         return Err(Failed::Other(StepExit::Finished(Err(failure))));
     }
-    let started = engine.docker().start_container(&name, None::<StartContainerOptions>).await;
-    started.map_err(|error| Failed::Request("start the container", error))?;
+    engine.start(&name).await.map_err(Failed::Request)?;
     Ok(attached)
 }
 
@@ -132,23 +124,21 @@ fn prepare_folders(shared: &Shared) -> io::Result<()> {
 }
 
 /// The GPUs that the container gets, if its class has any.
-async fn gpu(shared: &Shared, engine: &Engine) -> Gpu {
+async fn gpu(shared: &Shared, engine: &Engine) -> GpuAccess {
     let profile = &shared.setup.profile;
     if !profile.gpu {
-        return Gpu::None;
+        return GpuAccess::None;
     }
     let has_files = engine.is_local() && GPU_DEVICE_FILES.iter().any(|it| Path::new(it).exists());
     if has_files && engine.is_podman().await {
-        return Gpu::Device;
+        return GpuAccess::Device;
     }
     let has_device = engine.is_local() && Path::new(GPU_DEVICE).exists();
-    let info = engine.docker().info().await.unwrap_or_default();
-    let has_runtime = info.runtimes.unwrap_or_default().contains_key("nvidia");
-    if has_device || has_runtime {
-        return Gpu::Request;
+    if has_device || engine.has_gpu_runtime().await {
+        return GpuAccess::Request;
     }
     let class = profile.name;
     let message = "has a GPU, this machine has none; the run goes on without";
     shared.warn(format!("the class `{class}` {message}"));
-    Gpu::None
+    GpuAccess::None
 }

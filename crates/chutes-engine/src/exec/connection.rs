@@ -11,8 +11,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use chutes_engine::Engine;
-
 /// The largest head of an answer, and the largest message of an error, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -23,12 +21,12 @@ const START_TIME: Duration = Duration::from_mins(1);
 const ERROR_TIME: Duration = Duration::from_millis(200);
 
 /// The output and the input of a command.
-pub(super) type Streams = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
+pub type ExecStreams = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
 
-/// Starts an `exec` that was created before.
-pub(super) async fn start(engine: &Engine, id: &str, terminal: bool) -> io::Result<Streams> {
+/// Starts an `exec` that was created before, at the engine of this address.
+pub(super) async fn start(address: &str, id: &str, terminal: bool) -> io::Result<ExecStreams> {
     let started = timeout(START_TIME, async {
-        let (mut output, mut input) = connect(&engine.address()).await?;
+        let (mut output, mut input) = connect(address).await?;
         let body = json!({ "Detach": false, "Tty": terminal }).to_string();
         let request = format!(
             "POST /v1.41/exec/{id}/start HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
@@ -43,7 +41,7 @@ pub(super) async fn start(engine: &Engine, id: &str, terminal: bool) -> io::Resu
     started.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-async fn connect(address: &str) -> io::Result<Streams> {
+async fn connect(address: &str) -> io::Result<ExecStreams> {
     if let Some(path) = address.strip_prefix("unix://") {
         let (output, input) = UnixStream::connect(path).await?.into_split();
         return Ok((Box::new(output), Box::new(input)));

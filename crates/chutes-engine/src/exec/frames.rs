@@ -5,10 +5,10 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The largest number of bytes that is copied at a time.
-pub(super) const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 32 * 1024;
 
 /// Copies the output of a terminal until it ends or the receiver is gone.
-pub(super) async fn plain(
+pub async fn copy_plain(
     mut input: impl AsyncRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
@@ -18,7 +18,7 @@ pub(super) async fn plain(
 
 /// Copies two streams. The header of a frame is one byte with the stream, three unused bytes, and four
 /// bytes with the length.
-pub(super) async fn framed(
+pub async fn copy_frames(
     mut input: impl AsyncRead + Unpin,
     mut stdout: impl AsyncWrite + Unpin,
     mut stderr: impl AsyncWrite + Unpin,
@@ -65,7 +65,7 @@ mod tests {
 
     async fn check(input: &[u8], expected: Result<(&str, &str), ()>) {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let ended = framed(input, &mut stdout, &mut stderr).await.map_err(|_| ());
+        let ended = copy_frames(input, &mut stdout, &mut stderr).await.map_err(|_| ());
         let found = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
         let expected = expected.map(|(stdout, stderr)| (stdout.to_owned(), stderr.to_owned()));
         assert_eq!(ended.map(|()| found), expected, "{input:?}");
@@ -87,7 +87,7 @@ mod tests {
     async fn terminals_send_any_byte() {
         let bytes: Vec<u8> = (0..=255).collect();
         let mut output = Vec::new();
-        plain(&bytes[..], &mut output).await.unwrap();
+        copy_plain(&bytes[..], &mut output).await.unwrap();
         assert_eq!(output, bytes);
     }
 }

@@ -1,0 +1,178 @@
+//! Containers: making, starting, watching, signalling and removing one.
+
+mod body;
+
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerInspectResponse, ContainerStatsResponse};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+
+pub use self::body::{ContainerBody, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit};
+use super::answer::accept_unknown_states;
+use super::{Engine, EngineError};
+
+/// How long an engine may take to remove a container after it has accepted the request.
+const REMOVE_TIME: Duration = Duration::from_secs(10);
+
+/// The state of a container, as far as the engine reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerState {
+    /// Whether it runs; `None` when the engine does not say.
+    pub running: Option<bool>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Its exit code.
+    pub exit_code: Option<i64>,
+    /// Whether it ran out of memory.
+    pub oom_killed: bool,
+    /// Its first process, as the machine of the engine counts them.
+    pub pid: Option<i32>,
+    /// The signal that asks it to stop, if its image declares one.
+    pub stop_signal: Option<String>,
+}
+
+impl Engine {
+    /// Creates a container of this name. Returns the warnings of the engine.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn create<'a>(
+        &'a self,
+        name: &'a str,
+        body: &'a ContainerBody,
+    ) -> BoxFuture<'a, Result<Vec<String>, EngineError>> {
+        Box::pin(async move {
+            let options = CreateContainerOptionsBuilder::new().name(name).build();
+            let created = self.docker.create_container(Some(options), body.to_api()).await;
+            let created = created.map_err(|error| self.failed("create the container", &error))?;
+            Ok(created.warnings.into_iter().filter(|warning| !warning.is_empty()).collect())
+        })
+    }
+
+    /// Starts a container that was created.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn start<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            let started = self.docker.start_container(name, None::<StartContainerOptions>).await;
+            started.map_err(|error| self.failed("start the container", &error))
+        })
+    }
+
+    /// The state of a container; `None` when the engine says nothing about it.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn inspect<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<ContainerState>, EngineError>> {
+        Box::pin(async move {
+            let options = None::<InspectContainerOptions>;
+            let answer = self.docker.inspect_container(name, options).await;
+            let about = accept_unknown_states(answer);
+            about.map(state).map_err(|error| self.failed("look for the container", &error))
+        })
+    }
+
+    /// Waits until the container does not run. Returns `false` when the engine has stopped answering instead.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn wait<'a>(&'a self, name: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+            let mut answers = Box::pin(self.docker.wait_container(name, Some(options)));
+            // The client library reports an exit code that is not zero as an error.
+            matches!(
+                answers.next().await,
+                Some(Ok(_) | Err(Error::DockerContainerWaitError { .. }))
+            )
+        })
+    }
+
+    /// Sends a signal, by its name, to the first process of a container. Returns `false` when it has ended.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn kill<'a>(
+        &'a self,
+        name: &'a str,
+        signal: &'a str,
+    ) -> BoxFuture<'a, Result<bool, EngineError>> {
+        Box::pin(async move {
+            let options = KillContainerOptionsBuilder::new().signal(signal).build();
+            let sent = self.docker.kill_container(name, Some(options)).await;
+            match sent.map_err(|error| self.failed("send a signal", &error)) {
+                Ok(()) => Ok(true),
+                Err(error) if error.is_unknown() || error.is_conflict() => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// The memory that a container uses, in bytes, without the page cache that the kernel can reclaim; `None` when
+    /// it is not known.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn memory_in_use<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<u64>> {
+        Box::pin(async move {
+            let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+            let mut stats = Box::pin(self.docker.stats(name, Some(options)));
+            in_use(&stats.next().await?.ok()?)
+        })
+    }
+
+    /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
+    /// Returns `false` when there was none.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        Box::pin(self.remove_until_gone(name))
+    }
+
+    async fn remove_until_gone(&self, name: &str) -> Result<bool, EngineError> {
+        let until = Instant::now() + REMOVE_TIME;
+        let mut was_there = false;
+        loop {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let removed = self.docker.remove_container(name, Some(options)).await;
+            let inspected = self.inspect(name).await;
+            if inspected.as_ref().is_err_and(EngineError::is_unknown) {
+                return Ok(was_there || removed.is_ok());
+            }
+            was_there = true;
+            if Instant::now() > until {
+                return Err(match (removed, inspected) {
+                    (Err(error), _) => self.failed("remove a container", &error),
+                    (Ok(()), Err(error)) => error,
+                    (Ok(()), Ok(_)) => EngineError::Stays { name: name.to_owned() },
+                });
+            }
+            // The engine may still be removing it, and has no event for its end.
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn state(about: ContainerInspectResponse) -> Option<ContainerState> {
+    let state = about.state?;
+    Some(ContainerState {
+        running: state.running,
+        paused: state.paused == Some(true),
+        exit_code: state.exit_code,
+        oom_killed: state.oom_killed == Some(true),
+        // The engine reports zero for a container that has ended.
+        pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        stop_signal: about
+            .config
+            .and_then(|config| config.stop_signal)
+            .filter(|signal| !signal.is_empty()),
+    })
+}
+
+fn in_use(stats: &ContainerStatsResponse) -> Option<u64> {
+    let memory = stats.memory_stats.as_ref()?;
+    let of_files = memory.stats.as_ref().and_then(|stats| {
+        stats.get("inactive_file").or_else(|| stats.get("total_inactive_file")).copied()
+    });
+    let usage = memory.usage.filter(|usage| *usage > 0)?;
+    Some(usage.saturating_sub(of_files.unwrap_or_default()))
+}
