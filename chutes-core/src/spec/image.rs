@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod reference;
+
 use crate::Escaped;
 
 /// The name of a container image, with its registry, tag and digest, as far as they were given.
@@ -26,16 +28,35 @@ pub struct ImageName(Box<str>);
 const MAX_IMAGE_BYTES: usize = 255;
 
 impl ImageName {
-    /// Checks a name: letters, digits and `._-/:@`, at most 255 bytes, beginning with a letter or a
-    /// digit, without an empty component.
+    /// Checks a name by the grammar that engines and registries share: a registry, which may be left out, a path
+    /// in lowercase letters, a tag, and a digest; at most 255 bytes.
     pub fn new(name: &str) -> Result<Self, ImageNameError> {
+        let checked = Self::recorded(name)?;
+        match reference::problem(name) {
+            Some(problem) => Err(ImageNameError { name: name.to_owned(), problem }),
+            None => Ok(checked),
+        }
+    }
+
+    /// Checks the name of a run that was accepted, perhaps by an earlier version: it may name no image that there
+    /// can be, and is as harmless as other names.
+    pub(super) fn recorded(name: &str) -> Result<Self, ImageNameError> {
+        let wrong = |problem| Err(ImageNameError { name: name.to_owned(), problem });
+        if name.len() > MAX_IMAGE_BYTES {
+            return wrong("it has more than 255 bytes");
+        }
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
-        let is_image = name.len() <= MAX_IMAGE_BYTES
-            && name.bytes().all(is_known)
-            && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
-            && !name.ends_with([':', '@']);
-        if is_image { Ok(Self(name.into())) } else { Err(ImageNameError { name: name.to_owned() }) }
+        if !name.bytes().all(is_known) {
+            return wrong("it has letters, digits and `._-/:@` only");
+        }
+        if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return wrong("it begins with a letter or a digit");
+        }
+        let has_parts = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !has_parts || name.ends_with([':', '@']) {
+            return wrong("a part of it is empty");
+        }
+        Ok(Self(name.into()))
     }
 
     /// The name as it was given.
@@ -90,14 +111,17 @@ impl fmt::Debug for ImageName {
 pub struct ImageNameError {
     /// The text.
     pub name: String,
+    /// What is wrong with it, or what is right.
+    pub problem: &'static str,
 }
 
 impl fmt::Display for ImageNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not the name of an image, for instance `registry.test/team/train:1.2`",
-            Escaped(&self.name)
+            "`{}` is not the name of an image, for instance `registry.test/team/train:1.2`: {}",
+            Escaped(&self.name),
+            self.problem
         )
     }
 }
@@ -106,10 +130,14 @@ impl std::error::Error for ImageNameError {}
 
 /// An absolute path of a directory inside of a container, in its canonical spelling.
 ///
-/// The directories of the container's own system, and those that a run mounts itself (`/volume`,
-/// `/output`), cannot be named, nor what is above them.
+/// The directories of the container's own system, those in which engines put files of their own (`/run`), and those
+/// that a run mounts itself (`/volume`, `/output`) cannot be named, nor what is above them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ContainerPath(Box<str>);
+
+/// Directories that engines use, too: a file of theirs would be in the way, or would be returned as an artifact.
+/// `/var/run` is the same as `/run` in nearly every image.
+const OF_ENGINES: [&str; 3] = ["run", "var/run", ".dockerenv"];
 
 /// Directories that a mount would take away from the image, or from the run.
 const TAKEN: [&str; 14] = [
@@ -130,6 +158,20 @@ impl ContainerPath {
     /// # Ok::<(), chutes::spec::ContainerPathError>(())
     /// ```
     pub fn new(path: &str) -> Result<Self, ContainerPathError> {
+        let checked = Self::recorded(path)?;
+        let below = checked.as_str().trim_start_matches('/');
+        let is_in = |folder: &&str| {
+            below.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if OF_ENGINES.iter().any(is_in) {
+            let problem = "is in a directory in which the container engine puts files of its own";
+            return Err(ContainerPathError { path: path.to_owned(), problem });
+        }
+        Ok(checked)
+    }
+
+    /// Checks the path of a run that was accepted, perhaps by an earlier version.
+    pub(super) fn recorded(path: &str) -> Result<Self, ContainerPathError> {
         let wrong = |problem| Err(ContainerPathError { path: path.to_owned(), problem });
         let Some(rest) = path.strip_prefix('/') else {
             return wrong("does not begin with `/`");
@@ -187,3 +229,40 @@ impl fmt::Display for ContainerPathError {
 }
 
 impl std::error::Error for ContainerPathError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each path with a part of what is said about it; empty where it is right.
+    #[test]
+    fn directories_of_artifacts() {
+        let of_engine = "container engine puts files";
+        let taken = "belongs to the system or to the run";
+        for (path, expected) in [
+            ("/artifacts", ""),
+            ("/runs/a", ""),
+            ("/var/runs", ""),
+            ("/var/lib/x/", ""),
+            ("/run", of_engine),
+            ("/run/", of_engine),
+            ("/run/podman-init", of_engine),
+            ("/var/run/x", of_engine),
+            ("/.dockerenv", of_engine),
+            ("/dev/shm", taken),
+            ("/proc/self", taken),
+            ("/sys", taken),
+            ("/output/a", taken),
+            ("/", "root"),
+            ("artifacts", "begin with `/`"),
+            ("/a:b", "cannot be mounted"),
+        ] {
+            let said = ContainerPath::new(path).err().map(|error| error.to_string());
+            let said = said.unwrap_or_default();
+            let is_right =
+                if expected.is_empty() { said.is_empty() } else { said.contains(expected) };
+            assert!(is_right, "{path}: {said:?}");
+        }
+        assert!(ContainerPath::recorded("/run/podman-init").is_ok());
+    }
+}

@@ -212,12 +212,15 @@ fn words_of_a_spec() {
             &["$.env.D", "$.env[\"\"]", "$.env[\"A=\"]", "$.env.C"],
         ),
         (json!({ "artifacts_dir": "/usr/x" }), &["$.artifacts_dir"]),
+        (json!({ "artifacts_dir": "/run/podman-init" }), &["$.artifacts_dir"]),
         (json!({ "streaming": false }), &[]),
         (json!({ "streaming": { "client_certificate": "PEM" } }), &[]),
         (json!({ "streaming": { "client_certificate": "" } }), &["$.streaming.client_certificate"]),
         (json!({ "streaming": { "certificate": "PEM" } }), &["$.streaming.certificate"]),
         (json!({ "streaming": "yes" }), &["$.streaming"]),
         (json!({ "image": "--privileged" }), &["$.image"]),
+        (json!({ "image": "PLAIN:1" }), &["$.image"]),
+        (json!({ "image": "localhost/plain:1:2" }), &["$.image"]),
     ] {
         check(&fields, expected);
     }

@@ -44,7 +44,18 @@ fn of_output_volumes() {
 
 #[test]
 fn of_the_artifacts() {
-    for path in ["", "/", "artifacts", "/a/../etc", "/etc", "/proc/self", "/volume", "/output/a"] {
+    for path in [
+        "",
+        "/",
+        "artifacts",
+        "/a/../etc",
+        "/etc",
+        "/proc/self",
+        "/volume",
+        "/output/a",
+        "/run",
+        "/run/podman-init",
+    ] {
         check_refused(json!({"artifacts_dir": path}), "artifacts_dir");
     }
 }
@@ -55,6 +66,8 @@ fn of_the_spec_are_reported() {
     let volume = |volume| json!({"input_volumes": {"/volume/a": volume}});
     for (more, place) in [
         (json!({"image": "--privileged"}), "image"),
+        (json!({"image": "PLAIN:1"}), "$.image"),
+        (json!({"image": "localhost/plain:1:2"}), "$.image"),
         (json!({"args": ["a", 7]}), "args[1]"),
         (json!({"limits": {"execute": "-2s"}}), "limits.execute"),
         (json!({"limits": {"exceute": "2s"}}), "exceute"),

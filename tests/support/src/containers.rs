@@ -8,4 +8,4 @@ pub mod image;
 mod podman;
 
 pub use self::engine::{Engine, printed};
-pub use self::podman::{IMAGE, Podman, USER_IMAGE};
+pub use self::podman::{IMAGE, NO_USER_IMAGE, Podman, USER_IMAGE, VOLUMES_IMAGE};

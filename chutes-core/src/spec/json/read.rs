@@ -42,11 +42,11 @@ pub(super) fn spec(text: &str, form: Form<'_>) -> Result<JobSpec, SpecErrors> {
     }
     let (mut fields, data) = top(text, &mut draft.problems);
     fields.check_keys(&KEYS, &mut draft.problems);
-    draft.work = work(&mut fields, data, &mut draft.problems);
+    draft.work = work(&mut fields, data, form, &mut draft.problems);
     if let Some(ports) = fields.take("ports") {
         draft.ports = access::ports(ports, &mut draft.problems);
     }
-    rest(&mut fields, &mut draft);
+    rest(&mut fields, form, &mut draft);
     draft.check(form)
 }
 
@@ -70,7 +70,12 @@ fn top(text: &str, problems: &mut Problems) -> (Fields, Option<Json>) {
     (Fields::new("$", values), data)
 }
 
-fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Option<Work> {
+fn work(
+    fields: &mut Fields,
+    data: Option<Json>,
+    form: Form<'_>,
+    problems: &mut Problems,
+) -> Option<Work> {
     let (job, image) = (fields.take("job"), fields.take("image"));
     if let (Some(job), Some(_)) = (&job, &image) {
         problems.add(&job.path, "a spec runs a job or an image, not both");
@@ -99,11 +104,12 @@ fn work(fields: &mut Fields, data: Option<Json>, problems: &mut Problems) -> Opt
     }
     let args = fields.take("args").and_then(|args| args.texts(problems)).unwrap_or_default();
     let network = fields.take("network").and_then(|network| network.boolean(problems));
-    let image = image?.parsed(problems, ImageName::new)?;
+    let read = if form.is_new { ImageName::new } else { ImageName::recorded };
+    let image = image?.parsed(problems, read)?;
     Some(Work::Image { image, args, network: network.unwrap_or_default(), ports: Vec::new() })
 }
 
-fn rest(fields: &mut Fields, draft: &mut JobSpecBuilder) {
+fn rest(fields: &mut Fields, form: Form<'_>, draft: &mut JobSpecBuilder) {
     let problems = &mut draft.problems;
     if let Some(limits) = fields.take("limits") {
         fields::limits(limits, &mut draft.limits, problems);
@@ -114,8 +120,8 @@ fn rest(fields: &mut Fields, draft: &mut JobSpecBuilder) {
         draft.resources = fields::resources(resources, problems).unwrap_or_default();
     }
     draft.env = fields.take("env").and_then(|env| env.pairs(problems)).unwrap_or_default();
-    draft.artifacts_dir =
-        fields.take("artifacts_dir").and_then(|path| path.parsed(problems, ContainerPath::new));
+    let read = if form.is_new { ContainerPath::new } else { ContainerPath::recorded };
+    draft.artifacts_dir = fields.take("artifacts_dir").and_then(|path| path.parsed(problems, read));
     if let Some(inputs) = fields.take("input_volumes") {
         draft.inputs = volumes::inputs(inputs, problems);
     }

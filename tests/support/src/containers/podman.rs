@@ -15,6 +15,12 @@ pub const IMAGE: &str = "localhost/chutes-test:1";
 /// The same with a user other than root, and with `sh -c` as its entry point.
 pub const USER_IMAGE: &str = "localhost/chutes-test-user:1";
 
+/// The same with volumes below the folders of a run.
+pub const VOLUMES_IMAGE: &str = "localhost/chutes-test-volumes:1";
+
+/// The same with a user that it does not have.
+pub const NO_USER_IMAGE: &str = "localhost/chutes-test-no-user:1";
+
 const COMMANDS: [&str; 15] = [
     "cat", "cut", "df", "echo", "grep", "id", "ls", "seq", "sh", "sleep", "stat", "tail", "touch",
     "tr", "true",
@@ -123,7 +129,8 @@ fn make_images() {
     std::fs::create_dir_all(&root).unwrap();
     let lock = File::create(root.join("lock")).unwrap();
     lock.lock().unwrap();
-    let made = root.join("images-made");
+    // The name changes with the images.
+    let made = root.join("images-made-2");
     if made.exists() {
         return;
     }
@@ -132,6 +139,10 @@ fn make_images() {
     run(command().arg("import").arg(&tar).arg(IMAGE));
     let entry_point = "--change=ENTRYPOINT [\"sh\", \"-c\"]";
     run(command().args(["import", "--change=USER 1000", entry_point]).arg(&tar).arg(USER_IMAGE));
+    let volumes = ["/output/sub", "/volume/cache", "/volume/given", "/artifacts/sub"];
+    let volumes = volumes.map(|path| format!("--change=VOLUME {path}"));
+    run(command().arg("import").args(volumes).arg(&tar).arg(VOLUMES_IMAGE));
+    run(command().args(["import", "--change=USER nope"]).arg(&tar).arg(NO_USER_IMAGE));
     File::create(made).unwrap();
 }
 

@@ -114,6 +114,27 @@ impl Evidence {
     }
 }
 
+/// Parts of the messages of engines and runtimes about images that cannot be run as they are, in lowercase letters. All
+/// parts of an entry are in the message.
+const IMAGE_FAULTS: [&[&str]; 13] = [
+    &["exec format error"],
+    &["no command specified"],
+    &["no command or entrypoint"],
+    // Its user.
+    &["unable to find user"],
+    &["unable to find group"],
+    &["matching entries in", "file"],
+    &["must be in range 0-"],
+    &["unable to setup user"],
+    // Its working directory.
+    &["workdir", "not a directory"],
+    &["chdir to cwd"],
+    // The places of its volumes and of the folders of the run.
+    &["to rootfs at", "not a directory"],
+    &["to rootfs at", "cannot be mounted"],
+    &["mount", "outside of rootfs"],
+];
+
 /// The end of a step whose command could not be started, recognised by the error message of the engine; `None`
 /// for every other error.
 pub(super) fn not_started(words: &str) -> Option<StepExit> {
@@ -123,7 +144,7 @@ pub(super) fn not_started(words: &str) -> Option<StepExit> {
     if has("docker-init") || has("catatonit") {
         return None;
     }
-    if has("exec format error") || has("no command specified") || has("no command or entrypoint") {
+    if IMAGE_FAULTS.iter().any(|parts| parts.iter().all(|part| has(part))) {
         let message = format!("the image cannot be run: {words}");
         let failure = StepFailure::new(FailureKind::ImageUnavailable, message);
         return Some(StepExit::Finished(Err(failure)));
@@ -291,6 +312,21 @@ mod tests {
         check("exec: \"/etc\": permission denied: OCI permission denied", user(126));
         let image = Some((FailureKind::ImageUnavailable, None));
         check("exec /bin/x: exec format error", image);
+        for words in [
+            "unable to find user nope: no matching entries in passwd file",
+            "unable to find group nogroup9: no matching entries in group file",
+            "uids and gids must be in range 0-2147483647",
+            "unable to start container process: unable to setup user: stat /dev/null: no such file or \
+             directory: OCI runtime attempted to invoke a command that was not found",
+            "workdir \"/bin/sh\" exists on container 0c02, but is not a directory",
+            "creating container be08 workdir: mkdir /a/bin/sh: not a directory",
+            "OCI runtime create failed: chdir to cwd (\"/root\") set in config.json failed: permission denied",
+            "error mounting \"/v\" to rootfs at \"/bin/sh\": mount /v:/bin/sh: not a directory",
+            "error mounting \"/v\" to rootfs at \"/proc\": \"/r/proc\" cannot be mounted because it is not \
+             of type proc",
+        ] {
+            check(words, image);
+        }
         check("No command specified", image);
         check("exec: \"docker-init\": executable file not found in $PATH", None);
         check("crun: opening file `pids.max`: No such file or directory", None);

@@ -13,7 +13,7 @@ use chutes_core::{
     Resources, RunEvent, RunId, SecretPairs,
 };
 use chutes_process::WorkerExit;
-use chutes_test_support::containers::{IMAGE, Podman, USER_IMAGE};
+use chutes_test_support::containers::{IMAGE, NO_USER_IMAGE, Podman, USER_IMAGE};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -280,6 +280,15 @@ async fn folders_of_the_run() {
         ("out\n".into(), "art\n".into())
     );
     assert!(!Path::new(&left.folder.path().join("run/inputs/new")).exists());
+}
+
+#[tokio::test]
+async fn a_user_that_the_image_does_not_have_is_a_fault_of_the_image() {
+    let change = |setup: &mut ContainerSetup| setup.image = ImageName::new(NO_USER_IMAGE).unwrap();
+    let left = Case::with("true", change).await.run().await;
+    let StepExit::Finished(Err(failure)) = &left.end else { panic!("{:?}", left.end) };
+    assert_eq!(failure.kind, FailureKind::ImageUnavailable, "{failure:?}");
+    assert!(failure.message.contains("unable to find user"), "{failure:?}");
 }
 
 #[tokio::test]
