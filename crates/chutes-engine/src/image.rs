@@ -67,6 +67,20 @@ impl Engine {
         Box::pin(self.provide(image, pull, events))
     }
 
+    /// The paths of the volumes that an image declares. The engine makes a volume for each of them that nothing is
+    /// mounted at.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn declared_volumes<'a>(
+        &'a self,
+        image: &'a ImageName,
+    ) -> BoxFuture<'a, Result<Vec<String>, EngineError>> {
+        Box::pin(async move {
+            let about = self.docker.inspect_image(&image.tagged()).await;
+            let about = about.map_err(|error| self.failed("look for the image", &error))?;
+            Ok(about.config.and_then(|config| config.volumes).unwrap_or_default())
+        })
+    }
+
     async fn provide(
         &self,
         image: &ImageName,

@@ -16,6 +16,7 @@ mod starter;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::future::ready;
 use std::io::{self, PipeReader};

@@ -96,7 +96,7 @@ fn ulimits(host_limits: HostLimits) -> Vec<Ulimit> {
 }
 
 /// The folders of the run directory that are mounted into the container.
-fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
+pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
         let Some(source) = source.to_str() else {

@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chutes_core::FailureKind;
-use chutes_engine::{ContainerOutput, Engine, EngineError, GpuAccess};
+use chutes_engine::{ContainerOutput, Engine, EngineError, FolderMount, GpuAccess};
 
 use super::super::{StepExit, StepFailure};
 use super::body::{HostLimits, body};
 use super::dropped_limit::DroppedLimit;
 use super::ending::not_started;
 use super::ports::no_port;
-use super::{Shared, StopRequest, failed};
+use super::{Shared, StopRequest, failed, volumes};
 
 /// The device file of a machine that has NVIDIA GPUs.
 const GPU_DEVICE: &str = "/dev/nvidiactl";
@@ -38,10 +38,13 @@ pub(super) async fn start(shared: &Shared) -> Result<Started, StepExit> {
         let message = format!("the directory of the run cannot be given to a container: {error}");
         StepExit::Finished(Err(StepFailure::new(FailureKind::Platform, message)))
     })?;
+    let declared = engine.declared_volumes(&shared.setup.image).await;
+    let declared = declared.map_err(|error| ended(&error))?;
+    let volumes = volumes::mounts_below(&shared.setup, &declared)?;
     let gpu = gpu(shared, engine).await;
     let mut dropped = Vec::new();
     loop {
-        let error = match attempt(shared, engine, gpu, &dropped).await {
+        let error = match attempt(shared, engine, (gpu, &volumes), &dropped).await {
             Ok(attached) => {
                 let memory = shared.setup.profile.memory_bytes;
                 let memory_limit = memory.filter(|_| !dropped.contains(&DroppedLimit::Memory));
@@ -91,12 +94,13 @@ fn ended(error: &EngineError) -> StepExit {
 async fn attempt(
     shared: &Shared,
     engine: &Engine,
-    gpu: GpuAccess,
+    (gpu, volumes): (GpuAccess, &[FolderMount]),
     dropped: &[DroppedLimit],
 ) -> Result<ContainerOutput, Failed> {
     let name = shared.name();
-    let body = body(&shared.setup, HostLimits::of_this_process(), gpu, dropped)
+    let mut body = body(&shared.setup, HostLimits::of_this_process(), gpu, dropped)
         .map_err(|error| Failed::Other(ended(&error)))?;
+    body.mounts.extend_from_slice(volumes);
     for warning in engine.create(&name, &body).await.map_err(Failed::Request)? {
         shared.warn(format!("the container engine warns: {warning}"));
     }

@@ -13,7 +13,7 @@ use chutes_core::{
     Resources, RunEvent, RunId, SecretPairs,
 };
 use chutes_process::WorkerExit;
-use chutes_test_support::containers::{IMAGE, NO_USER_IMAGE, Podman, USER_IMAGE};
+use chutes_test_support::containers::{IMAGE, NO_USER_IMAGE, Podman, USER_IMAGE, VOLUMES_IMAGE};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -280,6 +280,28 @@ async fn folders_of_the_run() {
         ("out\n".into(), "art\n".into())
     );
     assert!(!Path::new(&left.folder.path().join("run/inputs/new")).exists());
+}
+
+/// Volumes that the image declares hide nothing of the run: neither inputs nor outputs.
+#[tokio::test]
+async fn volumes_of_the_image_below_folders_of_the_run() {
+    let script = "cat /volume/given/in; echo y >/output/sub/y; echo z >/output/z; \
+                  echo a >/artifacts/sub/a; echo c >/volume/cache/c && cat /volume/cache/c; \
+                  touch /volume/given/new 2>/dev/null || echo read-only";
+    let case = Case::with(script, |setup| {
+        setup.image = ImageName::new(VOLUMES_IMAGE).unwrap();
+        setup.artifacts_dir = Some(ContainerPath::new("/artifacts").unwrap());
+        std::fs::create_dir(setup.directory.inputs().join("given")).unwrap();
+        std::fs::write(setup.directory.inputs().join("given/in"), "given\n").unwrap();
+        std::fs::create_dir(setup.directory.artifacts()).unwrap();
+    });
+    let left = case.await.run().await;
+    left.completed();
+    assert_eq!(left.stdout(), "given\nc\nread-only\n");
+    for (path, text) in [("outputs/sub/y", "y\n"), ("outputs/z", "z\n"), ("artifacts/sub/a", "a\n")]
+    {
+        assert_eq!(left.file(path), text, "{path}");
+    }
 }
 
 #[tokio::test]
