@@ -39,19 +39,29 @@ pub struct ContainerState {
     pub stop_signal: Option<String>,
 }
 
+/// A container that was created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreatedContainer {
+    /// Its id, which no other container ever has.
+    pub id: String,
+    /// The warnings of the engine.
+    pub warnings: Vec<String>,
+}
+
 impl Engine {
-    /// Creates a container of this name. Returns the warnings of the engine.
+    /// Creates a container of this name.
     #[must_use = "nothing happens before it is awaited"]
     pub fn create<'a>(
         &'a self,
         name: &'a str,
         body: &'a ContainerBody,
-    ) -> BoxFuture<'a, Result<Vec<String>, EngineError>> {
+    ) -> BoxFuture<'a, Result<CreatedContainer, EngineError>> {
         Box::pin(async move {
             let options = CreateContainerOptionsBuilder::new().name(name).build();
             let created = self.docker.create_container(Some(options), body.to_api()).await;
             let created = created.map_err(|error| self.failed("create the container", &error))?;
-            Ok(created.warnings.into_iter().filter(|warning| !warning.is_empty()).collect())
+            let warnings = created.warnings.into_iter().filter(|warning| !warning.is_empty());
+            Ok(CreatedContainer { id: created.id, warnings: warnings.collect() })
         })
     }
 

@@ -30,24 +30,24 @@ mod leftovers;
 mod output;
 mod supervisor;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::{ClientVersion, Docker};
-use chutes_core::{EngineRequest, RunId};
+use chutes_core::EngineRequest;
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use self::address::{Address, candidates};
 pub use self::container::{
-    ContainerBody, ContainerState, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit,
+    ContainerBody, ContainerState, CreatedContainer, EngineLog, FolderMount, GpuAccess,
+    PublishedPort, Ulimit,
 };
 pub use self::error::EngineError;
 use self::error::{status_code, words};
 pub use self::exec::{ExecRequest, ExecState, ExecStreams, copy_frames, copy_plain};
+pub use self::leftovers::{labels, name, record_container};
 pub use self::output::ContainerOutput;
-use self::supervisor::Supervisor;
 
 /// A version of the API that all engines of the last years support, and that Podman supports best.
 /// Negotiating a version would take Podman a second.
@@ -144,21 +144,4 @@ impl Engine {
             status: status_code(source),
         }
     }
-}
-
-/// The name of the container of a run.
-#[must_use]
-pub fn name(run_id: RunId) -> String {
-    format!("chutes-{run_id}")
-}
-
-/// The labels by which the container of a run is found again.
-#[must_use]
-pub fn labels(run_id: RunId) -> HashMap<String, String> {
-    let mut labels = HashMap::from([(leftovers::RUN_ID.to_owned(), run_id.to_string())]);
-    // A container without this label is never taken for a leftover; `recover` finds it by the run id.
-    if let Ok(supervisor) = Supervisor::this() {
-        labels.insert(leftovers::SUPERVISOR.to_owned(), supervisor.to_string());
-    }
-    labels
 }

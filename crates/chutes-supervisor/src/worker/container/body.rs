@@ -43,6 +43,7 @@ pub(super) fn body(
     gpu: GpuAccess,
     dropped: &[DroppedLimit],
 ) -> Result<ContainerBody, EngineError> {
+    let directory = text(setup, setup.directory.root())?;
     let profile = &setup.profile;
     let unless = |refused| !dropped.contains(&refused);
     let memory = profile.memory_bytes.filter(|_| unless(DroppedLimit::Memory));
@@ -52,7 +53,7 @@ pub(super) fn body(
         image: setup.image.tagged(),
         command: (!setup.args.is_empty()).then(|| setup.args.clone()),
         env: pairs.map(|(name, value)| format!("{name}={value}")).collect(),
-        labels: chutes_engine::labels(setup.run_id),
+        labels: chutes_engine::labels(setup.run_id, directory),
         mounts: mounts(setup)?,
         has_network: setup.network,
         published: ports::published(setup).iter().map(published_port).collect(),
@@ -95,14 +96,18 @@ fn ulimits(host_limits: HostLimits) -> Vec<Ulimit> {
     limits
 }
 
+/// A path of the run directory as the API of an engine takes it.
+fn text<'a>(setup: &ContainerSetup, path: &'a Path) -> Result<&'a str, EngineError> {
+    let root = || setup.directory.root().to_owned();
+    path.to_str().ok_or_else(|| EngineError::NotUtf8 { path: root() })
+}
+
 /// The folders of the run directory that are mounted into the container.
 pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
-        let Some(source) = source.to_str() else {
-            return Err(EngineError::NotUtf8 { path: directory.root().to_owned() });
-        };
-        Ok(FolderMount { source: source.to_owned(), target: target.to_owned(), read_only })
+        let source = text(setup, source)?.to_owned();
+        Ok(FolderMount { source, target: target.to_owned(), read_only })
     };
     let mut mounts = vec![
         mount(directory.inputs(), "/volume", true)?,
@@ -160,6 +165,7 @@ mod tests {
         assert_eq!(body["Env"], json!(["K=V=1"]));
         assert_eq!(body["Labels"]["dev.chutes.run-id"], "07070707-0707-0707-0707-070707070707");
         assert!(body["Labels"]["dev.chutes.supervisor"].is_string());
+        assert_eq!(body["Labels"]["dev.chutes.run-directory"], "/runs/a:b");
         let host = &body["HostConfig"];
         for (name, expected) in [
             ("NetworkMode", json!("none")),

@@ -101,8 +101,13 @@ async fn attempt(
     let mut body = body(&shared.setup, HostLimits::of_this_process(), gpu, dropped)
         .map_err(|error| Failed::Other(ended(&error)))?;
     body.mounts.extend_from_slice(volumes);
-    for warning in engine.create(&name, &body).await.map_err(Failed::Request)? {
+    let created = engine.create(&name, &body).await.map_err(Failed::Request)?;
+    for warning in created.warnings {
         shared.warn(format!("the container engine warns: {warning}"));
+    }
+    if let Err(error) = chutes_engine::record_container(shared.setup.directory.root(), &created.id)
+    {
+        shared.warn(format!("the id of the container cannot be written down: {error}"));
     }
     let attached = engine.attach(&name).await.map_err(Failed::Request)?;
     // This is the last moment before the container runs, so a request to stop is honoured here.

@@ -57,28 +57,60 @@ async fn no_engine() {
     assert!(message.contains("/nonexistent/engine.sock: there is no such socket"), "{message}");
 }
 
+/// A container with the labels of a run, as an engine has it.
+struct Labelled {
+    /// Its name; `None` for that of the container of its run.
+    name: Option<String>,
+    run_id: RunId,
+    supervisor: String,
+    /// The directory of its run.
+    directory: String,
+}
+
+impl Labelled {
+    fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| chutes_engine::name(self.run_id))
+    }
+
+    fn create(&self) {
+        let run_id = self.run_id.to_string();
+        let labels = [
+            ("dev.chutes.run-id", run_id.as_str()),
+            ("dev.chutes.supervisor", &self.supervisor),
+            ("dev.chutes.run-directory", &self.directory),
+        ];
+        Podman::create(&self.name(), &labels);
+    }
+}
+
+/// The labels of supervisors that are dead, on another machine, and nothing at all.
+fn supervisors() -> [String; 3] {
+    let labels = chutes_engine::labels(new_run_id(), "/");
+    let mut dead: Vec<String> =
+        labels["dev.chutes.supervisor"].split('/').map(str::to_owned).collect();
+    // The label of a process with this pid that was started at another time.
+    dead[3] = "1".to_owned();
+    let elsewhere = format!("another-boot/{}/{}/1", dead[1], dead[2]);
+    [dead.join("/"), elsewhere, "who knows".to_owned()]
+}
+
+fn new_run_id() -> RunId {
+    RunId::from_bytes(uuid::Uuid::now_v7().into_bytes())
+}
+
 #[tokio::test]
 async fn only_the_leftovers_of_dead_supervisors() {
     let mut case = Case::new("echo ready; sleep 600").await;
     case.begin_job().await;
     case.printed("ready").await;
     let engine = case.worker.shared.engine().unwrap().clone();
-    let own =
-        chutes_engine::labels(case.worker.shared.setup.run_id)["dev.chutes.supervisor"].clone();
-    let mut dead: Vec<String> = own.split('/').map(str::to_owned).collect();
-    // The label of a process with this pid that was started at another time.
-    dead[3] = "1".to_owned();
-    let elsewhere = format!("another-boot/{}/{}/1", dead[1], dead[2]);
-    let (dead, strange) = (dead.join("/"), "who knows".to_owned());
-    let id = uuid::Uuid::now_v7();
-    let name = |what: &str| format!("chutes-test-{what}-{id}");
-    for (what, label) in [("dead", &dead), ("elsewhere", &elsewhere), ("strange", &strange)] {
-        Podman::create(&name(what), &[("dev.chutes.supervisor", label)]);
+    for (supervisor, is_removed) in supervisors().into_iter().zip([true, false, false]) {
+        let directory = "/nonexistent/run".to_owned();
+        let left = Labelled { name: None, run_id: new_run_id(), supervisor, directory };
+        left.create();
+        assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
+        assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.supervisor);
     }
-    assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
-    assert!(!engine.remove(&name("dead")).await.unwrap());
-    assert!(engine.remove(&name("elsewhere")).await.unwrap());
-    assert!(engine.remove(&name("strange")).await.unwrap());
     assert!(
         case.worker.shared.stop_request.borrow().eq(&StopRequest::None) && case.worker.is_alive()
     );
@@ -88,6 +120,50 @@ async fn only_the_leftovers_of_dead_supervisors() {
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
     assert_eq!(left.exit().kind, FailureKind::Killed);
+}
+
+/// A copy of a container has its labels, and is none of ours.
+#[tokio::test]
+async fn containers_with_our_labels_that_are_not_ours_stay() {
+    let case = Case::new("true").await;
+    let engine = case.worker.shared.engine().unwrap().clone();
+    let [dead, ..] = supervisors();
+    let folder = TempDir::new().unwrap();
+    let with_record = folder.path().to_str().unwrap();
+    chutes_engine::record_container(folder.path(), &"a".repeat(64)).unwrap();
+    let mine = || Some(format!("mine-{}", uuid::Uuid::now_v7()));
+    for (name, directory, is_removed) in [
+        (mine(), "/nonexistent/run", false),
+        (None, with_record, false),
+        (mine(), with_record, false),
+        (None, "/nonexistent/run", true),
+    ] {
+        let (run_id, directory) = (new_run_id(), directory.to_owned());
+        let left = Labelled { name, run_id, supervisor: dead.clone(), directory };
+        left.create();
+        assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
+        assert!(!engine.remove_of_run(run_id).await.unwrap());
+        assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.name());
+        left.create();
+        assert_eq!(engine.remove_of_run(run_id).await.unwrap(), is_removed, "{}", left.name());
+        assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.name());
+    }
+    case.finish(StepExit::Finished(Ok(Json::null()))).await;
+}
+
+/// The directory of a run names the container that was started for it.
+#[tokio::test]
+async fn the_container_of_a_run_is_recorded() {
+    let mut case = Case::new("echo ready; sleep 600").await;
+    case.begin_job().await;
+    case.printed("ready").await;
+    let record = case.worker.shared.setup.directory.root().join("container.id");
+    let id = std::fs::read_to_string(record).unwrap();
+    let engine = case.worker.shared.engine().unwrap().clone();
+    assert!(engine.inspect(id.trim()).await.unwrap().is_some_and(|it| it.running == Some(true)));
+    assert!(engine.remove_of_run(case.worker.shared.setup.run_id).await.unwrap());
+    let end = case.worker.ended().await;
+    case.finish(end).await;
 }
 
 #[tokio::test]
