@@ -61,12 +61,13 @@ impl Engine {
         })
     }
 
-    /// Starts a command that was prepared, and connects its streams.
+    /// Starts a command that was prepared, and connects its streams. A terminal has this width and height, in
+    /// characters, from the start.
     #[must_use = "nothing happens before it is awaited"]
     pub fn start_exec<'a>(
         &'a self,
         id: &'a str,
-        terminal: bool,
+        terminal: Option<(u16, u16)>,
     ) -> BoxFuture<'a, std::io::Result<ExecStreams>> {
         Box::pin(async move { connection::start(&self.address(), id, terminal).await })
     }

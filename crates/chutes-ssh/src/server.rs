@@ -246,12 +246,15 @@ fn preferred() -> Preferred {
         cipher::AES_256_CTR,
         cipher::AES_128_CTR,
     ];
+    // The last two are for clients that know no others, such as libssh2 up to version 1.10.
+    const MAC: &[mac::Name] =
+        &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM, mac::HMAC_SHA512, mac::HMAC_SHA256];
     Preferred {
         kex: Cow::Borrowed(KEX),
         key: Cow::Borrowed(KEY),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: Cow::Borrowed(CIPHER),
-        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        mac: Cow::Borrowed(MAC),
         compression: Cow::Borrowed(&[compression::NONE]),
     }
 }

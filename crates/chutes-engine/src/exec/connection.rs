@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -24,12 +24,16 @@ const ERROR_TIME: Duration = Duration::from_millis(200);
 pub type ExecStreams = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
 
 /// Starts an `exec` that was created before, at the engine of this address.
-pub(super) async fn start(address: &str, id: &str, terminal: bool) -> io::Result<ExecStreams> {
+pub(super) async fn start(
+    address: &str,
+    id: &str,
+    terminal: Option<(u16, u16)>,
+) -> io::Result<ExecStreams> {
     let started = timeout(START_TIME, async {
         let (mut output, mut input) = connect(address).await?;
-        let body = json!({ "Detach": false, "Tty": terminal }).to_string();
+        let body = start_body(terminal).to_string();
         let request = format!(
-            "POST /v1.41/exec/{id}/start HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+            "POST /exec/{id}/start HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -39,6 +43,19 @@ pub(super) async fn start(address: &str, id: &str, terminal: bool) -> io::Result
         Ok((output as Box<dyn AsyncRead + Send + Unpin>, input))
     });
     started.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// The body of the request. Docker takes the size of a terminal as `ConsoleSize`, since version 1.42 of the API; Podman
+/// as `h` and `w`. Without a version in its path, a request has the newest one.
+fn start_body(terminal: Option<(u16, u16)>) -> Value {
+    match terminal {
+        None => json!({ "Detach": false, "Tty": false }),
+        // Some clients do not know their size.
+        Some((0, _) | (_, 0)) => json!({ "Detach": false, "Tty": true }),
+        Some((columns, rows)) => json!({
+            "Detach": false, "Tty": true, "ConsoleSize": [rows, columns], "h": rows, "w": columns
+        }),
+    }
 }
 
 async fn connect(address: &str) -> io::Result<ExecStreams> {

@@ -4,6 +4,7 @@
 //! folders that are mounted into the container from this machine (`/volume`, `/output`, and the one for
 //! artifacts), at their paths in the container. Other files of the container are not visible by SFTP.
 
+mod command_end;
 mod exec;
 mod files;
 mod signals;

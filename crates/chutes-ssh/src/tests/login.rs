@@ -88,6 +88,8 @@ async fn only_public_keys_and_modern_algorithms_are_accepted() {
     }
     for options in [
         &["-o", "Ciphers=aes256-ctr", "-o", "MACs=hmac-sha2-256-etm@openssh.com"][..],
+        &["-o", "Ciphers=aes128-ctr", "-o", "MACs=hmac-sha2-512"],
+        &["-o", "Ciphers=aes128-ctr", "-o", "MACs=hmac-sha2-256"],
         &["-o", "Ciphers=aes128-gcm@openssh.com", "-o", "KexAlgorithms=ecdh-sha2-nistp256"],
         &["-o", "Ciphers=chacha20-poly1305@openssh.com", "-C"],
         &["-o", "PubkeyAcceptedAlgorithms=rsa-sha2-256"],

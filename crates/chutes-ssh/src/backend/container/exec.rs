@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use chutes_engine::{Engine, EngineError, ExecRequest, ExecState, copy_frames, copy_plain};
+use chutes_engine::{
+    Engine, EngineError, ExecRequest, ExecState, ExecStreams, copy_frames, copy_plain,
+};
 use rustix::process::Signal;
-use tokio::io::{DuplexStream, duplex, empty, sink};
+use tokio::io::{AsyncWrite, DuplexStream, duplex, empty, sink};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -13,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::{
     CONTROL_QUEUE, Control, SessionCommand, SessionExit, SessionRequest, StartedSession, Terminal,
 };
+use super::command_end::{EndReport, pass_input};
 use super::signals::Container;
 
 /// The size of the buffers of the output of a session, in bytes.
@@ -67,7 +70,7 @@ pub(super) async fn find_shell(engine: &Engine, name: &str) -> io::Result<Shell>
     let test = ["/bin/sh", "-c", "test -x /bin/bash"].map(str::to_owned).to_vec();
     let request = ExecRequest { command: test, ..ExecRequest::default() };
     let exec = Exec::create(engine.clone(), name, request).await?;
-    match engine.start_exec(&exec.id, false).await {
+    match engine.start_exec(&exec.id, None).await {
         Ok((output, _input)) => {
             let _ = timeout(EXIT_TIME, copy_frames(output, sink(), sink())).await;
         }
@@ -112,17 +115,17 @@ pub(super) async fn start(
     stop: watch::Receiver<bool>,
 ) -> io::Result<(StartedSession, JoinHandle<()>)> {
     let terminal = request.terminal.as_ref();
+    let size = terminal.map(|Terminal { columns, rows, .. }| (*columns, *rows));
+    let report = EndReport::new();
+    let arguments = if terminal.is_some() { arguments } else { report.command(arguments) };
     let exec = Exec::create(engine, name, exec_request(arguments, request)).await?;
-    let (output, stdin) = exec.engine.start_exec(&exec.id, terminal.is_some()).await?;
-    let (stdout, stdout_end) = duplex(CHUNK);
-    let (pump, stderr): (_, Option<DuplexStream>) = if terminal.is_some() {
-        (tokio::spawn(copy_plain(output, stdout_end)), None)
-    } else {
-        let (stderr, stderr_end) = duplex(CHUNK);
-        (tokio::spawn(copy_frames(output, stdout_end, stderr_end)), Some(stderr))
+    let streams = exec.engine.start_exec(&exec.id, size).await?;
+    let Connected { stdin, stdout, stderr, pump } = match size {
+        Some(_) => connect_terminal(streams),
+        None => connect_pipes(streams, report),
     };
-    if let Some(Terminal { columns, rows, .. }) = terminal {
-        exec.set_initial_size(*columns, *rows).await;
+    if let Some((columns, rows)) = size {
+        exec.set_initial_size(columns, rows).await;
     }
     let (control, controls) = mpsc::channel(CONTROL_QUEUE);
     let (exit_sender, exit) = oneshot::channel();
@@ -137,6 +140,33 @@ pub(super) async fn start(
         exit,
     };
     Ok((started, task))
+}
+
+/// The streams of a command, and the task that copies its output.
+struct Connected {
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: DuplexStream,
+    stderr: Option<DuplexStream>,
+    pump: JoinHandle<io::Result<()>>,
+}
+
+fn connect_terminal((output, stdin): ExecStreams) -> Connected {
+    let (stdout, stdout_end) = duplex(CHUNK);
+    let pump = tokio::spawn(copy_plain(output, stdout_end));
+    Connected { stdin, stdout, stderr: None, pump }
+}
+
+fn connect_pipes((output, input): ExecStreams, report: EndReport) -> Connected {
+    let (stdin, stdin_end) = duplex(CHUNK);
+    let (stdout, stdout_end) = duplex(CHUNK);
+    let (stderr, stderr_end) = duplex(CHUNK);
+    let (reported, reported_end) = duplex(CHUNK);
+    let (has_ended, ended) = oneshot::channel();
+    // These end with the streams that they copy.
+    tokio::spawn(report.copy_without(reported, stderr_end, has_ended));
+    tokio::spawn(pass_input(stdin_end, input, ended));
+    let pump = tokio::spawn(copy_frames(output, stdout_end, reported_end));
+    Connected { stdin: Box::new(stdin), stdout, stderr: Some(stderr), pump }
 }
 
 fn exec_request(arguments: Vec<String>, request: &SessionRequest) -> ExecRequest {
@@ -226,11 +256,15 @@ impl Exec {
         }
     }
 
-    /// Sets the size of a new terminal. That fails until the terminal exists, and the engine has no event
-    /// for this.
+    /// Sets the size of a new terminal once more: an old engine does not take it with the start. That fails until the
+    /// terminal exists, and the engine has no event for this.
     async fn set_initial_size(&self, columns: u16, rows: u16) {
         let until = Instant::now() + RESIZE_TIME;
         while self.resize(columns, rows).await.is_err() && Instant::now() < until {
+            // A command that has ended has no terminal any more.
+            if self.inspect().await.is_ok_and(|state| state.running == Some(false)) {
+                return;
+            }
             sleep(POLL_INTERVAL).await;
         }
     }

@@ -175,6 +175,58 @@ async fn shells_on_terminals() {
     container.end().await;
 }
 
+/// A command that ends before it has read its input keeps its output, and needs no more input to end.
+#[tokio::test]
+async fn commands_that_leave_input_unread() {
+    let container = TestContainer::new().await;
+    let input = vec![b'x'; 300_000];
+    for (command, out, err, code) in [
+        ("nosuch", "", "nosuch: not found", 127),
+        ("echo out; echo oh no >&2; exit 7", "out\n", "oh no\n", 7),
+        ("seq 100000 | tail -n 1", "100000\n", "", 0),
+        ("exec <&-; echo closed", "closed\n", "", 0),
+        ("kill -KILL $$", "", "", 137),
+        ("kill -TERM $$", "", "", 143),
+    ] {
+        for _ in 0..5 {
+            let mut started = container.command(command).await;
+            let (mut stdin, mut stderr) = (started.stdin, started.stderr.take().unwrap());
+            // The client does not say that its input has ended.
+            let written = async { while stdin.write_all(&input).await.is_ok() {} };
+            let (mut found_out, mut found_err) = (String::new(), String::new());
+            let read = async {
+                tokio::join!(
+                    started.stdout.read_to_string(&mut found_out),
+                    stderr.read_to_string(&mut found_err)
+                )
+            };
+            let ((), (out_read, err_read)) = tokio::join!(written, read);
+            out_read.unwrap();
+            err_read.unwrap();
+            let exit = started.exit.await.unwrap();
+            assert_eq!((found_out.as_str(), exit), (out, SessionExit::Exited(code)), "{command}");
+            assert!(
+                found_err.contains(err) && found_err.is_empty() == err.is_empty(),
+                "{found_err}"
+            );
+        }
+    }
+    container.end().await;
+}
+
+#[tokio::test]
+async fn terminals_have_their_size_from_the_start() {
+    let container = TestContainer::new().await;
+    for _ in 0..5 {
+        let command = SessionCommand::Command(b"busybox stty size".into());
+        let mut started = container.start(command, Some(terminal())).await;
+        let mut output = String::new();
+        started.stdout.read_to_string(&mut output).await.unwrap();
+        assert_eq!(output.trim_end(), "45 123");
+    }
+    container.end().await;
+}
+
 #[tokio::test]
 async fn signals_reach_the_session_only() {
     let container = TestContainer::new().await;
