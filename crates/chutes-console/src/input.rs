@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chutes_compute_horde::{CLASSES, read_spec as parse_spec};
 use chutes_core::{JobSpec, RunRequest};
+use chutes_supervisor::check_spec_keys;
 
 use crate::problem::Problem;
 
@@ -54,7 +55,7 @@ pub fn read_bounded(
 }
 
 /// Reads a spec of at most 256 MiB from a file, or from standard input (`-`), in our own form or in that of the
-/// ComputeHorde API. Its class of machine has to be one of [`CLASSES`].
+/// ComputeHorde API. Its class of machine has to be one of [`CLASSES`], and the SSH server has to accept its keys.
 ///
 /// # Errors
 ///
@@ -65,7 +66,8 @@ pub fn read_spec(from: &str) -> Result<JobSpec, Problem> {
         "-" => read_bounded(io::stdin().lock(), "the spec", &name, MAX_SPEC_MIB)?,
         _ => read_file(from, "the spec", &name, MAX_SPEC_MIB)?,
     };
-    parse_spec(&text, &CLASSES).map_err(|errors| {
+    let spec = parse_spec(&text, &CLASSES);
+    spec.and_then(|spec| check_spec_keys(&spec).map(|()| spec)).map_err(|errors| {
         let problems = errors.problems.iter().map(ToString::to_string).collect();
         Problem::several(format!("the spec in {name} is not in order"), problems)
     })

@@ -17,6 +17,7 @@ use chutes_core::{
 use chutes_ports::{ClaimError, Claims};
 use chutes_process::Sessions;
 
+pub use self::keys::check_spec_keys;
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub use self::settings::public_host;

@@ -74,6 +74,10 @@ fn of_the_spec_are_reported() {
         (json!({"executor_class": "no.such.class"}), "executor_class"),
         (json!({"resources": {"memory": "lots"}}), "resources.memory"),
         (json!({"env": {"A=B": "1"}}), "env"),
+        (
+            json!({"ssh": {"public_keys": ["command=\"x\" ssh-ed25519 AAAA"]}}),
+            "$.ssh.public_keys[0]",
+        ),
         (volume(json!({"type": "http", "url": "file:///etc/passwd"})), "input_volumes"),
         (volume(json!({"type": "http", "url": "no url"})), "input_volumes"),
         (volume(json!({"type": "htpt", "url": "https://x.test/"})), "htpt"),

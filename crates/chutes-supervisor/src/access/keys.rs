@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use chutes_core::{Failure, FailureKind, JobSpec, Json, Phase, Work, rule};
+use chutes_core::{
+    Failure, FailureKind, JobSpec, Json, Phase, SpecErrors, SpecProblem, Work, rule,
+};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -44,6 +46,22 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
         return Err(invalid("SSH needs a worker process: start the run with `chutes::main()`"));
     }
     ssh::read_keys(&texts)
+}
+
+/// Checks the public keys of a spec, as far as this program has an SSH server, which reads them.
+///
+/// # Errors
+///
+/// When a key cannot be used, with each problem at its path in the JSON form.
+pub fn check_spec_keys(spec: &JobSpec) -> Result<(), SpecErrors> {
+    let keys = spec.ssh.iter().flat_map(|ssh| &ssh.public_keys).enumerate();
+    let problems: Vec<SpecProblem> = keys
+        .filter_map(|(index, key)| {
+            let message = ssh::check_keys(std::slice::from_ref(key)).err()?;
+            Some(SpecProblem { path: format!("$.ssh.public_keys[{index}]"), message })
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(SpecErrors { problems }) }
 }
 
 /// The value of [`DATA_KEY`] in the data. The other fields are not parsed, because they may be large. Data that is
@@ -114,5 +132,41 @@ mod tests {
                 r#"{"a":1,"_ssh_public_key":"…"}"#,
             );
         }
+    }
+}
+
+/// What only a program with an SSH server can say.
+#[cfg(all(test, feature = "ssh"))]
+mod tests_with_server {
+    use chutes_core::{ImageName, SshAccess};
+
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    /// Keys of a spec that cannot be used are found with their places.
+    #[test]
+    fn keys_of_a_spec() {
+        let check = |keys: &[&str], expected: &[&str]| {
+            let mut spec = JobSpec::image(ImageName::new("x").unwrap(), Vec::new());
+            let public_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            spec.ssh = Some(SshAccess { public_keys, keep_alive: false });
+            let errors = check_spec_keys(&spec).err();
+            let said = errors.map(|errors| errors.to_string()).unwrap_or_default();
+            assert!(expected.iter().all(|part| said.contains(part)), "{keys:?}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        };
+        check(&[], &[]);
+        check(&[KEY, KEY], &[]);
+        let with_options = format!("command=\"secret\" {KEY}");
+        let place =
+            "$.ssh.public_keys[1]: line 1 of the SSH public key begins with options (`command`)";
+        check(&[KEY, &with_options], &[place]);
+        check(
+            &["ssh-dss secret", KEY, "secret"],
+            &["$.ssh.public_keys[0]: ", "$.ssh.public_keys[2]: "],
+        );
     }
 }
