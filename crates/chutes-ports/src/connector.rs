@@ -40,6 +40,16 @@ impl Connector {
         }
     }
 
+    /// A connection to a TCP port of the job by the way that clients take.
+    pub(crate) async fn connect_like_clients(&self, port: &PortAddress) -> io::Result<TcpStream> {
+        match self {
+            Self::Container(container) if container.is_published() => {
+                connect(loopback_if_unspecified(port.address)).await
+            }
+            _ => self.connect(port).await,
+        }
+    }
+
     /// A connection to any port of the loopback interface, as the job sees it.
     pub async fn connect_local(&self, number: u16) -> io::Result<TcpStream> {
         match self {

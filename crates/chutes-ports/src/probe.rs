@@ -18,6 +18,21 @@ const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// The largest head of an answer, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
+/// How long a connection has to last to count as accepted by the job: what passes connections on accepts them before
+/// it knows whether the job does.
+const LASTING_TIME: Duration = Duration::from_millis(100);
+
+/// Makes one connection to a port of the job, as clients do, and checks that it is not closed at once.
+pub(crate) async fn accepts(connector: &Connector, port: &PortAddress) -> io::Result<()> {
+    let mut stream = connector.connect_like_clients(port).await?;
+    match timeout(LASTING_TIME, stream.read(&mut [0])).await {
+        Ok(Ok(0)) => Err(io::Error::new(io::ErrorKind::ConnectionReset, "it was closed at once")),
+        Ok(Err(error)) => Err(error),
+        // The job speaks first, or waits for the client to do so.
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
+}
+
 /// Sends one GET request to the job, and returns the status code.
 pub async fn get_status(connector: &Connector, port: &PortAddress, path: &str) -> io::Result<u16> {
     if !rule::is_readiness_path(path) {
@@ -183,6 +198,30 @@ mod tests {
             let message = status.unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    #[tokio::test]
+    async fn connections_that_last() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let port = PortAddress { port: Port::new("raw", 8080, Protocol::Tcp).unwrap(), address };
+        let check = async |listener: &TcpListener, words: Option<&[u8]>, lasts: bool| {
+            let serve = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                if let Some(words) = words {
+                    stream.write_all(words).await.unwrap();
+                    return None;
+                }
+                Some(stream)
+            };
+            let (accepted, _stream) = tokio::join!(accepts(&Connector::Here, &port), serve);
+            assert_eq!(accepted.is_ok(), lasts, "{words:?}");
+        };
+        check(&listener, None, true).await;
+        check(&listener, Some(b"hello"), true).await;
+        check(&listener, Some(b""), false).await;
+        drop(listener);
+        assert!(accepts(&Connector::Here, &port).await.is_err());
     }
 
     #[tokio::test]

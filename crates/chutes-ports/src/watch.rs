@@ -1,8 +1,9 @@
 //! Watches the sockets of the job: finds out which of its ports are open, and which it has opened without
 //! declaring them.
 //!
-//! The sockets are read from tables of the kernel, without the help of the job. No connection is made,
-//! except to ports with a readiness path.
+//! The sockets are read from tables of the kernel, without the help of the job. A connection is made to ports with a
+//! readiness path, and to the TCP ports of a container: that the container listens does not mean that clients get
+//! there.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::tracker::{PortEvent, SocketTracker};
 use super::connector::Connector;
-use super::probe::get_status;
+use super::probe::{accepts, get_status};
 
 /// The time between two scans in the beginning.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -50,14 +51,17 @@ impl fmt::Debug for SocketOwner {
     }
 }
 
-/// Reports when each port is first open (an HTTP port with a readiness path: has answered 200 there), and
-/// warns, once for each, about ports that are open and were not declared.
+/// Reports when each port is first open (an HTTP port with a readiness path: has answered 200 there; another TCP port of
+/// a container: has accepted a connection and kept it), and warns, once for each, about ports that are open and
+/// were not declared, or that this process may not reach.
 ///
 /// Undeclared ports are TCP ports on which the job listens, and UDP ports that it has bound and that are
 /// not ephemeral.
 pub struct PortWatch {
     /// The ports of the job, without the SSH port.
     pub ports: Vec<PortAddress>,
+    /// The numbers of TCP ports that the job opens for the run and not for clients: there is no warning about them.
+    pub undisclosed: Vec<u16>,
     /// Which processes have the sockets of the job.
     pub owner: SocketOwner,
     /// Connects to ports of the job.
@@ -80,7 +84,7 @@ impl PortWatch {
     /// The interval is 20 milliseconds in the beginning and grows to one second. When there was no change
     /// for a minute, and no port is being probed, it is five seconds.
     pub async fn run(self) -> Infallible {
-        let mut tracker = SocketTracker::new(&self.ports);
+        let mut tracker = SocketTracker::new(&self.ports, &self.undisclosed);
         let mut probes = FuturesUnordered::new();
         let mut last_change = Instant::now();
         let mut next = last_change;
@@ -98,12 +102,15 @@ impl PortWatch {
                     probes.extend(tracker.begin_probes().into_iter().map(|index| self.probe(index)));
                     next = Instant::now() + next_pause(last_change.elapsed(), !probes.is_empty());
                 }
-                Some((index, is_ready)) = probes.next(), if !probes.is_empty() => {
-                    if is_ready {
+                Some((index, found)) = probes.next(), if !probes.is_empty() => match found {
+                    Probe::Ready => {
                         last_change = Instant::now();
                         self.emit(PortEvent::Ready(index), &mut tracker);
-                    } else {
-                        tracker.probe_again(index);
+                    }
+                    Probe::NotYet => tracker.probe_again(index),
+                    Probe::Forbidden(warning) => {
+                        tracker.set_settled(index);
+                        self.emit(PortEvent::Warning(warning), &mut tracker);
                     }
                 }
             }
@@ -111,22 +118,27 @@ impl PortWatch {
     }
 
     /// Probes whether a port is ready.
-    async fn probe(&self, index: usize) -> (usize, bool) {
-        // A port without a readiness path is ready when it is open.
-        let target = self.ports.get(index).and_then(|port| Some((port, port.port.ready()?)));
-        let is_ready = match target {
-            Some((port, path)) => {
-                matches!(get_status(&self.connector, port, path.as_str()).await, Ok(200))
-            }
-            None => true,
+    async fn probe(&self, index: usize) -> (usize, Probe) {
+        let Some(port) = self.ports.get(index) else { return (index, Probe::NotYet) };
+        let answer = match port.port.ready() {
+            Some(path) => get_status(&self.connector, port, path.as_str()).await,
+            None => accepts(&self.connector, port).await.map(|()| READY),
         };
-        (index, is_ready)
+        let found = match answer {
+            Ok(READY) => Probe::Ready,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let name = port.port.name();
+                Probe::Forbidden(format!("port `{name}` cannot be reached by clients: {error}"))
+            }
+            Ok(_) | Err(_) => Probe::NotYet,
+        };
+        (index, found)
     }
 
     fn emit(&self, event: PortEvent, tracker: &mut SocketTracker<'_>) {
         match event {
             PortEvent::Ready(index) => {
-                tracker.set_ready(index);
+                tracker.set_settled(index);
                 if let Some(port) = self.ports.get(index) {
                     let (name, address) = (port.port.name().clone(), port.address);
                     self.events.emit(RunEvent::PortReady { name, address });
@@ -140,6 +152,17 @@ impl PortWatch {
             }
         }
     }
+}
+
+/// The status of an answer that says that a port is ready.
+const READY: u16 = 200;
+
+/// What a probe of a port has found.
+enum Probe {
+    Ready,
+    NotYet,
+    /// This process may not connect to the port, and never will; with the warning.
+    Forbidden(String),
 }
 
 /// The time until the next scan.

@@ -128,6 +128,7 @@ fn streaming_without_network() {
     assert_eq!(client.curl(&[], "/"), (0, "a page\n".to_owned()));
     serving.wait_for("status", "status", "streaming_ready");
     let outcome = serving.cancel();
+    assert_eq!(outcome.warnings, [""; 0], "the port need not be declared");
     assert_eq!(outcome.endpoints.streaming.unwrap().port, client.address.port());
     check_free(&[client.address]);
 }

@@ -49,6 +49,10 @@ impl ContainerConnector {
         Self { is_published: true, ..self }
     }
 
+    pub(super) const fn is_published(&self) -> bool {
+        self.is_published
+    }
+
     /// A connection to a TCP port of the job.
     pub async fn connect(&self, port: &PortAddress) -> io::Result<TcpStream> {
         match self.connect_local(port.port.number().get()).await {

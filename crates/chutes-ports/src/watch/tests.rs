@@ -61,7 +61,7 @@ async fn open_ports_are_reported_once() {
     let (tcp, udp) = local();
     let (web, metrics) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
     let ports = [port("metrics", Protocol::Udp, metrics), port("web", Protocol::Http, web)];
-    let mut tracker = SocketTracker::new(&ports);
+    let mut tracker = SocketTracker::new(&ports, &[]);
     // The ports are open, but not by the job.
     let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
     assert_eq!(tracker.scan(&no_process).unwrap(), []);
@@ -69,8 +69,8 @@ async fn open_ports_are_reported_once() {
     let mut events = tracker.scan(&job.owner()).unwrap();
     events.sort_by_key(|event| *event == PortEvent::Ready(1));
     assert_eq!(events, [PortEvent::Ready(0), PortEvent::Ready(1)]);
-    tracker.set_ready(0);
-    tracker.set_ready(1);
+    tracker.set_settled(0);
+    tracker.set_settled(1);
     assert_eq!((tracker.begin_probes(), tracker.scan(&job.owner()).unwrap()), (vec![], vec![]));
     drop(job);
     let restarted = Job::with(TcpListener::bind(web).unwrap(), UdpSocket::bind(metrics).unwrap());
@@ -83,7 +83,7 @@ async fn an_undeclared_port_has_one_warning() {
     let (tcp, ephemeral) = local();
     let number = tcp.local_addr().unwrap().port();
     let job = Job::with(tcp, ephemeral);
-    let mut tracker = SocketTracker::new(&[]);
+    let mut tracker = SocketTracker::new(&[], &[]);
     assert_eq!(tracker.scan(&job.owner()).unwrap(), [undeclared("listens on port", number)]);
     assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
     let (tcp, udp) = (TcpListener::bind("[::1]:0").unwrap(), fixed_udp());
@@ -93,6 +93,50 @@ async fn an_undeclared_port_has_one_warning() {
     events.sort_by_key(|event| format!("{event:?}").contains("UDP"));
     let udp = undeclared("has opened the UDP port", bound);
     assert_eq!(events, [undeclared("listens on port", listening), udp]);
+}
+
+/// The front of a run connects to such a port, and clients do not.
+#[tokio::test]
+async fn an_undisclosed_port_has_no_warning() {
+    let _turn = exclusive().await;
+    let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), fixed_udp());
+    let (number, bound) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
+    let job = Job::with(tcp, udp);
+    // The numbers are those of TCP.
+    let numbers = [number, bound];
+    let mut tracker = SocketTracker::new(&[], &numbers);
+    let expected = undeclared("has opened the UDP port", bound);
+    assert_eq!(tracker.scan(&job.owner()).unwrap(), [expected]);
+}
+
+/// A process in a network of its own that listens on port 8080.
+fn in_own_network() -> (Child, i32) {
+    let mut command = Command::new("unshare");
+    let words = ["--net", "--", "busybox", "nc", "-l", "-p", "8080"];
+    let child = command.args(words).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    (child, pid)
+}
+
+/// A process that may not go into the network of a container warns, and does not report the port as ready.
+#[tokio::test]
+async fn a_port_of_a_container_that_this_process_may_not_reach() {
+    let (mut child, pid) = in_own_network();
+    let web = port("web", Protocol::Http, "127.0.0.1:9".parse().unwrap());
+    let (mut watch, mut events) = watch_own(vec![web]);
+    watch.owner = SocketOwner::Namespace(watch::Sender::new(Some(pid)).subscribe());
+    // It is refused like the network of another user.
+    let own = watch::Sender::new(Some(rustix::process::getpid().as_raw_pid())).subscribe();
+    watch.connector = Connector::Container(crate::ContainerConnector::new(own));
+    let event = tokio::select! {
+        never = watch.run() => match never {},
+        event = events.recv() => event.unwrap(),
+    };
+    let RunEvent::Warning { message } = &event else { panic!("{event:?}") };
+    let begin = "port `web` cannot be reached by clients: ";
+    assert!(message.starts_with(begin), "{message}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test]
@@ -106,7 +150,7 @@ async fn a_port_at_a_wrong_address() {
         let port = Port::for_image("web", number.into(), Protocol::Http).unwrap();
         let ports = [PortAddress { port, address }];
         let job = Job::with(tcp, udp);
-        let mut tracker = SocketTracker::new(&ports);
+        let mut tracker = SocketTracker::new(&ports, &[]);
         let expected = expected.replace("NUMBER", &at.port().to_string());
         assert_eq!(tracker.scan(&job.owner()).unwrap(), [PortEvent::Warning(expected)]);
         assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
@@ -131,7 +175,7 @@ async fn the_number_of_warnings_is_limited() {
     let jobs: Vec<Job> = (0..20).map(|_| local()).map(|(tcp, udp)| Job::with(tcp, udp)).collect();
     let pids: Vec<Pid> = jobs.iter().map(|job| Pid::from_child(&job.0)).collect();
     let owner = SocketOwner::Processes(Box::new(move || Ok(pids.clone())));
-    let mut tracker = SocketTracker::new(&[]);
+    let mut tracker = SocketTracker::new(&[], &[]);
     let events = tracker.scan(&owner).unwrap();
     let last = PortEvent::Warning("the job opens more ports that it does not declare".to_owned());
     assert_eq!((events.len(), events.last()), (17, Some(&last)));
@@ -145,7 +189,7 @@ async fn sockets_of_other_programs_are_not_those_of_the_job() {
     let (tcp, udp) = local();
     let ports = [port("web", Protocol::Tcp, tcp.local_addr().unwrap())];
     let other_program = Job::with(tcp, udp);
-    let mut tracker = SocketTracker::new(&ports);
+    let mut tracker = SocketTracker::new(&ports, &[]);
     let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
     assert_eq!(tracker.scan(&no_process).unwrap(), []);
     assert_eq!(
@@ -166,14 +210,14 @@ async fn the_search_for_an_owner_ends() {
         count.fetch_add(1, Ordering::Relaxed);
         Ok(Vec::new())
     }));
-    let mut tracker = SocketTracker::new(&[]);
+    let mut tracker = SocketTracker::new(&[], &[]);
     let first = tracker.scan(&owner).unwrap();
     assert_eq!((first, calls.load(Ordering::Relaxed)), (vec![], 1));
 }
 
 #[test]
 fn containers_that_do_not_run() {
-    let mut tracker = SocketTracker::new(&[]);
+    let mut tracker = SocketTracker::new(&[], &[]);
     let (sender, pid) = watch::channel(None);
     let owner = SocketOwner::Namespace(pid);
     assert_eq!(tracker.scan(&owner).unwrap(), []);
@@ -205,6 +249,7 @@ fn watch_own(ports: Vec<PortAddress>) -> (PortWatch, UnboundedReceiver<RunEvent>
     let own = rustix::process::getpid();
     let watch = PortWatch {
         ports,
+        undisclosed: Vec::new(),
         owner: SocketOwner::Processes(Box::new(move || Ok(vec![own]))),
         connector: Connector::Here,
         events: EventReporter::new(move |event| drop(sender.send(event))),

@@ -36,8 +36,8 @@ enum State {
     Open,
     /// It is being probed.
     Probing,
-    /// It is ready, and this was reported.
-    Ready,
+    /// It is ready, or cannot be reached at all, and this was reported.
+    Settled,
 }
 
 pub(super) struct SocketTracker<'a> {
@@ -49,10 +49,12 @@ pub(super) struct SocketTracker<'a> {
     foreign: HashMap<u64, u8>,
     warned: HashSet<(Transport, u16)>,
     ephemeral: RangeInclusive<u16>,
+    /// The TCP ports that there is no warning about.
+    undisclosed: &'a [u16],
 }
 
 impl<'a> SocketTracker<'a> {
-    pub(super) fn new(ports: &'a [PortAddress]) -> Self {
+    pub(super) fn new(ports: &'a [PortAddress], undisclosed: &'a [u16]) -> Self {
         Self {
             ports,
             states: vec![State::Closed; ports.len()],
@@ -60,6 +62,7 @@ impl<'a> SocketTracker<'a> {
             foreign: HashMap::new(),
             warned: HashSet::new(),
             ephemeral: ephemeral(),
+            undisclosed,
         }
     }
 
@@ -121,9 +124,10 @@ impl<'a> SocketTracker<'a> {
             return self.undeclared(socket, in_container).map(PortEvent::Warning);
         };
         let has_path = self.ports.get(index).is_some_and(|at| at.port.ready().is_some());
+        let is_probed = has_path || (in_container && socket.transport == Transport::Tcp);
         let state = self.states.get_mut(index).filter(|state| **state == State::Closed)?;
         *state = State::Open;
-        (!has_path).then_some(PortEvent::Ready(index))
+        (!is_probed).then_some(PortEvent::Ready(index))
     }
 
     /// The ports that are open and have to be probed. Their state is [`State::Probing`] from now on.
@@ -144,8 +148,8 @@ impl<'a> SocketTracker<'a> {
         self.set(index, State::Closed);
     }
 
-    pub(super) fn set_ready(&mut self, index: usize) {
-        self.set(index, State::Ready);
+    pub(super) fn set_settled(&mut self, index: usize) {
+        self.set(index, State::Settled);
     }
 
     fn set(&mut self, index: usize, to: State) {
@@ -158,7 +162,9 @@ impl<'a> SocketTracker<'a> {
     fn undeclared(&mut self, socket: &Socket, in_container: bool) -> Option<String> {
         let (transport, number) = (socket.transport, socket.local.port());
         let is_short_lived = transport == Transport::Udp && self.ephemeral.contains(&number);
+        let is_undisclosed = transport == Transport::Tcp && self.undisclosed.contains(&number);
         if is_short_lived
+            || is_undisclosed
             || self.warned.len() > MAX_WARNINGS
             || !self.warned.insert((transport, number))
         {

@@ -59,7 +59,8 @@ impl Access {
         };
         let relay = if relayed { Some(relay(&mut claims, worker)?) } else { None };
         let warnings = Arc::default();
-        let watch = watch(&claims, worker, events, &warnings);
+        let undisclosed = streaming.iter().map(Streaming::job_port).collect();
+        let watch = watch(&claims, worker, events, undisclosed, &warnings);
         Ok(Open { claims, watch, warnings, relay, ssh, streaming })
     }
 }
@@ -80,12 +81,13 @@ fn watch(
     claims: &Claims,
     worker: &dyn Worker,
     events: EventReporter,
+    undisclosed: Vec<u16>,
     warnings: &Arc<Mutex<Vec<String>>>,
 ) -> Option<JoinHandle<Infallible>> {
     let owner = worker.socket_owner()?;
     let (ports, connector) = (claims.job_ports(), worker.connector());
     let warnings = Arc::clone(warnings);
-    let watch = PortWatch { ports, owner, connector, events, warnings };
+    let watch = PortWatch { ports, undisclosed, owner, connector, events, warnings };
     Some(tokio::spawn(watch.run()))
 }
 

@@ -89,6 +89,11 @@ impl Streaming {
         self.front.endpoint()
     }
 
+    /// The number of the port at which the job serves the requests, which need not be declared.
+    pub(super) fn job_port(&self) -> u16 {
+        self.upstream.port.port.number().get()
+    }
+
     /// Ends all connections.
     pub(super) async fn stop(self) {
         self.front.stop().await;

@@ -34,6 +34,10 @@ impl Plan {
 }
 
 impl Streaming {
+    pub(super) fn job_port(&self) -> u16 {
+        match self.0 {}
+    }
+
     pub(super) fn ready(&self) -> Ready<()> {
         match self.0 {}
     }

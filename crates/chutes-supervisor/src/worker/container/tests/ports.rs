@@ -44,6 +44,7 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
     let expected = ports[0].address;
     let watch = PortWatch {
         ports,
+        undisclosed: Vec::new(),
         owner: SocketOwner::Namespace(worker.pid()),
         connector,
         events: crate::observer::reporter(Arc::new(Ready(sender))),
