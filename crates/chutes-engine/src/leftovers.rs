@@ -89,15 +89,26 @@ impl Engine {
         warnings
     }
 
+    /// The ids of the containers that a run has started: one at most, unless an engine has lost track.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn containers_of_run(
+        &self,
+        run_id: RunId,
+    ) -> BoxFuture<'_, Result<Vec<String>, EngineError>> {
+        Box::pin(async move {
+            let labelled = self.with_label(format!("{RUN_ID}={run_id}")).await?;
+            let ours = labelled.into_iter().filter(Labelled::is_ours);
+            Ok(ours.map(|container| container.id).collect())
+        })
+    }
+
     /// Removes the container of a run whose supervisor is dead. Returns `false` when there is none.
     #[must_use = "nothing happens before it is awaited"]
     pub fn remove_of_run(&self, run_id: RunId) -> BoxFuture<'_, Result<bool, EngineError>> {
         Box::pin(async move {
             let mut was_there = false;
-            for container in self.with_label(format!("{RUN_ID}={run_id}")).await? {
-                if container.is_ours() {
-                    was_there |= self.remove(&container.id).await?;
-                }
+            for id in self.containers_of_run(run_id).await? {
+                was_there |= self.remove(&id).await?;
             }
             Ok(was_there)
         })

@@ -22,6 +22,7 @@
 
 mod address;
 mod answer;
+mod archive;
 mod container;
 mod error;
 mod exec;
@@ -39,6 +40,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use self::address::{Address, candidates};
+pub use self::archive::{FileContent, OpenedFolder};
 pub use self::container::{
     ContainerBody, ContainerState, CreatedContainer, EngineLog, FolderMount, GpuAccess,
     PublishedPort, Ulimit,

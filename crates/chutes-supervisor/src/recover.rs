@@ -159,10 +159,12 @@ impl Unfinished {
         let mut lifecycle = Lifecycle::resume(self.journal, events, &self.history);
         let left = kill_leftovers(run_id).await;
         left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));
-        if let (Target::Image(_), None) = (&target, &self.history.outcome)
-            && let Err(warning) = remove_container(run_id).await
-        {
-            lifecycle.warn(warning);
+        if let (Target::Image(_), None) = (&target, &self.history.outcome) {
+            let artifacts_dir = self.history.spec.artifacts_dir.as_ref();
+            let warnings = remove_container(run_id, &self.directory, artifacts_dir).await;
+            for warning in warnings {
+                lifecycle.warn(warning);
+            }
         }
         let settled = self.history.outcome.clone();
         let execution = if let Some(outcome) = &settled {

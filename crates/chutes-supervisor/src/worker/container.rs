@@ -5,6 +5,7 @@
 //! out a request whose future was dropped half way.
 
 mod body;
+mod closed_files;
 mod dropped_limit;
 mod ending;
 mod job;
@@ -273,6 +274,7 @@ impl ContainerWorker {
         let was_job = self.pipes.is_none();
         drop(self.pipes.take());
         if was_job {
+            self.take_files_over().await;
             self.remove().await;
         }
         let missing = self.output.finish().await;
@@ -280,6 +282,16 @@ impl ContainerWorker {
         let mut warnings = std::mem::take(&mut *warnings);
         warnings.extend(missing);
         warnings
+    }
+
+    /// Makes the files of the container, which has ended, accessible for this user.
+    async fn take_files_over(&self) {
+        let Some(engine) = self.shared.engine.get() else { return };
+        let setup = &self.shared.setup;
+        let folders = body::mounts(setup).unwrap_or_default();
+        for warning in starter::take_over(engine, &self.shared.name(), &folders).await {
+            self.shared.warn(warning);
+        }
     }
 
     /// Removes the container. Returns whether it is gone; if not, there is a warning.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chutes_core::{PortAddress, Protocol};
+use chutes_core::{ContainerPath, PortAddress, Protocol};
 use chutes_engine::{
     ContainerBody, EngineError, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit,
 };
@@ -10,6 +10,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::dropped_limit::DroppedLimit;
 use super::{ContainerSetup, ports};
+use crate::RunDirectory;
 
 /// The soft and the hard limit of open files in a container. The limits of this process may be lower, and then
 /// they apply.
@@ -43,7 +44,7 @@ pub(super) fn body(
     gpu: GpuAccess,
     dropped: &[DroppedLimit],
 ) -> Result<ContainerBody, EngineError> {
-    let directory = text(setup, setup.directory.root())?;
+    let directory = text(&setup.directory, setup.directory.root())?;
     let profile = &setup.profile;
     let unless = |refused| !dropped.contains(&refused);
     let memory = profile.memory_bytes.filter(|_| unless(DroppedLimit::Memory));
@@ -97,23 +98,30 @@ fn ulimits(host_limits: HostLimits) -> Vec<Ulimit> {
 }
 
 /// A path of the run directory as the API of an engine takes it.
-fn text<'a>(setup: &ContainerSetup, path: &'a Path) -> Result<&'a str, EngineError> {
-    let root = || setup.directory.root().to_owned();
+fn text<'a>(directory: &RunDirectory, path: &'a Path) -> Result<&'a str, EngineError> {
+    let root = || directory.root().to_owned();
     path.to_str().ok_or_else(|| EngineError::NotUtf8 { path: root() })
 }
 
 /// The folders of the run directory that are mounted into the container.
 pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
-    let directory = &setup.directory;
+    folders(&setup.directory, setup.artifacts_dir.as_ref())
+}
+
+/// The folders of a run directory that are mounted into a container.
+pub(super) fn folders(
+    directory: &RunDirectory,
+    artifacts_dir: Option<&ContainerPath>,
+) -> Result<Vec<FolderMount>, EngineError> {
     let mount = |source: &Path, target: &str, read_only: bool| {
-        let source = text(setup, source)?.to_owned();
+        let source = text(directory, source)?.to_owned();
         Ok(FolderMount { source, target: target.to_owned(), read_only })
     };
     let mut mounts = vec![
         mount(directory.inputs(), "/volume", true)?,
         mount(directory.outputs(), "/output", false)?,
     ];
-    if let Some(artifacts) = &setup.artifacts_dir {
+    if let Some(artifacts) = artifacts_dir {
         mounts.push(mount(&directory.artifacts(), artifacts.as_str(), false)?);
     }
     Ok(mounts)
@@ -124,14 +132,10 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
-    use chutes_core::{
-        ClassProfile, ContainerPath, ImageName, Port, PortAddress, Protocol, Resources, RunId,
-        SecretPairs,
-    };
+    use chutes_core::{ClassProfile, ImageName, Port, Resources, RunId, SecretPairs};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::RunDirectory;
 
     fn setup() -> ContainerSetup {
         let memory_bytes = Some(1_000_000);

@@ -1,5 +1,6 @@
 //! Containers against a real engine: Podman, started for each test, on storage that all tests share.
 
+mod closed_files;
 mod engine;
 mod ports;
 
