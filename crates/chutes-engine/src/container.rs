@@ -5,7 +5,7 @@ mod body;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerStatsResponse};
+use bollard::models::{ContainerInspectResponse, ContainerStatsResponse, MountPoint};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder,
@@ -85,6 +85,21 @@ impl Engine {
             let answer = self.docker.inspect_container(name, options).await;
             let about = accept_unknown_states(answer);
             about.map(state).map_err(|error| self.failed("look for the container", &error))
+        })
+    }
+
+    /// The folders of this machine that a container sees.
+    #[must_use = "nothing happens before it is awaited"]
+    pub fn mounts<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<FolderMount>, EngineError>> {
+        Box::pin(async move {
+            let options = None::<InspectContainerOptions>;
+            let answer = self.docker.inspect_container(name, options).await;
+            let about = accept_unknown_states(answer)
+                .map_err(|error| self.failed("look for the container", &error))?;
+            Ok(about.mounts.unwrap_or_default().into_iter().filter_map(folder).collect())
         })
     }
 
@@ -176,6 +191,13 @@ fn state(about: ContainerInspectResponse) -> Option<ContainerState> {
             .and_then(|config| config.stop_signal)
             .filter(|signal| !signal.is_empty()),
     })
+}
+
+fn folder(mount: MountPoint) -> Option<FolderMount> {
+    let (source, target) = (mount.source?, mount.destination?);
+    // What is not known to be writable is left alone.
+    let folder = FolderMount { source, target, read_only: mount.rw != Some(true) };
+    (mount.typ.as_deref() == Some("bind")).then_some(folder)
 }
 
 fn in_use(stats: &ContainerStatsResponse) -> Option<u64> {

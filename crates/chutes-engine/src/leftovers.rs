@@ -63,30 +63,20 @@ pub fn record_container(directory: &Path, id: &str) -> io::Result<()> {
 }
 
 impl Engine {
-    /// Removes the containers whose supervisor is known to be dead, never those of a living one or of
-    /// another machine, nor those that are not ours. Returns warnings.
+    /// The ids of the containers whose supervisor is known to be dead, never those of a living one or of
+    /// another machine, nor those that are not ours.
     #[must_use = "nothing happens before it is awaited"]
-    pub fn remove_leftovers(&self) -> BoxFuture<'_, Vec<String>> {
-        Box::pin(self.remove_all_leftovers())
-    }
-
-    async fn remove_all_leftovers(&self) -> Vec<String> {
-        let listed = match self.with_label(SUPERVISOR.to_owned()).await {
-            Ok(listed) => listed,
-            Err(error) => return vec![format!("leftover containers stay: {error}")],
-        };
-        let Ok(here) = Supervisor::this() else { return Vec::new() };
-        let is_dead = |one: &Labelled| {
-            let supervisor = one.labels.get(SUPERVISOR).and_then(|label| Supervisor::parse(label));
-            supervisor.is_some_and(|supervisor| supervisor.is_dead(&here))
-        };
-        let mut warnings = Vec::new();
-        for container in listed.iter().filter(|one| is_dead(one) && one.is_ours()) {
-            if let Err(error) = self.remove(&container.id).await {
-                warnings.push(format!("a leftover container stays: {error}"));
-            }
-        }
-        warnings
+    pub fn leftovers(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>> {
+        Box::pin(async {
+            let listed = self.with_label(SUPERVISOR.to_owned()).await?;
+            let Ok(here) = Supervisor::this() else { return Ok(Vec::new()) };
+            let is_dead = |one: &Labelled| {
+                let supervisor = one.labels.get(SUPERVISOR)?;
+                Supervisor::parse(supervisor).map(|supervisor| supervisor.is_dead(&here))
+            };
+            let left = listed.into_iter().filter(|one| is_dead(one) == Some(true) && one.is_ours());
+            Ok(left.map(|container| container.id).collect())
+        })
     }
 
     /// The ids of the containers that a run has started: one at most, unless an engine has lost track.
@@ -99,18 +89,6 @@ impl Engine {
             let labelled = self.with_label(format!("{RUN_ID}={run_id}")).await?;
             let ours = labelled.into_iter().filter(Labelled::is_ours);
             Ok(ours.map(|container| container.id).collect())
-        })
-    }
-
-    /// Removes the container of a run whose supervisor is dead. Returns `false` when there is none.
-    #[must_use = "nothing happens before it is awaited"]
-    pub fn remove_of_run(&self, run_id: RunId) -> BoxFuture<'_, Result<bool, EngineError>> {
-        Box::pin(async move {
-            let mut was_there = false;
-            for id in self.containers_of_run(run_id).await? {
-                was_there |= self.remove(&id).await?;
-            }
-            Ok(was_there)
         })
     }
 

@@ -160,9 +160,7 @@ impl Unfinished {
         let left = kill_leftovers(run_id).await;
         left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));
         if let (Target::Image(_), None) = (&target, &self.history.outcome) {
-            let artifacts_dir = self.history.spec.artifacts_dir.as_ref();
-            let warnings = remove_container(run_id, &self.directory, artifacts_dir).await;
-            for warning in warnings {
+            for warning in remove_container(run_id).await {
                 lifecycle.warn(warning);
             }
         }

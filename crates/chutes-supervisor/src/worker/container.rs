@@ -287,9 +287,7 @@ impl ContainerWorker {
     /// Makes the files of the container, which has ended, accessible for this user.
     async fn take_files_over(&self) {
         let Some(engine) = self.shared.engine.get() else { return };
-        let setup = &self.shared.setup;
-        let folders = body::mounts(setup).unwrap_or_default();
-        for warning in starter::take_over(engine, &self.shared.name(), &folders).await {
+        for warning in starter::take_over(engine, &self.shared.name()).await {
             self.shared.warn(warning);
         }
     }

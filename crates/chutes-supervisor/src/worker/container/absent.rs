@@ -2,20 +2,14 @@
 
 use std::future::{Ready, ready};
 
-use chutes_core::{ContainerPath, RunId};
-
-use crate::RunDirectory;
+use chutes_core::RunId;
 
 /// A container that is known to an engine. No value of this type exists.
 #[derive(Clone, Debug)]
 pub enum ContainerHandle {}
 
 /// Warns: without an engine it is unknown whether the container of the run still exists.
-pub(crate) fn remove_container(
-    run_id: RunId,
-    _: &RunDirectory,
-    _: Option<&ContainerPath>,
-) -> Ready<Vec<String>> {
+pub(crate) fn remove_container(run_id: RunId) -> Ready<Vec<String>> {
     const WHAT: &str =
         "this program knows nothing of containers; that of the run may still be there";
     ready(vec![format!("{WHAT}: `chutes-{run_id}`")])

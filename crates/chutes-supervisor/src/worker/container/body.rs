@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chutes_core::{ContainerPath, PortAddress, Protocol};
+use chutes_core::{PortAddress, Protocol};
 use chutes_engine::{
     ContainerBody, EngineError, EngineLog, FolderMount, GpuAccess, PublishedPort, Ulimit,
 };
@@ -105,14 +105,7 @@ fn text<'a>(directory: &RunDirectory, path: &'a Path) -> Result<&'a str, EngineE
 
 /// The folders of the run directory that are mounted into the container.
 pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
-    folders(&setup.directory, setup.artifacts_dir.as_ref())
-}
-
-/// The folders of a run directory that are mounted into a container.
-pub(super) fn folders(
-    directory: &RunDirectory,
-    artifacts_dir: Option<&ContainerPath>,
-) -> Result<Vec<FolderMount>, EngineError> {
+    let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
         let source = text(directory, source)?.to_owned();
         Ok(FolderMount { source, target: target.to_owned(), read_only })
@@ -121,7 +114,7 @@ pub(super) fn folders(
         mount(directory.inputs(), "/volume", true)?,
         mount(directory.outputs(), "/output", false)?,
     ];
-    if let Some(artifacts) = artifacts_dir {
+    if let Some(artifacts) = &setup.artifacts_dir {
         mounts.push(mount(&directory.artifacts(), artifacts.as_str(), false)?);
     }
     Ok(mounts)
@@ -132,7 +125,9 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
-    use chutes_core::{ClassProfile, ImageName, Port, Resources, RunId, SecretPairs};
+    use chutes_core::{
+        ClassProfile, ContainerPath, ImageName, Port, Resources, RunId, SecretPairs,
+    };
     use serde_json::{Value, json};
 
     use super::*;

@@ -28,15 +28,18 @@ const MAX_ENTRIES: usize = 1_000_000;
 /// The name of a file while it is being copied.
 const PART: &str = ".chutes-copy.part";
 
-/// Makes everything in these folders of a container, which has ended, readable and removable for this user. Returns
+/// Makes everything in the folders of a container, which has ended, readable and removable for this user. Returns
 /// warnings.
-pub(super) async fn take_over(
-    engine: &Engine,
-    container: &str,
-    folders: &[FolderMount],
-    user: u32,
-) -> Vec<String> {
+pub(super) async fn take_over(engine: &Engine, container: &str, user: u32) -> Vec<String> {
     let mut warnings = Vec::new();
+    let folders = match engine.mounts(container).await {
+        Ok(folders) => folders,
+        // It was never made.
+        Err(error) if error.is_unknown() => return warnings,
+        Err(error) => {
+            return vec![format!("files of the container may belong to another user: {error}")];
+        }
+    };
     for folder in folders.iter().filter(|folder| !folder.read_only) {
         let taking = TakeOver { engine, container, folder, user };
         if let Err(reason) = taking.run().await {

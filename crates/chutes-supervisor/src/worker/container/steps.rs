@@ -4,6 +4,7 @@ use chutes_core::FailureKind;
 use chutes_engine::Engine;
 
 use super::super::StepFailure;
+use super::starter::remove_leftovers;
 use super::{Shared, StopRequest, failed};
 
 pub(super) async fn connect(shared: &Shared) -> Result<(), StepFailure> {
@@ -16,7 +17,7 @@ pub(super) async fn connect(shared: &Shared) -> Result<(), StepFailure> {
 pub(super) async fn prepare(shared: &Shared) -> Result<(), StepFailure> {
     let have_image = async {
         let engine = shared.engine()?;
-        for warning in engine.remove_leftovers().await {
+        for warning in remove_leftovers(engine).await {
             shared.warn(warning);
         }
         let setup = &shared.setup;

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::super::{body, closed_files};
+use super::super::closed_files;
 use super::*;
 
 /// A user who is not that of the tests.
@@ -30,9 +30,8 @@ async fn files_of_another_user_are_taken_over() {
     let paths = ["outputs/closed", "outputs/dir/deep/f", "outputs/dir/empty", "artifacts/a/b"];
     let before = paths.map(about);
     let open = about("outputs/open");
-    let folders = body::mounts(&shared.setup).unwrap();
     let (engine, name) = (shared.engine().unwrap(), shared.name());
-    let warnings = closed_files::take_over(engine, &name, &folders, OTHER_USER).await;
+    let warnings = closed_files::take_over(engine, &name, OTHER_USER).await;
     assert_eq!(warnings, Vec::<String>::new());
     for (path, (inode, mode, modified)) in paths.into_iter().zip(before) {
         let (new_inode, new_mode, new_modified) = about(path);

@@ -1,5 +1,6 @@
 //! Errors of the engine: no image, no answer, and containers of other supervisors.
 
+use super::super::starter::{remove_leftovers, remove_of_run};
 use super::*;
 
 #[tokio::test]
@@ -94,6 +95,13 @@ fn supervisors() -> [String; 3] {
     [dead.join("/"), elsewhere, "who knows".to_owned()]
 }
 
+/// Removes the container of a run. Returns whether there was one.
+async fn is_removed_of_run(engine: &Engine, run_id: RunId) -> bool {
+    let found = engine.containers_of_run(run_id).await.unwrap();
+    assert_eq!(remove_of_run(engine, run_id).await.unwrap(), Vec::<String>::new());
+    !found.is_empty()
+}
+
 fn new_run_id() -> RunId {
     RunId::from_bytes(uuid::Uuid::now_v7().into_bytes())
 }
@@ -108,15 +116,15 @@ async fn only_the_leftovers_of_dead_supervisors() {
         let directory = "/nonexistent/run".to_owned();
         let left = Labelled { name: None, run_id: new_run_id(), supervisor, directory };
         left.create();
-        assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
+        assert_eq!(remove_leftovers(&engine).await, Vec::<String>::new());
         assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.supervisor);
     }
     assert!(
         case.worker.shared.stop_request.borrow().eq(&StopRequest::None) && case.worker.is_alive()
     );
     let run_id = case.worker.shared.setup.run_id;
-    assert!(engine.remove_of_run(run_id).await.unwrap(), "the container of a living one was gone");
-    assert!(!engine.remove_of_run(run_id).await.unwrap());
+    assert!(is_removed_of_run(&engine, run_id).await, "the container of a living one was gone");
+    assert!(!is_removed_of_run(&engine, run_id).await);
     let end = case.worker.ended().await;
     let left = case.finish(end).await;
     assert_eq!(left.exit().kind, FailureKind::Killed);
@@ -141,11 +149,11 @@ async fn containers_with_our_labels_that_are_not_ours_stay() {
         let (run_id, directory) = (new_run_id(), directory.to_owned());
         let left = Labelled { name, run_id, supervisor: dead.clone(), directory };
         left.create();
-        assert_eq!(engine.remove_leftovers().await, Vec::<String>::new());
-        assert!(!engine.remove_of_run(run_id).await.unwrap());
+        assert_eq!(remove_leftovers(&engine).await, Vec::<String>::new());
+        assert!(!is_removed_of_run(&engine, run_id).await);
         assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.name());
         left.create();
-        assert_eq!(engine.remove_of_run(run_id).await.unwrap(), is_removed, "{}", left.name());
+        assert_eq!(is_removed_of_run(&engine, run_id).await, is_removed, "{}", left.name());
         assert_eq!(!engine.remove(&left.name()).await.unwrap(), is_removed, "{}", left.name());
     }
     case.finish(StepExit::Finished(Ok(Json::null()))).await;
@@ -161,7 +169,7 @@ async fn the_container_of_a_run_is_recorded() {
     let id = std::fs::read_to_string(record).unwrap();
     let engine = case.worker.shared.engine().unwrap().clone();
     assert!(engine.inspect(id.trim()).await.unwrap().is_some_and(|it| it.running == Some(true)));
-    assert!(engine.remove_of_run(case.worker.shared.setup.run_id).await.unwrap());
+    assert!(is_removed_of_run(&engine, case.worker.shared.setup.run_id).await);
     let end = case.worker.ended().await;
     case.finish(end).await;
 }
