@@ -30,7 +30,7 @@
 //!     limits: FrontLimits::default(),
 //! };
 //! let mut front = Front::open(&settings, upstream.clone())?;
-//! healthy(&upstream).await;
+//! healthy(&upstream).await?;
 //! front.serve();
 //! assert!(front.endpoint().certificate.starts_with("-----BEGIN CERTIFICATE-----"));
 //! front.stop().await;
@@ -238,17 +238,26 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, u16)> {
 }
 
 /// Waits until the job answers 200 to `GET /health`, perhaps for ever.
-pub async fn healthy(upstream: &Upstream) {
-    healthy_after(upstream, |_| {}).await;
+///
+/// # Errors
+///
+/// When this process may not connect to the job, which will not change.
+pub async fn healthy(upstream: &Upstream) -> io::Result<()> {
+    healthy_after(upstream, |_| {}).await
 }
 
 /// As [`healthy`], and says of each attempt before what came of it: a lowercase fragment.
-pub async fn healthy_after(upstream: &Upstream, mut failed: impl FnMut(String)) {
+///
+/// # Errors
+///
+/// When this process may not connect to the job, which will not change.
+pub async fn healthy_after(upstream: &Upstream, mut failed: impl FnMut(String)) -> io::Result<()> {
     let (mut pause, max_pause) = HEALTH_PAUSE;
     let mut attempts = 0;
     loop {
         let problem = match get_status(&upstream.connector, &upstream.port, "/health").await {
-            Ok(200) => return,
+            Ok(200) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
             Ok(status) => format!("was answered with {status}"),
             Err(error) => format!("failed: {error}"),
         };

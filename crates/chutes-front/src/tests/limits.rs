@@ -178,7 +178,7 @@ async fn the_job_is_healthy_once_it_answers_200() {
     let upstream = upstream(job.local_addr().unwrap());
     let (sender, mut problems) = tokio::sync::mpsc::unbounded_channel();
     let mut waiting = tokio::spawn(async move {
-        healthy_after(&upstream, |problem| sender.send(problem).unwrap()).await;
+        healthy_after(&upstream, |problem| sender.send(problem).unwrap()).await
     });
     for status in ["500 No", "404 No", "204 No", "200 OK"] {
         assert!(!waiting.is_finished(), "{status}");
@@ -187,7 +187,7 @@ async fn the_job_is_healthy_once_it_answers_200() {
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
         probe.write_all(answer.as_bytes()).await.unwrap();
     }
-    soon(&mut waiting).await.unwrap();
+    soon(&mut waiting).await.unwrap().unwrap();
     for expected in [
         "`GET /health` was answered with 500 (after 1 attempt)",
         "`GET /health` was answered with 404 (after 2 attempts)",
@@ -196,4 +196,17 @@ async fn the_job_is_healthy_once_it_answers_200() {
         assert_eq!(problems.recv().await.as_deref(), Some(expected));
     }
     assert_eq!(problems.recv().await, None);
+}
+
+/// The network of this process is refused like that of another user.
+#[tokio::test]
+async fn a_job_that_this_process_may_not_reach_is_not_waited_for() {
+    let pid = rustix::process::getpid().as_raw_pid();
+    let pid = tokio::sync::watch::Sender::new(Some(pid)).subscribe();
+    let upstream = Upstream {
+        connector: Connector::Container(chutes_ports::ContainerConnector::new(pid)),
+        ..upstream(([127, 0, 0, 1], 9).into())
+    };
+    let error = soon(healthy(&upstream)).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
 }

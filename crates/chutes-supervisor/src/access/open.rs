@@ -20,7 +20,8 @@ use crate::worker::Worker;
 pub(crate) struct Open {
     claims: Claims,
     watch: Option<JoinHandle<Infallible>>,
-    /// The warnings of the watch.
+    events: EventReporter,
+    /// The warnings of the watch, and about streaming.
     warnings: Arc<Mutex<Vec<String>>>,
     relay: Option<Relay>,
     ssh: Option<Server>,
@@ -60,8 +61,8 @@ impl Access {
         let relay = if relayed { Some(relay(&mut claims, worker)?) } else { None };
         let warnings = Arc::default();
         let undisclosed = streaming.iter().map(Streaming::job_port).collect();
-        let watch = watch(&claims, worker, events, undisclosed, &warnings);
-        Ok(Open { claims, watch, warnings, relay, ssh, streaming })
+        let watch = watch(&claims, worker, events.clone(), undisclosed, &warnings);
+        Ok(Open { claims, watch, events, warnings, relay, ssh, streaming })
     }
 }
 
@@ -102,11 +103,21 @@ impl Open {
         self.streaming.is_some()
     }
 
-    /// Waits until the job serves requests; for ever if the run does not stream.
+    /// Waits until the job serves requests; for ever if the run does not stream, or if this process may not connect to the
+    /// job, of which there is one warning.
     pub(crate) async fn ready(&self) {
-        match &self.streaming {
-            Some(streaming) => streaming.ready().await,
-            None => std::future::pending().await,
+        let Some(streaming) = &self.streaming else { return std::future::pending().await };
+        if let Err(error) = streaming.ready().await {
+            self.warn(format!("the job cannot be reached for streaming: {error}"));
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn warn(&self, message: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&message) {
+            warnings.push(message.clone());
+            self.events.emit(RunEvent::Warning { message });
         }
     }
 

@@ -1,5 +1,6 @@
 //! Requests over TLS to a job that serves HTTP.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -69,9 +70,9 @@ pub(super) struct Streaming {
 }
 
 impl Streaming {
-    /// Waits until the job serves requests.
-    pub(super) async fn ready(&self) {
-        healthy_after(&self.upstream, |problem| *self.unready() = Some(problem)).await;
+    /// Waits until the job serves requests. Fails when this process may not connect to it.
+    pub(super) async fn ready(&self) -> io::Result<()> {
+        healthy_after(&self.upstream, |problem| *self.unready() = Some(problem)).await
     }
 
     /// Why the job does not serve requests, as far as it was asked.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Ready;
+use std::io;
 
 use chutes_core::{AccessRequest, Failure, StreamingEndpoint};
 use chutes_ports::{Claims, Connector};
@@ -38,7 +39,7 @@ impl Streaming {
         match self.0 {}
     }
 
-    pub(super) fn ready(&self) -> Ready<()> {
+    pub(super) fn ready(&self) -> Ready<io::Result<()>> {
         match self.0 {}
     }
 
