@@ -139,3 +139,38 @@ impl Server {
         self.server.stop().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chutes_core::{ImageName, JobSpec, SshAccess};
+
+    use super::super::check_spec_keys;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    /// Keys of a spec that cannot be used are found with their places.
+    #[test]
+    fn keys_of_a_spec() {
+        let check = |keys: &[&str], expected: &[&str]| {
+            let mut spec = JobSpec::image(ImageName::new("x").unwrap(), Vec::new());
+            let public_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            spec.ssh = Some(SshAccess { public_keys, keep_alive: false });
+            let errors = check_spec_keys(&spec).err();
+            let said = errors.map(|errors| errors.to_string()).unwrap_or_default();
+            assert!(expected.iter().all(|part| said.contains(part)), "{keys:?}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        };
+        check(&[], &[]);
+        check(&[KEY, KEY], &[]);
+        let with_options = format!("command=\"secret\" {KEY}");
+        let place =
+            "$.ssh.public_keys[1]: line 1 of the SSH public key begins with options (`command`)";
+        check(&[KEY, &with_options], &[place]);
+        check(
+            &["ssh-dss secret", KEY, "secret"],
+            &["$.ssh.public_keys[0]: ", "$.ssh.public_keys[2]: "],
+        );
+    }
+}
