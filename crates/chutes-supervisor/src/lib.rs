@@ -79,9 +79,7 @@ mod supervisor;
 mod testing;
 mod user_code;
 
-pub use self::access::{
-    check_keys, check_spec_keys, is_file_server, public_host, serve_files,
-};
+pub use self::access::{check_keys, check_spec_keys, is_file_server, public_host, serve_files};
 pub use self::cancel::{CancelHandle, Urgency};
 pub use self::describe::{DescribeError, DescribeFailure, describe};
 pub use self::directory::{RunDirectory, RunDirectoryError};
