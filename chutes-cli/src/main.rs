@@ -38,7 +38,7 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
-    chutes_console::main(Arguments::try_parse, execute)
+    chutes_console::main(Arguments::command(), execute)
 }
 
 fn execute(arguments: Arguments) -> CommandResult {

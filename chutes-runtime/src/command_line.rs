@@ -11,7 +11,7 @@ mod worker;
 
 use chutes_console::{CommandResult, Problem, print, recover};
 use chutes_core::ExitCode;
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 
 use self::arguments::{Arguments, Command};
 use crate::registry::Registry;
@@ -62,7 +62,7 @@ fn on_this_thread() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
     }
-    chutes_console::main(parse, execute)
+    chutes_console::main(command(), execute)
 }
 
 /// Whether chutes has started this process for a run: to work on the job, or to serve its files.
@@ -82,10 +82,6 @@ fn on_this_thread() -> std::process::ExitCode {
 #[must_use]
 pub fn is_worker() -> bool {
     worker::is_wanted() || chutes_supervisor::is_file_server()
-}
-
-fn parse() -> Result<Arguments, clap::Error> {
-    Arguments::from_arg_matches(&command().try_get_matches()?)
 }
 
 fn command() -> clap::Command {

@@ -32,6 +32,30 @@ const KEYS: [&str; 17] = [
 /// The default of the SDK, in seconds.
 const STREAMING_START: u64 = 5;
 
+/// The names of limits in `ComputeHordeJobSpec` of the SDK, and in the wire form, with the same meaning.
+const SDK_LIMITS: [(&str, &str); 4] = [
+    ("download_time_limit_sec", "download_time_limit"),
+    ("execution_time_limit_sec", "execution_time_limit"),
+    ("upload_time_limit_sec", "upload_time_limit"),
+    ("streaming_start_time_limit_sec", "streaming_start_time_limit"),
+];
+
+/// The names of fields of the SDK that the wire form writes in another way, and how.
+const SDK_FIELDS: [(&str, &str); 3] = [
+    (
+        "input_volumes",
+        "the wire form has a list `volumes`, of which each has a `volume_type` and a `relative_path`",
+    ),
+    (
+        "output_volumes",
+        "the wire form has a list `uploads`, of which each has an `output_upload_type`",
+    ),
+    (
+        "streaming",
+        "the wire form has `streaming_details`, with the certificate of the client as `public_key`",
+    ),
+];
+
 /// The kinds of volumes, each with its keys.
 const VOLUMES: [(&str, &[&str]); 5] = [
     ("inline", &["volume_type", "contents", "relative_path"]),
@@ -69,9 +93,29 @@ impl JobRequest {
     pub fn from_json(text: &str) -> Result<Self, SpecErrors> {
         let mut problems = Problems::default();
         check_duplicates(text, None, &mut problems);
-        let fields = Located::root(text)?.object(&KEYS, &mut problems);
+        let mut root = Located::root(text)?;
+        use_wire_names(&mut root, &mut problems);
+        let fields = root.object(&KEYS, &mut problems);
         let request = fields.and_then(|fields| request(fields, &mut problems));
         problems.finish(request)
+    }
+}
+
+/// Reads what the SDK calls by another name, and says what is meant where its value has another form.
+fn use_wire_names(root: &mut Located, problems: &mut Problems) {
+    let Value::Object(map) = &mut root.value else { return };
+    for (of_sdk, name) in SDK_LIMITS {
+        let Some(value) = map.remove(of_sdk) else { continue };
+        if map.contains_key(name) {
+            problems.add(format!("$.{of_sdk}"), format!("`{name}` is given, too"));
+        } else {
+            map.insert(name.to_owned(), value);
+        }
+    }
+    for (of_sdk, instead) in SDK_FIELDS {
+        if map.remove(of_sdk).is_some() {
+            problems.add(format!("$.{of_sdk}"), instead);
+        }
     }
 }
 

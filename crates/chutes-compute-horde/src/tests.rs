@@ -312,3 +312,39 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<String>(&payload).unwrap(), text);
     }
 }
+
+/// The SDK calls fields by other names than the API.
+#[test]
+fn names_of_the_sdk() {
+    let body = json!({
+        "docker_image": "alpine:3.19", "download_time_limit_sec": 1, "execution_time_limit_sec": 2,
+        "upload_time_limit_sec": 3, "streaming_start_time_limit_sec": 4,
+    });
+    let request = JobRequest::from_json(&body.to_string()).unwrap();
+    let limits = [
+        request.download_time_limit,
+        request.execution_time_limit,
+        request.upload_time_limit,
+        request.streaming_start_time_limit,
+    ];
+    assert_eq!(limits, [1, 2, 3, 4]);
+    let mut wrong = body;
+    wrong["upload_time_limit"] = json!(5);
+    wrong["input_volumes"] = json!({});
+    wrong["output_volumes"] = json!({});
+    wrong["streaming"] = json!(true);
+    let problems = JobRequest::from_json(&wrong.to_string()).unwrap_err().problems;
+    let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "$.upload_time_limit_sec: `upload_time_limit` is given, too",
+        "$.input_volumes: the wire form has a list `volumes`",
+        "$.output_volumes: the wire form has a list `uploads`",
+        "$.streaming: the wire form has `streaming_details`",
+    ] {
+        assert!(
+            shown.iter().any(|problem| problem.starts_with(expected)),
+            "{expected}: {shown:#?}"
+        );
+    }
+    assert_eq!(shown.len(), 4, "{shown:#?}");
+}

@@ -43,7 +43,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses how much memory a job may use, as in `8GB` or `512MiB`: at least 1 MiB. Less is a size without its unit.
+/// Parses how much memory a job may use, as in `8GB` or `512MiB`: at least 64 KiB. Less is a size without its unit.
 ///
 /// ```
 /// assert_eq!(chutes_console::memory_size("8GB"), Ok(8_000_000_000));
@@ -55,7 +55,7 @@ pub fn size(text: &str) -> Result<u64, String> {
 ///
 /// With a message for the user.
 pub fn memory_size(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 1024 * 1024;
+    const LEAST: u64 = 64 * 1024;
 
     let bytes = size(text)?;
     if bytes >= LEAST {

@@ -1,8 +1,11 @@
 //! The frame of a program: its command line is parsed, its command executed, its exit code returned.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 
 use chutes_core::ExitCode;
+use clap::builder::Resettable;
+use clap::{Command, FromArgMatches};
 
 use crate::problem::Problem;
 use crate::terminal::Paint;
@@ -12,6 +15,8 @@ pub type CommandResult = Result<ExitCode, Problem>;
 
 /// Parses the arguments of the process, executes their command, and returns the exit code of the process.
 ///
+/// A variable of the environment that is set and empty counts as one that is not set.
+///
 /// Help and the version go to standard output with exit code 0. Arguments that cannot be parsed, and the
 /// [`Problem`] of a command, go to standard error; the exit code is then 2, or that of the problem. When an SSH
 /// session has started the process, it serves files instead, and nothing is parsed.
@@ -19,7 +24,7 @@ pub type CommandResult = Result<ExitCode, Problem>;
 /// ```no_run
 /// use chutes_console::{CommandResult, print};
 /// use chutes_core::ExitCode;
-/// use clap::Parser;
+/// use clap::{CommandFactory, Parser};
 ///
 /// /// Greets
 /// #[derive(Parser)]
@@ -33,17 +38,18 @@ pub type CommandResult = Result<ExitCode, Problem>;
 /// }
 ///
 /// fn main() -> std::process::ExitCode {
-///     chutes_console::main(Arguments::try_parse, greet)
+///     chutes_console::main(Arguments::command(), greet)
 /// }
 /// ```
-pub fn main<A>(
-    parse: impl FnOnce() -> Result<A, clap::Error>,
+pub fn main<A: FromArgMatches>(
+    command: Command,
     execute: impl FnOnce(A) -> CommandResult,
 ) -> std::process::ExitCode {
     if let Some(code) = chutes_supervisor::serve_files() {
         return code;
     }
-    let done = match parse() {
+    let matches = without_empty_variables(command).try_get_matches();
+    let done = match matches.and_then(|matches| A::from_arg_matches(&matches)) {
         Ok(arguments) => execute(arguments),
         Err(error) if error.use_stderr() => Err(Problem::usage(&error)),
         Err(help) => {
@@ -57,6 +63,19 @@ pub fn main<A>(
         problem.exit_code()
     });
     code.into()
+}
+
+/// The command without the variables that are empty: that is how many scripts unset them.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|argument| {
+        if argument.get_env().is_some_and(is_empty) {
+            argument.env(Resettable::Reset)
+        } else {
+            argument
+        }
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// This program with other arguments, as it can be pasted into a shell.

@@ -147,6 +147,18 @@ fn check_mistake(place: &str, expected: &str) {
     assert_eq!(sandbox.entries(), [""; 0], "{place}: something was started");
 }
 
+/// That is how many scripts unset a variable.
+#[test]
+fn empty_variables_are_not_set() {
+    let sandbox = new_sandbox();
+    let mut command = sandbox.command(&["run", "echo", "--set", "epochs=1", "--json"]);
+    for name in ["CHUTES_OUTPUT", "CHUTES_STATUS_URL", "CHUTES_HOST", "CHUTES_SSH_PUBLIC_KEY"] {
+        command.env(name, "");
+    }
+    let finished = finish(command);
+    assert_eq!(finished.outcome().sinks.len(), 0, "{finished:#?}");
+}
+
 /// Both would write the same files at the same time.
 #[test]
 fn the_same_place_twice() {
