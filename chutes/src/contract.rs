@@ -1,6 +1,6 @@
 //! What a job declares: its name, ports and time limit, and the rules that they obey.
 //!
-//! [`Job::contract`](crate::Job::contract) returns the [`JobContract`] of a job of this program, and
+//! [`Job::contract`](crate::registry::Job::contract) returns the [`JobContract`] of a job of this program, and
 //! [`describe`](crate::supervisor::describe) that of a job of another binary. [`rule`] has the rules themselves, which
 //! the compiler applies to [`#[job]`](macro@crate::job).
 //!

@@ -187,8 +187,7 @@ pub mod text;
 pub use chutes_runtime::__private;
 #[doc(inline)]
 pub use chutes_runtime::{
-    EndStatus, ExitCode, Job, JobContext, JobError, Outcome, Registry, Run, VERSION, supervisor,
-    testing,
+    EndStatus, ExitCode, JobContext, JobError, Outcome, Registry, Run, VERSION, supervisor, testing,
 };
 #[cfg(feature = "command-line")]
 #[doc(inline)]

@@ -20,6 +20,6 @@
 //! ```
 
 #[doc(no_inline)]
-pub use crate::{Job, Registry};
+pub use crate::Registry;
 #[doc(inline)]
-pub use chutes_runtime::{InvalidJobReason, RegistryError, UnknownJob};
+pub use chutes_runtime::{InvalidJobReason, Job, RegistryError, UnknownJob};
