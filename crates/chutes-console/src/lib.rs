@@ -21,7 +21,7 @@
 //! use chutes_core::RunRequest;
 //! use chutes_supervisor::Supervisor;
 //! use chutes_supervisor::worker::{ProcessStarter, Program};
-//! use clap::Parser;
+//! use clap::{CommandFactory, Parser};
 //!
 //! /// Runs a job of this binary as a spec says
 //! #[derive(Parser)]
@@ -41,7 +41,7 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     chutes_console::main(Arguments::try_parse, run)
+//!     chutes_console::main(Arguments::command(), run)
 //! }
 //! ```
 
