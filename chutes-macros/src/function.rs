@@ -48,6 +48,7 @@ pub(crate) fn attach(
             return [item, problems.into_compile_errors(), errors].into_iter().collect();
         }
     };
+    let item = item::without_entry_points(item);
     let allowance = lint_allowance(&item);
     let function = shape::check(&parsed, attribute, shape, &mut problems);
     let appended = match function {

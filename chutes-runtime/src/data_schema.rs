@@ -21,16 +21,10 @@ impl DataSchema {
         schema.to().ok().map(|root| Self { root })
     }
 
-    /// Whether only a text can be at this place, or nothing.
-    pub(crate) fn wants_text(&self, path: &[&str]) -> bool {
-        let mut is_text = false;
-        let only_texts = self.at(path).iter().all(|schema| {
-            types(schema).is_some_and(|names| {
-                is_text |= names.contains(&"string");
-                names.iter().all(|name| ["string", "null"].contains(name))
-            })
-        });
-        is_text && only_texts
+    /// The types that can be at this place, by the names of JSON Schema, with each alternative by itself: `None` is one
+    /// that does not say it.
+    pub(crate) fn types(&self, path: &[&str]) -> Vec<Option<Vec<&str>>> {
+        self.at(path).into_iter().map(types).collect()
     }
 
     /// The names of the fields of the object at this place. `None` where it may have any, or need not be an object.
@@ -84,9 +78,9 @@ impl DataSchema {
         let mut open = vec![(Vec::new(), data.clone())];
         while let Some((path, value)) = open.pop() {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
-            let allowed = self.at(&names);
-            let fits = |schema: &&Value| {
-                types(schema).is_none_or(|names| names.iter().any(|name| is_of(&value, name)))
+            let allowed = self.types(&names);
+            let fits = |names: &Option<Vec<&str>>| {
+                names.as_ref().is_none_or(|names| names.iter().any(|name| is_of(&value, name)))
             };
             if !path.is_empty() && !allowed.is_empty() && !allowed.iter().any(fits) {
                 return Some(path.join("."));
@@ -263,19 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn places_of_texts() {
+    fn types_at_a_place() {
         let schema = schema();
         for (path, expected) in [
-            (&["name"][..], true),
-            (&["nested", "inner", "version"], true),
-            (&["labels", "any"], true),
-            (&["way", "kind"], true),
-            (&["epochs"], false),
-            (&["free"], false),
-            (&["nested"], false),
-            (&["absent"], false),
+            (&["name"][..], &["string"][..]),
+            (&["nested", "inner", "version"], &["string"]),
+            (&["labels", "any"], &["string"]),
+            (&["way", "kind"], &["string", "string"]),
+            (&["epochs"], &["integer"]),
+            (&["free"], &["?"]),
+            (&["nested"], &["null", "object"]),
+            (&["absent"], &[]),
         ] {
-            assert_eq!(schema.wants_text(path), expected, "{path:?}");
+            let types = schema.types(path);
+            let shown = types
+                .iter()
+                .map(|names| names.as_ref().map_or("?".into(), |names| names.join("|")));
+            assert_eq!(shown.collect::<Vec<_>>(), expected, "{path:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The item under an attribute, of whatever kind it is.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Signature, Visibility};
+use syn::{Attribute, Meta, Path, Signature, Visibility};
 
 use crate::diagnostics::Problem;
 
@@ -25,6 +25,34 @@ impl Parse for Item {
         let signature = if is_function { Some(input.parse()?) } else { None };
         Ok(Self { attributes, signature, rest: input.parse()? })
     }
+}
+
+/// Whether an attribute makes an entry point of a function, such as `tokio::main`.
+pub(super) fn is_entry_point(path: &Path) -> bool {
+    let name = path.segments.last().map(|segment| segment.ident.to_string());
+    path.segments.len() > 1 && matches!(name.as_deref(), Some("main" | "test"))
+}
+
+/// The item without such attributes, which would report the same mistake again.
+pub(super) fn without_entry_points(item: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    for token in item {
+        let is_attribute = match (kept.last(), &token) {
+            (Some(TokenTree::Punct(hash)), TokenTree::Group(group)) => {
+                hash.as_char() == '#'
+                    && group.delimiter() == Delimiter::Bracket
+                    && syn::parse2::<Meta>(group.stream())
+                        .is_ok_and(|meta| is_entry_point(meta.path()))
+            }
+            _ => false,
+        };
+        if is_attribute {
+            kept.pop();
+        } else {
+            kept.push(token);
+        }
+    }
+    kept.into_iter().collect()
 }
 
 /// The problem with an item that is not a function.

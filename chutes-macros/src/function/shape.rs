@@ -76,6 +76,16 @@ impl Named<'_> {
             let message = self.cannot(&format!("have the `{attribute}` attribute twice"));
             problems.add(Problem::new(again, message).help("remove one of them"));
         }
+        for other in list.iter().filter(|other| item::is_entry_point(other.path())) {
+            let path = other.path();
+            let path = quote::quote!(#path).to_string().replace(' ', "");
+            let message = self.cannot(&format!("have the attribute `{path}`"));
+            let help = format!(
+                "remove it: chutes starts the runtime in which the {} runs",
+                self.shape.noun
+            );
+            problems.add(Problem::new(other, message).help(help));
+        }
     }
 
     fn check_modifiers(&self, signature: &Signature, problems: &mut Diagnostics) {

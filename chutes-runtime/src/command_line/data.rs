@@ -36,7 +36,7 @@ pub(super) fn on_top_of(
     let mut data = base;
     for (key, text) in set {
         let path: Vec<&str> = key.split('.').collect();
-        let is_text = schema.as_ref().is_some_and(|schema| schema.wants_text(&path));
+        let is_text = schema.as_ref().is_some_and(|schema| wants_text(schema, &path));
         let field = parse(text, is_text).map_err(|error| not_json(&error))?;
         data = data
             .with_field(&path, field)
@@ -65,6 +65,18 @@ fn read(given: &str) -> Result<Json, Problem> {
             problem
         }
     })
+}
+
+/// Whether only a text can be at this place, or nothing.
+fn wants_text(schema: &DataSchema, path: &[&str]) -> bool {
+    let mut is_text = false;
+    let only_texts = schema.types(path).into_iter().all(|names| {
+        names.is_some_and(|names| {
+            is_text |= names.contains(&"string");
+            names.iter().all(|name| ["string", "null"].contains(name))
+        })
+    });
+    is_text && only_texts
 }
 
 /// Parses the text of a value. If the schema requires a text, it stays one, even if it looks like a number.

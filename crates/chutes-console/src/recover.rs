@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chutes_core::{AddressRange, ExitCode, Outcome, OutputFile, SinkReport};
+use chutes_core::{AddressRange, ExitCode, FileState, Outcome, OutputFile, SinkReport};
 use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
 use chutes_supervisor::{CancelHandle, RunDirectory, Urgency, runtime};
 use tokio::runtime::Runtime;
@@ -15,7 +15,7 @@ use crate::program::CommandResult;
 use crate::session::{Watching, finish};
 use crate::signals::Signals;
 use crate::stdout::{json_line, print};
-use crate::terminal::{Console, Paint};
+use crate::terminal::{Console, Paint, status_words};
 
 /// Recovers one run, or all runs in a folder: takes those to their outcome whose supervisor was ended, and delivers
 /// what has not arrived. The exit code is that of the run, or of the first run whose code is not 0.
@@ -102,7 +102,8 @@ fn carry_out(
 ) -> Result<ExitCode, Problem> {
     match found {
         Ok(Found::Settled(outcome)) => {
-            say(&format!("{} is in order: {}\n", directory.display(), outcome.status()))?;
+            let (shown, status) = (directory.display(), status_words(outcome.status()));
+            say(&format!("{shown} is in order: {status}{}\n", never_collected(&outcome)))?;
             if json {
                 print(&json_line(&*outcome)?)?;
             }
@@ -115,6 +116,17 @@ fn carry_out(
             Ok(finished.map_or(ExitCode::PLATFORM_FAULT, |outcome| exit_code(&outcome)))
         }
         Err(error) => Err(problem(directory, &error)),
+    }
+}
+
+/// What no recovery adds: files that were not collected when the run ended, because that was given up or they could
+/// not be read. They may have changed since then.
+fn never_collected(outcome: &Outcome) -> String {
+    let is_lost = |file: &&OutputFile| matches!(file.state, FileState::Failed { .. });
+    match outcome.outputs.iter().filter(is_lost).count() {
+        0 => String::new(),
+        1 => "; 1 output was never collected, see `outputs/`".to_owned(),
+        count => format!("; {count} outputs were never collected, see `outputs/`"),
     }
 }
 

@@ -8,11 +8,23 @@ pub(crate) mod report;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use chutes_core::HumanDuration;
+use chutes_core::{EndStatus, HumanDuration};
 
 pub use self::columns::{Columns, Row};
 pub(crate) use self::console::{Console, Stream};
 pub(crate) use self::paint::Paint;
+
+/// How a run ended, in words.
+pub(crate) const fn status_words(status: EndStatus) -> &'static str {
+    match status {
+        EndStatus::Completed => "completed",
+        EndStatus::Cancelled => "cancelled",
+        EndStatus::Failed => "failed",
+        EndStatus::Rejected => "rejected",
+        EndStatus::TimedOut => "timed out",
+        EndStatus::PlatformFailed => "the platform failed",
+    }
+}
 
 /// A time limit as tables show it: `1h 30m`, or `none`.
 ///

@@ -74,6 +74,15 @@ fn bar() {
     assert!(!text.contains("progress: "), "{screen}");
 }
 
+/// A bar at 0 % would say that the job has not begun.
+#[test]
+fn no_bar_without_progress() {
+    let (code, screen) = run("run echo --set epochs=1", &[]);
+    assert_eq!(code, Some(0), "{screen}");
+    let text = plain(&screen);
+    assert!(text.contains("[00:00:0") && !text.contains("0%"), "{screen}");
+}
+
 #[test]
 fn lines_of_the_job_stay_whole() {
     let (_, screen) = run("run prints_slowly", &[]);

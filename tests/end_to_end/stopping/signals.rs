@@ -233,6 +233,9 @@ fn again_and_again() {
     assert_eq!(collected(&outcome), ["good.txt"]);
     let expected = [("huge.bin", "collecting was stopped within this file")];
     assert_eq!(not_collected(&outcome), expected);
+    let recovered = sandbox.run("recover");
+    let said = "is in order: failed; 1 output was never collected, see `outputs/`";
+    assert!(recovered.stderr.contains(said), "{recovered:#?}");
 }
 
 #[test]

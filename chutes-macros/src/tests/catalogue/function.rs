@@ -20,6 +20,28 @@ fn not_async() {
     );
 }
 
+/// One message, and not those of the other attribute on top of it.
+#[test]
+fn entry_points() {
+    for attribute in ["tokio::main", "tokio::test", "async_std::main"] {
+        let arguments =
+            if attribute == "tokio::main" { "(flavor = \"current_thread\")" } else { "" };
+        let expansion =
+            Job.expand(tokens(""), tokens(&format!("#[{attribute}{arguments}] {TRAIN}")));
+        // The item is kept without it.
+        let text = expansion.to_string();
+        assert!(
+            text.contains(&tokens(TRAIN).to_string()) && !text.contains("current_thread"),
+            "{text}"
+        );
+        let expected = format!(
+            "job `train` cannot have the attribute `{attribute}`\n\
+             = help: remove it: chutes starts the runtime in which the job runs"
+        );
+        assert_eq!(errors(expansion), [expected]);
+    }
+}
+
 #[test]
 fn modifiers() {
     for (modifier, message) in [

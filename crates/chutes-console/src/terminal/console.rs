@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,13 @@ use super::paint::{Paint, is_fancy};
 
 /// The minimum time between two lines of progress, where there is no bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The line of a run that has not reported how far it is: a bar at 0 % would say that it has not begun.
+const WITHOUT_PROGRESS: &str = "{spinner} {prefix:7} [{elapsed_precise}] {wide_msg}";
+
+/// The line of a run that has.
+const WITH_PROGRESS: &str =
+    "{spinner} {prefix:7} [{elapsed_precise}] {bar:30} {percent:>3}% {wide_msg}";
 
 /// The resolution of the bar.
 const BAR_LENGTH: u32 = 1_000;
@@ -42,6 +50,8 @@ pub(crate) struct Console {
     stderr: File,
     bar: Option<ProgressBar>,
     paint: Paint,
+    /// Whether the bar has a length: the job has reported how far it is.
+    shows_progress: AtomicBool,
     last_progress: Mutex<Option<(Instant, Progress)>>,
 }
 
@@ -52,7 +62,8 @@ impl Console {
         let fancy = is_fancy(&stderr);
         let bar = if fancy { Some(bar(&stderr)?) } else { None };
         let last_progress = Mutex::new(None);
-        Ok(Self { stderr, bar, paint: Paint::when(fancy), last_progress })
+        let shows_progress = AtomicBool::new(false);
+        Ok(Self { stderr, bar, paint: Paint::when(fancy), shows_progress, last_progress })
     }
 
     pub(crate) fn paint(&self) -> Paint {
@@ -126,6 +137,9 @@ impl Console {
 
     fn progress(&self, progress: &Progress) {
         if let Some(bar) = &self.bar {
+            if !self.shows_progress.swap(true, Ordering::Relaxed) {
+                bar.set_style(style(WITH_PROGRESS));
+            }
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -264,12 +278,13 @@ fn bar(stderr: &File) -> io::Result<ProgressBar> {
     let term = console::Term::read_write_pair(File::open("/dev/null")?, stderr.try_clone()?);
     let target = ProgressDrawTarget::term(term, 10);
     let bar = ProgressBar::with_draw_target(Some(BAR_LENGTH.into()), target);
-    let style = ProgressStyle::with_template(
-        "{spinner} {prefix:7} [{elapsed_precise}] {bar:30} {percent:>3}% {wide_msg}",
-    );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(style(WITHOUT_PROGRESS));
     bar.enable_steady_tick(Duration::from_millis(200));
     Ok(bar)
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use chutes_core::{
 
 use super::columns::{Columns, Row};
 use super::console::Console;
-use super::limit_text;
 use super::paint::Paint;
+use super::{limit_text, status_words};
 use crate::problem::error_text;
 use crate::program::shell_line;
 
@@ -145,12 +145,9 @@ fn verdict(paint: Paint, outcome: &Outcome) -> String {
     text += &advice(paint, outcome);
     let status = outcome.status();
     let painted = match status {
-        EndStatus::Completed => paint.success("completed"),
-        EndStatus::Cancelled => paint.warning("cancelled"),
-        EndStatus::Failed => paint.error("failed"),
-        EndStatus::Rejected => paint.error("rejected"),
-        EndStatus::TimedOut => paint.error("timed out"),
-        EndStatus::PlatformFailed => paint.error("the platform failed"),
+        EndStatus::Completed => paint.success(status_words(status)),
+        EndStatus::Cancelled => paint.warning(status_words(status)),
+        _ => paint.error(status_words(status)),
     };
     let total: Duration = outcome.phases.iter().map(|report| report.elapsed).sum();
     let _ = write!(text, "{painted} in {}", HumanDuration(total));
