@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::members::Members;
+
 /// A JSON value, kept as its text: key order and number format stay as they were written.
 ///
 /// It is made by [`Json::parse`] or [`Json::from_value`]. The text is valid
@@ -143,7 +145,7 @@ impl Json {
         if !self.0.starts_with('{') {
             return None;
         }
-        self.to::<Fields>().ok().map(|fields| fields.0)
+        self.to::<Members<Self>>().ok().map(|members| members.0)
     }
 
     /// The value with one field set, by the names on its path. Objects on the path that are missing, or are `null`, are
@@ -214,36 +216,6 @@ pub enum SetFieldError {
 
 fn shown_place(place: &str) -> String {
     if place.is_empty() { "the data".to_owned() } else { format!("`{place}`") }
-}
-
-/// The fields of an object, in their order.
-struct Fields(Vec<(String, Json)>);
-
-impl<'de> serde::Deserialize<'de> for Fields {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> serde::de::Visitor<'de> for Reader {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-
-        from.deserialize_map(Reader)
-    }
 }
 
 /// Valid JSON without the white space between its tokens, and so on one line.

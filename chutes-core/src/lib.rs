@@ -60,6 +60,7 @@ mod job_result;
 mod json;
 mod limit;
 mod manifest;
+mod members;
 mod outcome;
 mod output_path;
 mod phase;

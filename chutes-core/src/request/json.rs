@@ -3,7 +3,6 @@
 //! It is read by hand, like a spec, because the messages of a derived reader repeat values, which may be
 //! secret, and stop at the first mistake. What is written, and the schema, come from one private type.
 
-mod members;
 mod read;
 mod write;
 

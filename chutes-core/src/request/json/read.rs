@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::members::Members;
+use crate::members::Members;
 use crate::reader::{Fields, Located, Problems, check_duplicates, member};
 use crate::request::{
     AccessRequest, Attempt, CacheRequest, EngineRequest, LabelName, PullPolicy, RunRequest,
@@ -73,7 +73,7 @@ fn problem(path: &str, message: impl Into<String>) -> SpecErrors {
 }
 
 /// The members of the object that a text is. Messages about a text that is none would repeat it.
-fn object(text: &str) -> Result<Members<'_>, SpecErrors> {
+fn object(text: &str) -> Result<Members<&RawValue>, SpecErrors> {
     if serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| !raw.get().starts_with('{')) {
         return Err(problem("$", "a run request is an object: `{…}`"));
     }
@@ -81,7 +81,7 @@ fn object(text: &str) -> Result<Members<'_>, SpecErrors> {
 }
 
 /// Nothing else in a request of another version has a meaning that is known here.
-fn check_version(members: &Members<'_>) -> Result<(), RunRequestError> {
+fn check_version(members: &Members<&RawValue>) -> Result<(), RunRequestError> {
     let versions = members.0.iter().filter(|(key, _)| key == "version");
     let versions: Vec<Option<u64>> = versions.map(|(_, raw)| raw.get().parse().ok()).collect();
     let known = RunRequest::VERSION;
@@ -103,7 +103,10 @@ fn check_version(members: &Members<'_>) -> Result<(), RunRequestError> {
 }
 
 /// The values of a request, and its spec as text: numbers and order in it must stay as they were written.
-fn top<'a>(members: Members<'a>, problems: &mut Problems) -> (Fields, Option<&'a RawValue>) {
+fn top<'a>(
+    members: Members<&'a RawValue>,
+    problems: &mut Problems,
+) -> (Fields, Option<&'a RawValue>) {
     let mut spec = None;
     let mut values = Map::new();
     for (key, raw) in members.0 {
