@@ -94,8 +94,7 @@ fn meant(suggestion: Option<&str>) -> String {
 impl DataError {
     /// Adds what the schema says: the field that was meant by the only unknown one, and the path of a value that the
     /// type itself could not name.
-    pub(crate) fn explained_by(mut self, schema: Option<&Json>, data: &Json) -> Self {
-        let Some(schema) = schema.and_then(DataSchema::new) else { return self };
+    pub(crate) fn explained_by(mut self, schema: &DataSchema, data: &Json) -> Self {
         if let Self::Mismatch { path, message, .. } = &mut self
             && path.is_empty()
             && message.starts_with("invalid type")
@@ -157,10 +156,9 @@ fn without_position(error: &serde_json::Error) -> String {
 /// type.
 pub(crate) fn passed_over(
     data: &Json,
-    schema: Option<&Json>,
+    schema: &DataSchema,
     decodes: impl Fn(&Json) -> bool,
 ) -> Result<(), DataError> {
-    let Some(schema) = schema.and_then(DataSchema::new) else { return Ok(()) };
     // A name that the schema does not have may be another name of a field (`alias`), and is one if its value matters.
     let matters = |path: &[String]| {
         VALUES

@@ -55,17 +55,15 @@ impl DataSchema {
     pub(crate) fn unlisted(&self, data: &Json) -> Vec<Vec<String>> {
         let (mut found, mut open) = (Vec::new(), vec![(Vec::new(), data.clone())]);
         while let Some((path, value)) = open.pop() {
-            let path_of = |name: &str| [path.as_slice(), &[name.to_owned()]].concat();
-            let names: Vec<&str> = path.iter().map(String::as_str).collect();
-            let known = self.fields(&names);
-            for (name, below) in value.fields().unwrap_or_default() {
-                if path.is_empty() && name.starts_with('_') {
-                    continue;
-                }
-                if known.as_ref().is_some_and(|known| !known.contains(name.as_str())) {
-                    found.push(path_of(&name));
-                } else if path.len() < MOST_STEPS {
-                    open.push((path_of(&name), below));
+            let known = self.fields(&names(&path));
+            for (below, value) in fields_below(&path, &value) {
+                match (below.as_slice(), &known) {
+                    ([name], _) if name.starts_with('_') => {}
+                    ([.., name], Some(known)) if !known.contains(name.as_str()) => {
+                        found.push(below);
+                    }
+                    _ if path.len() < MOST_STEPS => open.push((below, value)),
+                    _ => {}
                 }
             }
         }
@@ -77,18 +75,15 @@ impl DataSchema {
     pub(crate) fn misfit(&self, data: &Json) -> Option<String> {
         let mut open = vec![(Vec::new(), data.clone())];
         while let Some((path, value)) = open.pop() {
-            let names: Vec<&str> = path.iter().map(String::as_str).collect();
-            let allowed = self.types(&names);
+            let allowed = self.types(&names(&path));
             let fits = |names: &Option<Vec<&str>>| {
                 names.as_ref().is_none_or(|names| names.iter().any(|name| is_of(&value, name)))
             };
             if !path.is_empty() && !allowed.is_empty() && !allowed.iter().any(fits) {
                 return Some(path.join("."));
             }
-            for (name, below) in value.fields().unwrap_or_default().into_iter().rev() {
-                if path.len() < MOST_STEPS {
-                    open.push(([path.as_slice(), &[name]].concat(), below));
-                }
+            if path.len() < MOST_STEPS {
+                open.extend(fields_below(&path, &value).into_iter().rev());
             }
         }
         None
@@ -130,6 +125,16 @@ impl DataSchema {
         }
         found
     }
+}
+
+/// The fields of an object with their paths.
+fn fields_below(path: &[String], value: &Json) -> Vec<(Vec<String>, Json)> {
+    let fields = value.fields().unwrap_or_default();
+    fields.into_iter().map(|(name, value)| ([path, &[name]].concat(), value)).collect()
+}
+
+fn names(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
 }
 
 /// The names of types that a schema allows, if it says so.

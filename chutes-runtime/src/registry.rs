@@ -9,6 +9,7 @@ use chutes_core::{
 };
 
 use crate::data::{DataError, passed_over};
+use crate::data_schema::DataSchema;
 use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
 
 /// A job of this binary.
@@ -127,12 +128,20 @@ impl Job {
 
     pub(crate) fn prepare(&self, data: &Json) -> Result<PreparedJob, DataError> {
         let prepare = self.definition.prepare;
-        let schema = self.data_schema();
+        // A schema is made for each call, and nothing in empty data needs one.
+        let schema = || self.data_schema().as_ref().and_then(DataSchema::new);
         let prepared = prepare(data).and_then(|prepared| {
-            passed_over(data, schema.as_ref(), |data| prepare(data).is_ok())?;
+            if *data != Json::empty_object()
+                && let Some(schema) = schema()
+            {
+                passed_over(data, &schema, |data| prepare(data).is_ok())?;
+            }
             Ok(prepared)
         });
-        prepared.map_err(|error| error.explained_by(schema.as_ref(), data))
+        prepared.map_err(|error| match schema() {
+            Some(schema) => error.explained_by(&schema, data),
+            None => error,
+        })
     }
 }
 

@@ -59,12 +59,13 @@ fn fields() {
 #[test]
 fn suggestions_come_from_the_schema() {
     let schema = Json::parse(r#"{"properties": {"epochs": {}, "layers": {}}}"#).unwrap();
+    let schema = DataSchema::new(&schema).unwrap();
     for (json, expected) in [
         (r#"{"epochs": 1, "layer": []}"#, "`layer`; did you mean `layers`?"),
         (r#"{"epochs": 1, "optimizer": 1}"#, "`optimizer`"),
     ] {
         let error = decode::<Settings>(&Json::parse(json).unwrap()).unwrap_err();
-        let message = error.explained_by(Some(&schema), &Json::null()).to_string();
+        let message = error.explained_by(&schema, &Json::null()).to_string();
         assert_eq!(message, format!("unknown field in the data: {expected}"));
     }
 }
@@ -111,7 +112,7 @@ enum Way {
 fn types_with_flatten_and_tagged_variants() {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_deserialize();
     let schema = settings.into_generator().into_root_schema_for::<Flat>();
-    let schema = Json::from_value(&schema).unwrap();
+    let schema = DataSchema::new(&Json::from_value(&schema).unwrap()).unwrap();
     for (json, expected) in [
         (r#"{"name":"a","epochs":1,"rate":1.5,"way":{"kind":"fast","speed":1}}"#, Ok(())),
         // Another name of a field.
@@ -133,8 +134,8 @@ fn types_with_flatten_and_tagged_variants() {
     ] {
         let json = Json::parse(json).unwrap();
         let decodes = |json: &Json| decode::<Flat>(json).is_ok();
-        let found = decode::<Flat>(&json).and_then(|_| passed_over(&json, Some(&schema), decodes));
-        let found = found.map_err(|error| error.explained_by(Some(&schema), &json).to_string());
+        let found = decode::<Flat>(&json).and_then(|_| passed_over(&json, &schema, decodes));
+        let found = found.map_err(|error| error.explained_by(&schema, &json).to_string());
         assert_eq!(found, expected.map_err(str::to_owned), "{json}");
     }
 }
