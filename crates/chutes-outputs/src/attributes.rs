@@ -1,14 +1,13 @@
 //! What a copy keeps of a collected file besides its content: its permissions, and when it was changed.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use chutes_transfer::TransferError;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::SourceFile;
-use crate::blocking::failed;
+use crate::copying::examine;
 
 /// The permissions of a copy that only its owner can use.
 const PRIVATE: u32 = 0o600;
@@ -26,10 +25,9 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn of(source: &SourceFile) -> Result<Self, TransferError> {
-        let file = source.open().map_err(|error| failed("it cannot be opened", &error))?;
-        let metadata = file.metadata();
-        Ok(Self::from(&metadata.map_err(|error| failed("it cannot be examined", &error))?))
+    pub(super) fn of(file: &File) -> Result<Self, TransferError> {
+        let metadata = examine(file)?;
+        Ok(Self { mode: metadata.mode(), modified: metadata.mtime() })
     }
 
     /// Makes a copy that only its owner can use executable, if this file is. File systems without permissions keep the
@@ -60,12 +58,6 @@ impl Attributes {
         let year = time.year().unsigned_abs();
         zip::DateTime::from_date_and_time(year, month, day, hour, minute, second)
             .unwrap_or_default()
-    }
-}
-
-impl From<&Metadata> for Attributes {
-    fn from(metadata: &Metadata) -> Self {
-        Self { mode: metadata.mode(), modified: metadata.mtime() }
     }
 }
 

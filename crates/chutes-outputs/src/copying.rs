@@ -1,6 +1,6 @@
 //! Copies of collected files: exactly what was collected, or an error.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,6 +8,7 @@ use chutes_core::Sha256Digest;
 use chutes_transfer::TransferError;
 use sha2::{Digest, Sha256};
 
+use super::attributes::Attributes;
 use super::blocking::{Abandoned, failed};
 use super::{Fingerprint, SourceFile};
 
@@ -20,7 +21,7 @@ const BUFFER: usize = 256 * 1024;
 
 const CHANGED: &str = "it was changed after it was collected";
 
-/// Appends the content of a collected file to another.
+/// Appends the content of a collected file to another. Returns what else belongs to a copy of it.
 ///
 /// As long as the file system says that the file was not changed since its checksum was taken, the
 /// kernel copies it, and nothing is read here. Otherwise the checksum is taken again.
@@ -28,10 +29,11 @@ pub(super) fn copy_file(
     source: &SourceFile,
     to: &mut File,
     abandoned: &Abandoned,
-) -> Result<(), TransferError> {
+) -> Result<Attributes, TransferError> {
     let mut from = open(source)?;
+    let attributes = Attributes::of(&from)?;
     if !is_as_collected(source, &from)? {
-        return copy_checked(source, &mut from, to, abandoned);
+        return copy_checked(source, &mut from, to, abandoned).map(|()| attributes);
     }
     let mut copied = 0;
     while copied <= source.bytes {
@@ -45,7 +47,7 @@ pub(super) fn copy_file(
         source.count(usize::try_from(count).unwrap_or(usize::MAX));
     }
     let unchanged = copied == source.bytes && is_as_collected(source, &from)?;
-    if unchanged { Ok(()) } else { Err(TransferError::permanent(CHANGED)) }
+    if unchanged { Ok(attributes) } else { Err(TransferError::permanent(CHANGED)) }
 }
 
 /// Writes the content of a collected file into anything.
@@ -67,13 +69,17 @@ pub(super) fn has_content(
     Ok(content == Some(source.sha256))
 }
 
-fn open(source: &SourceFile) -> Result<File, TransferError> {
+pub(super) fn open(source: &SourceFile) -> Result<File, TransferError> {
     source.open().map_err(|error| failed("it cannot be opened", &error))
+}
+
+pub(super) fn examine(file: &File) -> Result<Metadata, TransferError> {
+    file.metadata().map_err(|error| failed("it cannot be examined", &error))
 }
 
 fn is_as_collected(source: &SourceFile, file: &File) -> Result<bool, TransferError> {
     let Some(fingerprint) = source.fingerprint else { return Ok(false) };
-    let metadata = file.metadata().map_err(|error| failed("it cannot be examined", &error))?;
+    let metadata = examine(file)?;
     Ok(Fingerprint::of(&metadata) == fingerprint && metadata.len() == source.bytes)
 }
 

@@ -21,7 +21,7 @@ use chutes_transfer::TransferError;
 
 use super::attributes::Attributes;
 use super::blocking::{Abandoned, blocking, failed};
-use super::copying::{copy_file, has_content};
+use super::copying::{copy_file, has_content, open};
 use super::{RunSummary, Sending, Sink, SourceFile, folder};
 
 /// A directory that files are copied to.
@@ -128,14 +128,12 @@ impl Opened {
             .map_err(|error| failed("cannot make its folder (links are not followed)", &error))?;
         self.touch(file.kind, path);
         let name = OsStr::from_bytes(file.path.file_name());
-        let attributes = Attributes::of(file)?;
         if let Some(there) = open_same(&folder, name, file, abandoned)? {
-            attributes.give_to(&there);
+            Attributes::of(&open(file)?)?.give_to(&there);
             return there.sync_all().map_err(|error| failed("cannot write", &error));
         }
         folder::place(&folder, &self.temporary(), name, abandoned, |to| {
-            copy_file(file, to, abandoned)?;
-            attributes.give_to(to);
+            copy_file(file, to, abandoned)?.give_to(to);
             Ok(())
         })
     }

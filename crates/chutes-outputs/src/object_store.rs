@@ -20,7 +20,7 @@ use chutes_core::{DeliveryState, FileKind, FileState, Manifest, RunId, StoreUrl}
 use chutes_transfer::TransferError;
 use futures_util::StreamExt;
 use object_store::path::Path;
-use object_store::{Attribute, GetOptions, ObjectStoreExt, PutPayload};
+use object_store::{Attribute, Attributes, GetOptions, ObjectStoreExt, PutPayload};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -44,6 +44,11 @@ const LISTED: usize = 100_000;
 
 /// The name of the checksum in the metadata of an object.
 const CHECKSUM: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256"));
+
+/// What is stored beside the content of a file: a later delivery recognises it by its checksum.
+fn attributes(file: &SourceFile) -> Attributes {
+    Attributes::from_iter([(CHECKSUM, file.sha256.to_string())])
+}
 
 /// A sink for a folder of an object store.
 pub(crate) fn folder(url: &StoreUrl) -> Result<Arc<dyn Sink>, TransferError> {
@@ -144,8 +149,8 @@ impl StoreSink {
         if self.known_size(&key) == Some(file.bytes) && self.has(&key, file).await? {
             return Ok(());
         }
-        let (store, uploads, memory) = (&self.store, &self.uploads, &self.memory);
-        let upload = Upload { store, uploads, key: &key, file, memory, part: self.part };
+        let (uploads, memory) = (&self.uploads, &self.memory);
+        let upload = Upload { uploads, key: &key, file, memory, part: self.part };
         let sent = upload.send().await;
         if sent.is_err() {
             // Perhaps it arrived and only the answer was lost: the next attempt checks that.
@@ -244,7 +249,6 @@ impl Sink for StoreSink {
 
 /// Delivers one file as one object: a zip of everything.
 pub(crate) struct ObjectSink {
-    store: Arc<dyn Store>,
     uploads: Uploads,
     name: String,
     key: Path,
@@ -256,8 +260,8 @@ impl ObjectSink {
     pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, key) = open::open(url, &open::variables())?;
         let memory = Arc::new(Semaphore::new(MEMORY));
-        let uploads = Uploads::new(Arc::clone(&store));
-        Ok(Self { store, uploads, name: url.as_str().to_owned(), key, memory })
+        let uploads = Uploads::new(store);
+        Ok(Self { uploads, name: url.as_str().to_owned(), key, memory })
     }
 }
 
@@ -268,8 +272,8 @@ impl Sink for ObjectSink {
 
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
         Box::pin(async {
-            let (store, uploads, memory) = (&self.store, &self.uploads, &self.memory);
-            Upload { store, uploads, key: &self.key, file, memory, part: PART }.send().await
+            let (uploads, memory) = (&self.uploads, &self.memory);
+            Upload { uploads, key: &self.key, file, memory, part: PART }.send().await
         })
     }
 

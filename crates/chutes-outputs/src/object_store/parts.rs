@@ -8,11 +8,11 @@ use chutes_core::Sha256Digest;
 use chutes_transfer::TransferError;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{Attributes, Error, MultipartId, ObjectStore, PutMultipartOptions, PutPayload};
+use object_store::{Error, MultipartId, ObjectStore, PutMultipartOptions, PutPayload};
 use tokio::time::timeout;
 
-use super::CHECKSUM;
 use super::attempt::{StoreError, attempt};
+use super::attributes;
 use crate::SourceFile;
 
 /// How long the store may take to clear away the parts of an upload that is given up.
@@ -84,7 +84,7 @@ impl Uploads {
         key: &Path,
         file: &SourceFile,
     ) -> Result<Arc<PartedUpload>, TransferError> {
-        let attributes = Attributes::from_iter([(CHECKSUM, file.sha256.to_string())]);
+        let attributes = attributes(file);
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let create = async {
             match self.store.create_multipart_opts(key, options).await {
@@ -108,19 +108,28 @@ impl Uploads {
         found.filter(|upload| upload.sha256 == file.sha256).map_or(0, |upload| upload.bytes())
     }
 
-    /// Sends a part, and remembers that it is there.
-    pub(super) async fn send(
-        store: Arc<dyn Store>,
-        upload: Arc<PartedUpload>,
+    /// The store that they are in.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Sends a part, later, and remembers that it is there.
+    pub(super) fn send(
+        &self,
+        upload: &Arc<PartedUpload>,
         part: Part,
-        file: SourceFile,
-    ) -> Result<(), StoreError> {
+        file: &SourceFile,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         let Part { index, content, up_to_here } = part;
-        let bytes = content.content_length() as u64;
-        let put = store.put_part(&upload.key, &upload.id, index, content);
-        let id = attempt(Some(&file.sent), put).await?;
-        upload.stored().insert(index, StoredPart { id, up_to_here, bytes });
-        Ok(())
+        let (store, upload, sent) =
+            (Arc::clone(&self.store), Arc::clone(upload), Arc::clone(&file.sent));
+        async move {
+            let bytes = content.content_length() as u64;
+            let put = store.put_part(&upload.key, &upload.id, index, content);
+            let id = attempt(Some(&sent), put).await?;
+            upload.stored().insert(index, StoredPart { id, up_to_here, bytes });
+            Ok(())
+        }
     }
 
     /// Makes an object of the parts.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chutes_transfer::TransferError;
 use object_store::path::Path;
-use object_store::{Attributes, GetOptions, PutOptions, PutPayload};
+use object_store::{GetOptions, PutOptions, PutPayload};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::attempt::{StoreError, attempt};
-use super::parts::{Part, PartedUpload, Store, Uploads};
-use super::{CHECKSUM, MEMORY};
+use super::parts::{Part, PartedUpload, Uploads};
+use super::{MEMORY, attributes};
 use crate::SourceFile;
 use crate::http::reading::{Piece, Reading, Rest};
 
@@ -30,7 +30,6 @@ const HANDED_OUT: usize = 64 * 1024;
 
 /// One attempt at one file.
 pub(super) struct Upload<'a> {
-    pub(super) store: &'a Arc<dyn Store>,
     pub(super) uploads: &'a Uploads,
     pub(super) key: &'a Path,
     pub(super) file: &'a SourceFile,
@@ -44,15 +43,11 @@ impl Upload<'_> {
         if self.file.bytes <= self.part { self.at_once().await } else { self.in_parts().await }
     }
 
-    fn attributes(&self) -> Attributes {
-        Attributes::from_iter([(CHECKSUM, self.file.sha256.to_string())])
-    }
-
     async fn at_once(&self) -> Result<(), TransferError> {
         let (permit, (content, _)) =
             self.read(self.part, |size| Reading::begin(self.file, size)).await?;
-        let options = PutOptions { attributes: self.attributes(), ..PutOptions::default() };
-        let put = self.store.put_opts(self.key, payload(content), options);
+        let options = PutOptions { attributes: attributes(self.file), ..PutOptions::default() };
+        let put = self.uploads.store().put_opts(self.key, payload(content), options);
         attempt(Some(&self.file.sent), put).await?;
         drop(permit);
         Ok(())
@@ -109,9 +104,7 @@ impl Upload<'_> {
                 self.file.count(content.len());
             } else {
                 let part = Part { index, content: payload(content), up_to_here };
-                let (store, upload, file) =
-                    (Arc::clone(self.store), Arc::clone(upload), self.file.clone());
-                flying.start(permit, Uploads::send(store, upload, part, file));
+                flying.start(permit, self.uploads.send(upload, part, self.file));
             }
             let Some(rest) = rest else { break };
             flying.land(FLYING - 1).await?;
@@ -125,7 +118,7 @@ impl Upload<'_> {
     /// Checks that the store has made one object of the parts. Without the permission to read it is trusted.
     async fn verify(&self) -> Result<(), TransferError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
-        match attempt(None, self.store.get_opts(self.key, options)).await {
+        match attempt(None, self.uploads.store().get_opts(self.key, options)).await {
             Ok(found) if found.meta.size == self.file.bytes => Ok(()),
             Ok(found) => {
                 let (there, bytes) = (found.meta.size, self.file.bytes);

@@ -18,7 +18,7 @@ use super::layout::{Layout, Member};
 use crate::SourceFile;
 use crate::attributes::Attributes;
 use crate::blocking::{Abandoned, failed};
-use crate::copying::copy_content;
+use crate::copying::{copy_content, open};
 
 /// The fastest level, which saves most of the space that can be saved.
 const LEVEL: i64 = 1;
@@ -87,8 +87,9 @@ impl Archive {
                 return Ok(());
             }
         };
-        let attributes = Attributes::of(file)?;
-        let options = options(method(file)?)
+        let from = open(file)?;
+        let attributes = Attributes::of(&from)?;
+        let options = options(method(&from, file.bytes)?)
             .large_file(file.bytes >= LARGE)
             .unix_permissions(attributes.archive_mode())
             .last_modified_time(attributes.zip_time());
@@ -155,9 +156,10 @@ impl Archive {
             let mut parts: Vec<_> = self.parts.iter().filter(|part| part.0 == stream).collect();
             parts.sort_by_key(|(_, number, _)| *number);
             let bytes: u64 = parts.iter().map(|(.., file)| file.bytes).sum();
-            let first = parts.first().map(|(.., file)| method(file)).transpose()?;
+            let first =
+                parts.first().map(|(.., file)| method(&open(file)?, file.bytes)).transpose()?;
             let options = options(first.unwrap_or(CompressionMethod::Stored));
-            let last = parts.last().map(|(.., file)| Attributes::of(file)).transpose()?;
+            let last = parts.last().map(|(.., file)| Attributes::of(&open(file)?)).transpose()?;
             let time = last.map_or(zip::DateTime::DEFAULT, |last| last.zip_time());
             let options = options.large_file(bytes >= LARGE).last_modified_time(time);
             writer.start_file(name, options).map_err(|error| wrong(&error))?;
@@ -192,14 +194,13 @@ fn options(method: CompressionMethod) -> SimpleFileOptions {
     options.compression_method(method).compression_level(level)
 }
 
-/// Whether it is worth while to compress a file.
-fn method(file: &SourceFile) -> Result<CompressionMethod, TransferError> {
+/// Whether it is worth while to compress a file of so many bytes.
+fn method(from: &File, bytes: u64) -> Result<CompressionMethod, TransferError> {
     let error = |error: io::Error| failed("it cannot be opened", &error);
-    let from = file.open().map_err(error)?;
     let mut counts = [0_u32; 256];
     let mut buffer = vec![0; SAMPLE];
     for sample in 0..SAMPLES {
-        let count = from.read_at(&mut buffer, file.bytes / SAMPLES * sample).map_err(error)?;
+        let count = from.read_at(&mut buffer, bytes / SAMPLES * sample).map_err(error)?;
         for &byte in &buffer[..count] {
             counts[usize::from(byte)] += 1;
         }
