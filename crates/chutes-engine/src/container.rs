@@ -80,12 +80,7 @@ impl Engine {
         &'a self,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<ContainerState>, EngineError>> {
-        Box::pin(async move {
-            let options = None::<InspectContainerOptions>;
-            let answer = self.docker.inspect_container(name, options).await;
-            let about = accept_unknown_states(answer);
-            about.map(state).map_err(|error| self.failed("look for the container", &error))
-        })
+        Box::pin(async move { Ok(state(self.about(name).await?)) })
     }
 
     /// The folders of this machine that a container sees.
@@ -95,12 +90,15 @@ impl Engine {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Vec<FolderMount>, EngineError>> {
         Box::pin(async move {
-            let options = None::<InspectContainerOptions>;
-            let answer = self.docker.inspect_container(name, options).await;
-            let about = accept_unknown_states(answer)
-                .map_err(|error| self.failed("look for the container", &error))?;
+            let about = self.about(name).await?;
             Ok(about.mounts.unwrap_or_default().into_iter().filter_map(folder).collect())
         })
+    }
+
+    /// What the engine says about a container.
+    async fn about(&self, name: &str) -> Result<ContainerInspectResponse, EngineError> {
+        let answer = self.docker.inspect_container(name, None::<InspectContainerOptions>).await;
+        accept_unknown_states(answer).map_err(|error| self.failed("look for the container", &error))
     }
 
     /// Waits until the container does not run. Returns `false` when the engine has stopped answering instead.
@@ -184,13 +182,17 @@ fn state(about: ContainerInspectResponse) -> Option<ContainerState> {
         paused: state.paused == Some(true),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed == Some(true),
-        // The engine reports zero for a container that has ended.
-        pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        pid: process_id(state.pid),
         stop_signal: about
             .config
             .and_then(|config| config.stop_signal)
             .filter(|signal| !signal.is_empty()),
     })
+}
+
+/// The id of a process; the engine reports zero for one that has ended.
+pub(super) fn process_id(reported: Option<i64>) -> Option<i32> {
+    reported.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0)
 }
 
 fn folder(mount: MountPoint) -> Option<FolderMount> {

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::connection::ExecStreams;
 pub use self::frames::{copy_frames, copy_plain};
+use super::container::process_id;
 use super::{Engine, EngineError};
 
 /// A command to run in a container.
@@ -81,7 +82,7 @@ impl Engine {
         Box::pin(async move {
             let about = self.docker.inspect_exec(id).await;
             let about = about.map_err(|error| self.failed("look for the session", &error))?;
-            let pid = about.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0);
+            let pid = process_id(about.pid);
             Ok(ExecState { running: about.running, exit_code: about.exit_code, pid })
         })
     }

@@ -55,6 +55,13 @@ pub struct WorkerExit {
     pub location: Option<String>,
 }
 
+impl Evidence<'_> {
+    /// Whether the run itself has sent this signal last.
+    fn has_sent(&self, number: i32) -> bool {
+        self.sent.is_some_and(|sent| sent.as_raw() == number)
+    }
+}
+
 impl WorkerExit {
     /// An end of which nothing is known but its kind and these words.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
@@ -73,9 +80,8 @@ impl WorkerExit {
             return Self { kind, message, exit_code, signal: None, location: None };
         };
         let signal = Some(signal::name(number).into_owned());
-        let is_ours = evidence.sent.is_some_and(|sent| sent.as_raw() == number);
         if number == Signal::ABORT.as_raw()
-            && !is_ours
+            && !evidence.has_sent(number)
             && let Some(panic) = PrintedPanic::at_the_end_of(evidence.stderr_tail)
         {
             let PrintedPanic { location, message } = panic;
@@ -90,7 +96,7 @@ impl WorkerExit {
 
 fn by_signal(number: i32, evidence: &Evidence<'_>) -> (FailureKind, String) {
     let name = signal::name(number);
-    if evidence.sent.is_some_and(|sent| sent.as_raw() == number) {
+    if evidence.has_sent(number) {
         return (FailureKind::Killed, format!("the job's process was ended by the run ({name})"));
     }
     if number == Signal::KILL.as_raw()

@@ -1,5 +1,6 @@
 //! Signals: how a run is cancelled, how urgently, and what does not cancel it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use chutes::Outcome;
@@ -17,6 +18,15 @@ fn start_ordinary(sandbox: &Sandbox, arguments: &str) -> Running {
     let wrapper = ["env", "--default-signal=INT,TERM,HUP,QUIT"];
     let arguments: Vec<_> = arguments.split_whitespace().collect();
     start(sandbox.wrapped(&wrapper, &[&["run"], &arguments[..], &["--json"]].concat()))
+}
+
+/// Starts a run as the foreground of a terminal, whose keys send signals.
+fn start_at_a_terminal(sandbox: &Sandbox, arguments: &[&str]) -> (OwnedFd, Running) {
+    let wrapper = ["env", "--default-signal=INT,TSTP", "setsid", "--ctty", "--wait"];
+    let (terminal, other_side) = open_terminal();
+    let mut command = sandbox.wrapped(&wrapper, arguments);
+    command.stdin(other_side);
+    (terminal, start(command))
 }
 
 /// Ends the run and checks that it was cancelled.
@@ -97,12 +107,8 @@ fn several_at_once() {
 #[test]
 fn suspended_at_a_terminal() {
     let sandbox = new_sandbox();
-    let wrapper = ["env", "--default-signal=TSTP", "setsid", "--ctty", "--wait"];
     let arguments = ["run", "waits_for_a_file", "--run-dir", "run", "--time-limit", "2", "--json"];
-    let (terminal, other_side) = open_terminal();
-    let mut command = sandbox.wrapped(&wrapper, &arguments);
-    command.stdin(other_side);
-    let mut running = start(command);
+    let (terminal, mut running) = start_at_a_terminal(&sandbox, &arguments);
     running.wait_for("ready");
     rustix::io::write(&terminal, b"\x1a").unwrap();
     // Nothing continues the supervisor.
@@ -168,12 +174,8 @@ fn at_a_terminal() {
     let script =
         "trap 'echo torn' INT; echo ready; while [ ! -e go ]; do sleep 0.01; done; echo whole";
     let way = serde_json::json!({ "shell": script }).to_string();
-    let wrapper = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait"];
     let arguments = ["run", "dies", "--data", &way, "--run-dir", "run", "--json"];
-    let (terminal, other_side) = open_terminal();
-    let mut command = sandbox.wrapped(&wrapper, &arguments);
-    command.stdin(other_side);
-    let mut running = start(command);
+    let (terminal, mut running) = start_at_a_terminal(&sandbox, &arguments);
     running.wait_for("ready\nready\n");
     rustix::io::write(&terminal, b"\x03").unwrap();
     running.wait_for("stopping: the run was cancelled; the job has 30s to end");

@@ -9,12 +9,12 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use chutes_core::{Escaped, FailureKind};
 use chutes_engine::FolderMount;
 
 use super::body::mounts;
 use super::{ContainerSetup, failed};
 use crate::worker::{StepExit, StepFailure};
-use chutes_core::{Escaped, FailureKind};
 
 /// The mounts for these declared volumes. The folders that are missing are made.
 pub(super) fn mounts_below(
