@@ -21,7 +21,7 @@
 //!         EpochOutcome::Stopped => break,
 //!     }
 //! }
-//! let report = trainer.report()?;
+//! let report = trainer.report();
 //! assert_eq!(report.epochs.len(), 2);
 //! # Ok(())
 //! # }
@@ -29,12 +29,14 @@
 
 pub mod checkpoint;
 pub mod dataset;
+mod loss;
 pub mod metrics;
 pub mod model;
 pub mod optimizer;
 pub mod plot;
 mod random;
 pub mod settings;
+pub mod tensor;
 pub mod training;
 
 pub use checkpoint::{Checkpoint, CheckpointError, list_checkpoints, newest_checkpoint};

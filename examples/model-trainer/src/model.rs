@@ -1,99 +1,114 @@
 //! The network: two hidden layers between the measurements and the classes.
 
-use candle_core::{Device, Result, Tensor, Var};
-use candle_nn::{Linear, Module};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 
+use crate::loss;
 use crate::random::SeededRandom;
 
 /// Stream of the seed that the initial weights are drawn from.
 const WEIGHT_STREAM: u64 = 2;
 
-/// A learnable value and its name in a checkpoint.
-#[derive(Debug, Clone)]
-pub struct Parameter {
-    /// Name, unique within a model.
-    pub name: String,
-    /// The value; clones share it.
-    pub var: Var,
+/// The weights of one layer, from all its inputs to all its outputs, and what is added to each output.
+#[derive(Debug, Clone, PartialEq)]
+struct Layer {
+    weight: Array2<f32>,
+    bias: Array1<f32>,
 }
 
-/// A multi-layer perceptron.
-///
-/// candle cannot seed its random numbers on the CPU, hence the weights are drawn
-/// here and not by a `VarBuilder`.
-#[derive(Debug)]
+/// A multi-layer perceptron, or one value for each of its weights: gradients and moments have the same form.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mlp {
-    layers: Vec<Linear>,
-    parameters: Vec<Parameter>,
+    layers: Vec<Layer>,
 }
 
 impl Mlp {
     /// Network with two hidden layers of equal size and seeded initial weights.
-    ///
-    /// # Errors
-    ///
-    /// Fails if candle cannot create the tensors.
-    pub fn new(inputs: usize, hidden: usize, classes: usize, seed: u64) -> Result<Self> {
-        let mut random = SeededRandom::new(seed, WEIGHT_STREAM);
-        let mut mlp = Self { layers: Vec::new(), parameters: Vec::new() };
-        let sizes = [(inputs, hidden), (hidden, hidden), (hidden, classes)];
-        for (number, (inputs, outputs)) in sizes.into_iter().enumerate() {
-            mlp.add_layer(number + 1, inputs, outputs, &mut random)?;
-        }
-        Ok(mlp)
-    }
-
-    fn add_layer(
-        &mut self,
-        number: usize,
-        inputs: usize,
-        outputs: usize,
-        random: &mut SeededRandom,
-    ) -> Result<()> {
-        let limit = weight_limit(inputs);
-        let weights: Vec<f32> = (0..inputs * outputs).map(|_| random.uniform(limit)).collect();
-        let weight = Var::from_vec(weights, (outputs, inputs), &Device::Cpu)?;
-        let bias = Var::from_vec(vec![0_f32; outputs], outputs, &Device::Cpu)?;
-        self.layers.push(Linear::new(weight.as_tensor().clone(), Some(bias.as_tensor().clone())));
-        self.parameters.push(Parameter { name: format!("layer{number}.weight"), var: weight });
-        self.parameters.push(Parameter { name: format!("layer{number}.bias"), var: bias });
-        Ok(())
-    }
-
-    /// All that is learned, in a fixed order.
     #[must_use]
-    pub fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+    pub fn new(inputs: usize, hidden: usize, classes: usize, seed: u64) -> Self {
+        let mut random = SeededRandom::new(seed, WEIGHT_STREAM);
+        let sizes = [(inputs, hidden), (hidden, hidden), (hidden, classes)];
+        let layer = |(inputs, outputs)| {
+            let limit = weight_limit(inputs);
+            let weight = Array2::from_shape_simple_fn((outputs, inputs), || random.uniform(limit));
+            Layer { weight, bias: Array1::zeros(outputs) }
+        };
+        Self { layers: sizes.into_iter().map(layer).collect() }
+    }
+
+    /// A zero for each weight.
+    #[must_use]
+    pub fn zeros_like(&self) -> Self {
+        let zeros = |layer: &Layer| Layer {
+            weight: Array2::zeros(layer.weight.raw_dim()),
+            bias: Array1::zeros(layer.bias.raw_dim()),
+        };
+        Self { layers: self.layers.iter().map(zeros).collect() }
+    }
+
+    /// All that is learned, in a fixed order, with names that are unique within the network.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, ArrayViewD<'_, f32>)> {
+        self.layers.iter().zip(1..).flat_map(|(layer, number)| {
+            [
+                (format!("layer{number}.weight"), layer.weight.view().into_dyn()),
+                (format!("layer{number}.bias"), layer.bias.view().into_dyn()),
+            ]
+        })
+    }
+
+    /// The same values in the same order, to be changed.
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, f32>> {
+        self.layers.iter_mut().flat_map(|layer| {
+            [layer.weight.view_mut().into_dyn(), layer.bias.view_mut().into_dyn()]
+        })
     }
 
     /// Whether no learned value is NaN or infinite.
-    ///
-    /// # Errors
-    ///
-    /// Fails if candle cannot compute.
-    pub fn is_finite(&self) -> Result<bool> {
-        for parameter in &self.parameters {
-            // Zero times NaN or infinity is NaN, and a NaN survives every sum.
-            let zero = (parameter.var.as_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>()?;
-            if !zero.is_finite() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.parameters().all(|(_, values)| values.iter().all(|value| value.is_finite()))
     }
-}
 
-impl Module for Mlp {
-    /// The unnormalised class scores of a batch of samples.
-    fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        let mut values = features.clone();
-        for (index, layer) in self.layers.iter().enumerate() {
-            values = layer.forward(&values)?;
-            if index + 1 < self.layers.len() {
-                values = values.relu()?;
-            }
+    /// The unnormalised scores of the classes, a row for each sample.
+    #[must_use]
+    pub fn scores(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
+        self.outputs(features).pop().unwrap_or_default()
+    }
+
+    /// The gradient of the mean cross entropy: by how much it changes with each weight.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a label is no class.
+    #[must_use]
+    pub fn gradient(&self, features: ArrayView2<'_, f32>, labels: &[u32]) -> Self {
+        let mut hidden = self.outputs(features);
+        let mut slopes = loss::slopes(hidden.pop().unwrap_or_default(), labels);
+        let mut layers = Vec::new();
+        for layer in self.layers.iter().rev() {
+            let below = hidden.pop();
+            let inputs = below.as_ref().map_or(features.view(), Array2::view);
+            let weight = slopes.t().dot(&inputs);
+            layers.push(Layer { weight, bias: slopes.sum_axis(Axis(0)) });
+            // What a ReLU has cut off has no effect on the loss.
+            let passed = inputs.mapv(|value| f32::from(u8::from(value > 0.0)));
+            slopes = slopes.dot(&layer.weight) * passed;
         }
-        Ok(values)
+        layers.reverse();
+        Self { layers }
+    }
+
+    /// What each layer puts out, after its `ReLU` if it is a hidden one.
+    fn outputs(&self, features: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
+        let mut outputs: Vec<Array2<f32>> = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let inputs = outputs.last().map_or(features.view(), Array2::view);
+            let mut values = inputs.dot(&layer.weight.t()) + &layer.bias;
+            if index + 1 < self.layers.len() {
+                values.mapv_inplace(|value| value.max(0.0));
+            }
+            outputs.push(values);
+        }
+        outputs
     }
 }
 
@@ -107,31 +122,54 @@ fn weight_limit(inputs: usize) -> f32 {
 mod tests {
     use super::*;
 
-    fn first_weights(seed: u64) -> Vec<Vec<f32>> {
-        let mlp = Mlp::new(11, 4, 2, seed).unwrap();
-        mlp.parameters()[0].var.to_vec2().unwrap()
-    }
-
     #[test]
     fn the_seed_decides_the_weights() {
-        assert_eq!(first_weights(1), first_weights(1));
-        assert_ne!(first_weights(1), first_weights(2));
+        assert_eq!(Mlp::new(11, 4, 2, 1), Mlp::new(11, 4, 2, 1));
+        assert_ne!(Mlp::new(11, 4, 2, 1), Mlp::new(11, 4, 2, 2));
     }
 
     #[test]
     fn the_output_has_one_score_per_class() {
-        let mlp = Mlp::new(11, 4, 2, 1).unwrap();
-        let batch = Tensor::zeros((5, 11), candle_core::DType::F32, &Device::Cpu).unwrap();
-        assert_eq!(mlp.forward(&batch).unwrap().dims(), [5, 2]);
-        assert_eq!(mlp.parameters().len(), 6);
+        let mlp = Mlp::new(11, 4, 2, 1);
+        assert_eq!(mlp.scores(Array2::zeros((5, 11)).view()).dim(), (5, 2));
+        let names: Vec<String> = mlp.parameters().map(|(name, _)| name).collect();
+        assert_eq!((names.len(), names[0].as_str()), (6, "layer1.weight"));
     }
 
     #[test]
     fn a_weight_that_is_no_number_is_noticed() {
-        let mlp = Mlp::new(11, 4, 2, 1).unwrap();
-        assert!(mlp.is_finite().unwrap());
-        let bias = Tensor::new(&[0.0, f32::INFINITY], &Device::Cpu).unwrap();
-        mlp.parameters()[5].var.set(&bias).unwrap();
-        assert!(!mlp.is_finite().unwrap());
+        let mut mlp = Mlp::new(11, 4, 2, 1);
+        assert!(mlp.is_finite());
+        mlp.parameters_mut().last().unwrap()[1] = f32::INFINITY;
+        assert!(!mlp.is_finite());
+    }
+
+    /// The gradient must be what the loss does when one weight is moved a little.
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        const STEP: f32 = 0.01;
+        let mut mlp = Mlp::new(3, 4, 2, 7);
+        let features = Array2::from_shape_fn((6, 3), |(row, column)| {
+            [0.3, -0.8, 1.1, -0.2, 0.9][(row * 3 + column) % 5]
+        });
+        let labels = [0, 1, 1, 0, 1, 0];
+        let gradient = mlp.gradient(features.view(), &labels);
+        let gradient: Vec<Vec<f32>> =
+            gradient.parameters().map(|(_, values)| values.iter().copied().collect()).collect();
+        for (parameter, slopes) in gradient.iter().enumerate() {
+            for (position, slope) in slopes.iter().enumerate() {
+                let mut moved = |step: f32| {
+                    let mut values = mlp.parameters_mut().nth(parameter).unwrap();
+                    *values.iter_mut().nth(position).unwrap() += step;
+                    loss::cross_entropy(mlp.scores(features.view()), &labels) / 6.0
+                };
+                let (above, below) = (moved(STEP), moved(-2.0 * STEP));
+                moved(STEP);
+                let measured = (above - below) / f64::from(2.0 * STEP);
+                let difference = (measured - f64::from(*slope)).abs();
+                assert!(difference < 0.01, "{parameter}, {position}: {measured}, {slope}");
+            }
+        }
+        assert!(gradient.concat().iter().any(|slope| slope.abs() > 0.1));
     }
 }

@@ -66,7 +66,7 @@ impl Session {
     /// Writes everything that is known by now, however the training came to its end.
     pub(crate) fn finish(&mut self, outputs: &Path) -> Result<TrainingReport, JobError> {
         self.save_checkpoint()?;
-        let report = self.trainer.report()?;
+        let report = self.trainer.report();
         if !report.epochs.is_empty() {
             fs::write(outputs.join("metrics.json"), serde_json::to_vec_pretty(&report)?)?;
             fs::write(outputs.join("loss.svg"), loss_plot_svg(&report.epochs)?)?;

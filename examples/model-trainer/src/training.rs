@@ -3,15 +3,14 @@
 mod saving;
 mod split;
 
-use candle_core::Tensor;
-use candle_nn::ParamsAdamW;
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use split::Split;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
 use crate::dataset::{CLASS_NAMES, Dataset, FEATURE_COUNT, Scaling};
 use crate::metrics::{EpochMetrics, TrainingReport, confusion_matrix};
-use crate::model::{Mlp, Parameter};
+use crate::model::Mlp;
 use crate::optimizer::AdamW;
 use crate::random::SeededRandom;
 use crate::settings::{SettingsError, TrainingSettings};
@@ -44,9 +43,6 @@ pub enum TrainingError {
         /// The epoch in which it happened.
         epoch: u32,
     },
-    /// candle could not compute something.
-    #[error("tensor computation failed")]
-    Tensor(#[from] candle_core::Error),
 }
 
 /// How a call of [`Trainer::run_epoch`] ended.
@@ -74,8 +70,8 @@ pub struct Trainer {
 
 /// What an epoch changes, to be put back if it does not finish.
 struct Snapshot {
-    values: Vec<(Parameter, Tensor)>,
-    steps: u32,
+    model: Mlp,
+    optimizer: AdamW,
 }
 
 impl Trainer {
@@ -86,19 +82,14 @@ impl Trainer {
     /// Fails if the settings are invalid or a split of the data is empty.
     pub fn new(settings: TrainingSettings, dataset: &Dataset) -> Result<Self, TrainingError> {
         settings.validate()?;
-        let model = Mlp::new(FEATURE_COUNT, settings.hidden, CLASS_NAMES.len(), settings.seed)?;
-        let params = ParamsAdamW {
-            lr: settings.learning_rate,
-            weight_decay: WEIGHT_DECAY,
-            ..ParamsAdamW::default()
-        };
+        let model = Mlp::new(FEATURE_COUNT, settings.hidden, CLASS_NAMES.len(), settings.seed);
         Ok(Self {
             split_seed: dataset.split_seed,
             scaling: dataset.scaling.clone(),
             majority_accuracy: dataset.majority_accuracy(),
             train: Split::of(&dataset.train, "training")?,
             test: Split::of(&dataset.test, "test")?,
-            optimizer: AdamW::new(model.parameters(), params)?,
+            optimizer: AdamW::new(&model, settings.learning_rate, WEIGHT_DECAY),
             history: Vec::new(),
             settings,
             model,
@@ -135,41 +126,38 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Fails if the loss is not finite any more or candle cannot compute.
+    /// Fails if the loss is not finite any more.
     pub fn run_epoch(
         &mut self,
         should_stop: &dyn Fn() -> bool,
     ) -> Result<EpochOutcome, TrainingError> {
-        let before = self.snapshot()?;
+        let before = Snapshot { model: self.model.clone(), optimizer: self.optimizer.clone() };
         match self.train_and_measure(self.finished_epochs() + 1, should_stop) {
             Ok(Some(metrics)) => {
                 self.history.push(metrics);
                 Ok(EpochOutcome::Finished(metrics))
             }
             unfinished => {
-                self.restore(&before)?;
+                (self.model, self.optimizer) = (before.model, before.optimizer);
                 unfinished.map(|_| EpochOutcome::Stopped)
             }
         }
     }
 
     /// The result of the epochs that are done.
-    ///
-    /// # Errors
-    ///
-    /// Fails if candle cannot compute.
-    pub fn report(&self) -> Result<TrainingReport, TrainingError> {
-        let labels = self.test.labels.to_vec1()?;
-        let predictions = self.test.predictions(&self.model)?;
-        Ok(TrainingReport {
+    #[must_use]
+    pub fn report(&self) -> TrainingReport {
+        let labels = &self.test.labels;
+        let predictions = self.test.predictions(&self.model);
+        TrainingReport {
             epochs: self.history.clone(),
-            test_accuracy: self.test.accuracy(&self.model)?,
+            test_accuracy: self.test.accuracy(&self.model),
             majority_accuracy: self.majority_accuracy,
             classes: CLASS_NAMES.map(str::to_owned).to_vec(),
-            confusion_matrix: confusion_matrix(&labels, &predictions, CLASS_NAMES.len()),
-            train_samples: self.train.labels.elem_count(),
+            confusion_matrix: confusion_matrix(labels, &predictions, CLASS_NAMES.len()),
+            train_samples: self.train.labels.len(),
             test_samples: labels.len(),
-        })
+        }
     }
 
     fn train_and_measure(
@@ -181,45 +169,37 @@ impl Trainer {
             if should_stop() {
                 return Ok(None);
             }
-            let loss = self.train.select(&batch)?.loss(&self.model)?;
-            self.optimizer.backward_step(&loss)?;
+            let gradient = self.train.gradient(&self.model, &batch);
+            self.optimizer.step(&mut self.model, &gradient);
         }
-        let train_loss = self.train.loss_value(&self.model)?;
-        let test_loss = self.test.loss_value(&self.model)?;
+        let train_loss = self.train.loss(&self.model);
+        let test_loss = self.test.loss(&self.model);
         // The losses alone do not show it: a ReLU turns a NaN of a hidden layer into zero.
-        let finite = train_loss.is_finite() && test_loss.is_finite() && self.model.is_finite()?;
+        let finite = train_loss.is_finite() && test_loss.is_finite() && self.model.is_finite();
         if !finite {
             return Err(TrainingError::Diverged { epoch });
         }
-        let test_accuracy = self.test.accuracy(&self.model)?;
+        let test_accuracy = self.test.accuracy(&self.model);
         Ok(Some(EpochMetrics { epoch, train_loss, test_loss, test_accuracy }))
     }
 
     /// The batches of an epoch. They depend on nothing but the seed and the
     /// number of the epoch, so that a resumed training gets the same ones.
-    fn batches(&self, epoch: u32) -> Vec<Vec<u32>> {
-        let samples = self.train.labels.elem_count();
-        let mut order: Vec<u32> = (0..).take(samples).collect();
+    fn batches(&self, epoch: u32) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.train.labels.len()).collect();
         let stream = BATCH_STREAM + u64::from(epoch);
         SeededRandom::new(self.settings.seed, stream).shuffle(&mut order);
-        order.chunks(self.settings.batch_size).map(<[u32]>::to_vec).collect()
+        order.chunks(self.settings.batch_size).map(<[usize]>::to_vec).collect()
     }
 
-    /// Everything that a step of the optimizer changes.
-    fn variables(&self) -> Vec<Parameter> {
-        [self.model.parameters(), &self.optimizer.moments()].concat()
+    /// Everything that a step of the optimizer changes, with its name in a checkpoint.
+    fn values(&self) -> impl Iterator<Item = (String, ArrayViewD<'_, f32>)> {
+        self.model.parameters().chain(self.optimizer.moments())
     }
 
-    fn snapshot(&self) -> candle_core::Result<Snapshot> {
-        let copied = |parameter: Parameter| parameter.var.copy().map(|value| (parameter, value));
-        let values =
-            self.variables().into_iter().map(copied).collect::<candle_core::Result<_>>()?;
-        Ok(Snapshot { values, steps: self.optimizer.steps() })
-    }
-
-    fn restore(&mut self, snapshot: &Snapshot) -> candle_core::Result<()> {
-        self.optimizer.set_steps(snapshot.steps);
-        snapshot.values.iter().try_for_each(|(parameter, value)| parameter.var.set(value))
+    /// The same values in the same order, to be changed.
+    fn values_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, f32>> {
+        self.model.parameters_mut().chain(self.optimizer.moments_mut())
     }
 }
 
@@ -245,7 +225,7 @@ mod tests {
         let dataset = Dataset::load(42).unwrap();
         let mut trainer = Trainer::new(settings(10), &dataset).unwrap();
         run(&mut trainer, 10);
-        let report = trainer.report().unwrap();
+        let report = trainer.report();
         assert!(trainer.is_finished());
         assert!(report.majority_accuracy < 0.6, "{report:?}");
         assert!(report.test_accuracy > report.majority_accuracy + 0.1, "{report:?}");
@@ -266,15 +246,14 @@ mod tests {
         assert_eq!((outcome, asked.get()), (EpochOutcome::Stopped, 11));
         assert_eq!(stopped.finished_epochs(), 1);
         run(&mut stopped, 2);
-        assert_eq!(stopped.report().unwrap(), straight.report().unwrap());
+        assert_eq!(stopped.report(), straight.report());
     }
 
     #[test]
     fn a_diverging_training_is_an_error() {
         let dataset = Dataset::load(42).unwrap();
         let mut trainer = Trainer::new(settings(1), &dataset).unwrap();
-        let weight = &trainer.model.parameters()[0].var;
-        weight.set(&(weight.as_tensor() * f64::NAN).unwrap()).unwrap();
+        trainer.model.parameters_mut().next().unwrap().fill(f32::NAN);
         let error = trainer.run_epoch(&|| false).unwrap_err();
         assert!(matches!(error, TrainingError::Diverged { epoch: 1 }), "{error:?}");
         assert_eq!(trainer.finished_epochs(), 0);

@@ -1,16 +1,16 @@
 //! Saving a training as a checkpoint and continuing from one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use ndarray::{aview0, aview1, aview2};
 
 use super::{Trainer, TrainingError};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, write_tensors};
 use crate::dataset::Dataset;
 use crate::metrics::EpochMetrics;
-use crate::model::Parameter;
 use crate::settings::TrainingSettings;
+use crate::tensor::Tensor;
 
 /// Names of the checkpoint's tensors that are not weights or moments.
 const STEPS_TENSOR: &str = "adamw.steps";
@@ -37,16 +37,21 @@ impl Trainer {
         if let Some(reason) = checkpoint.difference(&trainer.facts()) {
             return Err(mismatch(reason).into());
         }
-        for Parameter { name, var } in trainer.variables() {
-            let value = checkpoint.tensor(&name, var.shape(), var.dtype()).map_err(mismatch)?;
-            var.set(value)?;
-        }
-        let steps = checkpoint.tensor(STEPS_TENSOR, &().into(), DType::U32).map_err(mismatch)?;
-        trainer.optimizer.set_steps(steps.to_scalar()?);
-        let shape = (checkpoint.epoch as usize, HISTORY_COLUMNS).into();
-        let rows = checkpoint.tensor(HISTORY_TENSOR, &shape, DType::F64).map_err(mismatch)?;
-        trainer.history = read_history(rows)?;
+        trainer.read_values(&checkpoint).map_err(mismatch)?;
         Ok(trainer)
+    }
+
+    fn read_values(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
+        let names: Vec<String> = self.values().map(|(name, _)| name).collect();
+        for (name, mut values) in names.iter().zip(self.values_mut()) {
+            let saved: Vec<f32> = checkpoint.numbers(name, values.shape())?;
+            values.iter_mut().zip(saved).for_each(|(value, saved)| *value = saved);
+        }
+        let steps: Vec<u32> = checkpoint.numbers(STEPS_TENSOR, &[])?;
+        self.optimizer.set_steps(steps.into_iter().sum());
+        let shape = [checkpoint.epoch as usize, HISTORY_COLUMNS];
+        self.history = read_history(&checkpoint.numbers::<f64>(HISTORY_TENSOR, &shape)?);
+        Ok(())
     }
 
     /// Writes a checkpoint of the last finished epoch into the directory.
@@ -55,14 +60,10 @@ impl Trainer {
     ///
     /// Fails if the file cannot be written.
     pub fn save_checkpoint(&self, dir: &Path) -> Result<PathBuf, TrainingError> {
-        let mut tensors: HashMap<String, Tensor> = self
-            .variables()
-            .into_iter()
-            .map(|Parameter { name, var }| (name, var.as_tensor().clone()))
-            .collect();
-        let steps = Tensor::new(self.optimizer.steps(), &Device::Cpu)?;
-        tensors.insert(STEPS_TENSOR.to_owned(), steps);
-        tensors.insert(HISTORY_TENSOR.to_owned(), history_tensor(&self.history)?);
+        let values = self.values().map(|(name, values)| (name, Tensor::new(&values)));
+        let mut tensors: BTreeMap<String, Tensor> = values.collect();
+        tensors.insert(STEPS_TENSOR.to_owned(), Tensor::new(&aview0(&self.optimizer.steps())));
+        tensors.insert(HISTORY_TENSOR.to_owned(), history_tensor(&self.history));
         let checkpoint = Checkpoint { epoch: self.finished_epochs(), facts: self.facts(), tensors };
         Ok(checkpoint.save(dir)?)
     }
@@ -74,14 +75,14 @@ impl Trainer {
     ///
     /// Fails if the file cannot be written.
     pub fn save_model(&self, path: &Path) -> Result<(), TrainingError> {
-        let column = |values: &[f64]| Tensor::new(values, &Device::Cpu)?.to_dtype(DType::F32);
-        let weights = self.model.parameters().iter();
-        let mut tensors: HashMap<String, Tensor> = weights
-            .map(|Parameter { name, var }| (name.clone(), var.as_tensor().clone()))
-            .collect();
-        tensors.insert("input.mean".to_owned(), column(&self.scaling.mean)?);
-        tensors.insert("input.deviation".to_owned(), column(&self.scaling.deviation)?);
-        Ok(candle_core::safetensors::save(&tensors, path)?)
+        #[expect(clippy::cast_possible_truncation, reason = "the network computes with f32")]
+        let column =
+            |values: &[f64]| Tensor::new(&aview1(values).mapv(|value| value as f32).view());
+        let weights = self.model.parameters().map(|(name, values)| (name, Tensor::new(&values)));
+        let mut tensors: BTreeMap<String, Tensor> = weights.collect();
+        tensors.insert("input.mean".to_owned(), column(&self.scaling.mean));
+        tensors.insert("input.deviation".to_owned(), column(&self.scaling.deviation));
+        Ok(write_tensors(&tensors, None, path)?)
     }
 
     /// What must be equal for a checkpoint to be continued. The split belongs to
@@ -99,14 +100,13 @@ impl Trainer {
     }
 }
 
-fn history_tensor(history: &[EpochMetrics]) -> candle_core::Result<Tensor> {
-    let numbers: Vec<f64> =
-        history.iter().flat_map(|m| [m.train_loss, m.test_loss, m.test_accuracy]).collect();
-    Tensor::from_vec(numbers, (history.len(), HISTORY_COLUMNS), &Device::Cpu)
+fn history_tensor(history: &[EpochMetrics]) -> Tensor {
+    let rows: Vec<[f64; HISTORY_COLUMNS]> =
+        history.iter().map(|m| [m.train_loss, m.test_loss, m.test_accuracy]).collect();
+    Tensor::new(&aview2(&rows))
 }
 
-fn read_history(rows: &Tensor) -> candle_core::Result<Vec<EpochMetrics>> {
-    let numbers = rows.flatten_all()?.to_vec1::<f64>()?;
+fn read_history(numbers: &[f64]) -> Vec<EpochMetrics> {
     let (rows, _) = numbers.as_chunks::<HISTORY_COLUMNS>();
     let metrics =
         |(epoch, [train_loss, test_loss, test_accuracy]): (u32, &[f64; HISTORY_COLUMNS])| {
@@ -117,12 +117,13 @@ fn read_history(rows: &Tensor) -> candle_core::Result<Vec<EpochMetrics>> {
                 test_accuracy: *test_accuracy,
             }
         };
-    Ok((1..).zip(rows).map(metrics).collect())
+    (1..).zip(rows).map(metrics).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor;
     use crate::training::tests::{run, settings};
 
     #[test]
@@ -136,11 +137,8 @@ mod tests {
         let mut resumed = Trainer::resume(settings(4), &dataset, &path).unwrap();
         assert_eq!(resumed.finished_epochs(), 2);
         run(&mut resumed, 4);
-        assert_eq!(resumed.report().unwrap(), whole.report().unwrap());
-        for (left, right) in resumed.variables().iter().zip(whole.variables()) {
-            let values = |var: &candle_core::Var| var.flatten_all().unwrap().to_vec1::<f32>();
-            assert_eq!(values(&left.var).unwrap(), values(&right.var).unwrap(), "{}", left.name);
-        }
+        assert_eq!(resumed.report(), whole.report());
+        assert!(resumed.values().eq(whole.values()));
     }
 
     #[test]
@@ -165,12 +163,13 @@ mod tests {
         let trainer = Trainer::new(settings(1), &dataset).unwrap();
         let path = dir.path().join("model.safetensors");
         trainer.save_model(&path).unwrap();
-        let saved = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        let saved = tensor::read(&std::fs::read(&path).unwrap()).unwrap();
+        let saved: BTreeMap<String, Tensor> = saved.into_iter().collect();
         assert_eq!(saved.len(), 8);
-        assert_eq!(saved["layer1.weight"].dims(), [16, 11]);
-        assert_eq!(saved["layer3.bias"].dims(), [2]);
+        assert_eq!(saved["layer1.weight"].shape(), [16, 11]);
+        assert_eq!(saved["layer3.bias"].shape(), [2]);
         for name in ["input.mean", "input.deviation"] {
-            assert_eq!(saved[name].dims(), [11], "{name}");
+            assert_eq!(saved[name].shape(), [11], "{name}");
         }
     }
 
