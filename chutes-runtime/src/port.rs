@@ -1,10 +1,12 @@
 //! The declared ports of a job, with their addresses in a run.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 
 use chutes_core::{Port, PortAddress};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
 
 /// A declared port in a run.
 ///
@@ -30,10 +32,22 @@ use tokio::net::{TcpListener, UdpSocket};
 /// assert_eq!(outcome.result, Some(Json::parse(r#""http://127.0.0.2:8080""#)?));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunPort {
     at: PortAddress,
+    /// Its index among the ports of the run.
+    index: usize,
+    /// Those that were opened, of all ports of the run.
+    opened: watch::Sender<BTreeSet<usize>>,
 }
+
+impl PartialEq for RunPort {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for RunPort {}
 
 impl RunPort {
     /// The port as the job declares it.
@@ -63,7 +77,7 @@ impl RunPort {
     ///
     /// Those of [`TcpListener::bind`], with the name and the address of the port in the message.
     pub async fn bind_tcp(&self) -> io::Result<TcpListener> {
-        TcpListener::bind(self.at.address).await.map_err(|error| self.named(&error))
+        self.opened(TcpListener::bind(self.at.address).await)
     }
 
     /// Opens the port, for `udp`. The declared protocol is not checked.
@@ -80,14 +94,17 @@ impl RunPort {
     ///
     /// Those of [`UdpSocket::bind`], with the name and the address of the port in the message.
     pub async fn bind_udp(&self) -> io::Result<UdpSocket> {
-        UdpSocket::bind(self.at.address).await.map_err(|error| self.named(&error))
+        self.opened(UdpSocket::bind(self.at.address).await)
     }
 
-    /// Adds the name and the address to an error such as "Address already in use".
-    fn named(&self, error: &io::Error) -> io::Error {
-        let message =
-            format!("cannot open port `{}` at {}: {error}", self.at.port.name(), self.at.address);
-        io::Error::new(error.kind(), message)
+    /// Notes that the port was opened, or adds the name and the address to an error such as "Address already in use".
+    fn opened<T>(&self, socket: io::Result<T>) -> io::Result<T> {
+        let socket = socket.map_err(|error| {
+            let (name, address) = (self.at.port.name(), self.at.address);
+            io::Error::new(error.kind(), format!("cannot open port `{name}` at {address}: {error}"))
+        })?;
+        self.opened.send_if_modified(|opened| opened.insert(self.index));
+        Ok(socket)
     }
 }
 
@@ -108,20 +125,30 @@ pub struct UnknownPort {
 
 /// All ports of a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RunPorts(Vec<RunPort>);
+pub(crate) struct RunPorts {
+    all: Vec<PortAddress>,
+    opened: watch::Sender<BTreeSet<usize>>,
+}
 
 impl RunPorts {
     pub(crate) fn new(ports: Vec<PortAddress>) -> Self {
-        Self(ports.into_iter().map(|at| RunPort { at }).collect())
+        Self { all: ports, opened: watch::Sender::default() }
     }
 
     /// Adds a port with its address.
     pub(crate) fn push(&mut self, port: Port, address: SocketAddr) {
-        self.0.push(RunPort { at: PortAddress { port, address } });
+        self.all.push(PortAddress { port, address });
+    }
+
+    /// The indices of the ports that were opened by the context.
+    pub(crate) fn opened(&self) -> watch::Receiver<BTreeSet<usize>> {
+        self.opened.subscribe()
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<RunPort, UnknownPort> {
-        let found = self.0.iter().find(|port| port.at.port.name().as_str() == name);
-        found.cloned().ok_or_else(|| UnknownPort { name: name.to_owned() })
+        let mut all = self.all.iter().enumerate();
+        let found = all.find(|(_, at)| at.port.name().as_str() == name);
+        let (index, at) = found.ok_or_else(|| UnknownPort { name: name.to_owned() })?;
+        Ok(RunPort { at: at.clone(), index, opened: self.opened.clone() })
     }
 }

@@ -2,6 +2,7 @@
 
 mod images;
 mod images_ssh;
+mod opened;
 mod paramiko;
 mod ports;
 mod security;

@@ -88,6 +88,52 @@ async fn serves(ctx: JobContext, behaviour: Behaviour) -> Result<(), JobError> {
     Ok(())
 }
 
+/// What [`opens_ports`] does with its ports.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Opening {
+    /// Nothing, and it completes.
+    Nothing,
+    /// Nothing, and it fails.
+    NothingAndFails,
+    /// Nothing, until it is cancelled or its time is over.
+    NothingForEver,
+    /// It opens both by its context, for a moment.
+    Briefly,
+    /// It opens one by itself, until a client connects.
+    UntilAsked,
+    /// It opens one by itself, at every address, until a client connects.
+    Everywhere,
+}
+
+/// Declares two ports.
+#[job(ports = [http("web", 8080), udp("beacon", 9100)])]
+async fn opens_ports(ctx: JobContext, how: Opening) -> Result<(), JobError> {
+    println!("it runs");
+    let address = ctx.port("web")?.address();
+    match how {
+        Opening::Nothing => Ok(()),
+        Opening::NothingAndFails => Err("it has failed".into()),
+        Opening::NothingForEver => {
+            ctx.cancelled().await;
+            Ok(())
+        }
+        Opening::Briefly => {
+            ctx.port("web")?.bind_tcp().await?;
+            ctx.port("beacon")?.bind_udp().await?;
+            Ok(())
+        }
+        Opening::UntilAsked => {
+            TcpListener::bind(address).await?.accept().await?;
+            Ok(())
+        }
+        Opening::Everywhere => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await?.accept().await?;
+            Ok(())
+        }
+    }
+}
+
 async fn answer_connections(listener: TcpListener) -> io::Result<()> {
     loop {
         let (connection, _) = listener.accept().await?;

@@ -42,7 +42,8 @@ struct Report {
 ///
 /// This paragraph is not part of the summary.
 #[job(timeout = "1h", ports = [http("web", 8080)], ssh = true)]
-async fn echo(_ctx: JobContext, data: Settings) -> Result<Report, JobError> {
+async fn echo(ctx: JobContext, data: Settings) -> Result<Report, JobError> {
+    ctx.port("web")?.bind_tcp().await?;
     println!("echo on standard output");
     eprintln!("echo on standard error");
     Ok(Report { epochs: data.epochs, rate: data.rate.unwrap_or(0.5), label: data.label })

@@ -164,6 +164,7 @@ async fn shows_its_context(
     ctx: JobContext,
     data: serde_json::Value,
 ) -> Result<serde_json::Value, JobError> {
+    ctx.port("metrics")?.bind_tcp().await?;
     Ok(serde_json::json!({
         "job": ctx.job().as_str(),
         "run_id": ctx.run_id().to_string(),

@@ -4,7 +4,8 @@
 //! nor which protocol above TCP or UDP is spoken at a port.
 //!
 //! - [`Claims`]: makes sure that the ports are free, and holds them until the job opens them.
-//! - [`PortWatch`]: reports which ports the job has opened, and which of them it has not declared.
+//! - [`PortWatch`]: reports which ports the job has opened, which of them it has not declared, and which of those that it
+//!   has declared it has never opened.
 //! - [`Connector`]: connects to ports of the job, on this machine or inside of its container.
 //! - [`Relay`]: relays connections from this machine into a container that has no network.
 //! - [`get_status`]: sends one HTTP request to the job.
@@ -41,4 +42,4 @@ pub use self::connector::{Connector, ContainerConnector};
 pub use self::probe::get_status;
 pub use self::relay::Relay;
 pub use self::starting::await_started;
-pub use self::watch::{PortWatch, SocketOwner};
+pub use self::watch::{PortWatch, SocketOwner, WatchStage};

@@ -58,18 +58,19 @@ impl Transport {
     }
 }
 
-/// A socket that accepts data from any peer.
+/// A socket with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Socket {
     pub(super) transport: Transport,
     pub(super) local: SocketAddr,
+    /// Whether it accepts data from any peer. If not, it is connected to one, or was.
+    pub(super) is_open: bool,
     /// The inode by which it is found among the descriptors of a process.
     pub(super) inode: u64,
 }
 
 impl Socket {
-    /// Reads a line of `/proc/net/tcp` or a similar table; `None` if the line has no socket, or one that
-    /// accepts nothing from other peers.
+    /// Reads a line of `/proc/net/tcp` or a similar table; `None` if the line has no socket, or one without a number.
     fn parse(line: &str, transport: Transport) -> Option<Self> {
         let fields: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
         let local = address(fields.get(1)?)?;
@@ -79,14 +80,21 @@ impl Socket {
             Transport::Udp => state == UNCONNECTED,
         };
         let inode = fields.get(9)?.parse().ok()?;
-        (is_open && local.port() != 0).then_some(Self { transport, local, inode })
+        (local.port() != 0).then_some(Self { transport, local, is_open, inode })
     }
 
-    /// Whether the socket receives what is sent to this address.
+    /// Whether the socket, if it is open, receives what is sent to this address.
     pub(super) fn serves(&self, address: SocketAddr) -> bool {
         let (own, other) = (self.local.ip(), address.ip());
         let is_for_all = own.is_unspecified() && (own.is_ipv6() || other.is_ipv4());
         self.local.port() == address.port() && (own == other || is_for_all)
+    }
+
+    /// Whether the socket keeps others from opening this address, or comes from one that is open there.
+    pub(super) fn occupies(&self, address: SocketAddr) -> bool {
+        let (own, other) = (self.local.ip(), address.ip());
+        let overlaps = own == other || own.is_unspecified() || other.is_unspecified();
+        self.local.port() == address.port() && overlaps
     }
 }
 
@@ -115,8 +123,11 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The open sockets in a folder such as `/proc/net`.
-pub(super) fn open_sockets(folder: &Path) -> io::Result<Vec<Socket>> {
+/// The sockets in a folder such as `/proc/net` that are wanted.
+pub(super) fn sockets(
+    folder: &Path,
+    is_wanted: &dyn Fn(&Socket) -> bool,
+) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for (name, transport) in [
         ("tcp", Transport::Tcp),
@@ -125,7 +136,7 @@ pub(super) fn open_sockets(folder: &Path) -> io::Result<Vec<Socket>> {
         ("udp6", Transport::Udp),
     ] {
         match File::open(folder.join(name)) {
-            Ok(file) => read_table(file, transport, &mut sockets)?,
+            Ok(file) => read_table(file, transport, is_wanted, &mut sockets)?,
             // A machine without IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound && name.ends_with('6') => {}
             Err(error) => return Err(error),
@@ -137,11 +148,13 @@ pub(super) fn open_sockets(folder: &Path) -> io::Result<Vec<Socket>> {
 pub(crate) fn read_table(
     table: impl Read,
     transport: Transport,
+    is_wanted: &dyn Fn(&Socket) -> bool,
     to: &mut Vec<Socket>,
 ) -> io::Result<()> {
     for line in BufReader::new(table.take(MAX_TABLE_BYTES)).split(b'\n') {
         // The header line is no socket, and neither is a line that was cut off.
-        to.extend(str::from_utf8(&line?).ok().and_then(|line| Socket::parse(line, transport)));
+        let socket = str::from_utf8(&line?).ok().and_then(|line| Socket::parse(line, transport));
+        to.extend(socket.filter(is_wanted));
     }
     Ok(())
 }
@@ -160,13 +173,11 @@ fn inode(link: &str) -> Option<u64> {
 
 /// A description of the program that has an address open, if this process may inspect it.
 pub(super) fn program_at(address: SocketAddr, transport: Transport) -> Option<String> {
-    let sockets = open_sockets(Path::new("/proc/net")).ok()?;
-    let conflicts = |socket: &&Socket| {
-        let (own, other) = (socket.local.ip(), address.ip());
-        let overlaps = own == other || own.is_unspecified() || other.is_unspecified();
-        socket.transport == transport && socket.local.port() == address.port() && overlaps
+    let conflicts = |socket: &Socket| {
+        socket.transport == transport && socket.is_open && socket.occupies(address)
     };
-    let inodes: Vec<u64> = sockets.iter().filter(conflicts).map(|socket| socket.inode).collect();
+    let sockets = sockets(Path::new("/proc/net"), &conflicts).ok()?;
+    let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
     if inodes.is_empty() {
         return None;
     }

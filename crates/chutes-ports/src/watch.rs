@@ -9,9 +9,9 @@
 mod tests;
 mod tracker;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use rustix::process::Pid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use self::tracker::{PortEvent, SocketTracker};
+use self::tracker::{Expected, PortEvent, SocketTracker};
 use super::connector::Connector;
 use super::probe::{accepts, get_status};
 
@@ -51,9 +51,22 @@ impl fmt::Debug for SocketOwner {
     }
 }
 
+/// How far user code is, as the one that has the watch knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WatchStage {
+    /// It has not begun, and its ports are held by others.
+    #[default]
+    Before,
+    /// The ports are its own.
+    Begun,
+    /// It has ended.
+    Ended,
+}
+
 /// Reports when each port is first open (an HTTP port with a readiness path: has answered 200 there; another TCP port of
 /// a container: has accepted a connection and kept it), and warns, once for each, about ports that are open and
-/// were not declared, or that this process may not reach.
+/// were not declared, or that this process may not reach, or that are open at every address of this machine although
+/// that was not asked for. A container has addresses of its own, so that this is usual there.
 ///
 /// Undeclared ports are TCP ports on which the job listens, and UDP ports that it has bound and that are
 /// not ephemeral.
@@ -62,6 +75,8 @@ pub struct PortWatch {
     pub ports: Vec<PortAddress>,
     /// The numbers of TCP ports that the job opens for the run and not for clients: there is no warning about them.
     pub undisclosed: Vec<u16>,
+    /// Whether the run was asked to open its ports at every address of this machine.
+    pub everywhere: bool,
     /// Which processes have the sockets of the job.
     pub owner: SocketOwner,
     /// Connects to ports of the job.
@@ -79,20 +94,33 @@ impl fmt::Debug for PortWatch {
 }
 
 impl PortWatch {
-    /// Scans the sockets until the future is dropped.
+    /// Scans the sockets until user code has ended, and then once more. Returns the indices of the ports that were
+    /// never seen open since it has begun; none if that is not certain, because the sockets could not be read.
     ///
     /// The interval is 20 milliseconds in the beginning and grows to one second. When there was no change
-    /// for a minute, and no port is being probed, it is five seconds.
-    pub async fn run(self) -> Infallible {
-        let mut tracker = SocketTracker::new(&self.ports, &self.undisclosed);
+    /// for a minute, and no port is being probed, it is five seconds. A port that was open for less time may be missed.
+    pub async fn run(self, stage: watch::Receiver<WatchStage>) -> Vec<usize> {
+        let Self { ports, undisclosed, everywhere, .. } = &self;
+        let expected = Expected { ports, undisclosed, everywhere: *everywhere };
+        let mut tracker = SocketTracker::new(expected);
+        let mut stages = stage.clone();
+        let ended = async { drop(stages.wait_for(|stage| *stage == WatchStage::Ended).await) };
+        let mut ended = pin!(ended);
         let mut probes = FuturesUnordered::new();
         let mut last_change = Instant::now();
         let mut next = last_change;
         loop {
             tokio::select! {
+                () = &mut ended => {
+                    tracker.user_code_begins();
+                    tracker.look(&self.owner);
+                    return tracker.never_noticed();
+                }
                 () = sleep_until(next) => {
-                    // Sockets that cannot be read now are read later: a container may not have started yet.
-                    let events = tracker.scan(&self.owner).unwrap_or_default();
+                    if *stage.borrow() >= WatchStage::Begun {
+                        tracker.user_code_begins();
+                    }
+                    let events = tracker.look(&self.owner);
                     if !events.is_empty() {
                         last_change = Instant::now();
                     }

@@ -229,7 +229,8 @@ impl Steps {
         };
         let execution = self.user_code(worker, &mut open, deadline, lifecycle).await;
         // A client that is logged in could still write where outputs are collected.
-        open.close(lifecycle).await;
+        let if_never_open = open.if_never_open(worker);
+        open.close(if_never_open, lifecycle).await;
         (execution, live)
     }
 
@@ -354,8 +355,12 @@ impl Steps {
                 }
             }
         };
+        let is_cancelled = ended.is_cancelled();
         let (ending, result) = ending::of_step(step, ended, &control);
         if control.deadline().phase == Phase::Execute {
+            if !is_cancelled {
+                open.job_ended();
+            }
             return (ending, result);
         }
         (Err(ending::never_ready(ending, open.why_not_ready())), result)

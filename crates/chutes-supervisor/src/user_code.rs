@@ -25,6 +25,13 @@ pub(crate) enum StepOutcome {
     Stopped(Stop),
 }
 
+impl StepOutcome {
+    /// Whether it was asked to stop because the run was cancelled.
+    pub(crate) const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Stopped(Stop { reason: StopReason::Cancelled, .. }))
+    }
+}
+
 /// A piece of user code that was asked to stop.
 #[derive(Debug)]
 pub(crate) struct Stop {

@@ -111,6 +111,12 @@ pub trait Worker: Send {
         None
     }
 
+    /// Whether user code has reported that it has opened a port, by its index among those of the run. It may have been
+    /// open for a moment only.
+    fn has_opened(&self, _port: usize) -> bool {
+        false
+    }
+
     /// The newest report of the job.
     fn progress(&self) -> watch::Receiver<Option<Progress>>;
 

@@ -91,6 +91,25 @@ fn relayed_into_a_container_without_network() {
     check_reached(false);
 }
 
+/// The program in the container ends when the first client does. It listens at every address of its container, which is
+/// usual there.
+#[test]
+fn a_port_that_the_container_never_opens() {
+    let ports = json!([
+        {"name": "web", "port": 8080, "proto": "tcp"},
+        {"name": "metrics", "port": 9090, "proto": "http"},
+    ]);
+    let script = "nc -l -p 8080 < /dev/null";
+    let stage = Stage::new();
+    let ended = stage.run(&with(
+        shell(script),
+        json!({"network": true, "ports": ports, "publish": ["web:0", "metrics:0"]}),
+    ));
+    let warning = "port `metrics` was never seen open: the job has ended without having opened port 9090 of its \
+                   container; open it, or remove it from `ports`";
+    assert_eq!(ended.outcome.warnings, [warning], "{ended:#?}");
+}
+
 #[test]
 fn datagrams_need_a_network() {
     let ports = json!([{"name": "beacon", "port": 9100, "proto": "udp"}]);

@@ -1,5 +1,6 @@
 //! The worker process: carries out the orders of its supervisor, and ends when the supervisor does.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
@@ -45,8 +46,8 @@ pub(crate) async fn serve(
     let job = registry.get(frame.job.as_str()).map_err(io::Error::other)?.clone();
     connection.send(&Report::Ready { version: VERSION, hooks: session::hooks() }).await?;
     let session = Session::new(job, parameters(frame));
-    let progress = Reports::new(session.progress());
-    Server { connection, session, user_code, task: None, progress }.serve().await
+    let (progress, opened) = (Reports::new(session.progress()), session.opened_ports());
+    Server { connection, session, user_code, task: None, progress, opened }.serve().await
 }
 
 fn parameters(frame: SetupFrame) -> RunParameters {
@@ -67,6 +68,8 @@ struct Server {
     user_code: Handle,
     task: Option<(u64, JoinHandle<StepResult>)>,
     progress: Reports,
+    /// The ports that user code has opened.
+    opened: watch::Receiver<BTreeSet<usize>>,
 }
 
 impl Server {
@@ -81,9 +84,15 @@ impl Server {
                 },
                 (number, result) = ended(&mut self.task) => {
                     self.report_progress().await?;
+                    self.report_opened().await?;
                     self.connection.send(&Report::Ended { number, result }).await?;
                 }
                 () = self.progress.due() => self.report_progress().await?,
+                // The session has the sender.
+                Ok(()) = self.opened.changed() => {
+                    self.opened.mark_changed();
+                    self.report_opened().await?;
+                }
             }
         }
     }
@@ -122,6 +131,14 @@ impl Server {
             Some(newest) => self.connection.send(&Report::Progress(newest)).await,
             None => Ok(()),
         }
+    }
+
+    async fn report_opened(&mut self) -> io::Result<()> {
+        if !self.opened.has_changed().unwrap_or(false) {
+            return Ok(());
+        }
+        let opened = self.opened.borrow_and_update().clone();
+        self.connection.send(&Report::Opened(opened)).await
     }
 }
 

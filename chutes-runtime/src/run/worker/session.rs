@@ -1,5 +1,6 @@
 //! The user code of one run, step by step, the same in this process and in a worker process.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,11 @@ impl Session {
 
     pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.progress.clone()
+    }
+
+    /// The indices of the ports that user code has opened by its context.
+    pub(crate) fn opened_ports(&self) -> watch::Receiver<BTreeSet<usize>> {
+        self.context.inner().ports.opened()
     }
 
     pub(crate) fn cancel(&self) {

@@ -24,7 +24,8 @@ fn line(ip: &[u8], port: u16, state: &str) -> String {
 fn lines() {
     let check = |line: &str, transport, expected: Option<&str>| {
         let found = Socket::parse(line, transport);
-        assert_eq!(found.map(|it| it.local.to_string()).as_deref(), expected, "{line}");
+        let open = found.filter(|it| it.is_open);
+        assert_eq!(open.map(|it| it.local.to_string()).as_deref(), expected, "{line}");
         assert!(found.is_none_or(|it| it.inode == 4242 && it.transport == transport));
     };
     let (own, mut mapped) = ([127, 0, 0, 1], [0; 16]);
@@ -40,6 +41,9 @@ fn lines() {
     check(&line(&own, 8080, "07"), Transport::Tcp, None);
     check(&line(&own, 8080, "01"), Transport::Udp, None);
     check(&line(&own, 0, "07"), Transport::Udp, None);
+    let connected = Socket::parse(&line(&own, 8080, "01"), Transport::Udp).unwrap();
+    assert_eq!((connected.is_open, connected.local.port()), (false, 8080));
+    assert_eq!(Socket::parse(&line(&own, 0, "07"), Transport::Udp), None);
     let right = line(&own, 8080, "0A");
     for (from, to) in [("1F90", "11F90"), (":1F90", ""), ("4242", "-1"), ("0A", "10A"), ("7", "€")]
     {
@@ -56,7 +60,7 @@ fn lines() {
 fn addresses_that_a_socket_serves() {
     let check = |local: &str, at: &str, expected| {
         let local = local.parse().unwrap();
-        let socket = Socket { transport: Transport::Tcp, local, inode: 1 };
+        let socket = Socket { transport: Transport::Tcp, local, is_open: true, inode: 1 };
         assert_eq!(socket.serves(at.parse().unwrap()), expected, "{local} {at}");
     };
     check("127.0.0.1:80", "127.0.0.1:80", true);
@@ -101,7 +105,7 @@ fn ranges() {
 fn own_sockets_are_found() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let sockets = open_sockets(Path::new("/proc/self/net")).unwrap();
+    let sockets = sockets(Path::new("/proc/self/net"), &|it| it.is_open).unwrap();
     let own: Vec<u64> = socket_inodes(rustix::process::getpid()).collect();
     let own_name = format!("(process {})", std::process::id());
     for (transport, address) in
@@ -121,7 +125,7 @@ fn a_table_without_an_end_is_cut_off() {
     let text = format!("{}\n", line(&[127, 0, 0, 1], 80, "0A"));
     let mut sockets = Vec::new();
     let endless = io::Read::chain(text.as_bytes(), io::repeat(b' '));
-    read_table(endless, Transport::Tcp, &mut sockets).unwrap();
+    read_table(endless, Transport::Tcp, &|_| true, &mut sockets).unwrap();
     assert_eq!(sockets.len(), 1);
 }
 

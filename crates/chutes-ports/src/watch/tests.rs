@@ -1,3 +1,6 @@
+mod opened;
+
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -38,6 +41,11 @@ fn port(name: &'static str, protocol: Protocol, address: SocketAddr) -> PortAddr
     PortAddress { port: Port::for_image(name, 8080, protocol).unwrap(), address }
 }
 
+/// What is expected of a run that only this machine is to reach.
+fn expected<'a>(ports: &'a [PortAddress], undisclosed: &'a [u16]) -> Expected<'a> {
+    Expected { ports, undisclosed, everywhere: false }
+}
+
 fn local() -> (TcpListener, UdpSocket) {
     (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap())
 }
@@ -61,7 +69,7 @@ async fn open_ports_are_reported_once() {
     let (tcp, udp) = local();
     let (web, metrics) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
     let ports = [port("metrics", Protocol::Udp, metrics), port("web", Protocol::Http, web)];
-    let mut tracker = SocketTracker::new(&ports, &[]);
+    let mut tracker = SocketTracker::new(expected(&ports, &[]));
     // The ports are open, but not by the job.
     let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
     assert_eq!(tracker.scan(&no_process).unwrap(), []);
@@ -83,7 +91,7 @@ async fn an_undeclared_port_has_one_warning() {
     let (tcp, ephemeral) = local();
     let number = tcp.local_addr().unwrap().port();
     let job = Job::with(tcp, ephemeral);
-    let mut tracker = SocketTracker::new(&[], &[]);
+    let mut tracker = SocketTracker::new(expected(&[], &[]));
     assert_eq!(tracker.scan(&job.owner()).unwrap(), [undeclared("listens on port", number)]);
     assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
     let (tcp, udp) = (TcpListener::bind("[::1]:0").unwrap(), fixed_udp());
@@ -104,9 +112,9 @@ async fn an_undisclosed_port_has_no_warning() {
     let job = Job::with(tcp, udp);
     // The numbers are those of TCP.
     let numbers = [number, bound];
-    let mut tracker = SocketTracker::new(&[], &numbers);
-    let expected = undeclared("has opened the UDP port", bound);
-    assert_eq!(tracker.scan(&job.owner()).unwrap(), [expected]);
+    let mut tracker = SocketTracker::new(expected(&[], &numbers));
+    let warning = undeclared("has opened the UDP port", bound);
+    assert_eq!(tracker.scan(&job.owner()).unwrap(), [warning]);
 }
 
 /// A process in a network of its own that listens on port 8080.
@@ -129,7 +137,7 @@ async fn a_port_of_a_container_that_this_process_may_not_reach() {
     let own = watch::Sender::new(Some(rustix::process::getpid().as_raw_pid())).subscribe();
     watch.connector = Connector::Container(crate::ContainerConnector::new(own));
     let event = tokio::select! {
-        never = watch.run() => match never {},
+        never = forever(watch) => match never {},
         event = events.recv() => event.unwrap(),
     };
     let RunEvent::Warning { message } = &event else { panic!("{event:?}") };
@@ -142,7 +150,7 @@ async fn a_port_of_a_container_that_this_process_may_not_reach() {
 #[tokio::test]
 async fn a_port_at_a_wrong_address() {
     let _turn = exclusive().await;
-    let check = |declared: &str, real: SocketAddr, expected: &str| {
+    let check = |declared: &str, real: SocketAddr, warning: &str| {
         let (tcp, udp) = local();
         let at = tcp.local_addr().unwrap();
         let address = SocketAddr::new(real.ip(), if real.port() == 0 { at.port() } else { 9 });
@@ -150,9 +158,9 @@ async fn a_port_at_a_wrong_address() {
         let port = Port::for_image("web", number.into(), Protocol::Http).unwrap();
         let ports = [PortAddress { port, address }];
         let job = Job::with(tcp, udp);
-        let mut tracker = SocketTracker::new(&ports, &[]);
-        let expected = expected.replace("NUMBER", &at.port().to_string());
-        assert_eq!(tracker.scan(&job.owner()).unwrap(), [PortEvent::Warning(expected)]);
+        let mut tracker = SocketTracker::new(expected(&ports, &[]));
+        let warning = warning.replace("NUMBER", &at.port().to_string());
+        assert_eq!(tracker.scan(&job.owner()).unwrap(), [PortEvent::Warning(warning)]);
         assert_eq!(tracker.scan(&job.owner()).unwrap(), []);
     };
     check(
@@ -175,7 +183,7 @@ async fn the_number_of_warnings_is_limited() {
     let jobs: Vec<Job> = (0..20).map(|_| local()).map(|(tcp, udp)| Job::with(tcp, udp)).collect();
     let pids: Vec<Pid> = jobs.iter().map(|job| Pid::from_child(&job.0)).collect();
     let owner = SocketOwner::Processes(Box::new(move || Ok(pids.clone())));
-    let mut tracker = SocketTracker::new(&[], &[]);
+    let mut tracker = SocketTracker::new(expected(&[], &[]));
     let events = tracker.scan(&owner).unwrap();
     let last = PortEvent::Warning("the job opens more ports that it does not declare".to_owned());
     assert_eq!((events.len(), events.last()), (17, Some(&last)));
@@ -189,7 +197,7 @@ async fn sockets_of_other_programs_are_not_those_of_the_job() {
     let (tcp, udp) = local();
     let ports = [port("web", Protocol::Tcp, tcp.local_addr().unwrap())];
     let other_program = Job::with(tcp, udp);
-    let mut tracker = SocketTracker::new(&ports, &[]);
+    let mut tracker = SocketTracker::new(expected(&ports, &[]));
     let no_process = SocketOwner::Processes(Box::new(|| Ok(Vec::new())));
     assert_eq!(tracker.scan(&no_process).unwrap(), []);
     assert_eq!(
@@ -210,14 +218,14 @@ async fn the_search_for_an_owner_ends() {
         count.fetch_add(1, Ordering::Relaxed);
         Ok(Vec::new())
     }));
-    let mut tracker = SocketTracker::new(&[], &[]);
+    let mut tracker = SocketTracker::new(expected(&[], &[]));
     let first = tracker.scan(&owner).unwrap();
     assert_eq!((first, calls.load(Ordering::Relaxed)), (vec![], 1));
 }
 
 #[test]
 fn containers_that_do_not_run() {
-    let mut tracker = SocketTracker::new(&[], &[]);
+    let mut tracker = SocketTracker::new(expected(&[], &[]));
     let (sender, pid) = watch::channel(None);
     let owner = SocketOwner::Namespace(pid);
     assert_eq!(tracker.scan(&owner).unwrap(), []);
@@ -250,12 +258,20 @@ fn watch_own(ports: Vec<PortAddress>) -> (PortWatch, UnboundedReceiver<RunEvent>
     let watch = PortWatch {
         ports,
         undisclosed: Vec::new(),
+        everywhere: false,
         owner: SocketOwner::Processes(Box::new(move || Ok(vec![own]))),
         connector: Connector::Here,
         events: EventReporter::new(move |event| drop(sender.send(event))),
         warnings: Arc::default(),
     };
     (watch, events)
+}
+
+/// Runs a watch of a job that never ends.
+async fn forever(watch: PortWatch) -> Infallible {
+    let stage = watch::Sender::new(WatchStage::Begun);
+    let unopened = watch.run(stage.subscribe()).await;
+    panic!("it has ended with {unopened:?}");
 }
 
 /// Waits until the first port is ready.
@@ -291,7 +307,7 @@ async fn a_port_is_ready_when_it_answers_200() {
         PortAddress { port: web.port.ready_at(ReadinessPath::new("/health").unwrap()), ..web };
     let (watch, mut events) = watch_own(vec![web]);
     tokio::select! {
-        never = watch.run() => match never {},
+        never = forever(watch) => match never {},
         found = ready(&mut events) => assert_eq!(found, ("web".to_owned(), address)),
     }
     assert_eq!(calls.load(Ordering::SeqCst), 4);
@@ -310,7 +326,7 @@ async fn a_port_without_a_path_is_not_connected_to() {
     let warnings = Arc::clone(&watch.warnings);
     // The future is `Send`, so that it can be spawned.
     let mut running: std::pin::Pin<Box<dyn Future<Output = Infallible> + Send>> =
-        Box::pin(watch.run());
+        Box::pin(forever(watch));
     assert!(futures_util::poll!(&mut running).is_pending());
     let (listener, _) = claims.take_listeners().unwrap().remove(0);
     tokio::select! {

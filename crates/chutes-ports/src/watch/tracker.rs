@@ -9,7 +9,7 @@ use chutes_core::PortAddress;
 use rustix::process::Pid;
 
 use super::SocketOwner;
-use crate::sockets::{Socket, Transport, ephemeral, is_own_network, open_sockets, socket_inodes};
+use crate::sockets::{Socket, Transport, ephemeral, is_own_network, socket_inodes, sockets};
 
 /// The largest number of warnings about undeclared ports. A job that opens more does so by mistake or on
 /// purpose.
@@ -40,49 +40,127 @@ enum State {
     Settled,
 }
 
+/// What is to be known about a run to judge its sockets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    pub(super) ports: &'a [PortAddress],
+    /// The TCP ports that there is no warning about.
+    pub(super) undisclosed: &'a [u16],
+    /// Whether ports may be open at every address of this machine.
+    pub(super) everywhere: bool,
+}
+
 pub(super) struct SocketTracker<'a> {
     ports: &'a [PortAddress],
     states: Vec<State>,
+    /// Whether there was any sign of each port since user code began, wherever and by whichever process it was opened.
+    noticed: Vec<bool>,
+    looks: Looks,
     /// The sockets of the job.
     own: HashSet<u64>,
     /// The sockets of other programs, and in how many scans their process was searched for.
     foreign: HashMap<u64, u8>,
     warned: HashSet<(Transport, u16)>,
+    /// The ports that the job has open at every address although that was not asked for, and that there was a warning
+    /// about.
+    exposed: HashSet<usize>,
     ephemeral: RangeInclusive<u16>,
-    /// The TCP ports that there is no warning about.
     undisclosed: &'a [u16],
+    everywhere: bool,
+}
+
+/// Whether the sockets could be read since user code began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looks {
+    has_begun: bool,
+    succeeded: bool,
+    failed: bool,
 }
 
 impl<'a> SocketTracker<'a> {
-    pub(super) fn new(ports: &'a [PortAddress], undisclosed: &'a [u16]) -> Self {
+    pub(super) fn new(Expected { ports, undisclosed, everywhere }: Expected<'a>) -> Self {
         Self {
             ports,
             states: vec![State::Closed; ports.len()],
+            noticed: vec![false; ports.len()],
+            looks: Looks::default(),
             own: HashSet::new(),
             foreign: HashMap::new(),
             warned: HashSet::new(),
+            exposed: HashSet::new(),
             ephemeral: ephemeral(),
             undisclosed,
+            everywhere,
         }
+    }
+
+    /// User code begins: what is read from now on cannot be sockets that hold its ports for it.
+    pub(super) fn user_code_begins(&mut self) {
+        self.looks.has_begun = true;
+    }
+
+    /// Scans the sockets once. Those that cannot be read now are read later: a container may not have started yet.
+    pub(super) fn look(&mut self, owner: &SocketOwner) -> Vec<PortEvent> {
+        self.scan(owner).unwrap_or_else(|error| {
+            // A container that has just ended has no tables.
+            self.looks.failed |= self.looks.has_begun && error.kind() != io::ErrorKind::NotFound;
+            Vec::new()
+        })
+    }
+
+    /// The ports that there was no sign of since user code began, by their indices. None if that is not certain.
+    pub(super) fn never_noticed(&self) -> Vec<usize> {
+        if !self.looks.succeeded || self.looks.failed {
+            return Vec::new();
+        }
+        let all = self.noticed.iter().enumerate();
+        all.filter(|(_, noticed)| !**noticed).map(|(index, _)| index).collect()
     }
 
     /// Scans the sockets once.
     pub(super) fn scan(&mut self, owner: &SocketOwner) -> io::Result<Vec<PortEvent>> {
-        let (sockets, in_container) = match owner {
+        let (open, in_container) = match owner {
             SocketOwner::Processes(pids) => {
-                let sockets = open_sockets(Path::new("/proc/self/net"))?;
-                (self.owned(sockets, pids)?, false)
+                let open = self.read(Path::new("/proc/self/net"), false)?;
+                (self.owned(open, pids)?, false)
             }
             SocketOwner::Namespace(pid) => match *pid.borrow() {
-                Some(pid) => (open_sockets(&network_tables(pid)?)?, true),
+                Some(pid) => (self.read(&network_tables(pid)?, true)?, true),
                 None => return Ok(Vec::new()),
             },
         };
+        self.looks.succeeded |= self.looks.has_begun;
         let mut events = Vec::new();
-        for socket in sockets {
-            events.extend(self.record(&socket, in_container));
+        for socket in open {
+            self.record(&socket, in_container, &mut events);
         }
         Ok(events)
+    }
+
+    /// Reads the open sockets, and notices all that have the number of a port: a connection may be what remains of a
+    /// listener that was closed, and the process of a socket may be hidden.
+    fn read(&mut self, tables: &Path, in_container: bool) -> io::Result<Vec<Socket>> {
+        let ports = self.ports;
+        let is_of = |at: &PortAddress, socket: &Socket| {
+            // A connection of a process that has ended may be that of an earlier run.
+            let is_held = socket.is_open || socket.inode != 0;
+            let has_number = if in_container {
+                at.port.number().get() == socket.local.port()
+            } else {
+                socket.occupies(at.address)
+            };
+            Transport::of(at.port.protocol()) == socket.transport && is_held && has_number
+        };
+        let is_wanted =
+            |socket: &Socket| socket.is_open || ports.iter().any(|at| is_of(at, socket));
+        let mut found = sockets(tables, &is_wanted)?;
+        if self.looks.has_begun {
+            for (at, noticed) in ports.iter().zip(&mut self.noticed) {
+                *noticed |= found.iter().any(|socket| is_of(at, socket));
+            }
+        }
+        found.retain(|socket| socket.is_open);
+        Ok(found)
     }
 
     /// The sockets that belong to the job. The process of a socket is searched for only while the socket is
@@ -111,7 +189,7 @@ impl<'a> SocketTracker<'a> {
         Ok(sockets.into_iter().filter(|socket| self.own.contains(&socket.inode)).collect())
     }
 
-    fn record(&mut self, socket: &Socket, in_container: bool) -> Option<PortEvent> {
+    fn record(&mut self, socket: &Socket, in_container: bool, events: &mut Vec<PortEvent>) {
         let serves = |at: &PortAddress| {
             Transport::of(at.port.protocol()) == socket.transport
                 && if in_container {
@@ -120,14 +198,23 @@ impl<'a> SocketTracker<'a> {
                     socket.serves(at.address)
                 }
         };
-        let Some(index) = self.ports.iter().position(serves) else {
-            return self.undeclared(socket, in_container).map(PortEvent::Warning);
+        let is_exposed = !in_container && !self.everywhere && socket.local.ip().is_unspecified();
+        let found = self.ports.iter().enumerate().find(|(_, at)| serves(at));
+        let Some((index, at)) = found else {
+            let more = if is_exposed { EVERYWHERE } else { "" };
+            events.extend(self.undeclared(socket, in_container, more).map(PortEvent::Warning));
+            return;
         };
-        let has_path = self.ports.get(index).is_some_and(|at| at.port.ready().is_some());
-        let is_probed = has_path || (in_container && socket.transport == Transport::Tcp);
-        let state = self.states.get_mut(index).filter(|state| **state == State::Closed)?;
-        *state = State::Open;
-        (!is_probed).then_some(PortEvent::Ready(index))
+        if is_exposed && self.exposed.insert(index) {
+            events.push(PortEvent::Warning(exposed(socket, at)));
+        }
+        let is_probed =
+            at.port.ready().is_some() || (in_container && socket.transport == Transport::Tcp);
+        let state = self.states.get_mut(index).filter(|state| **state == State::Closed);
+        if let Some(state) = state {
+            *state = State::Open;
+            events.extend((!is_probed).then_some(PortEvent::Ready(index)));
+        }
     }
 
     /// The ports that are open and have to be probed. Their state is [`State::Probing`] from now on.
@@ -158,8 +245,8 @@ impl<'a> SocketTracker<'a> {
         }
     }
 
-    /// A warning about a port that the job has opened and not declared, if one is due.
-    fn undeclared(&mut self, socket: &Socket, in_container: bool) -> Option<String> {
+    /// A warning about a port that the job has opened and not declared, if one is due. It says `more` at its end.
+    fn undeclared(&mut self, socket: &Socket, in_container: bool, more: &str) -> Option<String> {
         let (transport, number) = (socket.transport, socket.local.port());
         let is_short_lived = transport == Transport::Udp && self.ephemeral.contains(&number);
         let is_undisclosed = transport == Transport::Tcp && self.undisclosed.contains(&number);
@@ -173,15 +260,18 @@ impl<'a> SocketTracker<'a> {
         if self.warned.len() > MAX_WARNINGS {
             return Some("the job opens more ports that it does not declare".to_owned());
         }
-        Some(if in_container { undeclared(socket) } else { self.warning_for(socket) })
+        let warning = if in_container { undeclared(socket) } else { self.warning_for(socket) };
+        Some(warning + more)
     }
 
-    /// The warning about an undeclared port of a job on this machine.
-    fn warning_for(&self, socket: &Socket) -> String {
-        let same = |at: &&PortAddress| Transport::of(at.port.protocol()) == socket.transport;
-        let mut ports = self.ports.iter().filter(same);
+    /// The warning about an undeclared port of a job on this machine. A declared port that was meant counts as noticed.
+    fn warning_for(&mut self, socket: &Socket) -> String {
+        let all = self.ports.iter().zip(&mut self.noticed);
+        let mut ports: Vec<_> =
+            all.filter(|(at, _)| Transport::of(at.port.protocol()) == socket.transport).collect();
         let number = socket.local.port();
-        if let Some(at) = ports.clone().find(|at| at.address.port() == number) {
+        if let Some((at, noticed)) = ports.iter_mut().find(|(at, _)| at.address.port() == number) {
+            **noticed = true;
             let (name, address) = (at.port.name(), at.address);
             let local = socket.local;
             return format!(
@@ -189,7 +279,9 @@ impl<'a> SocketTracker<'a> {
                  address"
             );
         }
-        if let Some(at) = ports.find(|at| at.port.number().get() == number) {
+        let meant = ports.iter_mut().find(|(at, _)| at.port.number().get() == number);
+        if let Some((at, noticed)) = meant {
+            **noticed = true;
             let (name, address) = (at.port.name(), at.address);
             let transport = socket.transport.upper_case();
             return format!(
@@ -201,18 +293,34 @@ impl<'a> SocketTracker<'a> {
     }
 }
 
+/// What a warning about an undeclared port says besides if the port is open at every address.
+const EVERYWHERE: &str =
+    "; it is open at every address of this machine, so other machines can connect to it";
+
 fn undeclared(socket: &Socket) -> String {
-    let (verb, number) = (
-        match socket.transport {
-            Transport::Tcp => "listens on port",
-            Transport::Udp => "has opened the UDP port",
-        },
-        socket.local.port(),
-    );
+    let opens = opens(socket);
     format!(
-        "the job {verb} {number}, which it does not declare; add it to `ports`, so that it is known and can \
+        "the job {opens}, which it does not declare; add it to `ports`, so that it is known and can \
          be published"
     )
+}
+
+/// The warning about a port that the job has open at every address although that was not asked for.
+fn exposed(socket: &Socket, at: &PortAddress) -> String {
+    let (opens, name, address, all) =
+        (opens(socket), at.port.name(), at.address, socket.local.ip());
+    format!(
+        "the job {opens} at every address of this machine, so other machines can connect to it, but in this \
+         run port `{name}` is at {address}: open it at that address only, or start the run with `--host {all}`"
+    )
+}
+
+fn opens(socket: &Socket) -> String {
+    let verb = match socket.transport {
+        Transport::Tcp => "listens on port",
+        Transport::Udp => "has opened the UDP port",
+    };
+    format!("{verb} {}", socket.local.port())
 }
 
 /// The folder with the socket tables of a container, unless its network is that of this machine, where

@@ -1,31 +1,42 @@
 //! The open access of a run, while user code runs.
 
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chutes_core::{EventReporter, Failure, FailureKind, Phase, RunEvent};
-use chutes_ports::{Claims, PortWatch, Relay};
+use chutes_core::{
+    AccessRequest, EventReporter, Failure, FailureKind, Phase, PortAddress, RunEvent,
+};
+use chutes_ports::{Claims, PortWatch, Relay, WatchStage};
+use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
 use super::ssh::Server;
 use super::streaming::Streaming;
 use super::{Access, NO_KEY, taken};
 use crate::RunDirectory;
-use crate::background::stop_background;
 use crate::cancel::{CancelHandle, Urgency};
 use crate::lifecycle::{Endpoint, Lifecycle};
-use crate::worker::Worker;
+use crate::worker::{Isolation, Worker};
 
 /// All open access of a run.
 pub(crate) struct Open {
     claims: Claims,
-    watch: Option<JoinHandle<Infallible>>,
+    watch: Option<Watch>,
+    /// Whether the job has ended, other than by a cancellation: then it has opened what it ever opens.
+    has_job_ended: bool,
     events: EventReporter,
     /// The warnings of the watch, and about streaming.
     warnings: Arc<Mutex<Vec<String>>>,
     relay: Option<Relay>,
     ssh: Option<Server>,
     streaming: Option<Streaming>,
+}
+
+/// The watch of the ports that the job opens.
+struct Watch {
+    /// It ends with the indices of the ports that it has never seen open.
+    task: JoinHandle<Vec<usize>>,
+    stage: Sender<WatchStage>,
 }
 
 impl Access {
@@ -61,8 +72,9 @@ impl Access {
         let relay = if relayed { Some(relay(&mut claims, worker)?) } else { None };
         let warnings = Arc::default();
         let undisclosed = streaming.iter().map(Streaming::job_port).collect();
-        let watch = watch(&claims, worker, events.clone(), undisclosed, &warnings);
-        Ok(Open { claims, watch, events, warnings, relay, ssh, streaming })
+        let watch = watch(&claims, &settings, worker, events.clone(), undisclosed, &warnings);
+        let has_job_ended = false;
+        Ok(Open { claims, watch, has_job_ended, events, warnings, relay, ssh, streaming })
     }
 }
 
@@ -80,22 +92,43 @@ fn relay(claims: &mut Claims, worker: &dyn Worker) -> Result<Relay, Failure> {
 /// Starts to watch which ports the job opens, if its sockets can be distinguished from those of other programs.
 fn watch(
     claims: &Claims,
+    settings: &AccessRequest,
     worker: &dyn Worker,
     events: EventReporter,
     undisclosed: Vec<u16>,
     warnings: &Arc<Mutex<Vec<String>>>,
-) -> Option<JoinHandle<Infallible>> {
+) -> Option<Watch> {
     let owner = worker.socket_owner()?;
     let (ports, connector) = (claims.job_ports(), worker.connector());
-    let warnings = Arc::clone(warnings);
-    let watch = PortWatch { ports, undisclosed, owner, connector, events, warnings };
-    Some(tokio::spawn(watch.run()))
+    let (everywhere, warnings) = (settings.host.is_unspecified(), Arc::clone(warnings));
+    let watch = PortWatch { ports, undisclosed, everywhere, owner, connector, events, warnings };
+    let stage = Sender::default();
+    let task = tokio::spawn(watch.run(stage.subscribe()));
+    Some(Watch { task, stage })
+}
+
+impl Watch {
+    /// Looks once more. Returns the indices of the ports that were never seen open.
+    async fn end(self) -> Vec<usize> {
+        self.stage.send_replace(WatchStage::Ended);
+        self.task.await.unwrap_or_default()
+    }
 }
 
 impl Open {
     /// Releases the ports, so that the job can bind them.
     pub(crate) fn job_begins(&mut self) {
         self.claims.release();
+        // A socket that held a port is none of the job.
+        if let Some(watch) = &self.watch {
+            watch.stage.send_replace(WatchStage::Begun);
+        }
+    }
+
+    /// The job has ended, by itself or at its limit. A port that it has declared and never opened is a mistake then; one
+    /// that is cancelled may just not have come to it.
+    pub(crate) const fn job_ended(&mut self) {
+        self.has_job_ended = true;
     }
 
     /// Whether the job is to serve requests.
@@ -143,8 +176,23 @@ impl Open {
         }
     }
 
+    /// The warnings that are due if ports, by their indices, turn out to have never been open: none if the job was not
+    /// to open them, or has reported that it has.
+    pub(crate) fn if_never_open(&self, worker: &dyn Worker) -> BTreeMap<usize, String> {
+        if !self.has_job_ended {
+            return BTreeMap::new();
+        }
+        let (ports, isolation) = (self.claims.job_ports(), worker.isolation());
+        let unreported = ports.iter().enumerate().filter(|(index, _)| !worker.has_opened(*index));
+        unreported.map(|(index, port)| (index, never_open(port, &isolation))).collect()
+    }
+
     /// Closes everything, and ends all processes of SSH sessions.
-    pub(crate) async fn close(self, lifecycle: &mut Lifecycle) {
+    pub(crate) async fn close(
+        self,
+        mut if_never_open: BTreeMap<usize, String>,
+        lifecycle: &mut Lifecycle,
+    ) {
         if let Some(streaming) = self.streaming {
             streaming.stop().await;
         }
@@ -156,13 +204,30 @@ impl Open {
         if let Some(relay) = self.relay {
             relay.stop().await;
         }
-        if let Some(watch) = self.watch {
-            stop_background([watch]).await;
-        }
+        let never_seen = match self.watch {
+            Some(watch) => watch.end().await,
+            None => Vec::new(),
+        };
         let warnings =
             std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
         for warning in warnings {
             lifecycle.keep_warning(warning);
         }
+        for warning in never_seen.iter().filter_map(|index| if_never_open.remove(index)) {
+            lifecycle.warn(warning);
+        }
     }
+}
+
+/// The warning about a port that is declared and was never open.
+fn never_open(port: &PortAddress, isolation: &Isolation) -> String {
+    let name = port.port.name();
+    let place = match isolation {
+        Isolation::Container(_) => format!("port {} of its container", port.port.number()),
+        Isolation::None | Isolation::Process => port.address.to_string(),
+    };
+    format!(
+        "port `{name}` was never seen open: the job has ended without having opened {place}; open it, or \
+         remove it from `ports`"
+    )
 }

@@ -1,5 +1,6 @@
 //! User code in a process of its own, from the side of the supervisor.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chutes_core::{FailureKind, JobName, Progress};
-use chutes_ports::{Connector, SocketOwner};
+use chutes_ports::SocketOwner;
 use chutes_process::{Tree, TreeExit, WorkerExit};
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
@@ -71,6 +72,9 @@ pub(super) struct ProcessWorker {
     resources: Resources,
     output: Output,
     progress: watch::Sender<Option<Progress>>,
+    /// The number of ports of the run, and the indices of those that user code has reported as opened.
+    ports: usize,
+    opened: BTreeSet<usize>,
     /// The number of the step that was begun last.
     number: u64,
     /// Whether the worker has reported that it is ready; it runs no user code before that.
@@ -119,6 +123,8 @@ impl ProcessWorker {
             resources,
             output,
             progress: watch::Sender::new(None),
+            ports: run.ports.len(),
+            opened: BTreeSet::new(),
             number: 0,
             ready: false,
             hooks: Hooks::default(),
@@ -194,6 +200,10 @@ impl ProcessWorker {
                 // The worker is the user's process: its bounds are checked here as well.
                 let progress = Progress::new(progress.fraction, progress.message);
                 self.progress.send_replace(Some(progress));
+                None
+            }
+            Report::Opened(ports) => {
+                self.opened.extend(ports.range(..self.ports));
                 None
             }
             Report::Ended { number, result } if number == self.number => {
@@ -363,14 +373,14 @@ impl Worker for ProcessWorker {
         Isolation::Process
     }
 
-    fn connector(&self) -> Connector {
-        Connector::Here
-    }
-
     /// The sockets of all processes of the job.
     fn socket_owner(&self) -> Option<SocketOwner> {
         let (tree, _) = self.resources.tree();
         Some(SocketOwner::Processes(Box::new(move || tree.pids())))
+    }
+
+    fn has_opened(&self, port: usize) -> bool {
+        self.opened.contains(&port)
     }
 
     fn progress(&self) -> watch::Receiver<Option<Progress>> {

@@ -3,6 +3,7 @@
 //!
 //! Both ends are the same binary, so the version only detects a binary that was replaced while it ran.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use chutes_core::{JobName, Json, PortAddress, Progress, RunId};
@@ -16,7 +17,7 @@ use super::step::{Hooks, Step, StepResult};
 use crate::json_size::MAX_BYTES;
 
 /// The version of the protocol. It is raised with every change.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The longest frame in bytes: the largest data or result, and 1 MiB for the rest.
 const MAX_FRAME: usize = MAX_BYTES + 1024 * 1024;
@@ -79,6 +80,8 @@ pub enum Report {
     },
     /// How far the job has come.
     Progress(Progress),
+    /// The indices of all ports that user code has opened so far by its context.
+    Opened(BTreeSet<usize>),
     /// A step has ended.
     Ended {
         /// The number of the step.

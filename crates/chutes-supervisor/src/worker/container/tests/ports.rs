@@ -2,7 +2,7 @@
 
 use chutes_core::{Port, PortAddress, Ports, Protocol, Publish, ReadinessPath};
 use chutes_ports::{
-    Claims, Connector, ContainerConnector, PortWatch, Relay, SocketOwner, get_status,
+    Claims, Connector, ContainerConnector, PortWatch, Relay, SocketOwner, WatchStage, get_status,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -45,6 +45,7 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
     let watch = PortWatch {
         ports,
         undisclosed: Vec::new(),
+        everywhere: false,
         owner: SocketOwner::Namespace(worker.pid()),
         connector,
         events: crate::observer::reporter(Arc::new(Ready(sender))),
@@ -61,8 +62,9 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
             }
         }
     };
+    let stage = watch::Sender::new(WatchStage::Begun);
     tokio::select! {
-        never = watch.run() => match never {},
+        _ = watch.run(stage.subscribe()) => panic!("it ends only with the job"),
         () = reported => {}
     }
 }
