@@ -1,6 +1,7 @@
 //! Delivers the files of one run to its sinks, without those that have arrived before, and records each arrival.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -145,20 +146,17 @@ impl Sinks {
         delivered.reports
     }
 
-    /// Says now and then that something is tried again, and why: such a delivery may take hours.
+    /// Reports that something is tried again, and why.
     fn retrying(&self, events: EventReporter) -> Box<Retrying> {
-        let names = self.all.iter().map(|sink| sink.name().to_owned());
-        let sinks: Vec<_> = names.map(|name| (name, RetryNotices::default())).collect();
+        let troubles = self.troubles(events);
         Box::new(move |sink, file, retry: Retry<'_>| {
-            if let Some((name, notices)) = sinks.get(sink)
-                && notices.is_due()
-            {
-                let what = file.map(|file| format!("`{}` to ", file.path)).unwrap_or_default();
-                let message = format!("delivering {what}{name}: {retry}");
-                let message = Escaped(&message).to_string();
-                events.emit(RunEvent::Warning { message });
-            }
+            troubles.report(sink, file.map(|file| &file.path), &retry);
         })
+    }
+
+    /// Reports what goes wrong at the sinks.
+    pub(super) fn troubles(&self, events: EventReporter) -> Troubles {
+        Troubles::new(self.all.iter().map(|sink| sink.name().to_owned()), events)
     }
 
     fn record(&self, settlement: Settlement, lifecycle: &mut Lifecycle) {
@@ -170,6 +168,31 @@ impl Sinks {
         }
         let name = self.all.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
         lifecycle.emit(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
+    }
+}
+
+/// Reports now and then what goes wrong at each sink, because a delivery may take hours.
+pub(super) struct Troubles {
+    sinks: Vec<(String, RetryNotices)>,
+    events: EventReporter,
+}
+
+impl Troubles {
+    /// For the sinks of these names.
+    pub(super) fn new(names: impl Iterator<Item = String>, events: EventReporter) -> Self {
+        Self { sinks: names.map(|name| (name, RetryNotices::default())).collect(), events }
+    }
+
+    /// Reports what went wrong at the sink of this index, unless something of it was just reported.
+    pub(super) fn report(&self, sink: usize, file: Option<&OutputPath>, what: &dyn Display) {
+        if let Some((name, notices)) = self.sinks.get(sink)
+            && notices.is_due()
+        {
+            let file = file.map(|file| format!("`{file}` ")).unwrap_or_default();
+            let message = format!("delivering {file}to {name}: {what}");
+            let message = Escaped(&message).to_string();
+            self.events.emit(RunEvent::Warning { message });
+        }
     }
 }
 

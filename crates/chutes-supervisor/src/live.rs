@@ -4,6 +4,8 @@
 //! A job does not announce that a file is finished. A file that has not changed for a while counts as finished; if
 //! it changes later, it is delivered again.
 
+mod failures;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +19,7 @@ use chutes_outputs::{FoundFile, Sink, SourceFile, checksum, scan};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
+use self::failures::Failures;
 use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
 use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
@@ -24,7 +27,7 @@ use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
 /// How long a file must have been unchanged, and the interval between two scans.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long a transfer may go without a single byte. It is retried after the next scan.
+/// How long a transfer may go without a single byte. It is tried again later.
 const STALL: Duration = Duration::from_mins(1);
 
 /// Live delivery in the background.
@@ -43,6 +46,7 @@ impl Live {
         journal: SharedJournal,
         events: EventReporter,
     ) -> Option<Self> {
+        let failures = Failures::new(sinks.troubles(events.clone()));
         let sinks = sinks.open_early(run_id).await;
         if sinks.is_empty() {
             return None;
@@ -57,6 +61,7 @@ impl Live {
             arrived: Arc::clone(&arrived),
             last: HashMap::new(),
             done: HashMap::new(),
+            failures,
         };
         Some(Self { task: tokio::spawn(watch.run()), stop, arrived })
     }
@@ -97,6 +102,7 @@ struct Watch {
     last: HashMap<OutputPath, Signature>,
     /// The files that have arrived, by sink.
     done: HashMap<(usize, OutputPath), Signature>,
+    failures: Failures,
 }
 
 impl Watch {
@@ -119,21 +125,31 @@ impl Watch {
 
     async fn deliver(&mut self, file: &FoundFile) {
         let signature = Signature::of(file);
-        let is_new = |sink: usize| self.done.get(&(sink, file.path.clone())) != Some(&signature);
-        let wanted: Vec<_> = self.sinks.iter().filter(|(at, _)| is_new(*at)).cloned().collect();
+        let mut wanted = Vec::new();
+        for (at, sink) in &self.sinks {
+            let key = (*at, file.path.clone());
+            if self.done.get(&key) != Some(&signature) && self.failures.permit(&key, signature) {
+                wanted.push((*at, Arc::clone(sink)));
+            }
+        }
         if wanted.is_empty() {
             return;
         }
         let Some(source) = self.source(&file.path).await else { return };
         let patience = RetryPolicy { stall: STALL, answer: STALL, ..RetryPolicy::default() };
         for (at, sink) in wanted {
-            // A failed delivery is retried after the next scan, or at the end of the run.
-            if sink.skips(&source).is_some() || send_once(&patience, &*sink, &source).await.is_err()
-            {
+            if sink.skips(&source).is_some() {
                 continue;
             }
-            self.done.insert((at, file.path.clone()), signature);
-            self.record(at, &*sink, &source);
+            let key = (at, file.path.clone());
+            match send_once(&patience, &*sink, &source).await {
+                Ok(()) => {
+                    self.failures.forget(&key);
+                    self.done.insert(key, signature);
+                    self.record(at, &*sink, &source);
+                }
+                Err(error) => self.failures.note(key, signature, error),
+            }
         }
     }
 

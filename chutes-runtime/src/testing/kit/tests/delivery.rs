@@ -126,6 +126,46 @@ fn a_checkpoint_is_delivered_before_the_job_fails() {
     assert!(arrived < done);
 }
 
+/// Writes a file long before it ends.
+#[job]
+async fn kit_writes_early(ctx: JobContext) -> Result<(), JobError> {
+    std::fs::write(ctx.output_dir().join("checkpoint.bin"), "checkpoint")?;
+    tokio::time::sleep(HOUR).await;
+    Ok(())
+}
+
+/// The warnings of a run with live delivery, before the job had ended.
+#[track_caller]
+fn warnings_of_live_delivery(sink: &TestSink) -> Vec<String> {
+    let finished = TestRun::of("kit_writes_early").sink(sink).live_delivery().run();
+    let is_before = |event: &RunEvent| *event != RunEvent::Status { status: Status::ExecutionDone };
+    let events = finished.events().iter().map(|event| &event.what);
+    let warnings = events.take_while(|event| is_before(event)).filter_map(|event| match event {
+        RunEvent::Warning { message } => Some(message.clone()),
+        _ => None,
+    });
+    warnings.collect()
+}
+
+#[test]
+fn a_checkpoint_that_is_tried_again() {
+    let sink = TestSink::new().failing_times_for("checkpoint.bin", 3, "503");
+    let expected =
+        ["attempt 1 failed, the next one is in 5s", "attempt 3 failed, the next one is in 20s"]
+            .map(|again| format!("delivering `checkpoint.bin` to test-sink: 503; {again}"));
+    assert_eq!(warnings_of_live_delivery(&sink), expected, "at most one in ten seconds");
+    assert_eq!(sink.attempts("checkpoint.bin"), 4);
+}
+
+#[test]
+fn a_checkpoint_that_is_refused() {
+    let sink = TestSink::new().refusing_for("checkpoint.bin", "403");
+    let expected =
+        "delivering `checkpoint.bin` to test-sink: 403; it is tried again at the end of the run";
+    assert_eq!(warnings_of_live_delivery(&sink), [expected]);
+    assert_eq!(sink.attempts("checkpoint.bin"), 2, "once more at the end");
+}
+
 #[test]
 fn what_must_not_leave_stays() {
     let sink = TestSink::new();
