@@ -9,6 +9,7 @@ use chutes_core::Json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backtrace::user_code;
 use crate::context::JobContext;
 use crate::data::{self, DataError};
 use crate::definition::{BoxFuture, HookFuture, PreparedJob, StateValue, WorkError};
@@ -217,7 +218,7 @@ where
     let start = move |context| -> BoxFuture<Result<Json, WorkError>> {
         // The function is called inside the future, so that a panic before the first `.await` is caught, too.
         Box::pin(async move {
-            let returned = start(context).await;
+            let returned = user_code(start(context)).await;
             let value = returned.into_result().map_err(|error| WorkError::Job(error.into()))?;
             result::to_json(&value).map_err(WorkError::Result)
         })
@@ -236,7 +237,7 @@ where
     F: Future<Output = R> + Send + 'static,
 {
     HookFuture(Box::pin(async move {
-        let state = hook(C::from_context(context)).await.into_result()?;
+        let state = user_code(hook(C::from_context(context))).await.into_result()?;
         Ok(StateValue::new(state))
     }))
 }
@@ -251,5 +252,7 @@ where
     R: ShutdownReturn,
     F: Future<Output = R> + Send + 'static,
 {
-    HookFuture(Box::pin(async move { Ok(hook(C::from_context(context)).await.into_result()?) }))
+    HookFuture(Box::pin(async move {
+        Ok(user_code(hook(C::from_context(context))).await.into_result()?)
+    }))
 }

@@ -30,6 +30,7 @@
 #[cfg(test)]
 extern crate self as chutes_runtime;
 
+mod backtrace;
 mod context;
 mod data;
 mod data_schema;

@@ -48,6 +48,27 @@ fn panics() {
     }
 }
 
+/// A backtrace shows the job, and not what has called it, unless it is wanted in full.
+#[test]
+fn backtrace_of_a_panic() {
+    let printed = |backtrace: &str| {
+        let sandbox = new_sandbox();
+        let mut command = sandbox.command(&["run", "panics", "--run-dir", "run"]);
+        command.env("RUST_BACKTRACE", backtrace);
+        finish(command);
+        let log = std::fs::read_to_string(sandbox.path("run/logs/stderr.log")).unwrap();
+        log.split_once("stack backtrace:").unwrap().1.to_owned()
+    };
+    let (short, full) = (printed("1"), printed("full"));
+    for frames in [&short, &full] {
+        assert!(frames.contains("::panics::"), "{frames}");
+    }
+    for other in ["chutes_runtime::", "tokio::"] {
+        assert!(!short.contains(other), "{short}");
+        assert!(full.contains(other), "{full}");
+    }
+}
+
 /// What the panic hook prints is in the log of the run.
 #[test]
 fn panic_in_a_thread_is_in_the_log() {
