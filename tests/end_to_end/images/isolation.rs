@@ -58,6 +58,18 @@ fn nothing_of_the_machine_is_seen() {
     assert!(!seen.contains("podman") && !seen.contains("chutes"), "{seen}");
 }
 
+/// Podman copies the names and addresses that the machine knows, and the container gets a file of its own instead.
+#[test]
+fn names_of_the_machine_are_not_seen() {
+    let script =
+        "cat /etc/hosts; (echo changed >> /etc/hosts) 2> /dev/null || echo unchanged; hostname";
+    let seen = printed(script, json!({}));
+    let name = seen.lines().last().unwrap();
+    assert!(name.starts_with("run-"), "{seen}");
+    let expected = format!("127.0.0.1 localhost {name}\n::1 localhost {name}\nunchanged\n{name}\n");
+    assert_eq!(seen, expected);
+}
+
 /// A process that starts others without end stays below its limit.
 #[test]
 fn number_of_processes() {

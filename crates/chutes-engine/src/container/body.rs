@@ -26,7 +26,9 @@ pub struct ContainerBody {
     pub env: Vec<String>,
     /// Its labels.
     pub labels: HashMap<String, String>,
-    /// The folders of this machine that it sees.
+    /// The name that it has in its own eyes; `None` for one that the engine chooses.
+    pub hostname: Option<String>,
+    /// The folders and files of this machine that it sees.
     pub mounts: Vec<FolderMount>,
     /// Whether it has a network besides its own loopback interface.
     pub has_network: bool,
@@ -54,10 +56,10 @@ pub struct ContainerBody {
     pub gpu: GpuAccess,
 }
 
-/// A folder of this machine in a container.
+/// A folder or a file of this machine in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderMount {
-    /// The folder on this machine.
+    /// Its path on this machine.
     pub source: String,
     /// Its path in the container.
     pub target: String,
@@ -127,6 +129,7 @@ impl ContainerBody {
         let exposed = self.published.iter().map(|port| port.in_container());
         ContainerCreateBody {
             image: Some(self.image.clone()),
+            hostname: self.hostname.clone(),
             cmd: self.command.clone(),
             env: Some(self.env.clone()),
             labels: Some(self.labels.clone()),

@@ -8,6 +8,7 @@ mod body;
 mod closed_files;
 mod dropped_limit;
 mod ending;
+mod hosts;
 mod job;
 mod logs;
 mod pid;

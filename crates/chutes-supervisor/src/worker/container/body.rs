@@ -9,7 +9,7 @@ use chutes_engine::{
 use rustix::process::{Resource, getrlimit};
 
 use super::dropped_limit::DroppedLimit;
-use super::{ContainerSetup, ports};
+use super::{ContainerSetup, hosts, ports};
 use crate::RunDirectory;
 
 /// The soft and the hard limit of open files in a container. The limits of this process may be lower, and then
@@ -55,6 +55,7 @@ pub(super) fn body(
         command: (!setup.args.is_empty()).then(|| setup.args.clone()),
         env: pairs.map(|(name, value)| format!("{name}={value}")).collect(),
         labels: chutes_engine::labels(setup.run_id, directory),
+        hostname: hosts::hostname(setup),
         mounts: mounts(setup)?,
         has_network: setup.network,
         published: ports::published(setup).iter().map(published_port).collect(),
@@ -103,7 +104,7 @@ fn text<'a>(directory: &RunDirectory, path: &'a Path) -> Result<&'a str, EngineE
     path.to_str().ok_or_else(|| EngineError::NotUtf8 { path: root() })
 }
 
-/// The folders of the run directory that are mounted into the container.
+/// What is mounted into the container from the run directory.
 pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineError> {
     let directory = &setup.directory;
     let mount = |source: &Path, target: &str, read_only: bool| {
@@ -116,6 +117,9 @@ pub(super) fn mounts(setup: &ContainerSetup) -> Result<Vec<FolderMount>, EngineE
     ];
     if let Some(artifacts) = &setup.artifacts_dir {
         mounts.push(mount(&directory.artifacts(), artifacts.as_str(), false)?);
+    }
+    if let Some(file) = hosts::file(setup) {
+        mounts.push(mount(&file, hosts::IN_CONTAINER, true)?);
     }
     Ok(mounts)
 }
@@ -161,6 +165,7 @@ mod tests {
         let body = said(&setup(), GpuAccess::None, &[]);
         assert_eq!(body["Image"], "r.test/x:latest");
         assert_eq!(body["Cmd"], json!(["sh", "-c"]));
+        assert_eq!(body["Hostname"], "run-07070707");
         assert_eq!(body["Env"], json!(["K=V=1"]));
         assert_eq!(body["Labels"]["dev.chutes.run-id"], "07070707-0707-0707-0707-070707070707");
         assert!(body["Labels"]["dev.chutes.supervisor"].is_string());
@@ -206,6 +211,7 @@ mod tests {
                 mount("/runs/a:b/inputs", "/volume", true),
                 mount("/runs/a:b/outputs", "/output", false),
                 mount("/runs/a:b/artifacts", "/artifacts", false),
+                mount("/runs/a:b/scratch/hosts", "/etc/hosts", true),
             ])
         );
         let strange = std::ffi::OsString::from_vec(b"/runs/\xff".to_vec());
@@ -226,6 +232,7 @@ mod tests {
         let body = said(&plain, GpuAccess::None, &[]);
         assert_eq!(body["Cmd"], Value::Null);
         assert_eq!(body["User"], Value::Null);
+        assert_eq!(body["Hostname"], Value::Null);
         let host = &body["HostConfig"];
         for name in ["NetworkMode", "Memory", "MemorySwap", "NanoCpus"] {
             assert_eq!(host[name], Value::Null, "{name}");

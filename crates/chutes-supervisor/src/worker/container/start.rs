@@ -13,7 +13,7 @@ use super::body::{HostLimits, body};
 use super::dropped_limit::DroppedLimit;
 use super::ending::not_started;
 use super::ports::no_port;
-use super::{Shared, StopRequest, failed, volumes};
+use super::{Shared, StopRequest, failed, hosts, volumes};
 
 /// The device file of a machine that has NVIDIA GPUs.
 const GPU_DEVICE: &str = "/dev/nvidiactl";
@@ -129,7 +129,8 @@ fn prepare_folders(shared: &Shared) -> io::Result<()> {
         allow(&directory.artifacts(), 0o777)?;
     }
     allow(directory.outputs(), 0o777)?;
-    allow(directory.inputs(), 0o755)
+    allow(directory.inputs(), 0o755)?;
+    hosts::write(&shared.setup)
 }
 
 /// The GPUs that the container gets, if its class has any.
