@@ -38,6 +38,22 @@ async fn prints_slowly(ctx: JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
+/// Reports progress in texts of several lines, and longer than a terminal is wide.
+#[job]
+async fn reports_progress_in_lines(ctx: JobContext) -> Result<(), JobError> {
+    for step in 0..30 {
+        ctx.progress(
+            f64::from(step) / 30.0,
+            format!("step {step}\n{}\n[00:00] end", "long ".repeat(60)),
+        );
+        if step == 0 {
+            eprintln!("printed with the first report");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
 /// Prints more than a pipe holds.
 #[job]
 async fn prints_much(_ctx: JobContext) -> Result<(), JobError> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chutes_console::{Problem, json_line, limit_text};
+use chutes_console::{Problem, json_line, limit_text, stdout_width};
 use chutes_core::{JobContract, Json, TimeLimit};
 
 use super::arguments;
@@ -15,14 +15,14 @@ pub(super) fn describe(
 ) -> Result<String, Problem> {
     match (&arguments.job, arguments.json) {
         (Some(name), true) => json_line(&find(registry, name)?.contract()),
-        (Some(name), false) => Ok(for_people(&find(registry, name)?.contract())),
+        (Some(name), false) => Ok(for_people(&find(registry, name)?.contract(), stdout_width())),
         (None, true) => {
             let contracts: Vec<_> = registry.jobs().iter().map(Job::contract).collect();
             json_line(&contracts)
         }
         (None, false) => {
-            let texts: Vec<_> =
-                registry.jobs().iter().map(|job| for_people(&job.contract())).collect();
+            let (jobs, width) = (registry.jobs().iter(), stdout_width());
+            let texts: Vec<_> = jobs.map(|job| for_people(&job.contract(), width)).collect();
             Ok(texts.join("\n"))
         }
     }
@@ -39,10 +39,11 @@ pub(super) fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Job, Pr
     })
 }
 
-fn for_people(contract: &JobContract) -> String {
+/// The contract as text for a terminal of this width, if it is one. Schemas are JSON, whose lines stay whole.
+fn for_people(contract: &JobContract, width: Option<u16>) -> String {
     let mut text = format!("{}\n", contract.name);
     if !contract.summary.is_empty() {
-        let _ = writeln!(text, "  {}", contract.summary);
+        write_wrapped(&mut text, "  ", &contract.summary, width);
     }
     let limit = limit_text(contract.timeout.map(TimeLimit::duration));
     let _ = writeln!(text, "  time limit   {limit}");
@@ -52,12 +53,34 @@ fn for_people(contract: &JobContract) -> String {
         let label = if at == 0 { "ports" } else { "" };
         let (name, number, protocol) = (port.name(), port.number(), port.protocol());
         let ready = port.ready().map(|path| format!(", ready at {path}")).unwrap_or_default();
-        let _ = writeln!(text, "  {label:<12} {name} {number}/{protocol}{ready}");
+        let port = format!("{name} {number}/{protocol}{ready}");
+        write_wrapped(&mut text, &format!("  {label:<12} "), &port, width);
     }
-    let _ = writeln!(text, "  source       {} ({})", contract.source, contract.source.module);
+    let source = format!("{} ({})", contract.source, contract.source.module);
+    write_wrapped(&mut text, "  source       ", &source, width);
     schema(&mut text, "data", contract.data_schema.as_ref());
     schema(&mut text, "result", contract.result_schema.as_ref());
     text
+}
+
+/// Writes words after a label. Those that do not fit come below, under the first.
+fn write_wrapped(text: &mut String, label: &str, words: &str, width: Option<u16>) {
+    let width = width.map_or(usize::MAX, usize::from);
+    text.push_str(label);
+    let mut column = label.len();
+    for (at, word) in words.split(' ').enumerate() {
+        let word_width = word.chars().count();
+        if at > 0 && column + 1 + word_width > width {
+            let _ = write!(text, "\n{:1$}", "", label.len());
+            column = label.len();
+        } else if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += word_width;
+    }
+    text.push('\n');
 }
 
 fn yes_or_no(flag: bool) -> &'static str {
@@ -87,19 +110,27 @@ mod tests {
     fn ports() {
         let web = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
         let plain = Port::new("plain", 8081, Protocol::Http).unwrap();
-        let text = for_people(&JobContract {
+        let contract = JobContract {
             name: JobName::from_static("serve"),
-            summary: "".into(),
+            summary: "Serves what clients ask for until it is cancelled.".into(),
             ports: Ports::new(vec![web, plain], true).unwrap(),
             timeout: None,
             upload: true,
             data_schema: None,
             result_schema: None,
             source: source_location_at("src/jobs.rs", 1, "jobs"),
-        });
+        };
+        let text = for_people(&contract, None);
         let (_, ports) = text.split_once("  ports ").unwrap();
         let (ports, _) = ports.split_once("  source ").unwrap();
         let ports: Vec<&str> = ports.lines().map(str::trim).collect();
         assert_eq!(ports, ["web 8080/http, ready at /health", "plain 8081/http", "ssh 2202/tcp"]);
+
+        let narrow = for_people(&contract, Some(30));
+        let lines: Vec<&str> = narrow.lines().take(3).collect();
+        assert_eq!(lines, ["serve", "  Serves what clients ask for", "  until it is cancelled."]);
+        assert!(narrow.lines().all(|line| line.len() <= 30), "{narrow}");
+        let words = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+        assert_eq!(words(&narrow), words(&text));
     }
 }

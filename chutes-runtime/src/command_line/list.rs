@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chutes_console::{Columns, Problem, json_line, limit_text};
+use chutes_console::{Columns, Problem, json_line, limit_text, stdout_width};
 use chutes_core::{JobName, Ports, SourceLocation, TimeLimit};
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ pub(super) fn list(registry: &Registry, arguments: &arguments::List) -> Result<S
         return json_line(&rows);
     }
     let columns = Columns::new(["NAME", "TIME LIMIT", "PORTS", "SUMMARY"]);
-    Ok(columns.render(None, || {
+    Ok(columns.render(stdout_width(), || {
         registry.jobs().iter().map(|job| {
             let name = job.name().as_str().into();
             let limit = limit_text(job.timeout().map(TimeLimit::duration));

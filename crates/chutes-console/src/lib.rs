@@ -67,4 +67,4 @@ pub use self::program::{CommandResult, main};
 pub use self::recover::recover;
 pub use self::session::{Session, run_directory};
 pub use self::stdout::{json_line, print};
-pub use self::terminal::{Columns, Row, limit_text};
+pub use self::terminal::{Columns, Row, limit_text, stdout_width};

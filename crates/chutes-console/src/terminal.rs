@@ -26,6 +26,19 @@ pub(crate) const fn status_words(status: EndStatus) -> &'static str {
     }
 }
 
+/// The width in columns of the terminal that standard output is, if it is one.
+///
+/// ```
+/// use std::io::IsTerminal;
+///
+/// // Where a program reads the output, nothing is cut.
+/// assert!(std::io::stdout().is_terminal() || chutes_console::stdout_width().is_none());
+/// ```
+#[must_use]
+pub fn stdout_width() -> Option<u16> {
+    ::console::Term::stdout().size_checked().map(|(_, width)| width)
+}
+
 /// A time limit as tables show it: `1h 30m`, or `none`.
 ///
 /// ```

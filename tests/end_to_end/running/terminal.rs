@@ -7,16 +7,16 @@ use std::process::Command;
 use std::thread;
 
 use chutes_test_support::machine::open_terminal;
+use chutes_test_support::screen;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::programs::new_sandbox;
 
-/// Runs a command at a terminal of its own, 100 columns wide. Returns the exit code and everything
-/// that came to the screen.
+/// Runs a command at a terminal of its own, of this width. Returns the exit code and everything that came to the screen.
 #[track_caller]
-fn at_terminal(mut command: Command) -> (Option<i32>, String) {
+fn at_terminal(mut command: Command, width: u16) -> (Option<i32>, String) {
     let (terminal, other_side) = open_terminal();
-    let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize { ws_row: 40, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(terminal.as_fd(), size).unwrap();
     command.stdin(other_side.try_clone().unwrap());
     command.stdout(other_side.try_clone().unwrap()).stderr(other_side);
@@ -40,7 +40,15 @@ fn run(arguments: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let sandbox = new_sandbox();
     let mut command = sandbox.command(&arguments.split_whitespace().collect::<Vec<_>>());
     command.envs(environment.iter().copied());
-    at_terminal(command)
+    at_terminal(command, 100)
+}
+
+/// What stands on the screen of a terminal of this width in the end.
+fn shown(arguments: &str, width: u16) -> Vec<String> {
+    let sandbox = new_sandbox();
+    let command = sandbox.command(&arguments.split_whitespace().collect::<Vec<_>>());
+    let (_, written) = at_terminal(command, width);
+    screen::lines(&written, width.into())
 }
 
 /// The text without control sequences. What was drawn over is still in it.
@@ -74,6 +82,24 @@ fn bar() {
     assert!(!text.contains("progress: "), "{screen}");
 }
 
+/// A line that is wider than the terminal would take two.
+#[test]
+fn narrow_bar() {
+    let sandbox = new_sandbox();
+    let (_, written) = at_terminal(sandbox.command(&["run", "prints_slowly"]), 40);
+    assert!(written.contains("% at line 2"), "{written}");
+    assert!(!written.contains("\u{1b}[1A"), "no line above is drawn anew: {written:?}");
+}
+
+/// The bar is one line, whatever the job reports, and a report cannot control the terminal.
+#[test]
+fn reports_of_several_lines() {
+    let (code, written) = run("run reports_progress_in_lines", &[]);
+    assert_eq!(code, Some(0), "{written}");
+    assert!(written.contains("\\nlong long"), "{written:?}");
+    assert!(!written.contains("\nlong long"), "{written:?}");
+}
+
 /// A bar at 0 % would say that the job has not begun.
 #[test]
 fn no_bar_without_progress() {
@@ -81,6 +107,30 @@ fn no_bar_without_progress() {
     assert_eq!(code, Some(0), "{screen}");
     let text = plain(&screen);
     assert!(text.contains("[00:00:0") && !text.contains("0%"), "{screen}");
+}
+
+/// Lines of the job, on both streams, and warnings come in between, before, and after the bar.
+#[test]
+fn nothing_of_the_bar_stays() {
+    for width in [40, 80] {
+        for (arguments, said) in [
+            ("run prints_slowly", "second half 4"),
+            ("run echo --set epochs=1", "echo on standard error"),
+            (
+                r#"run opens_ports --data "nothing" --publish web:0"#,
+                "warning: port `web` was never",
+            ),
+            ("run leaves_a_child", "before"),
+            ("run reports_progress_in_lines", "printed with the first report"),
+        ] {
+            let lines = shown(arguments, width);
+            assert!(lines.iter().any(|line| line.contains(said)), "{arguments}: {lines:#?}");
+            let is_bar = |line: &&String| {
+                line.contains("[00:") || ['█', '░', '⠁'].iter().any(|part| line.contains(*part))
+            };
+            assert_eq!(lines.iter().find(is_bar), None, "{arguments}, {width}: {lines:#?}");
+        }
+    }
 }
 
 #[test]
@@ -120,6 +170,26 @@ fn tables() {
     let good = lines.iter().position(|line| line.starts_with("good.txt"));
     assert!(failed.unwrap() < good.unwrap(), "what is missing comes first: {screen}");
     assert!(lines.iter().all(|line| line.chars().count() <= 100), "{screen}");
+}
+
+/// What is long is cut, so that each column can be seen.
+#[test]
+fn tables_fit() {
+    let name = "n".repeat(120);
+    let data = format!(r#"{{"files":[{{"path":"{name}","bytes":4}}]}}"#);
+    let lines = shown(&format!("run delivers --data {data}"), 80);
+    let row = lines.iter().find(|line| line.starts_with("nnn")).unwrap();
+    assert!(row.ends_with("…   4 B  collected"), "{lines:#?}");
+    assert_eq!(row.chars().count(), 80);
+    let (_, written) = {
+        let sandbox = new_sandbox();
+        at_terminal(sandbox.command(&["list"]), 80)
+    };
+    let jobs: Vec<String> = written.lines().map(str::to_owned).collect();
+    assert!(jobs.iter().all(|line| line.chars().count() <= 80), "{jobs:#?}");
+    assert!(jobs.iter().any(|line| line.ends_with('…')), "{jobs:#?}");
+    // What programs read is whole.
+    assert!(!new_sandbox().run("list").stdout.contains('…'));
 }
 
 /// A file name cannot control the terminal.

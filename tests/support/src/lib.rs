@@ -7,7 +7,7 @@
 //! - [`record`], [`leftovers`]: what a run leaves in its directory, and that it leaves nothing else.
 //! - [`events`]: what a run reports while it goes on.
 //! - [`containers`]: Podman for one test, and the images of the tests.
-//! - [`machine`]: processes, namespaces and terminals of the machine.
+//! - [`machine`], [`screen`]: processes, namespaces and terminals of the machine, and what a terminal shows.
 //!
 //! It is not published. Components use it in their own tests, so it does not depend on `chutes`. The programs
 //! under test are known to their package only, which passes their paths ([`sandbox::Programs`]).
@@ -32,6 +32,7 @@ pub mod machine;
 pub mod record;
 pub mod run;
 pub mod sandbox;
+pub mod screen;
 pub mod servers;
 
 pub use self::machine::{own_address, wait_until};

@@ -43,8 +43,8 @@ impl<const N: usize> Columns<N> {
         self
     }
 
-    /// One line for the header and one for each row. With a width in columns of the terminal, lines that are
-    /// longer end in `…`.
+    /// One line for the header and one for each row. With a width in columns of the terminal, the longest texts are cut
+    /// and end in `…`, so that each column can be seen; columns that are aligned to the right are numbers and are kept.
     ///
     /// `rows` is called twice, once for the widths and once for the text, because creating the rows again is cheaper
     /// than storing them.
@@ -59,6 +59,9 @@ impl<const N: usize> Columns<N> {
             for (widest, cell) in widths.iter_mut().zip(&row) {
                 *widest = text_width(cell).max(*widest);
             }
+        }
+        if let Some(width) = width {
+            self.fit(&mut widths, width.into());
         }
         let longest_line = widths.iter().sum::<usize>() + GAP * N;
         let mut text = String::with_capacity(longest_line * lines);
@@ -76,13 +79,29 @@ impl<const N: usize> Columns<N> {
         text
     }
 
+    /// Takes width from the widest columns until all fit, but no more than their headings need.
+    fn fit(&self, widths: &mut [usize; N], width: usize) {
+        let mut excess = (widths.iter().sum::<usize>() + GAP * (N - 1)).saturating_sub(width);
+        while excess > 0 {
+            let can_shrink = |at: &usize| !self.right[*at] && widths[*at] > self.header[*at].len();
+            let Some(at) = (0..N).filter(can_shrink).max_by_key(|at| widths[*at]) else { return };
+            widths[at] -= 1;
+            excess -= 1;
+        }
+    }
+
     fn write_row(&self, text: &mut String, row: &Row<'_, N>, widths: &[usize; N]) {
         for (at, cell) in row.iter().enumerate() {
-            let padding = widths[at] - text_width(cell);
+            let cell = if text_width(cell) > widths[at] {
+                console::truncate_str(cell, widths[at], "…")
+            } else {
+                Cow::Borrowed(&**cell)
+            };
+            let padding = widths[at] - text_width(&cell);
             let gap = if at == 0 { 0 } else { GAP };
             let (before, after) = if self.right[at] { (padding, 0) } else { (0, padding) };
             text.extend(std::iter::repeat_n(' ', gap + before));
-            text.push_str(cell);
+            text.push_str(&cell);
             text.extend(std::iter::repeat_n(' ', after));
         }
     }
@@ -111,6 +130,20 @@ mod tests {
 
     #[test]
     fn too_wide() {
-        check(Some(10), "NAME   SI…\na      10…\ngröße\n");
+        check(Some(21), "NAME   SIZE  STATE\na      10 B  collect…\ngröße\n");
+        check(Some(17), "NAME  SIZE  STATE\na     10 B  coll…\ngrö…\n");
+        // Not even the headings fit.
+        check(Some(10), "NAME  SIZ…\na     10 …\ngrö…\n");
+    }
+
+    /// A long name does not hide what comes after it.
+    #[test]
+    fn long_texts() {
+        let columns = Columns::new(["OUTPUT", "SIZE", "STATE"]).align_right(&[1]);
+        let (name, reason) = ("n".repeat(200), "r".repeat(9));
+        let rows = [[name.as_str(), "10 B", reason.as_str()]];
+        let text = columns.render(Some(40), || rows.iter().map(|row| row.map(Cow::Borrowed)));
+        let expected = format!("{}…  10 B  {reason}", "n".repeat(22));
+        assert_eq!(text.lines().nth(1), Some(&*expected));
     }
 }

@@ -24,6 +24,11 @@ const WITHOUT_PROGRESS: &str = "{spinner} {prefix:7} [{elapsed_precise}] {wide_m
 const WITH_PROGRESS: &str =
     "{spinner} {prefix:7} [{elapsed_precise}] {bar:30} {percent:>3}% {wide_msg}";
 
+/// The same for a terminal of less than [`NARROW`] columns, so that the bar takes one line.
+const WITH_PROGRESS_NARROW: &str = "{spinner} {prefix:7} {bar:10} {percent:>3}% {wide_msg}";
+
+const NARROW: u16 = 60;
+
 /// The resolution of the bar.
 const BAR_LENGTH: u32 = 1_000;
 
@@ -138,7 +143,8 @@ impl Console {
     fn progress(&self, progress: &Progress) {
         if let Some(bar) = &self.bar {
             if !self.shows_progress.swap(true, Ordering::Relaxed) {
-                bar.set_style(style(WITH_PROGRESS));
+                let is_narrow = self.width().is_some_and(|width| width < NARROW);
+                bar.set_style(style(if is_narrow { WITH_PROGRESS_NARROW } else { WITH_PROGRESS }));
             }
             #[expect(
                 clippy::cast_possible_truncation,
@@ -146,7 +152,8 @@ impl Console {
                 reason = "0 to 1000"
             )]
             bar.set_position((progress.fraction * f64::from(BAR_LENGTH)) as u64);
-            bar.set_message(progress.message.clone());
+            // The bar is one line.
+            bar.set_message(Escaped(&progress.message).to_string());
             return;
         }
         let mut last = self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
