@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Deref;
 
 use chutes_core::user_text;
 
@@ -27,6 +28,36 @@ use chutes_core::user_text;
 /// assert!(learning_rate("abc").unwrap_err().downcast_ref::<std::num::ParseFloatError>().is_some());
 /// assert_eq!(learning_rate("-1").unwrap_err().to_string(), "the learning rate must be positive");
 /// ```
+///
+/// It can be handed on: with `?` in a function that returns `anyhow::Result` or `Box<dyn Error>`, as a `#[from]` or
+/// `#[source]` of an error of `thiserror`, and by [`into_error`](JobError::into_error) as a
+/// `Box<dyn Error + Send + Sync>`. It is no `Error` itself, because every error converts into it.
+///
+/// ```
+/// use chutes::JobError;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum PipelineError {
+///     #[error("the training failed")]
+///     Training(#[from] JobError),
+/// }
+///
+/// fn train() -> Result<(), JobError> {
+///     Err("the disk is full".into())
+/// }
+///
+/// fn pipeline() -> Result<(), PipelineError> {
+///     Ok(train()?)
+/// }
+///
+/// fn nightly() -> anyhow::Result<()> {
+///     train()?;
+///     Ok(())
+/// }
+///
+/// assert_eq!(JobError::from(pipeline().unwrap_err()).causes(), ["the disk is full"]);
+/// assert_eq!(nightly().unwrap_err().to_string(), "the disk is full");
+/// ```
 pub struct JobError {
     error: Box<dyn Error + Send + Sync + 'static>,
 }
@@ -43,9 +74,9 @@ impl JobError {
         &*self.error
     }
 
-    /// Hands the error on: to `anyhow::Error::from_boxed`, as the source of an error of `thiserror`, or with `?` in a
-    /// function that returns `Box<dyn Error + Send + Sync>`. A `JobError` is no `Error` itself, because every error
-    /// converts into it.
+    /// Hands the error on, as a type that is an `Error`: with `?` in a function that returns
+    /// `Box<dyn Error + Send + Sync>`. This one conversion cannot be done by `?` alone, because every error that
+    /// converts into that type converts into a `JobError`, which would then convert into itself in two ways.
     ///
     /// ```
     /// use std::error::Error;
@@ -55,7 +86,8 @@ impl JobError {
     /// }
     ///
     /// fn all() -> Result<(), Box<dyn Error + Send + Sync>> {
-    ///     Ok(train().map_err(chutes::JobError::into_error)?)
+    ///     train().map_err(chutes::JobError::into_error)?;
+    ///     Ok(())
     /// }
     /// assert_eq!(all().unwrap_err().to_string(), "the disk is full");
     /// ```
@@ -120,6 +152,37 @@ impl<E: Into<Box<dyn Error + Send + Sync + 'static>>> From<E> for JobError {
     }
 }
 
+/// The error itself. By this, `thiserror` finds the source of an error that has a `JobError` as its `#[source]`.
+impl Deref for JobError {
+    type Target = dyn Error + Send + Sync + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.error
+    }
+}
+
+/// The message and the sources stay. The error itself is found as what it is held as:
+///
+/// ```
+/// use std::error::Error;
+///
+/// let error = anyhow::Error::from(chutes::JobError::from(std::fmt::Error));
+/// let error = error.downcast_ref::<Box<dyn Error + Send + Sync>>().unwrap();
+/// assert!(error.is::<std::fmt::Error>());
+/// ```
+impl From<JobError> for anyhow::Error {
+    fn from(error: JobError) -> Self {
+        Self::from_boxed(error.error)
+    }
+}
+
+/// `main` often returns `Result<(), Box<dyn Error>>`.
+impl From<JobError> for Box<dyn Error> {
+    fn from(error: JobError) -> Self {
+        error.error
+    }
+}
+
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
@@ -131,5 +194,86 @@ impl fmt::Debug for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)?;
         self.causes().iter().try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read the settings")]
+    struct SettingsError(#[source] io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    enum PipelineError {
+        #[error("the training failed")]
+        Training(#[from] JobError),
+        #[error("the evaluation failed")]
+        Evaluation {
+            #[source]
+            error: JobError,
+        },
+        #[error(transparent)]
+        Other(JobError),
+    }
+
+    fn job() -> Result<(), JobError> {
+        Err(SettingsError(io::Error::other("the disk is full")).into())
+    }
+
+    #[test]
+    fn it_is_a_source_of_errors_of_thiserror() {
+        fn pipeline() -> Result<(), PipelineError> {
+            Ok(job()?)
+        }
+        let error = job().unwrap_err();
+        for error in [pipeline().unwrap_err(), PipelineError::Evaluation { error }] {
+            assert!(error.source().unwrap().is::<SettingsError>());
+            assert_eq!(
+                JobError::from(error).causes(),
+                ["cannot read the settings", "the disk is full"]
+            );
+        }
+        let transparent = PipelineError::Other(job().unwrap_err());
+        assert_eq!(transparent.to_string(), "cannot read the settings");
+        assert!(transparent.source().unwrap().is::<io::Error>());
+    }
+
+    #[test]
+    fn it_is_handed_on_by_a_question_mark() {
+        fn by_anyhow() -> anyhow::Result<()> {
+            job()?;
+            Ok(())
+        }
+        fn boxed() -> Result<(), Box<dyn Error>> {
+            job()?;
+            Ok(())
+        }
+        fn boxed_for_threads() -> Result<(), Box<dyn Error + Send + Sync>> {
+            job().map_err(JobError::into_error)?;
+            Ok(())
+        }
+        let error = by_anyhow().unwrap_err();
+        assert_eq!(format!("{error:#}"), "cannot read the settings: the disk is full");
+        assert!(
+            error.downcast_ref::<Box<dyn Error + Send + Sync>>().unwrap().is::<SettingsError>()
+        );
+        assert!(error.root_cause().is::<io::Error>());
+        assert!(boxed().unwrap_err().is::<SettingsError>());
+        assert!(boxed_for_threads().unwrap_err().is::<SettingsError>());
+    }
+
+    #[test]
+    fn it_comes_back_from_anyhow() {
+        fn back() -> Result<(), JobError> {
+            let error = anyhow::Error::from(job().unwrap_err()).context("the night failed");
+            Err(error)?
+        }
+        let error = back().unwrap_err();
+        assert_eq!(error.to_string(), "the night failed");
+        assert_eq!(error.causes(), ["cannot read the settings", "the disk is full"]);
     }
 }
