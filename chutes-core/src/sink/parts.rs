@@ -1,6 +1,6 @@
 //! From the parts of a sink, in whatever form they came, to a checked one. Each rule of [`SinkSpec`] is here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::url::{self, HttpUrl, StoreUrl};
 use super::{SinkKind, SinkSpec, SinkSpecError, Upload, ZipTarget};
@@ -51,10 +51,7 @@ impl SinkParts {
         let kind = place.and_then(|place| match place {
             Place::Http(url) => self.over_http(zip, url, &mut problems),
             Place::Store(url) => Some(store(zip, url, &mut problems)),
-            Place::Path { path, is_zip } if zip || is_zip => {
-                Some(SinkKind::Zip(ZipTarget::File(path)))
-            }
-            Place::Path { path, .. } => Some(SinkKind::Directory(path)),
+            Place::Path { path, is_zip } => Some(at_path(path, zip || is_zip)),
         });
         match kind {
             Some(kind) if problems.is_empty() => Ok(SinkSpec(kind)),
@@ -92,6 +89,27 @@ impl SinkParts {
             None => zip.then_some(SinkKind::Zip(ZipTarget::Upload(to))),
         }
     }
+}
+
+/// The sink at a path of this machine.
+pub(super) fn local(path: PathBuf, zip: bool) -> Result<SinkSpec, SinkSpecError> {
+    let is_zip = is_zip_file(&path);
+    refuse_zero_byte(path.as_os_str().as_encoded_bytes())?;
+    Ok(SinkSpec(at_path(path, zip || is_zip)))
+}
+
+fn at_path(path: PathBuf, is_zip: bool) -> SinkKind {
+    if is_zip { SinkKind::Zip(ZipTarget::File(path)) } else { SinkKind::Directory(path) }
+}
+
+/// Whether a path is that of a zip file, by its name.
+fn is_zip_file(path: &Path) -> bool {
+    let has_extension = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("zip"));
+    has_extension && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+fn refuse_zero_byte(path: &[u8]) -> Result<(), SinkSpecError> {
+    if path.contains(&0) { Err(SinkSpecError::new("a path has no zero byte")) } else { Ok(()) }
 }
 
 fn store(zip: bool, url: StoreUrl, problems: &mut Vec<String>) -> SinkKind {
@@ -193,12 +211,9 @@ fn path(text: &str) -> Result<Place, SinkSpecError> {
              a directory is written without `://`",
         ));
     }
-    if text.contains('\0') {
-        return Err(SinkSpecError::new("a path has no zero byte"));
-    }
+    refuse_zero_byte(text.as_bytes())?;
     let path = PathBuf::from(text);
-    let has_extension = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("zip"));
-    Ok(Place::Path { is_zip: has_extension && !text.ends_with('/'), path })
+    Ok(Place::Path { is_zip: is_zip_file(&path), path })
 }
 
 /// The path of a `file:` URL, after that scheme. Without `//` it may be relative.
@@ -215,8 +230,6 @@ fn file_url(rest: &str) -> Result<PathBuf, SinkSpecError> {
         return Err(SinkSpecError::new(problem));
     }
     let bytes = url::decode(path);
-    if bytes.contains(&0) {
-        return Err(SinkSpecError::new("a path has no zero byte"));
-    }
+    refuse_zero_byte(&bytes)?;
     url::path_of(bytes).map_err(SinkSpecError::new)
 }

@@ -33,6 +33,35 @@ fn refused(text: &str, expected: &str) {
     assert!(problem.contains(expected), "{text}: {problem}");
 }
 
+/// Paths need not be UTF-8, URLs and JSON are.
+#[test]
+fn places_that_are_not_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let check = |bytes: &[u8], expected: &str| {
+        let spec = SinkSpec::from_os(std::ffi::OsStr::from_bytes(bytes)).unwrap();
+        assert_eq!(spec, expected.parse().unwrap(), "{expected}");
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<SinkSpec>(&json).unwrap(), spec, "{json}");
+    };
+    check(b"u-\xff", "file:u-%FF");
+    check(b"/a=b/\xff/", "file:///a=b/%FF/");
+    check(b"{job}/\xff", "file:{job}/%FF");
+    check(b"\xff.ZIP", "zip+file:%FF.ZIP");
+    check(b"zip+\xff", "zip+file:%FF");
+    check(b"s3://bucket/x", "s3://bucket/x");
+    for bytes in [
+        &b"s3://bucket/\xff"[..],
+        b"a=https://h/\xff",
+        b"file:/\xff",
+        b"{\"url\": \"\xff\"}",
+        b"{jop}/\xff",
+        b"\xff\0",
+    ] {
+        let refused = SinkSpec::from_os(std::ffi::OsStr::from_bytes(bytes));
+        assert!(refused.is_err(), "{}", String::from_utf8_lossy(bytes));
+    }
+}
+
 #[test]
 fn places() {
     for (text, expected) in [

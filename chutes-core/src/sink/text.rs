@@ -1,8 +1,9 @@
 //! The text form of a sink, which the command line takes.
 
+use std::ffi::OsStr;
 use std::str::FromStr;
 
-use super::parts::SinkParts;
+use super::parts::{self, SinkParts};
 use super::{SinkKind, SinkSpec, SinkSpecError, ZipTarget, json, url};
 use crate::OutputPath;
 
@@ -11,12 +12,53 @@ impl FromStr for SinkSpec {
     type Err = SinkSpecError;
 
     fn from_str(text: &str) -> Result<Self, SinkSpecError> {
-        let is_placeholder = ["{run_id}", "{job}"].iter().any(|name| text.starts_with(name));
-        let spec =
-            if text.starts_with('{') && !is_placeholder { json::read(text)? } else { plain(text)? };
+        let spec = if is_json(text) { json::read(text)? } else { plain(text)? };
         refuse_unknown_placeholders(&spec)?;
         Ok(spec)
     }
+}
+
+impl SinkSpec {
+    /// Reads the form of the command line, in which a path need not be UTF-8. JSON and URLs are: in the path of a `file:` URL
+    /// other bytes are written as `%` and two hexadecimal digits.
+    ///
+    /// ```
+    /// use std::ffi::OsStr;
+    /// use std::os::unix::ffi::OsStrExt;
+    ///
+    /// use chutes::sink::SinkSpec;
+    ///
+    /// let path = OsStr::from_bytes(b"results-\xff");
+    /// assert_eq!(SinkSpec::from_os(path)?, "file:results-%FF".parse()?);
+    /// # Ok::<(), chutes::sink::SinkSpecError>(())
+    /// ```
+    pub fn from_os(text: &OsStr) -> Result<Self, SinkSpecError> {
+        let Some(text) = text.to_str() else {
+            let spec = local(text)?;
+            refuse_unknown_placeholders(&spec)?;
+            return Ok(spec);
+        };
+        text.parse()
+    }
+}
+
+/// Whether a text is JSON, and not a path that begins with a placeholder.
+fn is_json(text: &str) -> bool {
+    text.starts_with('{') && !["{run_id}", "{job}"].iter().any(|name| text.starts_with(name))
+}
+
+/// A path that is not UTF-8.
+fn local(text: &OsStr) -> Result<SinkSpec, SinkSpecError> {
+    let shown = text.to_string_lossy();
+    if is_json(&shown) || shown.contains("://") || shown.starts_with("file:") {
+        return Err(SinkSpecError::new(
+            "JSON and URLs are UTF-8: in the path of a URL other bytes are written as `%` and two \
+             hexadecimal digits",
+        ));
+    }
+    let bytes = text.as_encoded_bytes();
+    let (is_zip, path) = bytes.strip_prefix(b"zip+").map_or((false, bytes), |path| (true, path));
+    parts::local(url::path_of(path.to_vec()).map_err(SinkSpecError::new)?, is_zip)
 }
 
 fn plain(text: &str) -> Result<SinkSpec, SinkSpecError> {

@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,10 +131,10 @@ pub(super) struct Run {
         env = "CHUTES_OUTPUT",
         hide_env_values = true
     )]
-    pub(super) outputs: Vec<String>,
+    pub(super) outputs: Vec<OsString>,
     /// Report to this address and deliver the outputs there, as the Chutes platform wants it
     #[arg(long, value_name = "URL|@FILE", env = "CHUTES_STATUS_URL", hide_env_values = true)]
-    pub(super) status_url: Option<String>,
+    pub(super) status_url: Option<OsString>,
     /// Deliver finished output files while the job goes on
     #[arg(long, conflicts_with = "request")]
     pub(super) live: bool,

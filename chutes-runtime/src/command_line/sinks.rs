@@ -3,10 +3,12 @@
 //! Addresses may contain credentials. All users can read the arguments of a process, but only its owner can read its
 //! environment and its files, so both options also accept `@FILE` and a variable.
 
-use std::path::Component;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
 
 use chutes_console::Problem;
-use chutes_core::{SinkKind, SinkSpec, ZipTarget};
+use chutes_core::{Escaped, SinkKind, SinkSpec, ZipTarget};
 
 use super::arguments;
 use crate::registry::Job;
@@ -16,7 +18,7 @@ pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSp
     let mut sinks = Vec::new();
     for text in &arguments.outputs {
         for line in addresses(text)? {
-            let sink = line.parse().map_err(|error| Problem::bad_request(&error))?;
+            let sink = SinkSpec::from_os(&line).map_err(|error| Problem::bad_request(&error))?;
             refuse_half_a_url(&sink)?;
             refuse_declared(&sink)?;
             sinks.push(sink);
@@ -30,7 +32,9 @@ pub(super) fn wanted(job: &Job, arguments: &arguments::Run) -> Result<Vec<SinkSp
     }
     if let Some(text) = &arguments.status_url {
         for url in addresses(text)? {
-            let sink = SinkSpec::status_url(&url).map_err(|error| Problem::bad_request(&error))?;
+            // One that is not UTF-8 is not a URL in any spelling, and may hold a secret.
+            let url = url.to_str().ok_or_else(|| Problem::wrong("the status URL is not UTF-8"))?;
+            let sink = SinkSpec::status_url(url).map_err(|error| Problem::bad_request(&error))?;
             sinks.push(sink);
         }
     }
@@ -67,12 +71,15 @@ fn refuse_half_a_url(sink: &SinkSpec) -> Result<(), Problem> {
     Err(Problem::wrong(message).hint(hint))
 }
 
-/// The text itself, or the lines of a file. Empty lines and lines that begin with `#` are skipped.
-fn addresses(text: &str) -> Result<Vec<String>, Problem> {
-    let Some(file) = text.strip_prefix('@') else { return Ok(vec![text.to_owned()]) };
-    let content = std::fs::read_to_string(file)
-        .map_err(|error| Problem::wrong(format!("cannot read `{file}`: {error}")))?;
-    let lines = content.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.map(str::to_owned).collect())
+/// The text itself, or the lines of a file. Empty lines and lines that begin with `#` are skipped. Paths need not be
+/// UTF-8.
+fn addresses(text: &OsStr) -> Result<Vec<OsString>, Problem> {
+    let Some(file) = text.as_bytes().strip_prefix(b"@") else { return Ok(vec![text.to_owned()]) };
+    let file = Path::new(OsStr::from_bytes(file));
+    let content = std::fs::read(file).map_err(|error| {
+        Problem::wrong(format!("cannot read `{}`: {error}", Escaped(&file.to_string_lossy())))
+    })?;
+    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    Ok(lines.map(|line| OsStr::from_bytes(line).to_owned()).collect())
 }

@@ -1,6 +1,8 @@
 //! Destinations of files: usable and unusable directories, and how addresses are
 //! written.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use chutes::outcome::FailureKind;
@@ -134,6 +136,34 @@ fn places_in_the_environment() {
     command.env("CHUTES_OUTPUT", "backup");
     complete(&finish(command));
     assert!(sandbox.path("backup/manifest.json").exists());
+}
+
+/// As an argument, in the environment, and in a file of places.
+#[test]
+fn places_that_are_not_utf8() {
+    let sandbox = new_sandbox();
+    let folder = |name: &[u8]| sandbox.path("").join(OsStr::from_bytes(name));
+    let lines = [b"# where it goes\n".as_slice(), b"lines-\xff\r\n"].concat();
+    std::fs::write(folder(b"places-\xff"), lines).unwrap();
+    for (name, argument, variable) in [
+        (&b"u-\xff"[..], Some(&b"u-\xff"[..]), None),
+        (b"v-\xff", None, Some(&b"v-\xff"[..])),
+        (b"lines-\xff", Some(b"@places-\xff"), None),
+    ] {
+        let mut command = command(&sandbox, "delivers", &files(&[("a", 1)]), &[]);
+        if let Some(argument) = argument {
+            command.arg("--output").arg(OsStr::from_bytes(argument));
+        }
+        command.envs(variable.map(|place| ("CHUTES_OUTPUT", OsStr::from_bytes(place))));
+        complete(&finish(command));
+        assert!(folder(name).join("manifest.json").exists(), "{argument:?} {variable:?}");
+        std::fs::remove_dir_all(sandbox.path("run")).unwrap();
+    }
+    let mut command = command(&sandbox, "delivers", &json!({}), &[]);
+    command.arg("--output").arg(OsStr::from_bytes(b"s3://bucket/\xff"));
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.stderr.contains("JSON and URLs are UTF-8"), "{finished:#?}");
 }
 
 /// Nothing is started with an address that is certainly a mistake.
