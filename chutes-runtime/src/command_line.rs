@@ -37,8 +37,18 @@ use crate::registry::Registry;
 /// | 124 | a time limit was reached |
 /// | 130 | the run was cancelled |
 ///
-/// A program with a `tracing` subscriber of its own installs it in `main`, before this is called; a job finds one
-/// installed already.
+/// In the process of the job, a `tracing` subscriber is set that writes to standard error. A program with one of its own
+/// sets it in `main`, before this is called; a job cannot, because a process has one for all of its threads.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     // What it writes is in the log of the run.
+///     if chutes::is_worker() {
+///         tracing_subscriber::fmt().compact().with_writer(std::io::stderr).with_ansi(false).init();
+///     }
+///     chutes::main()
+/// }
+/// ```
 ///
 /// It may be called in the `main` of `#[tokio::main]`, too. What `main` does before it is done in the process of the job
 /// as well, which is the same program: arguments of its own are for [`is_worker`] to tell apart.

@@ -23,6 +23,7 @@ const MAIN: &str = "TEST_MAIN";
 fn main() -> std::process::ExitCode {
     match std::env::var(MAIN).as_deref() {
         Ok("async") => within_a_runtime(),
+        Ok("subscriber") => with_a_subscriber(),
         Ok("parses") if chutes::is_worker() => chutes::main(),
         Ok("parses" | "parses_always") => parses_arguments(),
         _ => chutes::main(),
@@ -32,6 +33,15 @@ fn main() -> std::process::ExitCode {
 /// What people write who know tokio.
 #[tokio::main]
 async fn within_a_runtime() -> std::process::ExitCode {
+    chutes::main()
+}
+
+/// Has a subscriber for `tracing` of its own in the worker.
+fn with_a_subscriber() -> std::process::ExitCode {
+    if chutes::is_worker() {
+        let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false);
+        subscriber.without_time().with_target(false).init();
+    }
     chutes::main()
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chutes::prelude::*;
+use serde::Deserialize;
 
 /// Prints to both streams: by macros, past them, from a child process, and as an event. The last
 /// lines are not complete.
@@ -69,4 +70,25 @@ async fn leaves_a_child(_ctx: JobContext) -> Result<u32, JobError> {
     println!("before");
     let child = Command::new("sleep").arg("300").stdin(Stdio::null()).spawn()?;
     Ok(child.id())
+}
+
+/// What a job does about a subscriber for `tracing`.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Subscriber {
+    Given,
+    Tried,
+    Set,
+}
+
+/// Logs, perhaps with a subscriber that it sets itself.
+#[job]
+async fn logs(_ctx: JobContext, data: Subscriber) -> Result<(), JobError> {
+    match data {
+        Subscriber::Given => {}
+        Subscriber::Tried => tracing_subscriber::fmt().try_init()?,
+        Subscriber::Set => tracing_subscriber::fmt().init(),
+    }
+    tracing::info!("an event of the job");
+    Ok(())
 }

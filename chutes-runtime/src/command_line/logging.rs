@@ -4,8 +4,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Installs a subscriber with the filter of `RUST_LOG`, by default `info`. A program that has its own subscriber
-/// keeps it.
-pub(super) fn start() {
+/// keeps it. Returns whether the program had none.
+pub(super) fn start() -> bool {
     let filter =
         EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let subscriber = tracing_subscriber::fmt()
@@ -13,5 +13,5 @@ pub(super) fn start() {
         .with_writer(std::io::stderr)
         // The text is kept in a file, where colour codes are noise.
         .with_ansi(false);
-    let _ = subscriber.try_init();
+    subscriber.try_init().is_ok()
 }

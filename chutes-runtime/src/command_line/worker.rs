@@ -34,7 +34,7 @@ pub(super) fn main() -> ExitCode {
 fn work() -> io::Result<()> {
     take_program_name();
     let socket = take_socket()?;
-    logging::start();
+    let has_our_subscriber = logging::start();
     let registry = Registry::collect().map_err(io::Error::other)?;
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let user_code = Builder::new_multi_thread()
@@ -44,7 +44,8 @@ fn work() -> io::Result<()> {
         .enable_all()
         .build()?;
     let connection = Builder::new_current_thread().enable_all().build()?;
-    let served = connection.block_on(child::serve(socket, &registry, user_code.handle().clone()));
+    let user = user_code.handle().clone();
+    let served = connection.block_on(child::serve(socket, &registry, user, has_our_subscriber));
     // Does not wait for user code that was left behind; it ends with the process.
     user_code.shutdown_background();
     served

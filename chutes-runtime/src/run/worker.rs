@@ -7,5 +7,6 @@
 pub(crate) mod child;
 mod local;
 mod session;
+mod subscriber;
 
 pub(crate) use self::local::LocalStarter;

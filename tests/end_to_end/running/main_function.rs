@@ -1,4 +1,4 @@
-//! Forms of `main` around `chutes::main()`: within a runtime, and after arguments were parsed.
+//! Forms of `main` around `chutes::main()`: within a runtime, after arguments were parsed, with a subscriber.
 
 use chutes::EndStatus;
 use chutes::outcome::FailureKind;
@@ -37,4 +37,46 @@ fn the_worker_never_comes_to_its_work() {
     assert_eq!((finished.code, failure.kind), (Some(1), FailureKind::Exited), "{finished:#?}");
     assert!(failure.message.contains("before it came to `chutes::main()`"), "{finished:#?}");
     assert!(failure.message.contains("`chutes::is_worker()`"), "{finished:#?}");
+}
+
+/// Runs the job that logs.
+fn logs(sandbox: &Sandbox, form: &str, way: &str) -> Finished {
+    let data = format!("{way:?}");
+    let mut command =
+        sandbox.command(&["run", "logs", "--data", &data, "--run-dir", "run", "--json"]);
+    command.env("TEST_MAIN", form);
+    finish(command)
+}
+
+/// What a program sets in `main` is kept, and what the job logs is in its format.
+#[test]
+fn own_subscriber_in_main() {
+    for (form, expected) in [("subscriber", true), ("", false)] {
+        let sandbox = new_sandbox();
+        let finished = logs(&sandbox, form, "given");
+        assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
+        let log = std::fs::read_to_string(sandbox.path("run/logs/stderr.log")).unwrap();
+        assert!(log.ends_with("an event of the job\n"), "{log}");
+        assert_eq!(log == " INFO an event of the job\n", expected, "{log}");
+    }
+}
+
+/// It comes too late, which the failure explains.
+#[test]
+fn own_subscriber_in_the_job() {
+    for (way, kind) in [("tried", FailureKind::JobError), ("set", FailureKind::Panic)] {
+        let sandbox = new_sandbox();
+        let finished = logs(&sandbox, "", way);
+        let outcome = finished.outcome();
+        let failure = outcome.ending.failure().unwrap();
+        assert_eq!((finished.code, failure.kind), (Some(1), kind), "{finished:#?}");
+        assert!(failure.message.contains("dispatcher has already been set"), "{finished:#?}");
+        let [cause] = &failure.causes[..] else { panic!("{finished:#?}") };
+        assert!(cause.contains("set your own in `main`, before `chutes::main()`"), "{cause}");
+        // Of one that the program has set itself chutes knows nothing.
+        let sandbox = new_sandbox();
+        let finished = logs(&sandbox, "subscriber", way);
+        let outcome = finished.outcome();
+        assert!(outcome.ending.failure().unwrap().causes.is_empty(), "{finished:#?}");
+    }
 }

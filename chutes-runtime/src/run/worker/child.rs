@@ -25,13 +25,15 @@ use crate::registry::Registry;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Serves the supervisor at the other end of the socket until its last order. User code has a runtime of its own, so
-/// it cannot keep the worker from receiving orders.
+/// it cannot keep the worker from receiving orders. `has_our_subscriber` is whether chutes has set the subscriber for
+/// `tracing` of this process.
 ///
 /// Does not return when the supervisor has ended: then it kills this process and its process group.
 pub(crate) async fn serve(
     socket: UnixStream,
     registry: &Registry,
     user_code: Handle,
+    has_our_subscriber: bool,
 ) -> io::Result<()> {
     let mut connection = Connection::new(socket)?;
     let Some(Order::Setup(frame)) = connection.receive().await? else {
@@ -45,7 +47,7 @@ pub(crate) async fn serve(
     die_with_supervisor(supervisor).map_err(io::Error::other)?;
     let job = registry.get(frame.job.as_str()).map_err(io::Error::other)?.clone();
     connection.send(&Report::Ready { version: VERSION, hooks: session::hooks() }).await?;
-    let session = Session::new(job, parameters(frame));
+    let session = Session::new(job, parameters(frame)).with_our_subscriber(has_our_subscriber);
     let (progress, opened) = (Reports::new(session.progress()), session.opened_ports());
     Server { connection, session, user_code, task: None, progress, opened }.serve().await
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::subscriber;
 use crate::context::{Inner, JobContext};
 use crate::definition::{BoxFuture, PreparedJob, WorkError};
 use crate::error::ErrorText;
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     context: JobContext,
     progress: watch::Receiver<Option<Progress>>,
     prepared: Arc<Mutex<Option<PreparedJob>>>,
+    /// Whether chutes has set the subscriber for `tracing` of this process.
+    has_our_subscriber: bool,
 }
 
 impl Session {
@@ -50,7 +53,12 @@ impl Session {
             deadline: OnceLock::new(),
             state: State::default(),
         });
-        Self { job, context, progress, prepared: Arc::default() }
+        Self { job, context, progress, prepared: Arc::default(), has_our_subscriber: false }
+    }
+
+    /// The same in a process whose subscriber for `tracing` was set by chutes, or was not.
+    pub(crate) fn with_our_subscriber(self, has_our_subscriber: bool) -> Self {
+        Self { has_our_subscriber, ..self }
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Option<Progress>> {
@@ -76,9 +84,13 @@ impl Session {
             Step::Prepare => unknown(),
         };
         let caught = CatchPanic::new(code);
+        let has_our_subscriber = self.has_our_subscriber;
         Box::pin(async move {
             let result = caught.await.unwrap_or_else(|panic| Err(panicked(panic)));
-            result.map_err(StepFailure::bounded)
+            result.map_err(|failure| {
+                let failure = failure.bounded();
+                if has_our_subscriber { subscriber::explained(failure) } else { failure }
+            })
         })
     }
 
