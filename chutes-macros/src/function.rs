@@ -1,5 +1,6 @@
 //! The function under an attribute: its signature is read and checked, its body left alone.
 
+mod borrow;
 mod item;
 mod shape;
 

@@ -1,6 +1,6 @@
 //! Tokens as written in attributes: groups, literals, words.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::{Lit, LitInt};
 
@@ -45,10 +45,15 @@ pub(crate) fn has_plain_suffix(number: &LitInt) -> bool {
 
 /// Whether a word stands anywhere in the tokens, in groups, too.
 pub(crate) fn mentions(tokens: TokenStream, word: &str) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == word,
-        TokenTree::Group(group) => mentions(group.stream(), word),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    find(tokens, word).is_some()
+}
+
+/// The first place where a word stands in the tokens, in groups, too.
+pub(crate) fn find(tokens: TokenStream, word: &str) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) => (ident == word).then_some(ident),
+        TokenTree::Group(group) => find(group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => None,
     })
 }
 

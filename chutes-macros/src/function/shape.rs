@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, ReturnType, Signature, Type};
 
 use super::Function;
+use super::borrow;
 use super::item::{self, Item};
 use crate::diagnostics::{Diagnostics, Problem};
 use crate::{doc, literal};
@@ -35,18 +36,23 @@ pub(super) fn check(
         problems.add(item::not_a_function(&item.rest, attribute));
         return None;
     };
-    let named = Named { shape, name: signature.ident.unraw().to_string() };
+    let has_body = item.rest.to_string() != ";";
+    let named = Named { shape, name: signature.ident.unraw().to_string(), has_body };
     named.check_attributes(&item.attributes, attribute, problems);
     named.check_modifiers(signature, problems);
     named.check_name(signature, problems);
     named.check_generics(signature, problems);
+    named.check_place(signature, problems);
     let parameters = named.check_parameters(signature, problems);
     let returns = named.check_return(signature, problems);
     if let Some(clause) = &signature.generics.where_clause {
         problems.add(Problem::new(clause, named.cannot("have a `where` clause")));
     }
-    if item.rest.to_string() == ";" {
-        problems.add(Problem::new(&item.rest, named.must("have a body")));
+    // What takes `self` is told already to leave its trait.
+    if !has_body && signature.receiver().is_none() {
+        let problem = Problem::new(&item.rest, named.must("have a body"));
+        let help = format!("write the {} with its body, outside of any `trait`", shape.noun);
+        problems.add(problem.help(help));
     }
     let (ident, summary) = (signature.ident.clone(), doc::summary(&item.attributes));
     Some(Function { ident, parameters, returns: returns?, summary })
@@ -56,6 +62,8 @@ pub(super) fn check(
 struct Named<'a> {
     shape: &'a Shape,
     name: String,
+    /// Without one, it is most likely declared in a trait.
+    has_body: bool,
 }
 
 impl Named<'_> {
@@ -119,6 +127,23 @@ impl Named<'_> {
         }
     }
 
+    /// `Self` means something in an `impl` block or a trait only, which is all that can be seen of them from inside.
+    fn check_place(&self, signature: &Signature, problems: &mut Diagnostics) {
+        if signature.receiver().is_some() {
+            return;
+        }
+        let (inputs, output) = (&signature.inputs, &signature.output);
+        if let Some(place) = literal::find(quote::quote!(#inputs #output), "Self") {
+            let problem = Problem::new(place, self.cannot("use `Self`"));
+            problems.add(problem.help(self.move_out()));
+        }
+    }
+
+    fn move_out(&self) -> String {
+        let place = if self.has_body { "`impl` block" } else { "`trait`, and give it a body" };
+        format!("move the {} out of the {place}", self.shape.noun)
+    }
+
     fn generic(&self, place: impl ToTokens) -> Problem {
         Problem::new(place, self.cannot("be generic")).note(format!(
             "a {} is registered once, under one name, so its types must be known",
@@ -137,8 +162,8 @@ impl Named<'_> {
         for (at, parameter) in signature.inputs.iter().enumerate() {
             match parameter {
                 FnArg::Receiver(receiver) => {
-                    let help = format!("move the {} out of the `impl` block", self.shape.noun);
-                    problems.add(Problem::new(receiver, self.cannot("take `self`")).help(help));
+                    let problem = Problem::new(receiver, self.cannot("take `self`"));
+                    problems.add(problem.help(self.move_out()));
                     return types;
                 }
                 FnArg::Typed(named) => {
@@ -171,8 +196,8 @@ impl Named<'_> {
         }
         if mentions_impl(ty) {
             problems.add(self.generic(ty));
-        } else if at == 1 && matches!(ty, Type::Reference(_)) {
-            let problem = Problem::new(ty, self.cannot("borrow its data"));
+        } else if let Some(place) = borrow::find(ty).filter(|_| at == 1) {
+            let problem = Problem::new(place, self.cannot("borrow its data"));
             problems.add(problem.help("take an owned type, for example `String` for `&str`"));
         }
     }

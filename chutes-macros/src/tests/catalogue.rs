@@ -44,6 +44,8 @@ const JOB_ARGUMENTS: &str = "= help: the arguments are `ports`, `timeout`, `uplo
 const WRITE_ARGUMENT: &str = "= help: write an argument as `name = value`";
 const RETURN_RESULT: &str = "= help: add a return type, for example `-> Result<(), JobError>`";
 const LEAVE_IMPL: &str = "= help: move the job out of the `impl` block";
+const OWNED: &str = "= help: take an owned type, for example `String` for `&str`";
+const WITH_BODY: &str = "= help: write the job with its body, outside of any `trait`";
 const ONE_STRUCT: &str = "= help: put what the job needs into one struct as its data";
 const ON_ASYNC_FN: &str = "= help: apply it to an `async fn`";
 

@@ -113,6 +113,42 @@ fn parameters() {
 }
 
 #[test]
+fn data_that_borrows() {
+    for data in [
+        "&str",
+        "&'static str",
+        "Vec<&str>",
+        "Option<(u32, &[u8])>",
+        "Data<'_>",
+        "crate::Data<'a, u8>",
+        "[Cow<'_, str>; 2]",
+    ] {
+        let item = format!("async fn train(ctx: JobContext, data: {data}) -> Result<(), E> {{ }}");
+        check_item(&item, &[&["job `train` cannot borrow its data", OWNED]]);
+    }
+    let is_right = |data: &str| {
+        let item = format!("async fn train(ctx: JobContext, data: {data}) -> Result<(), E> {{ }}");
+        assert!(errors(Job.expand(tokens(""), tokens(&item))).is_empty(), "{data}");
+    };
+    for data in ["Cow<'static, str>", "Vec<(u32, String)>", "[f64; 3]", "PhantomData<fn(&str)>"] {
+        is_right(data);
+    }
+}
+
+/// What an attribute can see of an `impl` block or a trait from inside.
+#[test]
+fn associated() {
+    for signature in [
+        "(ctx: JobContext, data: Self) -> Result<(), E>",
+        "(ctx: JobContext) -> Result<Self, E>",
+        "(ctx: JobContext) -> Result<Vec<Self::Report>, E>",
+    ] {
+        let item = format!("async fn train{signature} {{ Ok(()) }}");
+        check_item(&item, &[&["job `train` cannot use `Self`", LEAVE_IMPL]]);
+    }
+}
+
+#[test]
 fn return_type() {
     check_item(
         "async fn train(ctx: JobContext) {}",
@@ -129,8 +165,15 @@ fn return_type() {
 #[test]
 fn no_body() {
     check_item(
+        "async fn train(&self, ctx: JobContext) -> Result<(), E>;",
+        &[&[
+            "job `train` cannot take `self`",
+            "= help: move the job out of the `trait`, and give it a body",
+        ]],
+    );
+    check_item(
         "async fn train(ctx: JobContext) -> Result<(), E>;",
-        &[&["job `train` must have a body"]],
+        &[&["job `train` must have a body", WITH_BODY]],
     );
 }
 

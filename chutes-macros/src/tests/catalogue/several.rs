@@ -31,7 +31,7 @@ fn several_modifiers_and_types_at_once() {
             &["job `train` takes too many parameters", A_JOB, ONE_STRUCT],
             &["job `train` must return a `Result`", RETURN_RESULT],
             &["job `train` cannot have a `where` clause"],
-            &["job `train` must have a body"],
+            &["job `train` must have a body", WITH_BODY],
         ],
     );
 }
