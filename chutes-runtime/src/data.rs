@@ -168,7 +168,7 @@ pub(crate) fn passed_over(
     };
     let mut paths: Vec<String> = Vec::new();
     for path in schema.unlisted(data).into_iter().take(MOST_CHECKED) {
-        if !matters(&path) {
+        if !matters(&path) && !is_other_name(&path, data, schema, &decodes) {
             paths.push(path.join("."));
         }
     }
@@ -176,6 +176,38 @@ pub(crate) fn passed_over(
         return Ok(());
     }
     Err(DataError::UnknownFields { paths, suggestion: None })
+}
+
+/// Whether a field is another name (`alias`) of one that takes every value: it can stand in the place of that field, and
+/// not beside it.
+fn is_other_name(
+    path: &[String],
+    data: &Json,
+    schema: &DataSchema,
+    decodes: impl Fn(&Json) -> bool,
+) -> bool {
+    let Some((name, parent)) = path.split_last() else { return false };
+    let below = |object: Json, name: &String| {
+        object.fields()?.into_iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    };
+    let object = parent.iter().try_fold(data.clone(), below);
+    let fields = object.and_then(|object| object.fields()).unwrap_or_default();
+    let Some((_, value)) = fields.iter().find(|(other, _)| other == name) else { return false };
+    let decodes_with = |fields: Vec<(String, Json)>| {
+        let object = Json::object(fields).ok();
+        object
+            .is_some_and(|object| data.with_field(parent, object).is_ok_and(|data| decodes(&data)))
+    };
+    let words: Vec<&str> = parent.iter().map(String::as_str).collect();
+    let known = schema.fields(&words).unwrap_or_default();
+    known.into_iter().filter(|known| fields.iter().all(|(other, _)| other != known)).any(|known| {
+        let (mut instead, mut beside) = (fields.clone(), fields.clone());
+        instead.retain(|(other, _)| other != name);
+        for fields in [&mut instead, &mut beside] {
+            fields.push((known.to_owned(), value.clone()));
+        }
+        decodes_with(instead) && !decodes_with(beside)
+    })
 }
 
 /// The path of an unknown field in the notation of other errors: `layers[2].size`.

@@ -87,6 +87,9 @@ struct Common {
     rate: f64,
     #[serde(alias = "optim")]
     optimizer: Option<Optimizer>,
+    /// Every value fits it.
+    #[serde(alias = "extra", default)]
+    notes: serde_json::Value,
 }
 
 /// Nothing in it is required.
@@ -118,6 +121,11 @@ fn types_with_flatten_and_tagged_variants() {
         // Another name of a field.
         (r#"{"name":"a","epochs":1,"lr":1.5}"#, Ok(())),
         (r#"{"name":"a","epochs":1,"optim":{"momentum":0.9}}"#, Ok(())),
+        (r#"{"name":"a","epochs":1,"extra":[1, "two"]}"#, Ok(())),
+        (
+            r#"{"name":"a","epochs":1,"note":[1, "two"]}"#,
+            Err("unknown field in the data: `note`; did you mean `notes`?"),
+        ),
         (r#"{"name":"a","epochs":1,"_ssh_public_key":"a"}"#, Ok(())),
         (
             r#"{"name":"a","epochs":1,"rat":1.5}"#,
