@@ -6,7 +6,7 @@ use std::process::Command;
 use chutes::outcome::FailureKind;
 use chutes_test_support::machine::child_of;
 use chutes_test_support::record::collected;
-use chutes_test_support::{Running, Sandbox, finish, start};
+use chutes_test_support::{Finished, Running, Sandbox, finish, start};
 use rustix::process::{Pid, Signal};
 
 use crate::programs::new_sandbox;
@@ -96,19 +96,18 @@ fn processor_time_is_used_up() {
     assert_eq!(collected(&outcome), ["last.txt", "partial.txt"]);
 }
 
-/// A run under `ulimit -f` with so many blocks of 512 bytes.
-fn limited(sandbox: &Sandbox, blocks: u32, arguments: &[&str]) -> Command {
+/// Runs the job that prints much under `ulimit -f` with so many blocks of 512 bytes.
+fn run_limited(sandbox: &Sandbox, blocks: u32) -> Finished {
     let script = format!("ulimit -f {blocks}; exec \"$@\"");
     let wrapper = [&DEFAULT[..], &["sh", "-c", &script, "sh"]].concat();
-    sandbox.wrapped(&wrapper, arguments)
+    finish(sandbox.wrapped(&wrapper, &["run", "prints_much", "--run-dir", "run", "--json"]))
 }
 
 /// The log of a job is larger than a file may be: as on a full disk, a part of it is missing, and the run goes on.
 #[test]
 fn log_is_larger_than_a_file_may_be() {
     let sandbox = new_sandbox();
-    let arguments = ["run", "prints_much", "--run-dir", "run", "--json"];
-    let finished = finish(limited(&sandbox, 100, &arguments));
+    let finished = run_limited(&sandbox, 100);
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     let outcome = finished.outcome();
     assert_eq!(outcome.warnings.len(), 1, "{:#?}", outcome.warnings);
@@ -119,9 +118,7 @@ fn log_is_larger_than_a_file_may_be() {
 /// No file may have a byte: there is no run, and a message.
 #[test]
 fn no_file_may_have_a_byte() {
-    let sandbox = new_sandbox();
-    let arguments = ["run", "prints_much", "--run-dir", "run", "--json"];
-    let finished = finish(limited(&sandbox, 0, &arguments));
+    let finished = run_limited(&new_sandbox(), 0);
     assert_eq!(finished.code, Some(4), "{finished:#?}");
     let expected =
         ["error: cannot write the journal of the run", "  caused by: File too large (os error 27)"];
