@@ -44,6 +44,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[doc(hidden)]
+pub mod missing;
 pub mod reader;
 #[doc(hidden)]
 pub mod user_text;

@@ -2,9 +2,9 @@
 
 use chutes_console::{CommandResult, Problem, Session, read_spec, run_directory};
 use chutes_core::{JobSpec, Limits, RunRequest, Work};
-use chutes_supervisor::Supervisor;
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{ProcessStarter, Program};
+use chutes_supervisor::{Supervisor, check_keys};
 
 use super::describe::find;
 use super::{arguments, data, sinks};
@@ -85,6 +85,8 @@ fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
     if spec.ssh.is_none() || job.ports().ssh() {
         return Ok(());
     }
+    // To offer it would not help in a program without SSH.
+    check_keys(&[]).map_err(Problem::wrong)?;
     let message = format!("job `{}` does not offer SSH", job.name());
     Err(Problem::wrong(message).hint("add `ssh = true` to its `#[job(...)]`"))
 }

@@ -79,9 +79,12 @@ impl Access {
     }
 }
 
-/// The reason for an SSH port that stays closed.
-const NO_KEY: &str =
-    "no public key was given, by `--ssh-public-key` or as `_ssh_public_key` of the data";
+/// The reason for an SSH port that stays closed: a key would not open it in a program without SSH.
+fn why_closed() -> String {
+    const NO_KEY: &str =
+        "no public key was given, by `--ssh-public-key` or as `_ssh_public_key` of the data";
+    check_keys(&[]).err().unwrap_or_else(|| NO_KEY.to_owned())
+}
 
 /// The ports of the run; with the SSH port if `ssh`.
 fn declared(run: &Supervisor, ssh: bool) -> Result<Ports, Failure> {

@@ -84,10 +84,10 @@ fn read(given: &str) -> Result<String, Problem> {
     read_bounded(file, "the public keys", &format!("`{path}`"), MAX_KEYS_MIB)
 }
 
-/// Keys that cannot be read are a mistake of the command line, not of the run.
+/// Keys that cannot be read are a mistake of the command line, not of the run, and so is SSH in a program without it.
 fn check(spec: &JobSpec) -> Result<(), Problem> {
-    let keys = spec.ssh.iter().flat_map(|ssh| ssh.public_keys.iter().cloned()).collect::<Vec<_>>();
-    check_keys(&keys).map_err(Problem::wrong)
+    let Some(ssh) = &spec.ssh else { return Ok(()) };
+    check_keys(&ssh.public_keys).map_err(Problem::wrong)
 }
 
 /// An address of this machine. `localhost` is the only name of which the address is known without asking.

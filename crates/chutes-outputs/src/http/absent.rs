@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chutes_core::{HttpUrl, OutputPath, RelativePath, Upload};
+use chutes_core::{HttpUrl, OutputPath, RelativePath, Upload, missing};
 use chutes_transfer::{AddressPolicy, TransferError};
 
 use crate::Sink;
@@ -33,7 +33,5 @@ pub(crate) fn status_url(_: &HttpUrl) -> Result<Arc<dyn Sink>, TransferError> {
 }
 
 fn absent() -> TransferError {
-    TransferError::permanent(
-        "this program was built without it: enable the feature `http` of the crate `chutes`",
-    )
+    TransferError::permanent(missing::part("transfers over HTTP", "http"))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chutes_core::StoreUrl;
+use chutes_core::{StoreUrl, missing};
 use chutes_transfer::TransferError;
 
 use crate::Sink;
@@ -16,7 +16,5 @@ pub(crate) fn object(_: &StoreUrl) -> Result<Arc<dyn Sink>, TransferError> {
 }
 
 fn absent() -> TransferError {
-    TransferError::permanent(
-        "this program was built without it: enable the feature `object-store` of the crate `chutes`",
-    )
+    TransferError::permanent(missing::part("object stores", "object-store"))
 }

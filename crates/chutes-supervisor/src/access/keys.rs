@@ -34,6 +34,8 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
         if texts.is_empty() {
             return Ok(None);
         }
+        // To offer SSH would not help in a program without it.
+        ssh::check_keys(&[]).map_err(invalid)?;
         return Err(invalid(
             "a public key was given, but the job does not offer SSH: add `ssh = true` to its attribute",
         ));

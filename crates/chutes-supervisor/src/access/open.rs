@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::ssh::Server;
 use super::streaming::Streaming;
-use super::{Access, NO_KEY, taken};
+use super::{Access, taken, why_closed};
 use crate::RunDirectory;
 use crate::cancel::{CancelHandle, Urgency};
 use crate::lifecycle::{Endpoint, Lifecycle};
@@ -54,7 +54,7 @@ impl Access {
             lifecycle.reachable(Endpoint::Port(port));
         }
         if ssh_is_closed {
-            lifecycle.emit(RunEvent::SshClosed { reason: NO_KEY.to_owned() });
+            lifecycle.emit(RunEvent::SshClosed { reason: why_closed() });
         }
         let streaming =
             streaming.map(|plan| plan.open(&settings, worker.connector())).transpose()?;

@@ -29,7 +29,8 @@ pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
 ///
 /// # Errors
 ///
-/// When a key cannot be used, with the problem of the first such key.
+/// When a key cannot be used, with the problem of the first such key. Without the feature `ssh` always, and also if there
+/// is no key: it says that there is no SSH server.
 pub fn check_keys(texts: &[String]) -> Result<(), String> {
     Keys::parse(texts).map(drop).map_err(|error| error.to_string())
 }

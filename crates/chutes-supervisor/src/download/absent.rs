@@ -1,6 +1,6 @@
 //! Replaces input volumes in a program that was built without the feature.
 
-use chutes_core::{Failure, FailureKind, RunRequest};
+use chutes_core::{Failure, FailureKind, RunRequest, missing};
 use chutes_transfer::{AddressPolicy, OngoingTransfers};
 
 use super::Downloads;
@@ -8,13 +8,14 @@ use crate::Supervisor;
 use crate::directory::RunRoot;
 use crate::lifecycle::Lifecycle;
 
-/// Why a run has no inputs.
-const MISSING: &str = "this program was built without input volumes: enable the feature `http` of the crate \
-                       `chutes`";
-
 /// Why the volumes of a run cannot be fetched, if it has any.
-pub(crate) fn volumes_missing(run: &Supervisor) -> Option<&'static str> {
-    (!run.request.spec.input_volumes.is_empty()).then_some(MISSING)
+pub(crate) fn volumes_missing(run: &Supervisor) -> Option<String> {
+    (!run.request.spec.input_volumes.is_empty()).then(absent)
+}
+
+/// Why a run has no inputs.
+fn absent() -> String {
+    missing::part("input volumes", "http")
 }
 
 /// How volumes are fetched: not at all.
@@ -34,5 +35,5 @@ pub(super) fn fetch(
     _: &OngoingTransfers,
 ) -> std::future::Ready<Result<(), Failure>> {
     let (_, ()) = (&downloads.volumes, downloads.settings);
-    std::future::ready(Err(Failure::new(FailureKind::InvalidSpec, MISSING)))
+    std::future::ready(Err(Failure::new(FailureKind::InvalidSpec, absent())))
 }

@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::{Supervisor, fault};
 
 /// Why the volumes of a run cannot be fetched: with this feature they always can.
-pub(crate) fn volumes_missing(_: &Supervisor) -> Option<&'static str> {
+pub(crate) fn volumes_missing(_: &Supervisor) -> Option<String> {
     None
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::process::ExitCode;
 
-use chutes_core::{AccessRequest, EventReporter, Failure, SshEndpoint};
+use chutes_core::{AccessRequest, EventReporter, Failure, SshEndpoint, missing};
 use chutes_ports::Claims;
 use chutes_process::Sessions;
 
@@ -17,18 +17,16 @@ pub(super) type Keys = Infallible;
 
 /// Fails if there are keys.
 pub(super) fn read_keys(_: &[String]) -> Result<Option<Keys>, Failure> {
-    Err(invalid(
-        "this program was built without SSH: enable the feature `ssh` of the crate `chutes`",
-    ))
+    check_keys(&[]).map_err(invalid).map(|()| None)
 }
 
-/// Accepts all keys: a run that has some is refused later.
+/// Says that there is no server, whatever the keys are.
 ///
 /// # Errors
 ///
-/// None.
+/// Always.
 pub fn check_keys(_: &[String]) -> Result<(), String> {
-    Ok(())
+    Err(missing::part("SSH", "ssh"))
 }
 
 /// Does nothing: no SSH session starts this program.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Ready;
 use std::io;
 
-use chutes_core::{AccessRequest, Failure, StreamingEndpoint};
+use chutes_core::{AccessRequest, Failure, StreamingEndpoint, missing};
 use chutes_ports::{Claims, Connector};
 
 use super::invalid;
@@ -20,10 +20,7 @@ impl Plan {
     /// Refuses a run that wants to serve requests.
     pub(super) fn wanted(run: &Supervisor, _: &Claims) -> Result<Option<Self>, Failure> {
         match run.request.spec.streaming {
-            Some(_) => Err(invalid(
-                "this program was built without streaming: enable the feature `streaming` of the crate \
-                 `chutes`",
-            )),
+            Some(_) => Err(invalid(missing::part("streaming", "streaming"))),
             None => Ok(None),
         }
     }

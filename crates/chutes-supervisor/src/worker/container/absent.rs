@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use chutes_core::RunId;
+use chutes_core::{RunId, missing};
 
 /// A container that is known to an engine. No value of this type exists.
 #[derive(Clone, Debug)]
@@ -10,7 +10,6 @@ pub enum ContainerHandle {}
 
 /// Warns: without an engine it is unknown whether the container of the run still exists.
 pub(crate) fn remove_container(run_id: RunId) -> Ready<Vec<String>> {
-    const WHAT: &str =
-        "this program knows nothing of containers; that of the run may still be there";
-    ready(vec![format!("{WHAT}: `chutes-{run_id}`")])
+    let missing = missing::part("containers", "container");
+    ready(vec![format!("the container `chutes-{run_id}` may still be there: {missing}")])
 }
