@@ -1,7 +1,7 @@
 //! `chutes spec`: checks specs, prints their JSON Schema, prints an example.
 
 use chutes_compute_horde::CLASSES;
-use chutes_console::{Problem, json_line, print, read_spec};
+use chutes_console::{Problem, check_spec, json_line, print};
 use chutes_core::{ClassProfile, JobSpec};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn schema() -> Value {
 }
 
 fn validate(from: &str, json: bool) -> Result<(), Problem> {
-    let spec = read_spec(from)?;
+    let spec = check_spec(from)?;
     if json {
         return print(&json_line(&spec.without_secrets())?);
     }
@@ -77,12 +77,15 @@ fn validate(from: &str, json: bool) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use chutes_supervisor::rules_with_contents;
+
     use super::*;
 
     #[test]
     fn examples_are_specs() {
         for example in Example::value_variants() {
-            let spec = chutes_compute_horde::read_spec(example.text(), &CLASSES);
+            let spec =
+                chutes_compute_horde::read_spec(example.text(), rules_with_contents(&CLASSES));
             assert!(spec.is_ok(), "{example:?}: {spec:?}");
         }
     }

@@ -113,7 +113,7 @@ pub use crate::spec::{
     ClassProfile, ContainerPath, ContainerPathError, ExecutorClass, ExecutorClassError,
     HubRepository, ImageName, ImageNameError, InlineZip, InputVolume, InputVolumes, JobSpec,
     JobSpecBuilder, MountedVolume, OutputVolumes, RepoType, Resources, SecretText, SpecErrors,
-    SpecProblem, SshAccess, Streaming, Target, Work,
+    SpecProblem, SpecRules, SshAccess, Streaming, Target, Work,
 };
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};
 #[doc(inline)]

@@ -38,6 +38,12 @@ impl Problems {
         self.0.push(SpecProblem { path: path.into(), message: message.into() });
     }
 
+    /// Whether a problem was noted at this path.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        self.0.iter().any(|problem| problem.path == path)
+    }
+
     /// The value; on an error nothing, with a problem at this path.
     pub fn check<T, E: fmt::Display>(&mut self, path: &str, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.add(path, error.to_string())).ok()

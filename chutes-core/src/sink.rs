@@ -13,6 +13,7 @@ mod url;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::parts::{field_problem, header_problem};
 pub use self::url::{HttpUrl, StoreUrl};
 use crate::{Escaped, OutputPath, RelativePath, RunId, Target};
 
@@ -129,16 +130,20 @@ impl Upload {
         method: UploadMethod,
         headers: Vec<(String, String)>,
     ) -> Result<Self, SinkSpecError> {
-        let mut problems = Vec::new();
-        parts::check_headers(&headers, &mut problems);
-        if let UploadMethod::Post { fields } = &method {
-            parts::check_form(fields.reveal(), &headers, &mut problems);
+        let fields = match &method {
+            UploadMethod::Put => None,
+            UploadMethod::Post { fields } => Some(fields.reveal()),
+        };
+        let of_header =
+            |(name, value): &(String, String)| parts::header_problem(name, value, fields.is_some());
+        let of_field = |(name, _): &(String, String)| parts::field_problem(name).map(str::to_owned);
+        let problems = headers.iter().filter_map(of_header);
+        let problems: Vec<String> =
+            problems.chain(fields.into_iter().flatten().filter_map(of_field)).collect();
+        if !problems.is_empty() {
+            return Err(SinkSpecError { problems });
         }
-        if problems.is_empty() {
-            Ok(Self { url, method, headers: SecretPairs(headers) })
-        } else {
-            Err(SinkSpecError { problems })
-        }
+        Ok(Self { url, method, headers: SecretPairs(headers) })
     }
 
     /// The URL.

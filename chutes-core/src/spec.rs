@@ -7,6 +7,7 @@ mod json;
 pub(crate) mod place;
 mod problem;
 mod resources;
+mod rules;
 mod secrets;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -18,6 +19,7 @@ pub use self::builder::JobSpecBuilder;
 pub use self::image::{ContainerPath, ContainerPathError, ImageName, ImageNameError};
 pub use self::problem::{SpecErrors, SpecProblem};
 pub use self::resources::{ClassProfile, ExecutorClass, ExecutorClassError, Resources};
+pub use self::rules::SpecRules;
 pub use self::volume::{
     HubRepository, InlineZip, InputVolume, InputVolumes, MountedVolume, OutputVolumes, RepoType,
     SecretText,

@@ -21,6 +21,6 @@ pub use chutes_runtime::{
     ClassProfile, ContainerPath, ContainerPathError, ExecutorClass, ExecutorClassError,
     HubRepository, ImageName, ImageNameError, InlineZip, InputVolume, InputVolumes, JobSpec,
     JobSpecBuilder, Limits, MountedVolume, OutputVolumes, Publish, PublishError, PublishedPort,
-    RepoType, Resources, SecretText, SpecErrors, SpecProblem, SshAccess, Streaming, Target, Work,
-    reader,
+    RepoType, Resources, SecretText, SpecErrors, SpecProblem, SpecRules, SshAccess, Streaming,
+    Target, Work, reader,
 };

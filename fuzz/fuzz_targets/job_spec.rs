@@ -3,11 +3,11 @@
 #![no_main]
 
 use chutes_compute_horde::{CLASSES, read_spec};
-use chutes_core::JobSpec;
+use chutes_core::{JobSpec, SpecRules};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    match read_spec(text, &CLASSES) {
+    match read_spec(text, SpecRules::of_classes(&CLASSES)) {
         Ok(spec) => {
             // What is written down at the start of a run must be readable at its end.
             let json = serde_json::to_string(&spec).unwrap();

@@ -1,4 +1,5 @@
-//! The job binary is asked about its jobs, or is used wrongly.
+//! The job binary is asked about its jobs, or is used wrongly, and specs are checked.
 
 mod describe;
+mod specs;
 mod usage;

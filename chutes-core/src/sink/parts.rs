@@ -145,35 +145,31 @@ pub(super) fn upload(
     checked.map_err(|error| problems.extend(error.problems)).ok()
 }
 
-/// A form has one file, and its own content type, which has the boundary between its parts.
-pub(super) fn check_form(
-    fields: &[(String, String)],
-    headers: &[(String, String)],
-    problems: &mut Vec<String>,
-) {
-    if fields.iter().any(|(name, _)| name == "file") {
-        problems.push("the form field `file` is the file itself: leave it out".into());
+/// Headers that say how the body is sent: the HTTP client sets them.
+const CLIENT_HEADERS: [&str; 4] = ["connection", "content-length", "expect", "transfer-encoding"];
+
+/// Why this header cannot be sent with a file. A form has its own content type, which has the boundary between its
+/// parts.
+pub(crate) fn header_problem(name: &str, value: &str, is_form: bool) -> Option<String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some(format!("`{}` is not the name of an HTTP header", Escaped(name)));
     }
-    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        problems.push(
-            "the header `content-type` of a form cannot be given: the type of the file is a field"
-                .into(),
-        );
+    let name = name.to_ascii_lowercase();
+    if CLIENT_HEADERS.contains(&name.as_str()) {
+        return Some(format!("the header `{name}` cannot be given: leave it out"));
     }
+    if is_form && name == "content-type" {
+        let why = "the type of the file is a field";
+        return Some(format!("the header `{name}` of a form cannot be given: {why}"));
+    }
+    let is_line = |value: &str| !value.chars().any(|letter| letter.is_control() && letter != '\t');
+    (!is_line(value)).then(|| format!("the value of the header `{name}` is not one line"))
 }
 
-/// A header is one line, and each part of it is sent as it is.
-pub(super) fn check_headers(headers: &[(String, String)], problems: &mut Vec<String>) {
-    for (name, value) in headers {
-        let is_token =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) {
-            problems.push(format!("`{}` is not the name of an HTTP header", Escaped(name)));
-        }
-        if value.chars().any(|character| character.is_control() && character != '\t') {
-            problems.push(format!("the value of the header `{}` is not one line", Escaped(name)));
-        }
-    }
+/// Why a form cannot have this field.
+pub(crate) fn field_problem(name: &str) -> Option<&'static str> {
+    (name == "file").then_some("the form field `file` is the file itself: leave it out")
 }
 
 fn place(url: &str) -> Result<Place, SinkSpecError> {

@@ -6,8 +6,8 @@ use super::check::access::Access;
 use super::check::{self, Form};
 use super::place::{self, OUTPUT, VOLUME};
 use super::{
-    ClassProfile, ContainerPath, ExecutorClass, ImageName, InputVolume, InputVolumes, JobSpec,
-    MountedVolume, OutputVolumes, Resources, SpecErrors, SshAccess, Streaming, Target, Work,
+    ContainerPath, ExecutorClass, ImageName, InputVolume, InputVolumes, JobSpec, MountedVolume,
+    OutputVolumes, Resources, SpecErrors, SpecRules, SshAccess, Streaming, Target, Work,
 };
 use crate::reader::{Problems, element, member};
 use crate::{JobName, Json, Limits, Port, Publish, RelativePath, SecretPairs, Upload};
@@ -271,9 +271,10 @@ impl JobSpecBuilder {
         self.check(form)
     }
 
-    /// The same for a component that runs specs: a class that is neither among these nor built in is a problem, too.
-    pub fn build_with(self, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
-        let form = Form { names: self.names, classes: Some(classes), ..Form::OWN };
+    /// The same for a component that runs specs: a class that is neither among those of the rules nor built in is a
+    /// problem, too, and so are parts that the component cannot use.
+    pub fn build_with(self, rules: SpecRules<'_>) -> Result<JobSpec, SpecErrors> {
+        let form = Form { names: self.names, rules: Some(rules), ..Form::OWN };
         self.check(form)
     }
 
@@ -294,14 +295,14 @@ impl JobSpecBuilder {
             check::work(work, problems);
         }
         let class = self.executor_class.as_deref();
-        let executor_class = class.and_then(|name| check::class(name, form.classes, problems));
+        let executor_class = class.and_then(|name| check::class(name, form, problems));
         if let Some(namespace) = &self.namespace {
             check::namespace(namespace, form, problems);
         }
         check::limits(&self.limits, form, problems);
         check::resources(&self.resources, form, problems);
         check::env(&self.env, problems);
-        check::inputs(&self.inputs, problems);
+        check::inputs(&self.inputs, form, problems);
         check::outputs(&self.outputs, problems);
         let access = Access {
             is_image: matches!(self.work, Some(Work::Image { .. })),

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::builder::Output;
 use super::place::InUse;
 use super::{
-    ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, Work,
+    ClassProfile, ExecutorClass, HubRepository, InputVolume, MountedVolume, Resources, SpecRules,
+    Work,
 };
 use crate::reader::{Problems, element, member};
 use crate::{Escaped, Limits, SecretPairs, Upload, UploadMethod, rule, suggest};
@@ -21,13 +22,13 @@ pub(crate) struct Form<'a> {
     pub(crate) is_new: bool,
     /// The paths of our own form that another form has under other names, each with that name.
     pub(crate) names: &'a [(&'a str, &'a str)],
-    /// The classes that there are besides those built in, where that is known.
-    pub(crate) classes: Option<&'a [ClassProfile]>,
+    /// What the component that runs it refuses, where that is known.
+    pub(crate) rules: Option<SpecRules<'a>>,
 }
 
 impl<'a> Form<'a> {
     /// Our own JSON, and the builder.
-    pub(crate) const OWN: Self = Self { is_new: true, names: &[], classes: None };
+    pub(crate) const OWN: Self = Self { is_new: true, names: &[], rules: None };
 
     /// Our own JSON, as it was written down when a run began.
     pub(crate) const RECORD: Self = Self { is_new: false, ..Self::OWN };
@@ -54,14 +55,10 @@ pub(super) fn work(work: &Work, problems: &mut Problems) {
     }
 }
 
-pub(super) fn class(
-    name: &str,
-    classes: Option<&[ClassProfile]>,
-    problems: &mut Problems,
-) -> Option<ExecutorClass> {
+pub(super) fn class(name: &str, form: Form<'_>, problems: &mut Problems) -> Option<ExecutorClass> {
     let class = problems.check(CLASS, ExecutorClass::new(name))?;
-    if let Some(classes) = classes {
-        known_class(&class, classes, problems);
+    if let Some(rules) = form.rules {
+        known_class(&class, rules.classes, problems);
     }
     Some(class)
 }
@@ -151,13 +148,17 @@ pub(super) fn env(env: &[(String, String)], problems: &mut Problems) {
     }
 }
 
-pub(super) fn inputs(inputs: &[(String, MountedVolume)], problems: &mut Problems) {
+pub(super) fn inputs(inputs: &[(String, MountedVolume)], form: Form<'_>, problems: &mut Problems) {
     for (at, input) in inputs {
         match &input.volume {
             InputVolume::File { .. } if input.path.is_none() => {
                 problems.add(at, "a file needs a name: write its path after `/volume/`");
             }
-            InputVolume::HuggingFace(repository) => hub(at, repository, problems),
+            InputVolume::HuggingFace(repository) => hub(at, repository, form, problems),
+            InputVolume::Inline(zip) => {
+                let read = form.rules.map_or(Ok(()), |rules| (rules.inline_zip)(zip));
+                problems.check(&member(at, "contents"), read);
+            }
             _ => {}
         }
     }
@@ -183,7 +184,7 @@ pub(super) fn inputs(inputs: &[(String, MountedVolume)], problems: &mut Problems
     }
 }
 
-fn hub(at: &str, repository: &HubRepository, problems: &mut Problems) {
+fn hub(at: &str, repository: &HubRepository, form: Form<'_>, problems: &mut Problems) {
     let HubRepository { repo_id, repo_type: _, revision, allow_patterns, token } = repository;
     if !rule::is_hub_repository(repo_id) {
         problems.add(
@@ -200,11 +201,12 @@ fn hub(at: &str, repository: &HubRepository, problems: &mut Problems) {
             problems.add(path, format!("a pattern {problem}"));
         }
     }
-    let is_bad = |letter: char| letter.is_control() || letter.is_whitespace();
-    if let Some(token) = token
-        && (token.reveal().is_empty() || token.reveal().contains(is_bad))
-    {
-        problems.add(member(at, "token"), "a token has no white space and is not empty");
+    // It is sent in a header. That of a run that has begun is hidden.
+    let is_sent =
+        |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if token.as_ref().is_some_and(|token| form.is_new && !is_sent(token.reveal())) {
+        let problem = "a token is not empty, and has visible ASCII characters only";
+        problems.add(member(at, "token"), problem);
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::check::Form;
-use super::{ClassProfile, JobSpec, SpecErrors};
+use super::{JobSpec, SpecErrors, SpecRules};
 
 impl JobSpec {
     /// Reads the JSON form, and reports everything that is wrong with it.
@@ -39,21 +39,22 @@ impl JobSpec {
         read::spec(text, Form::OWN)
     }
 
-    /// The same for a component that runs specs: a class that is neither among these nor built in is a problem, too.
+    /// The same for a component that runs specs: a class that is neither among those of the rules nor built in is a
+    /// problem, too, and so are parts that the component cannot use.
     ///
     /// ```
-    /// use chutes::spec::JobSpec;
+    /// use chutes::spec::{JobSpec, SpecRules};
     ///
     /// let text = r#"{"image": "alpine", "executor_class": "locla"}"#;
     /// assert!(JobSpec::from_json(text).is_ok());
-    /// let errors = JobSpec::from_json_with(text, &[]).unwrap_err();
+    /// let errors = JobSpec::from_json_with(text, SpecRules::of_classes(&[])).unwrap_err();
     /// assert_eq!(
     ///     errors.to_string(),
     ///     "$.executor_class: there is no class `locla`, did you mean `local`?; there are `local`, `local.gpu`",
     /// );
     /// ```
-    pub fn from_json_with(text: &str, classes: &[ClassProfile]) -> Result<Self, SpecErrors> {
-        read::spec(text, Form { classes: Some(classes), ..Form::OWN })
+    pub fn from_json_with(text: &str, rules: SpecRules<'_>) -> Result<Self, SpecErrors> {
+        read::spec(text, Form { rules: Some(rules), ..Form::OWN })
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod documented;
 pub(crate) mod random;
+mod rules;
 mod schema;
 mod volumes;
 
@@ -227,37 +228,6 @@ fn words_of_a_spec() {
 }
 
 #[test]
-fn classes_are_known_to_the_component_that_runs_specs() {
-    let classes = [ClassProfile { name: "large", ..ClassProfile::LOCAL }];
-    for (class, expected) in [
-        (json!(null), None),
-        (json!("large"), None),
-        (json!("local"), None),
-        (json!("local.gpu"), None),
-        (
-            json!("lagre"),
-            Some(
-                "there is no class `lagre`, did you mean `large`?; there are `large`, `local`, `local.gpu`",
-            ),
-        ),
-        (json!("x"), Some("there is no class `x`; there are `large`, `local`, `local.gpu`")),
-    ] {
-        let text = image(&json!({ "executor_class": class }));
-        let expected = expected.map(|problem| format!("$.executor_class: {problem}"));
-        let read = JobSpec::from_json_with(&text, &classes);
-        assert_eq!(read.err().map(|errors| errors.to_string()), expected);
-        let read = JobSpec::from_json(&text).unwrap().check_class(&classes);
-        assert_eq!(read.err().map(|errors| errors.to_string()), expected);
-        let mut builder = JobSpec::builder(ImageName::new("alpine").unwrap());
-        if let Some(class) = class.as_str() {
-            builder = builder.executor_class(class);
-        }
-        let built = builder.build_with(&classes);
-        assert_eq!(built.err().map(|errors| errors.to_string()), expected);
-    }
-}
-
-#[test]
 fn the_builder_refuses_what_json_refuses() {
     let alpine = || JobSpec::builder(ImageName::new("alpine").unwrap());
     let train = || JobSpec::builder(JobName::new("train").unwrap());
@@ -298,7 +268,8 @@ fn a_run_that_has_begun_stays_readable() {
     let text = serde_json::to_string(&spec).unwrap();
     assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
     assert_eq!(problems(&text).len(), 2);
-    let errors = JobSpec::from_json_with(&text, &[ClassProfile::LOCAL]).unwrap_err();
+    let errors =
+        JobSpec::from_json_with(&text, SpecRules::of_classes(&[ClassProfile::LOCAL])).unwrap_err();
     assert_eq!(errors.problems.len(), 3);
 }
 

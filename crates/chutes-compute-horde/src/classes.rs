@@ -54,6 +54,8 @@ pub static CLASSES: [ClassProfile; 5] = [
 
 #[cfg(test)]
 mod tests {
+    use chutes_core::SpecRules;
+
     use super::*;
 
     #[test]
@@ -85,7 +87,8 @@ mod tests {
                 "download_time_limit": 1, "execution_time_limit": 2, "upload_time_limit": 3
             }"#,
         ] {
-            let problems = crate::read_spec(text, &CLASSES).unwrap_err().problems;
+            let rules = SpecRules::of_classes(&CLASSES);
+            let problems = crate::read_spec(text, rules).unwrap_err().problems;
             let [unknown] = &problems[..] else { panic!("{problems:?}") };
             assert_eq!(unknown.path, "$.executor_class");
             let message = &unknown.message;

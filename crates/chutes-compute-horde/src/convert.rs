@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chutes_core::reader::{Problems, element, member};
 use chutes_core::{
-    ClassProfile, InputVolume, JobSpec, JobSpecBuilder, Limits, MountedVolume, OutputVolumes,
-    Resources, SpecErrors, Streaming, Work,
+    InputVolume, JobSpec, JobSpecBuilder, Limits, MountedVolume, OutputVolumes, Resources,
+    SpecErrors, SpecRules, Streaming, Work,
 };
 
 use crate::{JobRequest, OutputUpload, StreamingDetails};
@@ -79,13 +79,13 @@ fn limits(request: &JobRequest) -> Limits {
 }
 
 impl JobRequest {
-    /// The spec of a request, whose class has to be one of these, or built in.
+    /// The spec of a request, by the rules of the component that runs it.
     ///
     /// # Errors
     ///
     /// With everything that is wrong with it, at the paths of this form.
-    pub fn to_spec(&self, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
-        builder(self).build_with(classes)
+    pub fn to_spec(&self, rules: SpecRules<'_>) -> Result<JobSpec, SpecErrors> {
+        builder(self).build_with(rules)
     }
 
     /// The request for a spec, as the SDK would send it. The key of the validator is empty, and it may run

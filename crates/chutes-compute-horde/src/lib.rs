@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use chutes_compute_horde::{CLASSES, JobRequest, read_spec};
-//! use chutes_core::JobSpec;
+//! use chutes_core::{JobSpec, SpecRules};
 //!
 //! let body = r#"{
 //!     "docker_image": "alpine", "download_time_limit": 1, "execution_time_limit": 2,
@@ -21,8 +21,9 @@
 //! let own = r#"{
 //!     "image": "alpine", "limits": {"download": 1, "execute": 2, "upload": 3, "grace": 10}
 //! }"#;
-//! assert_eq!(read_spec(body, &CLASSES)?, JobSpec::from_json(own)?);
-//! assert_eq!(JobRequest::from_spec(&read_spec(own, &CLASSES)?)?.execution_time_limit, 2);
+//! let rules = SpecRules::of_classes(&CLASSES);
+//! assert_eq!(read_spec(body, rules)?, JobSpec::from_json(own)?);
+//! assert_eq!(JobRequest::from_spec(&read_spec(own, rules)?)?.execution_time_limit, 2);
 //! # Ok::<(), chutes_core::SpecErrors>(())
 //! ```
 
@@ -37,24 +38,24 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use chutes_core::{ClassProfile, JobSpec, SpecErrors};
+use chutes_core::{JobSpec, SpecErrors, SpecRules};
 use serde_json::value::RawValue;
 
 pub use self::classes::CLASSES;
 pub use self::request::{JobRequest, OutputUpload, StreamingDetails};
 pub use self::signature::{full_request_text, signature_payload, signed_fields};
 
-/// Reads a spec in our own form, or in the wire form, which has a key `docker_image`. Its class has to be one
-/// of these, or built in.
+/// Reads a spec in our own form, or in the wire form, which has a key `docker_image`, by the rules of the component
+/// that runs it.
 ///
 /// # Errors
 ///
 /// With everything that is wrong with it, each with its path in the form that it has.
-pub fn read_spec(text: &str, classes: &[ClassProfile]) -> Result<JobSpec, SpecErrors> {
+pub fn read_spec(text: &str, rules: SpecRules<'_>) -> Result<JobSpec, SpecErrors> {
     if has_key(text, "docker_image") {
-        JobRequest::from_json(text)?.to_spec(classes)
+        JobRequest::from_json(text)?.to_spec(rules)
     } else {
-        JobSpec::from_json_with(text, classes)
+        JobSpec::from_json_with(text, rules)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests as the SDK sends them, and what is wrong with others.
 
-use chutes_core::Limits;
+use chutes_core::{Limits, SpecRules};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -76,7 +76,7 @@ fn a_request_of_the_sdk_is_read_and_written_back() {
     let spec = JobSpec::try_from(&request).unwrap();
     assert_eq!(spec.limits.grace.as_secs(), 10);
     assert_eq!(spec.limits.start, Limits::default().start);
-    assert_eq!(spec, read_spec(vector("BODY"), &CLASSES).unwrap());
+    assert_eq!(spec, read_spec(vector("BODY"), SpecRules::of_classes(&CLASSES)).unwrap());
     let hotkey = request.target_validator_hotkey.clone();
     let again = JobRequest::from_spec(&spec).unwrap();
     assert_eq!(JobRequest { target_validator_hotkey: hotkey, ..again }, request);
@@ -95,7 +95,7 @@ fn body(fields: &serde_json::Value) -> String {
 }
 
 fn problem_paths(fields: &serde_json::Value) -> Vec<String> {
-    let read = read_spec(&body(fields), &CLASSES);
+    let read = read_spec(&body(fields), SpecRules::of_classes(&CLASSES));
     let problems = read.err().map(|errors| errors.problems).unwrap_or_default();
     problems.into_iter().map(|problem| problem.path).collect()
 }
@@ -302,7 +302,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in "[{}\\[\\]\":,a-z0-9_.\\\\ -]{0,80}") {
         let _ = (JobRequest::from_json(&text), signed_fields(&text), full_request_text(&text));
-        let _ = read_spec(&text, &CLASSES);
+        let _ = read_spec(&text, SpecRules::of_classes(&CLASSES));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chutes_compute_horde::{CLASSES, read_spec as parse_spec};
-use chutes_core::{JobSpec, RunRequest};
-use chutes_supervisor::check_spec_keys;
+use chutes_core::{JobSpec, RunRequest, SpecRules};
+use chutes_supervisor::{rules_with_contents, spec_rules};
 
 use crate::problem::Problem;
 
@@ -55,19 +55,32 @@ pub fn read_bounded(
 }
 
 /// Reads a spec of at most 256 MiB from a file, or from standard input (`-`), in our own form or in that of the
-/// ComputeHorde API. Its class of machine has to be one of [`CLASSES`], and the SSH server has to accept its keys.
+/// ComputeHorde API. Its class of machine has to be one of [`CLASSES`], and its keys and certificates those that this
+/// program accepts.
 ///
 /// # Errors
 ///
 /// With exit code 2, when the file cannot be read, and with everything that is wrong with the spec.
 pub fn read_spec(from: &str) -> Result<JobSpec, Problem> {
+    read_spec_by(from, spec_rules(&CLASSES))
+}
+
+/// The same, with the contents of its inline volumes, which otherwise end the run when they cannot be unpacked.
+///
+/// # Errors
+///
+/// As [`read_spec`].
+pub fn check_spec(from: &str) -> Result<JobSpec, Problem> {
+    read_spec_by(from, rules_with_contents(&CLASSES))
+}
+
+fn read_spec_by(from: &str, rules: SpecRules<'_>) -> Result<JobSpec, Problem> {
     let name = if from == "-" { "standard input".to_owned() } else { format!("`{from}`") };
     let text = match from {
         "-" => read_bounded(io::stdin().lock(), "the spec", &name, MAX_SPEC_MIB)?,
         _ => read_file(from, "the spec", &name, MAX_SPEC_MIB)?,
     };
-    let spec = parse_spec(&text, &CLASSES);
-    spec.and_then(|spec| check_spec_keys(&spec).map(|()| spec)).map_err(|errors| {
+    parse_spec(&text, rules).map_err(|errors| {
         let problems = errors.problems.iter().map(ToString::to_string).collect();
         Problem::several(format!("the spec in {name} is not in order"), problems)
     })

@@ -11,7 +11,7 @@
 //! | [`Session`] | one attempt in the foreground: what happens is shown, signals cancel it, its end is reported |
 //! | [`recover()`] | the command that takes interrupted runs to their outcome |
 //! | [`RequestArgument`], [`VolumeArguments`], [`AccessArguments`], [`ReportArguments`] | arguments that commands share |
-//! | [`read_spec`], [`read_file`], [`read_bounded`] | text of bounded size, from a file or from standard input |
+//! | [`read_spec`], [`check_spec`], [`read_file`], [`read_bounded`] | text of bounded size, from a file or from standard input |
 //! | [`Columns`], [`json_line`], [`print()`] | what a command prints on standard output |
 //!
 //! Messages, the display of a run and its report go to standard error; standard output has data only.
@@ -61,7 +61,7 @@ pub use self::arguments::{
     AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
     VolumeArguments, log_cap, memory_size, size,
 };
-pub use self::input::{read_bounded, read_file, read_spec};
+pub use self::input::{check_spec, read_bounded, read_file, read_spec};
 pub use self::problem::Problem;
 pub use self::program::{CommandResult, main};
 pub use self::recover::recover;

@@ -211,6 +211,15 @@ impl Drop for Front {
     }
 }
 
+/// Checks the certificates (PEM) of clients as [`Front::open`] does.
+///
+/// # Errors
+///
+/// When there is none, when one cannot be read, or when there is a private key with them.
+pub fn check_client_certificate(pem: &str) -> Result<(), FrontError> {
+    KnownClients::parse(pem, Arc::new(default_provider())).map(drop)
+}
+
 fn tls(identity: Identity, clients: Option<&str>) -> Result<TlsAcceptor, FrontError> {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

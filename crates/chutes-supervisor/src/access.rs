@@ -17,11 +17,12 @@ use chutes_core::{
 use chutes_ports::{ClaimError, Claims};
 use chutes_process::Sessions;
 
-pub use self::keys::check_spec_keys;
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub use self::settings::public_host;
+pub(super) use self::ssh::check_key;
 pub use self::ssh::{check_keys, is_file_server, serve_files};
+pub(super) use self::streaming::check_certificate;
 use crate::Supervisor;
 
 /// The access that a run was asked to open, after all checks and with its ports taken.

@@ -14,7 +14,7 @@ use super::user_code::StopReason;
 #[cfg_attr(not(feature = "http"), path = "download/absent.rs")]
 mod fetch;
 
-pub(super) use self::fetch::{FetchSettings, settings, volumes_missing};
+pub(super) use self::fetch::{FetchSettings, check_inline_zip, settings, volumes_missing};
 
 /// The volumes that are fetched before user code begins, and the settings for it.
 pub(super) struct Downloads {

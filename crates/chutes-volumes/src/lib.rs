@@ -4,7 +4,7 @@
 //! An internal component of chutes: there is no promise of stability. Depend on the crate `chutes`
 //! instead.
 //!
-//! [`fetch`] is all there is to call. It takes the volumes of a spec and the directory, [`Settings`] with
+//! [`fetch`] is all there is to call for a run ([`check_inline_zip`] is for the check of a spec). It takes the volumes of a spec and the directory, [`Settings`] with
 //! every limit, an [`EventReporter`](chutes_core::EventReporter) for progress and warnings, and [`FetchControl`].
 //!
 //! ```text
@@ -60,4 +60,4 @@ pub use crate::error::VolumeError;
 pub use crate::fetch::fetch;
 pub use crate::hub::HubSettings;
 pub use crate::settings::{CacheSettings, Settings};
-pub use crate::unpack::UnpackLimits;
+pub use crate::unpack::{UnpackLimits, check_inline_zip};

@@ -43,12 +43,19 @@ impl Settings {
             concurrency: 4,
             max_file_bytes: 64 * GIB,
             max_total_bytes: 256 * GIB,
-            unpack: unpack_limits(|name| env::var_os(name))?,
+            unpack: UnpackLimits::from_environment()?,
             cache: CacheSettings::from_environment(),
             addresses: AddressPolicy::default(),
             hub: HubSettings::from_environment()?,
             retry: RetryPolicy::default(),
         })
+    }
+}
+
+impl UnpackLimits {
+    /// The defaults, with what the environment says.
+    pub(crate) fn from_environment() -> Result<Self, VolumeError> {
+        unpack_limits(|name| env::var_os(name))
     }
 }
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::fs::Dir;
+use chutes_core::InlineZip;
 use zip::ZipArchive;
 use zip::read::{Config, ZipFile};
 use zip::result::ZipError;
@@ -68,18 +69,31 @@ pub(crate) fn unpack(
     limits: &UnpackLimits,
     stop: &AtomicBool,
 ) -> Result<u64, VolumeError> {
-    let unpacked = unpack_unless_stopped(&Arc::new(archive), into, limits, stop);
+    let unpacked = unpack_unless_stopped(&Arc::new(archive), Some(into), limits, stop);
     // A failure after the request to stop is a consequence of it.
     unpacked.map_err(|error| if stop.load(Ordering::Relaxed) { stopped() } else { error })
+}
+
+/// Checks the zip file of an inline volume: as it is unpacked, but nothing is written.
+///
+/// # Errors
+///
+/// When it would not be unpacked, wherever it is put.
+pub fn check_inline_zip(zip: &InlineZip) -> Result<(), VolumeError> {
+    // What the environment says of limits is judged where volumes are fetched.
+    let limits = UnpackLimits::from_environment().unwrap_or_default();
+    let archive = Arc::new(decode_inline(zip)?);
+    unpack_unless_stopped(&archive, None, &limits, &AtomicBool::new(false)).map(drop)
 }
 
 fn stopped() -> VolumeError {
     VolumeError::download_failed("the zip file was not unpacked to its end: it was stopped")
 }
 
+/// Without a directory everything is read, and nothing is written.
 fn unpack_unless_stopped(
     archive: &Arc<File>,
-    into: &Dir,
+    into: Option<&Dir>,
     limits: &UnpackLimits,
     stop: &AtomicBool,
 ) -> Result<u64, VolumeError> {
@@ -95,21 +109,29 @@ fn unpack_unless_stopped(
         if stop.load(Ordering::Relaxed) {
             return Err(stopped());
         }
-        let name = member.path.as_str();
-        match member.kind {
-            Kind::Folder => {
-                make_folder(into, &member.path).map_err(|error| of_place(name, error))?;
-            }
-            Kind::File { is_executable } => {
-                let mut content =
-                    zip.by_index(member.index).map_err(|error| of_zip(name, error))?;
-                let mut file = make_file(into, &member.path, is_executable)
-                    .map_err(|error| of_place(name, error))?;
-                copy(member, &mut content, &mut file, &mut meter, &mut buffer)?;
-            }
-        }
+        let Some(mut place) = place(member, into)? else { continue };
+        let content = zip.by_index(member.index);
+        let mut content = content.map_err(|error| of_zip(member.path.as_str(), error))?;
+        copy(member, &mut content, &mut *place, &mut meter, &mut buffer)?;
     }
     Ok(meter.unpacked())
+}
+
+/// Makes a member, and returns what its content is written to; nothing for a folder.
+fn place(member: &Member, into: Option<&Dir>) -> Result<Option<Box<dyn Write>>, VolumeError> {
+    let failed = |error| of_place(member.path.as_str(), error);
+    match (member.kind, into) {
+        (Kind::Folder, Some(into)) => {
+            make_folder(into, &member.path).map_err(failed)?;
+            Ok(None)
+        }
+        (Kind::Folder, None) => Ok(None),
+        (Kind::File { is_executable }, Some(into)) => {
+            let file = make_file(into, &member.path, is_executable).map_err(failed)?;
+            Ok(Some(Box::new(file)))
+        }
+        (Kind::File { .. }, None) => Ok(Some(Box::new(io::sink()))),
+    }
 }
 
 /// All members, checked, in the order of the archive.
@@ -143,7 +165,7 @@ fn members(
 fn copy(
     member: &Member,
     content: &mut ZipFile<'_, Source<'_>>,
-    file: &mut File,
+    file: &mut dyn Write,
     meter: &mut Meter<'_>,
     buffer: &mut [u8],
 ) -> Result<(), VolumeError> {

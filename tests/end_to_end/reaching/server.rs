@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chutes::Outcome;
+use chutes::request::RunRequest;
+use chutes::run::RunId;
+use chutes::spec::JobSpec;
 use chutes_test_support::events::{events, wait_for_event};
 use chutes_test_support::{Finished, Running, Sandbox, start};
 use rustix::process::Signal;
@@ -38,6 +41,17 @@ impl Server {
         let arguments =
             format!("run serves --spec spec.json --run-dir run --json --events events {arguments}");
         let words: Vec<&str> = arguments.split_whitespace().collect();
+        Self { running: start(sandbox.command(&words)), sandbox }
+    }
+
+    /// Starts the job with a request that has such a spec.
+    pub(super) fn of_request(mut spec: Value) -> Self {
+        let sandbox = new_sandbox();
+        spec["job"] = "serves".into();
+        let spec = JobSpec::from_json(&spec.to_string()).unwrap();
+        let request = RunRequest::new(RunId::from_bytes([7; 16]), spec, sandbox.path("run"));
+        std::fs::write(sandbox.path("request.json"), request.to_json().unwrap()).unwrap();
+        let words = ["run", "--request", "request.json", "--json", "--events", "events"];
         Self { running: start(sandbox.command(&words)), sandbox }
     }
 

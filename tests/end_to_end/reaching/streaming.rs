@@ -373,7 +373,11 @@ fn refused_from_the_start() {
     };
     let pem = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
     let bad = json!({"streaming": {"client_certificate": pem}});
-    check(bad, "", FailureKind::InvalidSpec, "cannot read the client certificate");
+    // The reader of specs refuses it already, that of requests does not.
+    let ended = Server::of_request(bad).finish();
+    let said = "cannot read the client certificate";
+    check_failure(&ended, "rejected", 2, FailureKind::InvalidSpec, said);
+    assert_eq!(statuses(&ended.1.sandbox.path("run")), ["received"]);
     let none = json!({"streaming": {"port": "echo1"}});
     check(none, "", FailureKind::InvalidSpec, "port `echo1`, which is not declared");
     let taken = TcpListener::bind((own_address(), 0)).unwrap();

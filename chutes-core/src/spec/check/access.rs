@@ -35,7 +35,7 @@ impl Access<'_> {
         self.check_ports(problems);
         self.check_publish(problems);
         if let Some(ssh) = self.ssh {
-            public_keys(ssh, problems);
+            public_keys(ssh, form, problems);
         }
         if let Some(port) = self.streaming.and_then(|streaming| streaming.port.as_ref()) {
             self.check_streaming_port(port, problems);
@@ -153,20 +153,24 @@ impl Declared {
 }
 
 fn certificate(streaming: &Streaming, form: Form<'_>, problems: &mut Problems) {
-    let is_certificate = |pem: &str| !pem.trim().is_empty() && !pem.contains('\0');
-    if streaming.client_certificate.as_deref().is_some_and(|pem| !is_certificate(pem)) {
-        problems.add(
-            form.path("$.streaming.client_certificate"),
-            "a certificate is a text that begins with `-----BEGIN CERTIFICATE-----`",
-        );
+    let Some(pem) = streaming.client_certificate.as_deref() else { return };
+    let path = form.path("$.streaming.client_certificate");
+    if pem.trim().is_empty() || pem.contains('\0') {
+        let problem = "a certificate is a text that begins with `-----BEGIN CERTIFICATE-----`";
+        problems.add(path, problem);
+    } else if let Some(rules) = form.rules {
+        problems.check(path, (rules.client_certificate)(pem));
     }
 }
 
 /// Whether they can be read is for the SSH server to say.
-fn public_keys(ssh: &SshAccess, problems: &mut Problems) {
+fn public_keys(ssh: &SshAccess, form: Form<'_>, problems: &mut Problems) {
     for (index, key) in ssh.public_keys.iter().enumerate() {
+        let path = element("$.ssh.public_keys", index);
         if let Some(problem) = rule::public_keys_problem(key) {
-            problems.add(element("$.ssh.public_keys", index), format!("the text {problem}"));
+            problems.add(path, format!("the text {problem}"));
+        } else if let Some(rules) = form.rules.filter(|_| !problems.is_at(&path)) {
+            problems.check(&path, (rules.public_keys)(key));
         }
     }
 }

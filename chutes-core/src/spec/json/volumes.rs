@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::reader::{Fields, Located, Problems, member};
+use crate::sink::{field_problem, header_problem};
 use crate::spec::builder::Output;
 use crate::spec::place::{self, OUTPUT, VOLUME};
 use crate::spec::{HubRepository, InputVolume, MountedVolume, RepoType, SecretText};
@@ -157,9 +158,19 @@ impl Fields {
         };
         let headers = pairs("signed_headers", problems);
         let form = if is_post { pairs("form_fields", problems) } else { Vec::new() };
+        let at = |key: &str, name: &str| member(&member(&self.path, key), name);
+        for (name, value) in &headers {
+            if let Some(problem) = header_problem(name, value, is_post) {
+                problems.add(at("signed_headers", name), problem);
+            }
+        }
+        for (name, _) in &form {
+            if let Some(problem) = field_problem(name) {
+                problems.add(at("form_fields", name), problem);
+            }
+        }
         let url = self.url("url", problems)?;
-        let made =
-            if is_post { Upload::post(url, form, headers) } else { Upload::put(url, headers) };
-        problems.check(&member(&self.path, "signed_headers"), made)
+        // Each problem has been noted at its place.
+        if is_post { Upload::post(url, form, headers) } else { Upload::put(url, headers) }.ok()
     }
 }

@@ -75,6 +75,7 @@ fn hub_repositories() {
         ("allow_patterns", json!(1), "allow_patterns"),
         ("token", json!("a b"), "token"),
         ("token", json!(""), "token"),
+        ("token", json!("hf_é"), "token"),
         ("tokne", json!("a"), "tokne"),
     ] {
         let mut hub = json!({ "type": "huggingface", "repo_id": "a/b", "revision": "refs/pr/1" });
@@ -117,7 +118,27 @@ fn outputs() {
             json!({ "/output/a": {
                 "type": "http_put", "url": "https://e.test", "signed_headers": { "a b": "c" },
             }}),
-            &[r#"$.output_volumes["/output/a"].signed_headers"#],
+            &[r#"$.output_volumes["/output/a"].signed_headers["a b"]"#],
+        ),
+        (
+            json!({ "/output/a": {
+                "type": "http_put", "url": "https://e.test",
+                "signed_headers": { "Content-Length": "3", "x-a": "1", "x-b": "1\n2" },
+            }}),
+            &[
+                r#"$.output_volumes["/output/a"].signed_headers["Content-Length"]"#,
+                r#"$.output_volumes["/output/a"].signed_headers["x-b"]"#,
+            ],
+        ),
+        (
+            json!({ "/output/a": [{
+                "type": "http_post", "url": "https://e.test",
+                "signed_headers": { "content-type": "text/plain" }, "form_fields": { "file": "x" },
+            }]}),
+            &[
+                r#"$.output_volumes["/output/a"][0].signed_headers["content-type"]"#,
+                r#"$.output_volumes["/output/a"][0].form_fields.file"#,
+            ],
         ),
     ] {
         check(&json!({ "output_volumes": outputs }), expected);

@@ -28,45 +28,22 @@ enum Method {
 }
 
 impl Target {
-    /// The URL of an object. The headers are sent as they are, and no others, which the signature would not
-    /// cover.
-    pub(crate) fn put(url: Url, headers: Vec<(String, String)>) -> Result<Self, TransferError> {
-        let (headers, secrets) = read_headers(headers)?;
-        Ok(Self { name: shown(&url), url, method: Method::Put, headers, secrets })
-    }
-
-    /// A form, for instance with a POST policy of S3.
-    pub(crate) fn post(
-        url: Url,
-        fields: Vec<(String, String)>,
-        headers: Vec<(String, String)>,
-    ) -> Result<Self, TransferError> {
-        if fields.iter().any(|(name, _)| name == "file") {
-            return Err(TransferError::permanent(
-                "the form field `file` is the file itself: leave it out",
-            ));
-        }
-        let (headers, mut secrets) = read_headers(headers)?;
-        if headers.contains_key(CONTENT_TYPE) {
-            return Err(TransferError::permanent(
-                "the header `content-type` of a form cannot be given: the type of the file is a field",
-            ));
-        }
-        for (_, value) in &fields {
-            secrets.add(value);
-        }
-        Ok(Self { name: shown(&url), url, method: Method::Post(fields), headers, secrets })
-    }
-
-    /// The target that a spec names. The message of the parser shows nothing of the URL.
+    /// The target of an upload. The headers are sent as they are, and no others, which the signature would not cover.
+    /// The message of the parser shows nothing of the URL.
     pub(crate) fn new(to: &Upload) -> Result<Self, TransferError> {
         let url = Url::parse(to.url().reveal())
             .map_err(|error| TransferError::permanent(format!("it is not a URL: {error}")))?;
-        let headers = to.headers().reveal().to_vec();
-        match to.method() {
-            UploadMethod::Put => Self::put(url, headers),
-            UploadMethod::Post { fields } => Self::post(url, fields.reveal().to_vec(), headers),
-        }
+        let (headers, mut secrets) = read_headers(to.headers().reveal())?;
+        let method = match to.method() {
+            UploadMethod::Put => Method::Put,
+            UploadMethod::Post { fields } => {
+                for (_, value) in fields.reveal() {
+                    secrets.add(value);
+                }
+                Method::Post(fields.reveal().to_vec())
+            }
+        };
+        Ok(Self { name: shown(&url), url, method, headers, secrets })
     }
 
     /// The URL as it is shown.
@@ -127,29 +104,17 @@ fn confirming_redirect(fields: &[(String, String)]) -> Option<StatusCode> {
     fields.iter().any(|(name, _)| asks(name)).then_some(StatusCode::SEE_OTHER)
 }
 
-/// Headers that say how the body is sent: the HTTP client sets them.
-const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "expect", "transfer-encoding"];
-
-/// Reads headers as they were given. Their values are secrets.
-fn read_headers(headers: Vec<(String, String)>) -> Result<(HeaderMap, Secrets), TransferError> {
+/// Reads the headers of an upload, which were checked when it was made. Their values are secrets.
+fn read_headers(headers: &[(String, String)]) -> Result<(HeaderMap, Secrets), TransferError> {
     let (mut map, mut secrets) = (HeaderMap::new(), Secrets::default());
     for (name, value) in headers {
-        let Ok(key) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(TransferError::permanent("a header has a name that HTTP does not allow"));
-        };
-        if OWN_HEADERS.contains(&key.as_str()) {
-            return Err(TransferError::permanent(format!(
-                "the header `{key}` cannot be given: leave it out"
-            )));
-        }
-        let Ok(mut content) = HeaderValue::from_bytes(value.as_bytes()) else {
-            return Err(TransferError::permanent(format!(
-                "the header `{key}` has a value that HTTP does not allow"
-            )));
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let (Ok(name), Ok(mut content)) = (name, HeaderValue::from_bytes(value.as_bytes())) else {
+            return Err(TransferError::permanent("HTTP does not allow one of its headers"));
         };
         content.set_sensitive(true);
-        secrets.add(&value);
-        map.append(key, content);
+        secrets.add(value);
+        map.append(name, content);
     }
     Ok((map, secrets))
 }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use chutes_core::{
-    Failure, FailureKind, JobSpec, Json, Phase, SpecErrors, SpecProblem, Work, rule,
-};
+use chutes_core::{Failure, FailureKind, JobSpec, Json, Phase, Work, rule};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -48,22 +46,6 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
         return Err(invalid("SSH needs a worker process: start the run with `chutes::main()`"));
     }
     ssh::read_keys(&texts)
-}
-
-/// Checks the public keys of a spec, as far as this program has an SSH server, which reads them.
-///
-/// # Errors
-///
-/// When a key cannot be used, with each problem at its path in the JSON form.
-pub fn check_spec_keys(spec: &JobSpec) -> Result<(), SpecErrors> {
-    let keys = spec.ssh.iter().flat_map(|ssh| &ssh.public_keys).enumerate();
-    let problems: Vec<SpecProblem> = keys
-        .filter_map(|(index, key)| {
-            let message = ssh::check_keys(std::slice::from_ref(key)).err()?;
-            Some(SpecProblem { path: format!("$.ssh.public_keys[{index}]"), message })
-        })
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(SpecErrors { problems }) }
 }
 
 /// The value of [`DATA_KEY`] in the data. The other fields are not parsed, because they may be large. Data that is

@@ -25,6 +25,11 @@ pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
     Keys::parse(texts).map_err(|error| invalid(error.to_string()))
 }
 
+/// Checks one text with public keys.
+pub(crate) fn check_key(text: &str) -> Result<(), String> {
+    check_keys(&[text.to_owned()])
+}
+
 /// Checks public keys, each text with one or more lines as in `authorized_keys`.
 ///
 /// # Errors
@@ -143,9 +148,10 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use chutes_core::{ImageName, JobSpec, SshAccess};
+    use chutes_core::JobSpec;
+    use serde_json::json;
 
-    use super::super::check_spec_keys;
+    use crate::spec_rules;
 
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
@@ -154,10 +160,8 @@ mod tests {
     #[test]
     fn keys_of_a_spec() {
         let check = |keys: &[&str], expected: &[&str]| {
-            let mut spec = JobSpec::image(ImageName::new("x").unwrap(), Vec::new());
-            let public_keys = keys.iter().map(|key| (*key).to_owned()).collect();
-            spec.ssh = Some(SshAccess { public_keys, keep_alive: false });
-            let errors = check_spec_keys(&spec).err();
+            let spec = json!({ "image": "x", "ssh": { "public_keys": keys } }).to_string();
+            let errors = JobSpec::from_json_with(&spec, spec_rules(&[])).err();
             let said = errors.map(|errors| errors.to_string()).unwrap_or_default();
             assert!(expected.iter().all(|part| said.contains(part)), "{keys:?}: {said}");
             assert_eq!(said.is_empty(), expected.is_empty(), "{said}");

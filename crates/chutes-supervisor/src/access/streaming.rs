@@ -8,7 +8,10 @@ use chutes_core::{
     AccessRequest, Failure, FailureKind, Phase, Port, PortAddress, PortName, Protocol,
     StreamingEndpoint, Work,
 };
-use chutes_front::{Front, FrontError, FrontLimits, FrontSettings, Upstream, healthy_after};
+use chutes_front::{
+    Front, FrontError, FrontLimits, FrontSettings, Upstream, check_client_certificate,
+    healthy_after,
+};
 use chutes_ports::{Claims, Connector};
 
 use super::invalid;
@@ -17,6 +20,11 @@ use crate::Supervisor;
 
 /// The default port of an image that serves requests, as in ComputeHorde.
 const DEFAULT_IMAGE_PORT: u16 = 8_000;
+
+/// Checks the certificate of clients as the front reads it.
+pub(crate) fn check_certificate(pem: &str) -> Result<(), String> {
+    check_client_certificate(pem).map_err(|error| error.to_string())
+}
 
 /// Everything that the front needs, apart from the worker.
 pub(super) struct Plan {

@@ -1,12 +1,18 @@
 //! Replaces input volumes in a program that was built without the feature.
 
-use chutes_core::{Failure, FailureKind, RunRequest, missing};
+use chutes_core::{Failure, FailureKind, InlineZip, RunRequest, missing};
 use chutes_transfer::{AddressPolicy, OngoingTransfers};
 
 use super::Downloads;
 use crate::Supervisor;
 use crate::directory::RunRoot;
 use crate::lifecycle::Lifecycle;
+
+/// Accepts all zip files: a run with volumes is refused later.
+#[expect(clippy::unnecessary_wraps, reason = "the part that this stands for may fail")]
+pub(crate) const fn check_inline_zip(_: &InlineZip) -> Result<(), String> {
+    Ok(())
+}
 
 /// Why the volumes of a run cannot be fetched, if it has any.
 pub(crate) fn volumes_missing(run: &Supervisor) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Fetches the input volumes of a run.
 
-use chutes_core::{Failure, RunRequest};
+use chutes_core::{Failure, InlineZip, RunRequest};
 use chutes_transfer::{AddressPolicy, OngoingTransfers};
 pub(crate) use chutes_volumes::Settings as FetchSettings;
 use chutes_volumes::{FetchControl, VolumeError};
@@ -10,6 +10,11 @@ use super::Downloads;
 use crate::directory::{INPUTS, RunRoot};
 use crate::lifecycle::Lifecycle;
 use crate::{Supervisor, fault};
+
+/// Checks the zip file of an inline volume as it is unpacked.
+pub(crate) fn check_inline_zip(zip: &InlineZip) -> Result<(), String> {
+    chutes_volumes::check_inline_zip(zip).map_err(|error| error.message)
+}
 
 /// Why the volumes of a run cannot be fetched: with this feature they always can.
 pub(crate) fn volumes_missing(_: &Supervisor) -> Option<String> {

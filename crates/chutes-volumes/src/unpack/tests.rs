@@ -11,6 +11,8 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cap_std::ambient_authority;
 use chutes_core::{FailureKind, InlineZip};
 use proptest::prelude::*;
@@ -175,6 +177,24 @@ fn an_inline_volume_is_unpacked() {
     let bytes = unpack(zip, &place.dir(), &UnpackLimits::default(), &AtomicBool::new(false));
     assert_eq!(bytes, Ok(2));
     assert_eq!(fs::read_to_string(place.path("a.txt")).unwrap(), "hi");
+}
+
+/// It is refused by the check for what it is refused for when it is unpacked.
+#[test]
+fn an_inline_volume_is_checked_without_being_written() {
+    let mut damaged = by_crate(&[("a", 0o644, &[7; 100])]);
+    let at = damaged.iter().position(|byte| *byte == 7).unwrap_or(40);
+    damaged[at] ^= 1;
+    for zip in [
+        by_crate(&[("d/", 0o755, b""), ("d/a", 0o644, b"1")]),
+        by_crate(&[("a", 0o644, b"1"), ("../evil", 0o644, b"2")]),
+        damaged,
+        b"no zip file".to_vec(),
+    ] {
+        let checked = check_inline_zip(&InlineZip::new(STANDARD.encode(&zip)));
+        assert_eq!(checked, Place::new().unpack(&zip).map(drop));
+    }
+    assert!(check_inline_zip(&InlineZip::new("!!".to_owned())).is_err());
 }
 
 proptest! {

@@ -20,6 +20,12 @@ pub(super) fn read_keys(_: &[String]) -> Result<Option<Keys>, Failure> {
     check_keys(&[]).map_err(invalid).map(|()| None)
 }
 
+/// Accepts a key: that there is no server is said once, and not of each key.
+#[expect(clippy::unnecessary_wraps, reason = "the part that this stands for may fail")]
+pub(crate) const fn check_key(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
 /// Says that there is no server, whatever the keys are.
 ///
 /// # Errors
