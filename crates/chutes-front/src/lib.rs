@@ -57,7 +57,7 @@ use std::time::Duration;
 use chutes_core::{PortAddress, StreamingEndpoint};
 use chutes_ports::{Connector, get_status};
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::ring::default_provider;
 use rustls::version::{TLS12, TLS13};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;

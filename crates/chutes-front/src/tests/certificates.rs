@@ -1,10 +1,10 @@
 //! Certificates of clients.
 
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    PKCS_RSA_SHA256, RsaKeySize,
 };
 use rustls::pki_types::CertificateDer;
 
@@ -20,8 +20,7 @@ pub(super) struct ClientCertificate {
 impl ClientCertificate {
     /// Like those of the official `ComputeHorde` SDK: RSA, for `CN=localhost`, self-signed.
     pub(super) fn like_sdk() -> Self {
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-        Self::make(&key, |_| ())
+        Self::make(&rsa_key(), |_| ())
     }
 
     /// Like those of `openssl req -x509`.
@@ -52,6 +51,14 @@ impl ClientCertificate {
             key: key.serialize_der(),
         }
     }
+}
+
+/// Made by OpenSSL: `ring` uses RSA keys, but makes none.
+fn rsa_key() -> KeyPair {
+    let words = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
+    let made = Command::new("openssl").args(words).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    KeyPair::from_pem(&String::from_utf8(made.stdout).unwrap()).unwrap()
 }
 
 fn parameters() -> CertificateParams {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
 
 use super::{Resolver, causes};
 use crate::error::TransferError;
@@ -45,7 +47,14 @@ fn build(is_plain: bool, builder: impl Fn() -> ClientBuilder) -> Result<Client, 
 
 /// The settings of every client. Each file has a connection of its own, unlike the streams of HTTP/2:
 /// uploads are faster so, and an error ends one file only.
+///
+/// Clients use the cryptography that the process has installed for `rustls`, and install that of `ring` where there is
+/// none: a program that embeds the supervisor may have chosen another one.
 pub fn builder() -> ClientBuilder {
+    if CryptoProvider::get_default().is_none() {
+        // An error says that another thread was faster.
+        let _ = default_provider().install_default();
+    }
     Client::builder()
         .user_agent(format!("chutes/{}", chutes_core::VERSION))
         .connect_timeout(CONNECT_TIME)
