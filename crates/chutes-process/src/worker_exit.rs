@@ -24,6 +24,9 @@ const STACK_OVERFLOW: &str = "has overflowed its stack";
 const NO_MEMORY: [(&str, &str); 2] =
     [("memory allocation of ", " bytes failed"), ("std::bad_alloc", "")];
 
+/// How many bytes of the end of standard error are searched for these words.
+const LAST_WORDS: usize = 8 * 1024;
+
 /// What is known besides the exit status. Each field may be missing.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence<'a> {
@@ -141,12 +144,15 @@ fn limit_exceeded(limit: &MemoryLimit) -> (FailureKind, String) {
 
 /// Classifies an abort by what was printed before it.
 fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
-    if evidence.stderr_tail.contains(STACK_OVERFLOW) {
+    // What was printed long before may come from another fault, which the process has survived.
+    let printed = evidence.stderr_tail;
+    let printed = &printed[printed.ceil_char_boundary(printed.len().saturating_sub(LAST_WORDS))..];
+    if printed.contains(STACK_OVERFLOW) {
         let message = "the job used up its stack: a function calls itself without end, or a thread needs \
                        a larger stack";
         return (FailureKind::StackOverflow, message.to_owned());
     }
-    let no_memory = has_no_memory(evidence.stderr_tail);
+    let no_memory = has_no_memory(printed);
     match evidence.limit {
         Some(limit @ MemoryLimit::AddressSpace { .. }) if no_memory => limit_exceeded(limit),
         _ if no_memory => {

@@ -76,6 +76,9 @@ mod tests {
         let backtrace = "stack backtrace:\n   0: __rustc::rust_begin_unwind\n             at /rustc/a.rs:1:2\n\
             note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.\n";
         check(&format!("{head}one\n{backtrace}"), Some(("src/job.rs:3:5", "one")));
+        let full = "stack backtrace:\n   0:     0x563dc0b03bba - std[e2]::backtrace_rs::trace\n                               at \
+            /rustc/5/library/std/mod.rs:66:14\n  97:                0x0 - <unknown>\n";
+        check(&format!("{head}one\n{full}"), Some(("src/job.rs:3:5", "one")));
         // The last one counts.
         let first = "thread '<unnamed>' panicked at a.rs:1:1:\nfirst\n";
         check(&format!("{first}{NOTE}{head}one\n{NOTE}"), Some(("src/job.rs:3:5", "one")));

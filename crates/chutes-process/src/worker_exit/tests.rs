@@ -128,6 +128,9 @@ fn aborts() {
     let printed =
         "\nthread 'main' (7) has overflowed its stack\nfatal runtime error: stack overflow";
     check(printed, Some(&space), FailureKind::StackOverflow, message);
+    // The process has survived that, or it was another one.
+    let later = format!("{printed}\n{}", "it goes on\n".repeat(1_000));
+    check(&later, Some(&space), FailureKind::Aborted, PLAIN);
 }
 
 /// In a program whose panics abort it.

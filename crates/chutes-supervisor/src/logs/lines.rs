@@ -3,8 +3,9 @@
 /// A line that is longer than this is emitted in pieces, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// How many bytes of the end of the text are kept.
-const TAIL: usize = 8 * 1024;
+/// How many bytes of the end of the text are kept: enough for a full backtrace, which is about 20 KiB long, and the message
+/// of the panic above it.
+const TAIL: usize = 64 * 1024;
 
 /// Cuts the output of a process into lines, wherever its chunks end, and keeps the end of it.
 ///
@@ -50,7 +51,7 @@ impl Lines {
         }
     }
 
-    /// The last 8 KiB of the text.
+    /// The last 64 KiB of the text.
     #[must_use]
     pub fn tail(&self) -> String {
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL)..];
@@ -160,10 +161,10 @@ mod tests {
         assert_eq!(lines.tail(), "");
         lines.push(b"short\n", |_| ());
         assert_eq!(lines.tail(), "short\n");
-        lines.push(&[b'x'; 8_192], |_| ());
-        assert_eq!(lines.tail(), "x".repeat(8_192));
-        lines.push("€".repeat(8_192).as_bytes(), |_| ());
-        assert_eq!(lines.tail(), "€".repeat(8_192 / 3));
+        lines.push(&vec![b'x'; 65_536], |_| ());
+        assert_eq!(lines.tail(), "x".repeat(65_536));
+        lines.push("€".repeat(65_536).as_bytes(), |_| ());
+        assert_eq!(lines.tail(), "€".repeat(65_536 / 3));
     }
 
     fn chunks() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -187,8 +188,8 @@ mod tests {
         }
 
         #[test]
-        fn tails_do_not_depend_on_chunks(sizes in proptest::collection::vec(0..12_000_usize, 0..8)) {
-            let text = "€ä\n".repeat(10_000).into_bytes();
+        fn tails_do_not_depend_on_chunks(sizes in proptest::collection::vec(0..100_000_usize, 0..8)) {
+            let text = "€ä\n".repeat(100_000).into_bytes();
             let text = &text[..sizes.iter().sum::<usize>().min(text.len())];
             let (mut lines, mut whole) = (Lines::default(), Lines::default());
             let mut rest = text;
