@@ -78,17 +78,22 @@ impl Sinks {
         self
     }
 
-    /// Opens the sinks that take files while the job runs. Returns them with their indices.
-    pub(super) async fn open_early(&self, run_id: RunId) -> Vec<(usize, Arc<dyn Sink>)> {
+    /// Opens the sinks that take files while the job runs. Returns them with their indices. One that cannot be opened
+    /// now is opened again at the end.
+    pub(super) async fn open_early(
+        &self,
+        run_id: RunId,
+        troubles: &Troubles,
+    ) -> Vec<(usize, Arc<dyn Sink>)> {
         let mut early = Vec::new();
         for (at, sink) in self.all.iter().enumerate() {
-            // A sink that cannot be opened now is opened again at the end, and then its error is reported.
-            let opened = match sink.open_early(run_id) {
-                Some(opening) => opening.await.is_ok(),
-                None => false,
-            };
-            if opened {
-                early.push((at, Arc::clone(sink)));
+            let Some(opening) = sink.open_early(run_id) else { continue };
+            match opening.await {
+                Ok(()) => early.push((at, Arc::clone(sink))),
+                Err(error) => {
+                    let what = format!("{error}; its files are delivered at the end of the run");
+                    troubles.report(at, None, &what);
+                }
             }
         }
         early
@@ -263,4 +268,47 @@ pub(super) fn source(
         open: Arc::new(move |kind, path| open_below(&root.folder(kind)?, path)),
         sent: Arc::new(AtomicU64::new(0)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use chutes_outputs::Sending;
+    use chutes_transfer::TransferError;
+
+    use super::*;
+
+    /// A sink that cannot be opened, or takes files at the end only.
+    struct Closed(Option<TransferError>);
+
+    impl Sink for Closed {
+        fn name(&self) -> &'static str {
+            "closed"
+        }
+
+        fn open_early(&self, _: RunId) -> Option<Sending<'_, ()>> {
+            let error = self.0.clone()?;
+            Some(Box::pin(async { Err(error) }))
+        }
+
+        fn send<'a>(&'a self, _: &'a SourceFile) -> Sending<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_cannot_be_opened_early_is_reported() {
+        let refused = TransferError::permanent("403 Forbidden");
+        let sinks: [Arc<dyn Sink>; 2] = [Arc::new(Closed(None)), Arc::new(Closed(Some(refused)))];
+        let sinks = Sinks::default().with(&sinks);
+        let said: Arc<Mutex<Vec<RunEvent>>> = Arc::default();
+        let kept = Arc::clone(&said);
+        let troubles =
+            sinks.troubles(EventReporter::new(move |event| kept.lock().unwrap().push(event)));
+        assert!(sinks.open_early(RunId::from_bytes([7; 16]), &troubles).await.is_empty());
+        let message =
+            "delivering to closed: 403 Forbidden; its files are delivered at the end of the run";
+        assert_eq!(*said.lock().unwrap(), [RunEvent::Warning { message: message.to_owned() }]);
+    }
 }

@@ -46,8 +46,8 @@ impl Live {
         journal: SharedJournal,
         events: EventReporter,
     ) -> Option<Self> {
-        let failures = Failures::new(sinks.troubles(events.clone()));
-        let sinks = sinks.open_early(run_id).await;
+        let troubles = sinks.troubles(events.clone());
+        let sinks = sinks.open_early(run_id, &troubles).await;
         if sinks.is_empty() {
             return None;
         }
@@ -61,7 +61,7 @@ impl Live {
             arrived: Arc::clone(&arrived),
             last: HashMap::new(),
             done: HashMap::new(),
-            failures,
+            failures: Failures::new(troubles),
         };
         Some(Self { task: tokio::spawn(watch.run()), stop, arrived })
     }
