@@ -1,8 +1,11 @@
 //! From the user's typed functions to erased definitions.
 //!
 //! The traits here exist for their error messages: the expansion of an attribute names the types of the function
-//! where one of these bounds is checked, so the compiler reports a wrong type at that type, in terms of jobs.
+//! where one of these bounds is checked, so the compiler reports a wrong type at that type, in terms of jobs. What is
+//! called by an expansion is a function of the trait, because the compiler adds the signature of a free function. For the
+//! same reason these traits require no other ones: the compiler would report those.
 
+use std::fmt;
 use std::future::Future;
 
 use chutes_core::Json;
@@ -67,10 +70,35 @@ impl HookParameter for JobContext {
     label = "this type does not implement `JobData`",
     note = "add `#[derive(serde::Deserialize)]` to it; it must own what it has, and be `Send`"
 )]
-pub trait JobData: DeserializeOwned + Send + 'static {}
+pub trait JobData: Sized {
+    /// Decodes the data and binds it to the function of a job.
+    #[doc(hidden)]
+    fn bind<C, F>(json: &Json, job: fn(C, Self) -> F) -> Result<BoundJob<F>, DataError>
+    where
+        C: ContextParameter + 'static,
+        F: 'static;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned + Send + 'static> JobData for T {}
+impl<T: DeserializeOwned + Send + 'static> JobData for T {
+    fn bind<C, F>(json: &Json, job: fn(C, Self) -> F) -> Result<BoundJob<F>, DataError>
+    where
+        C: ContextParameter + 'static,
+        F: 'static,
+    {
+        let value: T = data::decode(json)?;
+        Ok(BoundJob(Box::new(move |context| job(C::from_context(context), value))))
+    }
+}
+
+/// The function of a job with its data, which lacks only the context.
+pub struct BoundJob<F>(Box<dyn FnOnce(JobContext) -> F + Send>);
+
+impl<F> fmt::Debug for BoundJob<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundJob")
+    }
+}
 
 /// A type that can be the result of a job.
 ///
@@ -132,12 +160,21 @@ impl<E: Into<JobError> + Send + 'static> JobFailure for E {
     label = "expected `Result<R, E>`",
     note = "a job returns `Result<R, E>` where `R: JobResultValue` and `E: Into<JobError>`"
 )]
-pub trait JobReturn: Send + 'static {
+pub trait JobReturn: Sized {
     /// The type of the value.
     type Value: JobResultValue;
 
     /// The result, with its error converted.
     fn into_result(self) -> Result<Self::Value, JobError>;
+
+    /// Forgets the types of a job whose function returns this.
+    #[doc(hidden)]
+    fn prepare<F>(job: Result<BoundJob<F>, DataError>) -> Result<PreparedJob, DataError>
+    where
+        F: Future<Output = Self> + Send + 'static,
+    {
+        job.map(erase)
+    }
 }
 
 impl<R: JobResultValue, E: JobFailure> JobReturn for Result<R, E> {
@@ -187,30 +224,17 @@ impl<E: JobFailure> ShutdownReturn for Result<(), E> {
     }
 }
 
-/// Decodes the data of a job and binds it to the function.
-pub fn prepare<C, T, R, F>(json: &Json, job: fn(C, T) -> F) -> Result<PreparedJob, DataError>
+/// Binds the function of a job without data.
+pub fn bind_without_data<C, F>(json: &Json, job: fn(C) -> F) -> Result<BoundJob<F>, DataError>
 where
     C: ContextParameter + 'static,
-    T: JobData,
-    R: JobReturn,
-    F: Future<Output = R> + Send + 'static,
-{
-    let value: T = data::decode(json)?;
-    Ok(erase(move |context| job(C::from_context(context), value)))
-}
-
-/// The same for a job without data.
-pub fn prepare_without_data<C, R, F>(json: &Json, job: fn(C) -> F) -> Result<PreparedJob, DataError>
-where
-    C: ContextParameter + 'static,
-    R: JobReturn,
-    F: Future<Output = R> + Send + 'static,
+    F: 'static,
 {
     data::expect_none(json)?;
-    Ok(erase(move |context| job(C::from_context(context))))
+    Ok(BoundJob(Box::new(move |context| job(C::from_context(context)))))
 }
 
-fn erase<R, F>(start: impl FnOnce(JobContext) -> F + Send + 'static) -> PreparedJob
+fn erase<R, F>(BoundJob(start): BoundJob<F>) -> PreparedJob
 where
     R: JobReturn,
     F: Future<Output = R> + Send + 'static,

@@ -52,10 +52,14 @@ fn prepare(function: &Function) -> TokenStream {
     let json = Ident::new("__data", Span::mixed_site());
     match parameters.as_slice() {
         [context, data, ..] => quote_spanned! {place=>
-            |#json| __chutes::prepare::<#context, #data, #returns, _>(#json, #ident)
+            |#json| <#returns as __chutes::JobReturn>::prepare(
+                <#data as __chutes::JobData>::bind::<#context, _>(#json, #ident)
+            )
         },
         [context] => quote_spanned! {place=>
-            |#json| __chutes::prepare_without_data::<#context, #returns, _>(#json, #ident)
+            |#json| <#returns as __chutes::JobReturn>::prepare(
+                __chutes::bind_without_data::<#context, _>(#json, #ident)
+            )
         },
         [] => TokenStream::new(),
     }

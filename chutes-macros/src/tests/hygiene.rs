@@ -92,8 +92,9 @@ fn path_starts(row: &[TokenTree]) -> impl Iterator<Item = &Ident> {
     })
 }
 
+/// Whether the token ends a segment, or the trait in `<T as Trait>::function`.
 fn is_segment(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident != "use")
+    matches!(token, TokenTree::Ident(ident) if ident != "use") || is(Some(token), '>')
 }
 
 fn is_colons(row: &[TokenTree], at: usize) -> bool {
