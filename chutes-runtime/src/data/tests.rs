@@ -56,6 +56,15 @@ fn fields() {
     check("[]", Err("invalid data: invalid length 0, expected struct Settings with 2 elements"));
 }
 
+/// So does `serde` define it, and so the documentation says.
+#[test]
+fn a_list_has_the_fields_of_a_struct_in_their_order() {
+    check(r#"[3, [{"size": 4}]]"#, Ok(()));
+    check("[3, [[4], [5]]]", Ok(()));
+    check("[3, [], 1]", Err("invalid data: trailing characters"));
+    check("[[], 3]", Err("invalid data at `[0]`: invalid type: sequence, expected u32"));
+}
+
 #[test]
 fn suggestions_come_from_the_schema() {
     let schema = Json::parse(r#"{"properties": {"epochs": {}, "layers": {}}}"#).unwrap();
