@@ -129,7 +129,7 @@ impl Watch {
         for (at, sink) in &self.sinks {
             let key = (*at, file.path.clone());
             if self.done.get(&key) != Some(&signature) && self.failures.permit(&key, signature) {
-                wanted.push((*at, Arc::clone(sink)));
+                wanted.push((key, Arc::clone(sink)));
             }
         }
         if wanted.is_empty() {
@@ -137,16 +137,15 @@ impl Watch {
         }
         let Some(source) = self.source(&file.path).await else { return };
         let patience = RetryPolicy { stall: STALL, answer: STALL, ..RetryPolicy::default() };
-        for (at, sink) in wanted {
+        for (key, sink) in wanted {
             if sink.skips(&source).is_some() {
                 continue;
             }
-            let key = (at, file.path.clone());
             match send_once(&patience, &*sink, &source).await {
                 Ok(()) => {
                     self.failures.forget(&key);
+                    self.record(key.0, &*sink, &source);
                     self.done.insert(key, signature);
-                    self.record(at, &*sink, &source);
                 }
                 Err(error) => self.failures.note(key, signature, error),
             }

@@ -103,6 +103,12 @@ fn random() -> f64 {
 }
 
 impl RetryPolicy {
+    /// How long the server wants the client to wait, as far as that is followed.
+    #[must_use]
+    pub fn asked(&self, error: &TransferError) -> Duration {
+        error.retry_after.unwrap_or_default().min(self.longest_retry_after)
+    }
+
     /// Makes attempts until one succeeds or no other makes sense.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chutes_core::OutputPath;
 use chutes_outputs::delivery::Retry;
-use chutes_transfer::{TransferCause, TransferError};
+use chutes_transfer::{RetryPolicy, TransferCause, TransferError};
 use tokio::time::Instant;
 
 use super::{QUIET, Signature};
@@ -13,9 +13,6 @@ use crate::deliver::Troubles;
 
 /// The longest time between two attempts at a file, unless a server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// The longest time that a server may ask for.
-const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// A file at one sink.
 type Key = (usize, OutputPath);
@@ -98,7 +95,7 @@ impl Failures {
 fn wait(attempts: usize, error: &TransferError) -> Duration {
     let doubled = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
     let own = QUIET.saturating_mul(1 << doubled).min(LONGEST_WAIT);
-    own.max(error.retry_after.unwrap_or_default().min(LONGEST_ASKED))
+    own.max(RetryPolicy::default().asked(error))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl<'a> RetryState<'a> {
         }
         self.attempts += 1;
         self.unknown_host += usize::from(error.cause == TransferCause::UnknownHost);
-        let asked = error.retry_after.unwrap_or_default().min(self.policy.longest_retry_after);
+        let asked = self.policy.asked(error);
         let Some(delay) = self.next_delay(!asked.is_zero() && deadline.is_some()) else {
             let (error, cause) = (error.clone(), TransferCause::AttemptsUsedUp);
             return Err(given_up(error, cause).map_message(|message| self.counted(message)));
