@@ -86,15 +86,14 @@ impl Server {
                 },
                 (number, result) = ended(&mut self.task) => {
                     self.report_progress().await?;
-                    self.report_opened().await?;
+                    if self.opened.has_changed().unwrap_or(false) {
+                        self.report_opened().await?;
+                    }
                     self.connection.send(&Report::Ended { number, result }).await?;
                 }
                 () = self.progress.due() => self.report_progress().await?,
                 // The session has the sender.
-                Ok(()) = self.opened.changed() => {
-                    self.opened.mark_changed();
-                    self.report_opened().await?;
-                }
+                Ok(()) = self.opened.changed() => self.report_opened().await?,
             }
         }
     }
@@ -136,9 +135,6 @@ impl Server {
     }
 
     async fn report_opened(&mut self) -> io::Result<()> {
-        if !self.opened.has_changed().unwrap_or(false) {
-            return Ok(());
-        }
         let opened = self.opened.borrow_and_update().clone();
         self.connection.send(&Report::Opened(opened)).await
     }
