@@ -4,7 +4,7 @@ use chutes_console::{CommandResult, Problem, Session, read_spec, run_directory};
 use chutes_core::{JobSpec, Limits, RunRequest, Work};
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{ProcessStarter, Program};
-use chutes_supervisor::{Supervisor, check_keys};
+use chutes_supervisor::{Supervisor, ssh_missing};
 
 use super::describe::find;
 use super::{arguments, data, sinks};
@@ -86,7 +86,9 @@ fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
         return Ok(());
     }
     // To offer it would not help in a program without SSH.
-    check_keys(&[]).map_err(Problem::wrong)?;
+    if let Some(missing) = ssh_missing() {
+        return Err(Problem::wrong(missing));
+    }
     let message = format!("job `{}` does not offer SSH", job.name());
     Err(Problem::wrong(message).hint("add `ssh = true` to its `#[job(...)]`"))
 }

@@ -21,7 +21,7 @@ pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub use self::settings::public_host;
 pub(super) use self::ssh::check_key;
-pub use self::ssh::{check_keys, is_file_server, serve_files};
+pub use self::ssh::{check_keys, is_file_server, serve_files, ssh_missing};
 pub(super) use self::streaming::check_certificate;
 use crate::Supervisor;
 
@@ -84,7 +84,7 @@ impl Access {
 fn why_closed() -> String {
     const NO_KEY: &str =
         "no public key was given, by `--ssh-public-key` or as `_ssh_public_key` of the data";
-    check_keys(&[]).err().unwrap_or_else(|| NO_KEY.to_owned())
+    ssh_missing().unwrap_or_else(|| NO_KEY.to_owned())
 }
 
 /// The ports of the run; with the SSH port if `ssh`.

@@ -80,7 +80,7 @@ mod supervisor;
 mod testing;
 mod user_code;
 
-pub use self::access::{check_keys, is_file_server, public_host, serve_files};
+pub use self::access::{check_keys, is_file_server, public_host, serve_files, ssh_missing};
 pub use self::cancel::{CancelHandle, Urgency};
 pub use self::describe::{DescribeError, DescribeFailure, describe};
 pub use self::directory::{RunDirectory, RunDirectoryError};

@@ -16,6 +16,10 @@ const DATA_KEY: &str = "_ssh_public_key";
 /// Replaces a value that is not written to disk.
 const HIDDEN: &str = "…";
 
+/// Why a key opens nothing in a program that has SSH.
+const NOT_OFFERED: &str =
+    "a public key was given, but the job does not offer SSH: add `ssh = true` to its attribute";
+
 /// Whether the run offers SSH.
 pub(super) fn is_ssh_wanted(run: &Supervisor) -> bool {
     match &run.contract {
@@ -33,10 +37,7 @@ pub(super) fn wanted(run: &Supervisor, is_isolated: bool) -> Result<Option<Keys>
             return Ok(None);
         }
         // To offer SSH would not help in a program without it.
-        ssh::check_keys(&[]).map_err(invalid)?;
-        return Err(invalid(
-            "a public key was given, but the job does not offer SSH: add `ssh = true` to its attribute",
-        ));
+        return Err(invalid(ssh::ssh_missing().unwrap_or_else(|| NOT_OFFERED.to_owned())));
     }
     texts.extend(keys_in_data(run)?);
     if texts.is_empty() {

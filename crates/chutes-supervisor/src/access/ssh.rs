@@ -25,6 +25,12 @@ pub(super) fn read_keys(texts: &[String]) -> Result<Option<Keys>, Failure> {
     Keys::parse(texts).map_err(|error| invalid(error.to_string()))
 }
 
+/// Why this program has no SSH: with this feature it has.
+#[must_use]
+pub const fn ssh_missing() -> Option<String> {
+    None
+}
+
 /// Checks one text with public keys.
 pub(crate) fn check_key(text: &str) -> Result<(), String> {
     check_keys(&[text.to_owned()])

@@ -17,7 +17,17 @@ pub(super) type Keys = Infallible;
 
 /// Fails if there are keys.
 pub(super) fn read_keys(_: &[String]) -> Result<Option<Keys>, Failure> {
-    check_keys(&[]).map_err(invalid).map(|()| None)
+    Err(invalid(absent()))
+}
+
+/// Why this program has no SSH.
+#[must_use]
+pub fn ssh_missing() -> Option<String> {
+    Some(absent())
+}
+
+fn absent() -> String {
+    missing::part("SSH", "ssh")
 }
 
 /// Accepts a key: that there is no server is said once, and not of each key.
@@ -32,7 +42,7 @@ pub(crate) const fn check_key(_: &str) -> Result<(), String> {
 ///
 /// Always.
 pub fn check_keys(_: &[String]) -> Result<(), String> {
-    Err(missing::part("SSH", "ssh"))
+    Err(absent())
 }
 
 /// Does nothing: no SSH session starts this program.
