@@ -81,6 +81,12 @@ impl Write for Writer {
     }
 }
 
+/// The end of a text: whole characters, of at most this many bytes.
+#[must_use]
+pub fn end(text: &str, bytes: usize) -> &str {
+    &text[text.ceil_char_boundary(text.len().saturating_sub(bytes))..]
+}
+
 /// The last boundary between characters that is not after this byte.
 fn boundary(text: &str, byte: usize) -> usize {
     text.floor_char_boundary(byte)
@@ -89,6 +95,13 @@ fn boundary(text: &str, byte: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends() {
+        for (bytes, expected) in [(0, ""), (2, ""), (3, "€"), (4, "n€"), (9, "n€")] {
+            assert_eq!(end("n€", bytes), expected);
+        }
+    }
 
     #[test]
     fn texts_of_every_length() {

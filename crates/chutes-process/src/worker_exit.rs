@@ -8,7 +8,7 @@ mod tests;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use chutes_core::{FailureKind, HumanSize};
+use chutes_core::{FailureKind, HumanSize, user_text};
 use rustix::process::Signal;
 
 use self::panic::PrintedPanic;
@@ -145,8 +145,7 @@ fn limit_exceeded(limit: &MemoryLimit) -> (FailureKind, String) {
 /// Classifies an abort by what was printed before it.
 fn aborted(evidence: &Evidence<'_>) -> (FailureKind, String) {
     // What was printed long before may come from another fault, which the process has survived.
-    let printed = evidence.stderr_tail;
-    let printed = &printed[printed.ceil_char_boundary(printed.len().saturating_sub(LAST_WORDS))..];
+    let printed = user_text::end(evidence.stderr_tail, LAST_WORDS);
     if printed.contains(STACK_OVERFLOW) {
         let message = "the job used up its stack: a function calls itself without end, or a thread needs \
                        a larger stack";

@@ -1,6 +1,6 @@
 //! Classifies the end of a container from its exit code and the engine's state, and words the message.
 
-use chutes_core::{Escaped, FailureKind, HumanSize, Json};
+use chutes_core::{Escaped, FailureKind, HumanSize, Json, user_text};
 use chutes_process::{WorkerExit, signal_kind, signal_name};
 use rustix::process::Signal;
 
@@ -186,11 +186,9 @@ fn hint(code: i64) -> &'static str {
 
 /// Appends the end of standard error to the message, in one line.
 fn with_stderr_tail(message: String, stderr: &str) -> String {
-    let mut start = stderr.len().saturating_sub(MAX_STDERR_TAIL);
-    while !stderr.is_char_boundary(start) {
-        start += 1;
-    }
-    let lines = stderr[start..].lines().map(|line| line.replace(char::is_control, " "));
+    let lines = user_text::end(stderr, MAX_STDERR_TAIL)
+        .lines()
+        .map(|line| line.replace(char::is_control, " "));
     let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {
         return message;
