@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -144,12 +145,7 @@ impl<'a> SocketTracker<'a> {
         let is_of = |at: &PortAddress, socket: &Socket| {
             // A connection of a process that has ended may be that of an earlier run.
             let is_held = socket.is_open || socket.inode != 0;
-            let has_number = if in_container {
-                at.port.number().get() == socket.local.port()
-            } else {
-                socket.occupies(at.address)
-            };
-            Transport::of(at.port.protocol()) == socket.transport && is_held && has_number
+            is_held && is_at(socket, at, in_container, Socket::occupies)
         };
         let is_wanted =
             |socket: &Socket| socket.is_open || ports.iter().any(|at| is_of(at, socket));
@@ -190,14 +186,7 @@ impl<'a> SocketTracker<'a> {
     }
 
     fn record(&mut self, socket: &Socket, in_container: bool, events: &mut Vec<PortEvent>) {
-        let serves = |at: &PortAddress| {
-            Transport::of(at.port.protocol()) == socket.transport
-                && if in_container {
-                    at.port.number().get() == socket.local.port()
-                } else {
-                    socket.serves(at.address)
-                }
-        };
+        let serves = |at: &PortAddress| is_at(socket, at, in_container, Socket::serves);
         let is_exposed = !in_container && !self.everywhere && socket.local.ip().is_unspecified();
         let found = self.ports.iter().enumerate().find(|(_, at)| serves(at));
         let Some((index, at)) = found else {
@@ -291,6 +280,22 @@ impl<'a> SocketTracker<'a> {
         }
         undeclared(socket)
     }
+}
+
+/// Whether a socket is at a port: in a container by its number, because addresses there are its own, and else as
+/// `relation` says of its address.
+fn is_at(
+    socket: &Socket,
+    at: &PortAddress,
+    in_container: bool,
+    relation: fn(&Socket, SocketAddr) -> bool,
+) -> bool {
+    let is_related = if in_container {
+        at.port.number().get() == socket.local.port()
+    } else {
+        relation(socket, at.address)
+    };
+    Transport::of(at.port.protocol()) == socket.transport && is_related
 }
 
 /// What a warning about an undeclared port says besides if the port is open at every address.
