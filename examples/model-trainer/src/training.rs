@@ -151,7 +151,7 @@ impl Trainer {
         let predictions = self.test.predictions(&self.model);
         TrainingReport {
             epochs: self.history.clone(),
-            test_accuracy: self.test.accuracy(&self.model),
+            test_accuracy: self.test.accuracy(&predictions),
             majority_accuracy: self.majority_accuracy,
             classes: CLASS_NAMES.map(str::to_owned).to_vec(),
             confusion_matrix: confusion_matrix(labels, &predictions, CLASS_NAMES.len()),
@@ -179,7 +179,7 @@ impl Trainer {
         if !finite {
             return Err(TrainingError::Diverged { epoch });
         }
-        let test_accuracy = self.test.accuracy(&self.model);
+        let test_accuracy = self.test.accuracy(&self.test.predictions(&self.model));
         Ok(Some(EpochMetrics { epoch, train_loss, test_loss, test_accuracy }))
     }
 
