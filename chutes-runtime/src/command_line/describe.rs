@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chutes_console::{Problem, json_line, limit_text, stdout_width};
+use chutes_console::{Problem, json_line, limit_text, stdout_width, write_wrapped};
 use chutes_core::{JobContract, Json, TimeLimit};
 
 use super::arguments;
@@ -61,26 +61,6 @@ fn for_people(contract: &JobContract, width: Option<u16>) -> String {
     schema(&mut text, "data", contract.data_schema.as_ref());
     schema(&mut text, "result", contract.result_schema.as_ref());
     text
-}
-
-/// Writes words after a label. Those that do not fit come below, under the first.
-fn write_wrapped(text: &mut String, label: &str, words: &str, width: Option<u16>) {
-    let width = width.map_or(usize::MAX, usize::from);
-    text.push_str(label);
-    let mut column = label.len();
-    for (at, word) in words.split(' ').enumerate() {
-        let word_width = word.chars().count();
-        if at > 0 && column + 1 + word_width > width {
-            let _ = write!(text, "\n{:1$}", "", label.len());
-            column = label.len();
-        } else if at > 0 {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += word_width;
-    }
-    text.push('\n');
 }
 
 fn yes_or_no(flag: bool) -> &'static str {

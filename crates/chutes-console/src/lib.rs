@@ -12,7 +12,7 @@
 //! | [`recover()`] | the command that takes interrupted runs to their outcome |
 //! | [`RequestArgument`], [`VolumeArguments`], [`AccessArguments`], [`ReportArguments`] | arguments that commands share |
 //! | [`read_spec`], [`check_spec`], [`read_file`], [`read_bounded`] | text of bounded size, from a file or from standard input |
-//! | [`Columns`], [`json_line`], [`print()`] | what a command prints on standard output |
+//! | [`Columns`], [`write_wrapped`], [`json_line`], [`print()`] | what a command prints on standard output |
 //!
 //! Messages, the display of a run and its report go to standard error; standard output has data only.
 //!
@@ -67,4 +67,4 @@ pub use self::program::{CommandResult, main};
 pub use self::recover::recover;
 pub use self::session::{Session, run_directory};
 pub use self::stdout::{json_line, print};
-pub use self::terminal::{Columns, Row, limit_text, stdout_width};
+pub use self::terminal::{Columns, Row, limit_text, stdout_width, write_wrapped};

@@ -4,6 +4,7 @@ mod columns;
 mod console;
 mod paint;
 pub(crate) mod report;
+mod wrap;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use chutes_core::{EndStatus, HumanDuration};
 pub use self::columns::{Columns, Row};
 pub(crate) use self::console::{Console, Stream};
 pub(crate) use self::paint::Paint;
+pub use self::wrap::write_wrapped;
 
 /// How a run ended, in words.
 pub(crate) const fn status_words(status: EndStatus) -> &'static str {

@@ -107,7 +107,8 @@ impl<const N: usize> Columns<N> {
     }
 }
 
-fn text_width(text: &str) -> usize {
+/// The width in columns that a text has on a terminal.
+pub(super) fn text_width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { console::measure_text_width(text) }
 }
 
