@@ -4,8 +4,9 @@
 //! An internal component of chutes: there is no promise of stability. Depend on the crate `chutes`
 //! instead.
 //!
-//! [`fetch`] is all there is to call for a run ([`check_inline_zip`] is for the check of a spec). It takes the volumes of a spec and the directory, [`Settings`] with
-//! every limit, an [`EventReporter`](chutes_core::EventReporter) for progress and warnings, and [`FetchControl`].
+//! [`fetch`] is all there is to call for a run; [`check_inline_zip`] is for the check of a spec. `fetch` takes the volumes of
+//! a spec and the directory, [`Settings`] with every limit, an [`EventReporter`](chutes_core::EventReporter) for progress
+//! and warnings, and [`FetchControl`].
 //!
 //! ```text
 //! fetch       all volumes of a run, several at a time
