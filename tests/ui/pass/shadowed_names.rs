@@ -67,6 +67,7 @@ const PORT_WEB: () = ();
 static REGISTRATION: () = ();
 fn prepare() {}
 fn prepare_without_data() {}
+fn bind_without_data() {}
 fn no_schema() {}
 fn startup() {}
 fn shutdown() {}
