@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Delivery, Outcome, OutputPath, Phase, PortAddress, PortName, RunId, SshEndpoint, Status,
-    StreamingEndpoint, Target, user_text,
+    StreamingEndpoint, Target, Usage, user_text,
 };
 
 /// An event of a run, with its number and time.
@@ -143,6 +143,8 @@ pub enum RunEvent {
         /// The memory in use by the job's processes, in bytes, if it is known.
         memory: Option<u64>,
     },
+    /// What the job uses, measured now.
+    Usage(Usage),
     /// The run was asked to stop and has this long to do so.
     Stopping {
         /// Why, for people: a lowercase fragment.

@@ -76,6 +76,7 @@ mod sink;
 mod size;
 mod spec;
 mod status;
+mod usage;
 
 /// The version of chutes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -116,6 +117,7 @@ pub use crate::spec::{
     SpecProblem, SpecRules, SshAccess, Streaming, Target, Work,
 };
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};
+pub use crate::usage::Usage;
 #[doc(inline)]
 pub use chutes_rules::{
     DurationError, Escaped, HumanDuration, JobName, JobNameError, Port, PortConflict, PortError,

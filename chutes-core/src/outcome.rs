@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EndStatus, Endpoints, ExitCode, FailureKind, Json, OutputFile, Phase, PhaseReport, RunId,
-    SinkReport, Target,
+    SinkReport, Target, Usage,
 };
 
 /// Why a run did not complete.
@@ -198,6 +198,9 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Where it could be reached.
     pub endpoints: Endpoints,
+    /// What the job has used, from the start of its worker until its last process had ended. `None` where it is
+    /// unknown, for instance in the outcome of a recovered run.
+    pub usage: Option<Usage>,
     /// The directory of the run, an absolute path.
     pub run_dir: String,
 }
@@ -235,7 +238,7 @@ mod record {
     //! The JSON form of an outcome: status, failure and exit code side by side.
 
     use super::{EndStatus, Ending, Endpoints, ExitCode, Failure, Json, Outcome, OutputFile};
-    use super::{PhaseReport, RunId, SinkReport, Target};
+    use super::{PhaseReport, RunId, SinkReport, Target, Usage};
     use crate::{ImageName, JobName};
 
     #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -261,6 +264,8 @@ mod record {
         warnings: Vec<String>,
         #[serde(default, flatten)]
         endpoints: Endpoints,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
         run_dir: String,
     }
 
@@ -317,6 +322,7 @@ mod record {
                 sinks: outcome.sinks,
                 warnings: outcome.warnings,
                 endpoints: outcome.endpoints,
+                usage: outcome.usage,
                 run_dir: outcome.run_dir,
             }
         }
@@ -349,6 +355,7 @@ mod record {
                 sinks: record.sinks,
                 warnings: record.warnings,
                 endpoints: record.endpoints,
+                usage: record.usage,
                 run_dir: record.run_dir,
             })
         }

@@ -18,5 +18,5 @@ pub use crate::{EndStatus, ExitCode, Outcome};
 #[doc(inline)]
 pub use chutes_runtime::{
     Ending, Endpoints, Failure, FailureKind, JobResult, LeftOutArtifact, Phase, PhaseReport,
-    PortAddress, SshEndpoint, StreamingEndpoint, UploadResult,
+    PortAddress, SshEndpoint, StreamingEndpoint, UploadResult, Usage,
 };

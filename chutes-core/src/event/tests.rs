@@ -47,6 +47,30 @@ fn json_form() {
     );
 }
 
+#[test]
+fn json_form_of_usage() {
+    let cpu = Duration::from_millis(1_500);
+    check(
+        RunEvent::Usage(Usage { cpu, ..Usage::default() }),
+        r#""event":"usage","cpu_seconds":1.5"#,
+    );
+    check(
+        RunEvent::Usage(Usage {
+            cpu,
+            memory: Some(1 << 40),
+            peak_memory: Some(u64::MAX),
+            processes: Some(3),
+            read: Some(0),
+            written: Some(4_096),
+        }),
+        concat!(
+            r#""event":"usage","cpu_seconds":1.5,"memory_bytes":1099511627776,"#,
+            r#""peak_memory_bytes":18446744073709551615,"processes":3,"read_bytes":0,"#,
+            r#""written_bytes":4096"#,
+        ),
+    );
+}
+
 fn web() -> PortAddress {
     let port = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
     PortAddress { port, address: "127.0.0.1:18080".parse().unwrap() }
@@ -141,6 +165,7 @@ fn outcome() -> Outcome {
         sinks: Vec::new(),
         warnings: Vec::new(),
         endpoints: crate::Endpoints::default(),
+        usage: None,
         run_dir: "/runs/train".into(),
     }
 }

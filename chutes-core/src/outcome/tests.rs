@@ -23,6 +23,7 @@ fn outcome(ending: Ending) -> Outcome {
         sinks: Vec::new(),
         warnings: Vec::new(),
         endpoints: Endpoints::default(),
+        usage: None,
         run_dir: "runs/train-07070707".into(),
     }
 }
@@ -127,7 +128,17 @@ fn a_result_stays_as_it_was_written_beside_endpoints() {
     assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
 }
 
-/// As it was written before there were artifacts, logs, sinks and endpoints.
+#[test]
+fn what_it_has_used() {
+    let usage = Usage { cpu: Duration::from_millis(2_500), read: Some(9), ..Usage::default() };
+    let outcome = Outcome { usage: Some(usage), ..outcome(Ending::Completed) };
+    let text = serde_json::to_string(&outcome).unwrap();
+    let expected = r#""warnings":[],"usage":{"cpu_seconds":2.5,"read_bytes":9},"run_dir":"#;
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcome);
+}
+
+/// As it was written before there were artifacts, logs, sinks, endpoints and usage.
 #[test]
 fn old_outcomes_are_read() {
     let text = concat!(

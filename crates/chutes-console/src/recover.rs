@@ -259,6 +259,7 @@ mod tests {
             }],
             warnings: Vec::new(),
             endpoints: chutes_core::Endpoints::default(),
+            usage: None,
             run_dir: "/runs/train".into(),
         }
     }

@@ -135,6 +135,7 @@ impl Completion {
             sinks,
             warnings: report.warnings,
             endpoints: report.endpoints,
+            usage: None,
             run_dir: self.run_dir.clone(),
         })
     }
