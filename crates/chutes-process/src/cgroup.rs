@@ -5,6 +5,7 @@
 //! version 1 limits memory. A machine without a writable cgroup is nothing unusual, so a missing cgroup
 //! never fails a run: the reason is returned, for a warning to the user that set a limit.
 
+mod counted;
 mod memory;
 mod paths;
 
@@ -22,6 +23,7 @@ use tokio::time::sleep;
 
 use super::procfs::pid;
 
+pub(super) use self::counted::{Counted, Transferred};
 use self::memory::MemoryController;
 pub use self::memory::OomCount;
 use self::paths::CgroupPaths;
@@ -43,7 +45,11 @@ const MAX_DEPTH: usize = 16;
 pub struct Cgroup {
     /// The directories of the cgroup, one for each hierarchy that it is in.
     directories: Vec<PathBuf>,
+    /// The one of version 2 among them.
+    unified: Option<PathBuf>,
     memory: Option<MemoryController>,
+    /// What was counted when it was made. A dead run with the same id may have left it behind.
+    before: Counted,
 }
 
 impl Cgroup {
@@ -70,10 +76,8 @@ impl Cgroup {
         paths.share_controllers();
         let unified = make(paths.unified.as_deref());
         let version_1 = make(paths.memory.as_deref());
-        let memory = MemoryController::find(unified.as_deref(), version_1.as_deref());
-        let directories: Vec<_> = unified.into_iter().chain(version_1).collect();
-        if !directories.is_empty() {
-            return Ok(Self { directories, memory });
+        if let Some(cgroup) = Self::of(unified, version_1) {
+            return Ok(cgroup);
         }
         if reasons.is_empty() {
             reasons.push("no cgroup file system is mounted for this process".to_owned());
@@ -89,9 +93,17 @@ impl Cgroup {
         };
         let unified = existing(paths.unified.as_deref());
         let version_1 = existing(paths.memory.as_deref());
+        Self::of(unified, version_1)
+    }
+
+    /// The cgroup with these directories, if there is at least one.
+    fn of(unified: Option<PathBuf>, version_1: Option<PathBuf>) -> Option<Self> {
         let memory = MemoryController::find(unified.as_deref(), version_1.as_deref());
-        let directories: Vec<_> = unified.into_iter().chain(version_1).collect();
-        (!directories.is_empty()).then_some(Self { directories, memory })
+        let directories: Vec<_> = unified.iter().cloned().chain(version_1).collect();
+        let before = Counted::default();
+        let mut cgroup = Self { directories, unified, memory, before };
+        cgroup.before = cgroup.counted();
+        (!cgroup.directories.is_empty()).then_some(cgroup)
     }
 
     /// Puts a process, with all of its threads, into the cgroup. Processes that it starts later are in it,

@@ -8,6 +8,7 @@
 //! - [`Tree`]: all descendants of the supervisor, also those that have daemonised themselves.
 //! - [`Sessions`]: processes that the supervisor has started for SSH sessions, which are not the job's.
 //! - [`Cgroup`]: the cgroup of a run, where one can be made.
+//! - [`UsageMeter`]: what the processes of a run use: CPU time, memory, storage.
 //! - [`MemoryLimit`]: a limit that is in force, by cgroup or by address space.
 //! - [`WorkerExit`]: how the worker's process ended, found from its exit status and other evidence.
 //! - [`kill_leftovers`]: ends the processes that a killed supervisor has left behind.
@@ -46,6 +47,7 @@ mod reexec;
 mod sessions;
 mod signal;
 mod tree;
+mod usage;
 mod worker_exit;
 mod worker_side;
 
@@ -65,5 +67,6 @@ pub use self::signal::{
     REAL_TIME as REAL_TIME_SIGNALS, name as signal_name, short_name as short_signal_name,
 };
 pub use self::tree::Tree;
+pub use self::usage::UsageMeter;
 pub use self::worker_exit::{Evidence, WorkerExit, signal_kind, system_oom_kills};
 pub use self::worker_side::die_with_supervisor;

@@ -91,7 +91,7 @@ pub fn memory_in_use(cgroup: Option<&Cgroup>, tree: &Tree) -> Option<u64> {
 }
 
 /// The memory of one process that is not swapped out; `None` if it is gone.
-fn resident_bytes(pid: Pid) -> Option<u64> {
+pub(super) fn resident_bytes(pid: Pid) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_pid())).ok()?;
     resident_pages(&text)?.checked_mul(rustix::param::page_size() as u64)
 }

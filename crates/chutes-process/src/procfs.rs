@@ -36,6 +36,11 @@ impl Identity {
     pub(super) fn started_earlier(self) -> Self {
         Self { started: self.started - 1, ..self }
     }
+
+    /// Another process that was started at the same time.
+    pub(super) fn with_pid(self, pid: Pid) -> Self {
+        Self { pid, ..self }
+    }
 }
 
 /// Whether a process runs.
@@ -49,6 +54,21 @@ pub(super) enum Activity {
     Ended,
 }
 
+/// The CPU time of a process, in clock ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct CpuTicks {
+    /// Of its own threads.
+    pub(super) own: u64,
+    /// Of the children whose exit status it has taken, and of theirs.
+    pub(super) children: u64,
+}
+
+impl CpuTicks {
+    pub(super) fn all(self) -> u64 {
+        self.own.saturating_add(self.children)
+    }
+}
+
 /// One line of the table of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
@@ -60,6 +80,7 @@ pub struct Process {
     /// Zero for a process whose session is outside of this PID namespace.
     pub session: i32,
     pub(super) activity: Activity,
+    pub(super) cpu: CpuTicks,
     /// The name that the process has given itself, with control characters escaped.
     pub name: String,
 }
@@ -75,6 +96,9 @@ impl Process {
         let rest = str::from_utf8(stat.get(close + 1..)?).ok()?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let threads: i64 = fields.get(17)?.parse().ok()?;
+        let ticks = |field: usize| -> u64 {
+            fields.get(field).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+        };
         let activity = match *fields.first()? {
             // The first thread has ended, but others go on: the process is alive.
             "Z" if threads > 1 => Activity::Alive,
@@ -88,6 +112,10 @@ impl Process {
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             activity,
+            cpu: CpuTicks {
+                own: ticks(11).saturating_add(ticks(12)),
+                children: ticks(13).saturating_add(ticks(14)),
+            },
             name: String::from_utf8_lossy(name).escape_debug().to_string(),
         })
     }

@@ -23,6 +23,8 @@ use super::sessions::Sessions;
 #[derive(Clone, Debug)]
 pub struct Tree {
     supervisor: Pid,
+    /// The CPU time of children of this process that had ended before, in clock ticks.
+    pub(super) ended_before: u64,
     /// The worker; its exit status is taken elsewhere.
     worker: Option<Identity>,
     /// Descendants that were there before: when a shell script ends with `exec`, its background processes
@@ -49,7 +51,8 @@ impl Tree {
             Table::read()?.descendants(supervisor, &HashSet::new())
         };
         let before = before.into_iter().map(|process| process.identity).collect();
-        Ok(Self { supervisor, worker: None, before, sessions })
+        let ended_before = ended_children_ticks().unwrap_or(0);
+        Ok(Self { supervisor, ended_before, worker: None, before, sessions })
     }
 
     /// Sets which process the worker is. Its exit status is never taken here, and it is not counted among
@@ -62,6 +65,18 @@ impl Tree {
     /// The pids of all living processes of the tree, the worker among them.
     pub fn pids(&self) -> io::Result<Vec<Pid>> {
         Ok(self.living(&Table::read()?).iter().map(Process::pid).collect())
+    }
+
+    /// All processes of the tree in a table, also those that have ended and whose exit status was not taken.
+    pub(super) fn members(&self, table: &Table) -> Vec<Process> {
+        table.descendants(self.supervisor, &self.outside_job())
+    }
+
+    /// The children of this process in a table that do not belong to the job.
+    pub(super) fn outside_children(&self, table: &Table) -> Vec<Pid> {
+        let (outside_job, own) = (self.outside_job(), self.supervisor.as_raw_pid());
+        let is_outside = |one: &&Process| one.parent == own && outside_job.contains(&one.identity);
+        table.all().iter().filter(is_outside).map(Process::pid).collect()
     }
 
     /// Takes the exit statuses of orphans that have ended, and returns how many. A supervisor calls it
@@ -96,7 +111,7 @@ impl Tree {
 
 impl Members for Tree {
     fn living(&self, table: &Table) -> Vec<Process> {
-        let mut living = table.descendants(self.supervisor, &self.outside_job());
+        let mut living = self.members(table);
         living.retain(|process| !process.has_ended());
         living
     }
@@ -115,6 +130,11 @@ impl Members for Tree {
     fn reap(&self, ended: &Process) -> bool {
         was_signalled(ended)
     }
+}
+
+/// The CPU time of all children of this process whose exit status was taken, in clock ticks.
+pub(super) fn ended_children_ticks() -> Option<u64> {
+    Process::read(getpid()).ok().flatten().map(|process| process.cpu.children)
 }
 
 /// Whether this process has no child, which means for a subreaper that it has no descendants: a process

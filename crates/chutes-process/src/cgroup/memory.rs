@@ -37,6 +37,8 @@ pub(super) struct MemoryController {
 struct Files {
     limit: &'static str,
     in_use: &'static str,
+    /// The most that was in use, with file caches.
+    peak: &'static str,
     /// The file with `oom_kill N`.
     kills: &'static str,
     /// The line of `memory.stat` that counts cached file contents which the kernel drops when memory is
@@ -47,6 +49,7 @@ struct Files {
 const VERSION_1: Files = Files {
     limit: "memory.limit_in_bytes",
     in_use: "memory.usage_in_bytes",
+    peak: "memory.max_usage_in_bytes",
     kills: "memory.oom_control",
     droppable: "total_inactive_file",
 };
@@ -54,6 +57,7 @@ const VERSION_1: Files = Files {
 const VERSION_2: Files = Files {
     limit: "memory.max",
     in_use: "memory.current",
+    peak: "memory.peak",
     kills: "memory.events",
     droppable: "inactive_file",
 };
@@ -88,10 +92,15 @@ impl MemoryController {
     }
 
     pub(super) fn in_use(&self) -> Option<u64> {
-        let all: u64 = self.read(self.files.in_use)?.trim().parse().ok()?;
+        let all = self.number(self.files.in_use)?;
         let droppable =
             self.read("memory.stat").and_then(|text| value(&text, self.files.droppable));
         Some(all.saturating_sub(droppable.unwrap_or(0)))
+    }
+
+    /// The most memory that was in use, in bytes; kernels before 5.19 do not count it in version 2.
+    pub(super) fn peak(&self) -> Option<u64> {
+        self.number(self.files.peak)
     }
 
     pub(super) fn oom_count(&self) -> Option<OomCount> {
@@ -107,8 +116,11 @@ impl MemoryController {
 
     /// Version 1 has a counter for this, too, but new kernels no longer update it.
     fn was_at_limit(&self) -> Option<bool> {
-        let number = |file: &str| self.read(file)?.trim().parse::<u64>().ok();
-        Some(number("memory.max_usage_in_bytes")? >= number(self.files.limit)?)
+        Some(self.peak()? >= self.number(self.files.limit)?)
+    }
+
+    fn number(&self, file: &str) -> Option<u64> {
+        self.read(file)?.trim().parse().ok()
     }
 
     fn read(&self, file: &str) -> Option<String> {
@@ -117,7 +129,7 @@ impl MemoryController {
 }
 
 /// The number behind a name, in a file of lines like `name number`.
-fn value(text: &str, name: &str) -> Option<u64> {
+pub(super) fn value(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(' ')?;
         if key == name { value.trim().parse().ok() } else { None }
@@ -152,6 +164,7 @@ mod tests {
                 ("memory.max", "max"),
                 ("memory.swap.max", "max"),
                 ("memory.current", "5000\n"),
+                ("memory.peak", "9000\n"),
                 ("memory.stat", "anon 1\ninactive_file 1200\n"),
                 ("memory.events", "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0\n"),
             ],
@@ -162,7 +175,7 @@ mod tests {
         // A file of a cgroup takes each write as a whole; an ordinary file keeps the bytes behind it.
         assert_eq!(written("memory.max"), "4096");
         assert_eq!(written("memory.swap.max"), "0ax");
-        assert_eq!(memory.in_use(), Some(3800));
+        assert_eq!((memory.in_use(), memory.peak()), (Some(3800), Some(9000)));
         assert_eq!(memory.oom_count(), Some(OomCount { kills: 1, at_limit: 2 }));
     }
 
@@ -182,7 +195,7 @@ mod tests {
         let written = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(written("memory.limit_in_bytes"), "4096");
         assert_eq!(written("memory.memsw.limit_in_bytes"), "4096");
-        assert_eq!(memory.in_use(), Some(700));
+        assert_eq!((memory.in_use(), memory.peak()), (Some(700), Some(4095)));
         assert_eq!(memory.oom_count(), Some(OomCount { kills: 3, at_limit: 0 }));
         std::fs::write(folder.path().join("memory.max_usage_in_bytes"), "4096\n").unwrap();
         assert_eq!(memory.oom_count(), Some(OomCount { kills: 3, at_limit: 1 }));
@@ -193,7 +206,7 @@ mod tests {
         let (folder, memory) = controller(&[("memory.max", "max")], false);
         memory.limit(1).unwrap();
         assert!(!folder.path().join("memory.swap.max").exists());
-        assert_eq!((memory.in_use(), memory.oom_count()), (None, None));
+        assert_eq!((memory.in_use(), memory.peak(), memory.oom_count()), (None, None, None));
         let empty = tempfile::tempdir().unwrap();
         assert!(MemoryController::find(Some(empty.path()), Some(empty.path())).is_none());
     }

@@ -44,11 +44,13 @@ impl CgroupPaths {
         paths
     }
 
-    /// Enables the memory controller of version 2 for cgroups below ours. The kernel refuses this in most
-    /// cases because this process is in the cgroup itself; the controller then has to be enabled already.
+    /// Enables the controllers of version 2 that limit and count, for cgroups below ours. The kernel refuses this
+    /// in most cases because this process is in the cgroup itself; they then have to be enabled already.
     pub(super) fn share_controllers(&self) {
         if let Some(unified) = &self.unified {
-            let _ = super::write(&unified.join("cgroup.subtree_control"), "+memory");
+            for controller in ["+memory", "+io"] {
+                let _ = super::write(&unified.join("cgroup.subtree_control"), controller);
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ fn hostile_names() {
     fn check(name: &[u8], shown: &str) {
         let read = Process::parse(&stat("41", name, "S", 12, 1, 99)).unwrap();
         assert_eq!((read.name.as_str(), read.parent, read.group), (shown, 12, 40));
-        assert_eq!(read.session, 39);
+        assert_eq!((read.session, read.cpu), (39, CpuTicks { own: 11, children: 15 }));
         assert_eq!(read.identity, Identity { pid: pid(41), started: 99 });
     }
     check(b"sleep", "sleep");
