@@ -1,15 +1,15 @@
 //! Containers: making, starting, watching, signalling and removing one.
 
 mod body;
+mod usage;
 
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerStatsResponse, MountPoint};
+use bollard::models::{ContainerInspectResponse, MountPoint};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -133,17 +133,6 @@ impl Engine {
         })
     }
 
-    /// The memory that a container uses, in bytes, without the page cache that the kernel can reclaim; `None` when
-    /// it is not known.
-    #[must_use = "nothing happens before it is awaited"]
-    pub fn memory_in_use<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<u64>> {
-        Box::pin(async move {
-            let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
-            let mut stats = Box::pin(self.docker.stats(name, Some(options)));
-            in_use(&stats.next().await?.ok()?)
-        })
-    }
-
     /// Removes a container, running or not, with its anonymous volumes, and makes sure that it is gone.
     /// Returns `false` when there was none.
     #[must_use = "nothing happens before it is awaited"]
@@ -200,13 +189,4 @@ fn folder(mount: MountPoint) -> Option<FolderMount> {
     // What is not known to be writable is left alone.
     let folder = FolderMount { source, target, read_only: mount.rw != Some(true) };
     (mount.typ.as_deref() == Some("bind")).then_some(folder)
-}
-
-fn in_use(stats: &ContainerStatsResponse) -> Option<u64> {
-    let memory = stats.memory_stats.as_ref()?;
-    let of_files = memory.stats.as_ref().and_then(|stats| {
-        stats.get("inactive_file").or_else(|| stats.get("total_inactive_file")).copied()
-    });
-    let usage = memory.usage.filter(|usage| *usage > 0)?;
-    Some(usage.saturating_sub(of_files.unwrap_or_default()))
 }
