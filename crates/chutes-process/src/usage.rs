@@ -17,7 +17,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::Pid;
 
 use self::ledger::{Amount, Ledger};
-use super::cgroup::{Cgroup, Transferred};
+use super::cgroup::{Cgroup, Counted, Transferred};
 use super::memory::resident_bytes;
 use super::procfs::{Process, Table};
 use super::tree::{Tree, ended_children_ticks};
@@ -74,6 +74,9 @@ pub struct UsageMeter {
     /// The owner of the run removes the cgroup; a meter does not keep it.
     tree: Weak<Tree>,
     cgroup: Option<Weak<Cgroup>>,
+    /// What the cgroup counted at the beginning. What is measured in one way stays so: the ways differ a little, and
+    /// a total would jump.
+    by_cgroup: Counted,
     state: Mutex<State>,
 }
 
@@ -102,6 +105,7 @@ impl UsageMeter {
         let meter = Self {
             tree: Arc::downgrade(tree),
             cgroup: cgroup.map(Arc::downgrade),
+            by_cgroup: cgroup.map(|cgroup| cgroup.counted()).unwrap_or_default(),
             state: Mutex::default(),
         };
         // Those outside of the job are known from the first reading on, also if they end before the next one.
@@ -113,7 +117,7 @@ impl UsageMeter {
     ///
     /// It never fails: what cannot be read is unknown, and a total that cannot be read stays as it was. No total is
     /// ever lower than in an earlier reading. When the tree has ended, the totals are final; when the owner has
-    /// dropped it, the last ones are returned.
+    /// dropped it or the cgroup, the last ones are returned.
     #[must_use]
     pub fn read(&self) -> Usage {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,27 +128,28 @@ impl UsageMeter {
 
     fn measure(&self, state: &mut State) -> Usage {
         let Some(tree) = self.tree.upgrade() else { return Usage::default() };
-        let cgroup = self.cgroup.as_ref().and_then(Weak::upgrade);
+        let cgroup = match self.cgroup.as_ref().map(Weak::upgrade) {
+            Some(None) => return Usage::default(),
+            Some(cgroup) => cgroup,
+            None => None,
+        };
         let counted = cgroup.as_deref().map(Cgroup::counted).unwrap_or_default();
-        let (cpu, pids) = match (cgroup, counted.cpu) {
-            (Some(cgroup), Some(cpu)) => (Some(cpu), Some(cgroup.pids())),
-            (_, cpu) => {
-                let (of_tree, pids) = state.measure_tree(&tree);
-                (cpu.or(of_tree), pids)
-            }
+        let (cpu, pids) = match cgroup {
+            Some(cgroup) if self.by_cgroup.cpu.is_some() => (counted.cpu, Some(cgroup.pids())),
+            _ => state.measure_tree(&tree),
         };
         let few = pids.as_deref().filter(|pids| pids.len() <= MOST_PROCESSES);
-        let transferred = counted.transferred.or_else(|| {
-            if let Some(pids) = few {
-                state.transferred.update(pids, |process| transferred(process.pid()));
-            }
-            state.transferred.sum()
-        });
+        let transferred = match self.by_cgroup.transferred {
+            Some(_) => counted.transferred,
+            None => state.measure_storage(few),
+        };
+        let memory = match self.by_cgroup.memory {
+            Some(_) => counted.memory,
+            None => few.map(|pids| pids.iter().copied().filter_map(resident_bytes).sum()),
+        };
         Usage {
             cpu: cpu.unwrap_or_default(),
-            memory: counted
-                .memory
-                .or_else(|| few.map(|pids| pids.iter().copied().filter_map(resident_bytes).sum())),
+            memory,
             peak_memory: counted.peak_memory,
             processes: pids.as_ref().map(|pids| pids.len() as u64),
             read: transferred.map(|it| it.read),
@@ -172,6 +177,14 @@ impl State {
             time(used.fold(ended.saturating_sub(not_of_job), u64::saturating_add))
         });
         (cpu, Some(pids))
+    }
+
+    /// What the processes of the job have transferred, up to now if these are they.
+    fn measure_storage(&mut self, living: Option<&[Pid]>) -> Option<Transferred> {
+        if let Some(pids) = living {
+            self.transferred.update(pids, |process| transferred(process.pid()));
+        }
+        self.transferred.sum()
     }
 }
 

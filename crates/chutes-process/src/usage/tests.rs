@@ -255,18 +255,26 @@ async fn storage() {
     }
 }
 
+async fn check_that_totals_stay(mut run: Measured, release: impl FnOnce(&mut Measured)) {
+    assert_eq!(run.shell.line(), "ready");
+    run.end().await;
+    let last = run.meter.read();
+    assert!(last.cpu > TOLERANCE && last.peak_memory > Some(0), "{last:?}");
+    release(&mut run);
+    assert_eq!(run.meter.read(), last.totals());
+}
+
 #[tokio::test]
 async fn the_last_totals_stay() {
     let _turn = exclusive().await;
-    let mut run = Measured::without_cgroup(&format!("{BURN}; burn 300000; echo ready; read never"));
-    assert_eq!(run.shell.line(), "ready");
-    let last = run.meter.read();
-    assert!(last.cpu > TOLERANCE && last.memory > Some(0), "{last:?}");
-    run.end().await;
-    drop(run.tree);
-    let end = run.meter.read();
-    assert!(end.cpu >= last.cpu);
-    assert_eq!(end, Usage { cpu: end.cpu, ..last.totals() });
+    let script = format!("{BURN}; burn 300000; echo ready; read never");
+    let of_tree = |run: &mut Measured| {
+        run.tree = Arc::new(Tree::begin(Sessions::default()).unwrap());
+    };
+    check_that_totals_stay(Measured::without_cgroup(&script), of_tree).await;
+    if let Some(run) = Measured::with_cgroup(&script, 0xd9) {
+        check_that_totals_stay(run, |run| run.cgroup = None).await;
+    }
 }
 
 #[tokio::test]
