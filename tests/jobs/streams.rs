@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use chutes::prelude::*;
@@ -77,6 +78,7 @@ async fn leaves_a_child(_ctx: JobContext) -> Result<u32, JobError> {
 #[serde(rename_all = "snake_case")]
 enum Subscriber {
     Given,
+    Offered,
     Tried,
     Set,
 }
@@ -86,9 +88,38 @@ enum Subscriber {
 async fn logs(_ctx: JobContext, data: Subscriber) -> Result<(), JobError> {
     match data {
         Subscriber::Given => {}
+        // The job does not depend on it.
+        Subscriber::Offered => drop(tracing_subscriber::fmt().try_init()),
         Subscriber::Tried => tracing_subscriber::fmt().try_init()?,
         Subscriber::Set => tracing_subscriber::fmt().init(),
     }
     tracing::info!("an event of the job");
     Ok(())
+}
+
+/// Logs from this many threads at the same time, half of them of tokio. Before that, nothing is logged.
+#[job]
+async fn logs_at_once(_ctx: JobContext, threads: usize) -> Result<(), JobError> {
+    let start = Arc::new(Barrier::new(threads));
+    let of_std = (1..=threads / 2).map(|thread| {
+        let start = Arc::clone(&start);
+        std::thread::spawn(move || log_after(&start, thread))
+    });
+    let of_std: Vec<_> = of_std.collect();
+    let of_tokio = (threads / 2 + 1..=threads).map(|thread| {
+        let start = Arc::clone(&start);
+        tokio::task::spawn_blocking(move || log_after(&start, thread))
+    });
+    for task in of_tokio.collect::<Vec<_>>() {
+        task.await?;
+    }
+    for thread in of_std {
+        thread.join().map_err(|_| std::io::Error::other("a thread panicked"))?;
+    }
+    Ok(())
+}
+
+fn log_after(start: &Barrier, thread: usize) {
+    start.wait();
+    tracing::info!("an event of thread {thread}");
 }

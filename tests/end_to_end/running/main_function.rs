@@ -1,5 +1,7 @@
 //! Forms of `main` around `chutes::main()`: within a runtime, after arguments were parsed, with a subscriber.
 
+use std::collections::BTreeSet;
+
 use chutes::EndStatus;
 use chutes::outcome::FailureKind;
 use chutes_test_support::{Finished, Sandbox, finish};
@@ -39,13 +41,17 @@ fn the_worker_never_comes_to_its_work() {
     assert!(failure.message.contains("`chutes::is_worker()`"), "{finished:#?}");
 }
 
-/// Runs the job that logs.
+/// Runs the job that logs; its log is below the directory `run`.
 fn logs(sandbox: &Sandbox, form: &str, way: &str) -> Finished {
     let data = format!("{way:?}");
     let mut command =
         sandbox.command(&["run", "logs", "--data", &data, "--run-dir", "run", "--json"]);
     command.env("TEST_MAIN", form);
     finish(command)
+}
+
+fn log_of(sandbox: &Sandbox) -> String {
+    std::fs::read_to_string(sandbox.path("run/logs/stderr.log")).unwrap()
 }
 
 /// What a program sets in `main` is kept, and what the job logs is in its format.
@@ -55,7 +61,7 @@ fn own_subscriber_in_main() {
         let sandbox = new_sandbox();
         let finished = logs(&sandbox, form, "given");
         assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
-        let log = std::fs::read_to_string(sandbox.path("run/logs/stderr.log")).unwrap();
+        let log = log_of(&sandbox);
         assert!(log.ends_with("an event of the job\n"), "{log}");
         assert_eq!(log == " INFO an event of the job\n", expected, "{log}");
     }
@@ -79,4 +85,28 @@ fn own_subscriber_in_the_job() {
         let outcome = finished.outcome();
         assert!(outcome.ending.failure().unwrap().causes.is_empty(), "{finished:#?}");
     }
+}
+
+/// A job that does not depend on its own subscriber goes on with the one that is set.
+#[test]
+fn own_subscriber_only_offered() {
+    let sandbox = new_sandbox();
+    let finished = logs(&sandbox, "", "offered");
+    assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
+    let log = log_of(&sandbox);
+    assert_eq!(log.matches("an event of the job").count(), 1, "{log}");
+}
+
+/// No event is lost, even when several threads come to the first one of the process at the same time: there is a
+/// subscriber before there are threads.
+#[test]
+fn first_events_of_all_threads() {
+    let sandbox = new_sandbox();
+    let finished = sandbox.run("run logs_at_once --data 8 --run-dir run --json");
+    assert_eq!(finished.outcome().status(), EndStatus::Completed, "{finished:#?}");
+    let log = log_of(&sandbox);
+    let numbers = log.lines().filter_map(|line| line.split("an event of thread ").nth(1));
+    let numbers: BTreeSet<&str> = numbers.collect();
+    assert_eq!(numbers, BTreeSet::from(["1", "2", "3", "4", "5", "6", "7", "8"]), "{log}");
+    assert_eq!(log.lines().count(), 8, "{log}");
 }
