@@ -7,18 +7,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Delivery, Outcome, OutputPath, Phase, PortAddress, PortName, RunId, SshEndpoint, Status,
-    StreamingEndpoint, Target, Usage, user_text,
+    Delivery, Ending, Outcome, OutputPath, Phase, PhaseReport, PortAddress, PortName, RunId,
+    SshEndpoint, Status, StreamingEndpoint, Target, Usage, user_text,
 };
 
-/// An event of a run, with its number and time.
+/// An event of a run, with its time, and with its number if it is a fact.
 ///
-/// In JSON one flat object: `seq`, `at`, `event` (the name of what happened) and its fields. A run's
+/// What happened to a run is a *fact*: it is in the log of the run (`run.jsonl`), which numbers it. What only says how
+/// things stand (progress, a line of output, a sign of life) has no number, and a reader that is too slow may miss it.
+///
+/// In JSON one flat object: `seq` (of facts only), `at`, `event` (the name of what happened) and its fields. A run's
 /// events are written one per line by `run --events`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
-    /// Counts the events of one run, from 1, without gaps.
-    pub seq: u64,
+    /// The number of the fact in the log of the run, from 1, without gaps; `None` for what is no fact, and for a fact
+    /// that could not be written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// When it happened: UTC as RFC 3339, for instance `2026-11-22T01:02:03.456789Z`.
     pub at: String,
     /// What happened.
@@ -37,7 +42,7 @@ mod record {
 
     #[derive(Deserialize)]
     struct Head {
-        seq: u64,
+        seq: Option<u64>,
         at: String,
         event: String,
         outcome: Option<Box<Outcome>>,
@@ -78,7 +83,7 @@ mod record {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunEvent {
-    /// The first event of a run, or of its recovery.
+    /// The first event of a run: what was asked for is written down.
     Run {
         /// The run.
         run_id: RunId,
@@ -102,6 +107,23 @@ pub enum RunEvent {
         #[schemars(with = "Option<f64>")]
         limit: Option<Duration>,
     },
+    /// A phase is over.
+    PhaseEnded(PhaseReport),
+    /// The job has hooks, by their names in the order of execution.
+    Hooks {
+        /// Those that run before the job.
+        startup: Vec<String>,
+        /// Those that run after it.
+        shutdown: Vec<String>,
+    },
+    /// User code has ended, in this way. From here on the outcome depends on the files only.
+    Execution(Ending),
+    /// All files are collected: the manifest has them with their checksums.
+    Collected,
+    /// A new supervisor goes on with the run, whose supervisor had ended.
+    Recovered,
+    /// Sinks have got files after the outcome.
+    Redelivered,
     /// How much of the image has been pulled.
     Pull {
         /// The image.
@@ -212,6 +234,12 @@ pub enum RunEvent {
     Warning {
         /// What, for people: a lowercase fragment.
         message: String,
+    },
+    /// This reader was too slow, and has missed events. None of them was a fact, unless the log of the run could not be
+    /// read.
+    Missed {
+        /// How many.
+        events: u64,
     },
     /// The last event of a run.
     #[serde(skip_deserializing)]

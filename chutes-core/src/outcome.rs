@@ -75,7 +75,7 @@ impl Failure {
 /// ```
 ///
 /// In JSON `status` and `failure` side by side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "record::EndingRecord", try_from = "record::EndingRecord")]
 pub enum Ending {
     /// The job returned a value and all of its outputs were delivered.
@@ -269,7 +269,7 @@ mod record {
         run_dir: String,
     }
 
-    #[derive(serde::Serialize, serde::Deserialize)]
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
     pub(super) struct EndingRecord {
         status: EndStatus,
         failure: Option<Failure>,

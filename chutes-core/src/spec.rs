@@ -32,7 +32,7 @@ use crate::{JobName, Json, Limits, Port, PortName, Publish, Route, SecretPairs};
 /// Everything that was asked for in one run: what to run, on which data, within which limits.
 ///
 /// It is made by [`JobSpec::builder`], or [`JobSpec::from_json`], which check all
-/// of it by the same rules. It is the first record of the journal, `run.json`. The documentation of the
+/// of it by the same rules. It is the first record of the journal, `run.jsonl`. The documentation of the
 /// crate shows its JSON form, and `docs/spec.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSpec {

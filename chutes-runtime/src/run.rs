@@ -287,7 +287,7 @@ impl Run {
     /// # Guarantees
     ///
     /// Once the directory exists there is exactly one outcome, whatever user code does, and it is in
-    /// `run.json`; all outputs that can be read are in `manifest.json` with their checksums.
+    /// `run.jsonl`; all outputs that can be read are in `manifest.json` with their checksums.
     ///
     /// # Errors
     ///

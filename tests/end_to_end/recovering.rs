@@ -98,7 +98,7 @@ fn wait_for_worker(sandbox: &Sandbox) {
 }
 
 fn run_json(root: &Path) -> Vec<u8> {
-    std::fs::read(root.join("run.json")).unwrap()
+    std::fs::read(root.join("run.jsonl")).unwrap()
 }
 
 /// The names of the records of a journal, of which the last line may be torn.
@@ -141,7 +141,7 @@ fn recover(sandbox: &Sandbox, name: &str) -> (Finished, Outcome) {
     assert_eq!(marked(sandbox), [], "{recovered:#?}");
     let root = sandbox.path(name);
     assert_eq!(count(&records(&root), "outcome"), 1);
-    assert!(!root.join("sinks.json").exists() && !root.join("run.json.damaged").exists());
+    assert!(!root.join("sinks.json").exists() && !root.join("run.jsonl.damaged").exists());
     let (before, manifest) = (run_json(&root), std::fs::read(root.join("manifest.json")).unwrap());
     let again = sandbox.run(&format!("recover {name} --json"));
     assert_eq!((again.code, &again.stdout), (recovered.code, &recovered.stdout));

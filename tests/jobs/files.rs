@@ -147,7 +147,7 @@ async fn removes_its_directory(ctx: JobContext) -> Result<(), JobError> {
 /// Removes the journal of its own run, or puts something else into its place.
 #[job]
 async fn removes_its_journal(ctx: JobContext, instead: String) -> Result<(), JobError> {
-    let journal = ctx.output_dir().parent().ok_or("no parent")?.join("run.json");
+    let journal = ctx.output_dir().parent().ok_or("no parent")?.join("run.jsonl");
     std::fs::remove_file(&journal)?;
     match &*instead {
         "" => {}

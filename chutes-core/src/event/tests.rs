@@ -5,7 +5,7 @@ use crate::{DeliveryState, Port, Protocol};
 
 #[track_caller]
 fn check(what: RunEvent, expected: &str) {
-    let event = Event { seq: 7, at: "2026-11-22T01:02:03Z".into(), what };
+    let event = Event { seq: Some(7), at: "2026-11-22T01:02:03Z".into(), what };
     let text = serde_json::to_string(&event).unwrap();
     let expected = format!(r#"{{"seq":7,"at":"2026-11-22T01:02:03Z",{expected}}}"#);
     assert_eq!(text, expected);
@@ -69,6 +69,33 @@ fn json_form_of_usage() {
             r#""written_bytes":4096"#,
         ),
     );
+}
+
+#[test]
+fn json_form_of_steps() {
+    let (elapsed, limit) = (Duration::from_millis(1_500), None);
+    check(
+        RunEvent::PhaseEnded(PhaseReport { phase: Phase::Start, elapsed, limit }),
+        r#""event":"phase_ended","name":"start","seconds":1.5,"limit_seconds":null"#,
+    );
+    check(
+        RunEvent::Hooks { startup: vec!["connect".into()], shutdown: Vec::new() },
+        r#""event":"hooks","startup":["connect"],"shutdown":[]"#,
+    );
+    check(
+        RunEvent::Execution(Ending::Completed),
+        r#""event":"execution","status":"completed","failure":null"#,
+    );
+    check(RunEvent::Collected, r#""event":"collected""#);
+    check(RunEvent::Recovered, r#""event":"recovered""#);
+}
+
+#[test]
+fn what_is_no_fact_has_no_number() {
+    let event = Event { seq: None, at: "now".into(), what: RunEvent::Missed { events: 3 } };
+    let text = r#"{"at":"now","event":"missed","events":3}"#;
+    assert_eq!(serde_json::to_string(&event).unwrap(), text);
+    assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
 }
 
 fn web() -> PortAddress {

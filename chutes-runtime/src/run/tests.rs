@@ -346,7 +346,7 @@ fn a_run_may_not_take_longer_than_its_job_declares() {
 async fn a_used_directory_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), "reports", "{}").execute().await.unwrap();
-    let journal = folder.path().join("run/run.json");
+    let journal = folder.path().join("run/run.jsonl");
     let before = std::fs::read(&journal).unwrap();
     assert!(run(folder.path(), "reports", "{}").execute().await.is_err());
     assert_eq!(std::fs::read(&journal).unwrap(), before);

@@ -166,17 +166,14 @@ fn take_to_its_end(
     let platform = |error: io::Error| Problem::platform(&error);
     let console = Arc::new(Console::open().map_err(platform)?);
     console.print(&format!("recovering {}\n", directory.display()));
-    let Watching { observer, forwarded } = Watching::on(&console).map_err(platform)?;
+    let watching = Watching::on(&console, run.follow()).map_err(platform)?;
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = run.finish(Arc::new(observer)) => Some(outcome),
+            outcome = run.finish() => Some(outcome),
             () = interrupted => None,
         }
     });
-    for (_, forwarded) in forwarded {
-        // An error is ignored: events that were not shown are in the directory.
-        let _ = forwarded.wait();
-    }
+    watching.finish(&console);
     console.close();
     if let Some(outcome) = &outcome {
         finish(&console, outcome, json)?;

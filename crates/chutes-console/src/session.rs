@@ -9,13 +9,13 @@ use chutes_core::{EndStatus, Outcome, RunId, RunRequest, SinkReport};
 use chutes_supervisor::logs::LogCap;
 use chutes_supervisor::worker::{OutputSettings, StartWorker};
 use chutes_supervisor::{
-    CancelHandle, CreatedRun, Observer, RunDirectory, RunDirectoryError, RunError, Supervisor,
+    CancelHandle, CreatedRun, Follower, RunDirectory, RunDirectoryError, RunError, Supervisor,
     keep_descriptors, returned, runtime,
 };
 use tokio::runtime::Runtime;
 
 use crate::arguments::ReportArguments;
-use crate::events::{All, EventFile, EventTarget, Forwarded, Forwarder};
+use crate::events::{EventFile, EventTarget, Forwarding};
 use crate::problem::Problem;
 use crate::program::CommandResult;
 use crate::recover;
@@ -74,10 +74,8 @@ impl Session {
         let platform = |error: io::Error| Problem::platform(&error);
         let runtime = runtime(attempt.has_transfers()).map_err(platform)?;
         let console = Arc::new(Console::open().map_err(platform)?);
-        let watching = Watching::start(&console, events).map_err(platform)?;
-        let Watching { observer, forwarded } = watching;
         let artifacts_dir = attempt.request().spec.artifacts_dir.clone();
-        let attempt = attempt.classes(&CLASSES).observer(Arc::new(observer));
+        let attempt = attempt.classes(&CLASSES);
         let cancel = attempt.cancel_handle();
         // From here on a signal cancels the run, also when it comes before the run begins.
         let signals = listen(&runtime).map_err(platform)?;
@@ -89,10 +87,11 @@ impl Session {
             }
         };
         let directory = created.directory().clone();
+        let watching = Watching::start(&console, events, || created.follow()).map_err(platform)?;
         console.print(&format!("running {} in {}\n", self.title, directory.root().display()));
         let worker = worker(self.output(&console, log_cap).map_err(platform)?);
         let outcome = runtime.block_on(supervise(created, worker, signals, cancel));
-        warn_of_missing(&console, forwarded);
+        watching.finish(&console);
         console.close();
         finish(&console, &outcome, self.report.json)?;
         if let (Some(target), Some(path)) = (result, &self.report.result) {
@@ -186,15 +185,6 @@ fn log_cap(request: &RunRequest) -> Result<LogCap, Problem> {
     }
 }
 
-/// Waits for what is shown and written, and warns of what is missing there.
-fn warn_of_missing(console: &Console, forwarded: Vec<(&'static str, Forwarded)>) {
-    for (what, forwarded) in forwarded {
-        if let Err(why) = forwarded.wait() {
-            console.print(&format!("warning: not all {what} were written: {why}\n"));
-        }
-    }
-}
-
 /// Reports how the run ended.
 pub(crate) fn finish(console: &Console, outcome: &Outcome, json: bool) -> Result<(), Problem> {
     report::print(console, outcome);
@@ -221,34 +211,40 @@ fn listen(runtime: &Runtime) -> io::Result<Signals> {
     Signals::listen()
 }
 
-/// What receives the events of a run.
-pub(crate) struct Watching {
-    pub(crate) observer: All,
-    pub(crate) forwarded: Vec<(&'static str, Forwarded)>,
-}
+/// What receives the events of a run, by what is not complete when some are missing.
+pub(crate) struct Watching(Vec<(&'static str, Forwarding)>);
 
 impl Watching {
-    fn start(console: &Arc<Console>, events: Option<EventFile>) -> io::Result<Self> {
-        let mut watching = Self::on(console)?;
+    fn start(
+        console: &Arc<Console>,
+        events: Option<EventFile>,
+        follow: impl Fn() -> Follower,
+    ) -> io::Result<Self> {
+        let mut watching = Self::on(console, follow())?;
         if let Some(file) = events {
-            let (events, forwarded) = Forwarder::start("events", file.writer())?;
-            watching.observer.0.push(Box::new(events));
-            watching.forwarded.push(("events", forwarded));
+            watching.0.push(("events", Forwarding::start("events", follow(), file.writer())?));
         }
         Ok(watching)
     }
 
     /// Shows events, and writes none.
-    pub(crate) fn on(console: &Arc<Console>) -> io::Result<Self> {
+    pub(crate) fn on(console: &Arc<Console>, follower: Follower) -> io::Result<Self> {
         let console = Arc::clone(console);
         let show = move |event: Option<&_>| {
             if let Some(event) = event {
-                console.on_event(event);
+                console.show(event);
             }
             Ok(())
         };
-        let (shown, forwarded) = Forwarder::start("console", show)?;
-        let observer = All(vec![Box::new(shown)]);
-        Ok(Self { observer, forwarded: vec![("messages", forwarded)] })
+        Ok(Self(vec![("messages", Forwarding::start("console", follower, show)?)]))
+    }
+
+    /// Waits for what is shown and written, and warns of what is missing there.
+    pub(crate) fn finish(self, console: &Console) {
+        for (what, forwarding) in self.0 {
+            if let Err(why) = forwarding.wait() {
+                console.print(&format!("warning: not all {what} were written: {why}\n"));
+            }
+        }
     }
 }

@@ -12,7 +12,6 @@ mod tracker;
 use std::fmt;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chutes_core::{EventReporter, PortAddress, RunEvent};
@@ -83,8 +82,6 @@ pub struct PortWatch {
     pub connector: Connector,
     /// Receives an event when a port is open, and for each warning.
     pub events: EventReporter,
-    /// The warnings of the outcome of the run.
-    pub warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl fmt::Debug for PortWatch {
@@ -173,9 +170,6 @@ impl PortWatch {
                 }
             }
             PortEvent::Warning(message) => {
-                let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-                warnings.push(message.clone());
-                drop(warnings);
                 self.events.emit(RunEvent::Warning { message });
             }
         }

@@ -18,9 +18,9 @@ use super::cancel::{CancelHandle, Urgency};
 use super::deliver::{DeliveryOptions, Fingerprints, Sinks};
 use super::directory::{MANIFEST, RunRoot};
 use super::ending;
-use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::made_folders::MadeFolders;
+use super::run_log::{Arrivals, Fact};
 use super::supervise::Execution;
 
 /// How long collecting may take to notice that it should stop. A read from a disk that does not answer cannot be
@@ -74,7 +74,7 @@ impl Completion {
             RunSummary { run_id: self.run_id, ending: visible, result: execution.result, manifest };
         let mut written = self.write(&summary.manifest);
         if written.is_ok() {
-            lifecycle.record(Entry::Collected);
+            lifecycle.record(Fact::Collected);
         }
         let sinks = self.deliver(&mut summary, fingerprints, &mut lifecycle).await;
         if !sinks.is_empty() {
@@ -113,17 +113,17 @@ impl Completion {
         summary: RunSummary,
         sinks: Vec<SinkReport>,
         written: io::Result<()>,
-        mut lifecycle: Lifecycle,
+        lifecycle: Lifecycle,
     ) -> Outcome {
-        lifecycle.keep_journal(&self.root);
+        lifecycle.keep_log();
         let RunSummary { manifest, ending, result, .. } = summary;
         if let Some(settled) = self.settled.clone() {
             let Manifest { files: outputs, logs, artifacts, .. } = manifest;
-            return lifecycle
-                .leave(written, Outcome { outputs, logs, artifacts, sinks, ..settled });
+            let outcome = Outcome { outputs, logs, artifacts, sinks, ..settled };
+            return lifecycle.leave(&self.root, written, outcome);
         }
         let ending = ending::with_files(ending, &manifest, &sinks);
-        lifecycle.finish(written, |report| Outcome {
+        lifecycle.finish(&self.root, written, |report| Outcome {
             run_id: self.run_id,
             target: self.target.clone(),
             ending,

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::cancel::{CancelHandle, Urgency};
 use super::directory::RunRoot;
-use super::journal::{AnsweredArrival, Arrival, Arrivals, Entry};
 use super::lifecycle::Lifecycle;
+use super::run_log::{AnsweredArrival, Arrival, Arrivals, Fact};
 
 /// What is said when a run is asked to stop while its files are delivered.
 const HURRIED: &str = "the run was asked to stop: what cannot be delivered now is not tried again";
@@ -164,15 +164,16 @@ impl Sinks {
         Troubles::new(self.all.iter().map(|sink| sink.name().to_owned()), events)
     }
 
-    fn record(&self, settlement: Settlement, lifecycle: &mut Lifecycle) {
+    fn record(&self, settlement: Settlement, lifecycle: &Lifecycle) {
         let Settlement { sink, file, state, responses } = settlement;
         let SourceFile { kind, path, sha256, .. } = file;
-        if state == DeliveryState::Delivered {
-            let arrival = Arrival { sink, kind, path: path.clone(), sha256 };
-            lifecycle.record(Entry::Answered(AnsweredArrival { arrival, responses }));
-        }
-        let name = self.all.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
-        lifecycle.emit(RunEvent::File { kind, path, delivery: Delivery { sink: name, state } });
+        let to = self.all.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
+        lifecycle.record(if state == DeliveryState::Delivered {
+            let arrival = Arrival { sink, kind, path, sha256 };
+            Fact::Delivered(AnsweredArrival { arrival, to, responses })
+        } else {
+            Fact::Event(RunEvent::File { kind, path, delivery: Delivery { sink: to, state } })
+        });
     }
 }
 

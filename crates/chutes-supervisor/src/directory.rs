@@ -5,8 +5,9 @@
 //! scratch/   temporary files; not collected
 //! inputs/    input files of the job
 //! logs/      stdout.log and stderr.log
-//! run.json   the journal: spec, changes of status, outcome
+//! run.jsonl  the log: what was asked for, what happened, the outcome
 //! manifest.json
+//! outcome.json
 //! ```
 
 use std::fs::{DirBuilder, File, TryLockError};
@@ -26,7 +27,7 @@ use chutes_core::FileKind;
 /// let folder = tempfile::tempdir()?;
 /// let directory = RunDirectory::create(&folder.path().join("runs/first"))?;
 /// assert!(directory.outputs().is_dir() && directory.outputs().is_absolute());
-/// assert_eq!(directory.journal(), directory.root().join("run.json"));
+/// assert_eq!(directory.journal(), directory.root().join("run.jsonl"));
 /// assert!(!directory.journal().exists());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,7 +44,10 @@ pub(crate) const INPUTS: &str = "inputs";
 
 const OUTPUTS: &str = FileKind::Output.folder();
 
-const JOURNAL: &str = "run.json";
+const LOG: &str = "run.jsonl";
+
+/// The name of the log in directories that version 0.1.0 has made.
+const OLD_LOG: &str = "run.json";
 
 const LOGS: &str = FileKind::Log.folder();
 
@@ -54,7 +58,10 @@ const SINKS: &str = "sinks.json";
 /// The file name of the manifest.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// Journal and manifest hold data of the job, so only their owner may read them, also outside of the directory.
+/// The file name of the outcome.
+pub(super) const OUTCOME: &str = "outcome.json";
+
+/// Log, manifest and outcome hold data of the job, so only their owner may read them, also outside of the directory.
 #[cfg(unix)]
 const PRIVATE: u32 = 0o600;
 
@@ -126,10 +133,19 @@ impl RunDirectory {
         self.root.join(LOGS)
     }
 
-    /// The journal: `run.json`, one JSON record per line, first the spec, last the outcome.
+    /// The log of the run: `run.jsonl`, one JSON record per line, first what was asked for, last the outcome. It has
+    /// another name, `run.json`, in directories that version 0.1.0 has made.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.root.join(JOURNAL)
+        let log = self.root.join(LOG);
+        let old = self.root.join(OLD_LOG);
+        if !log.exists() && old.exists() { old } else { log }
+    }
+
+    /// The outcome: `outcome.json`, an [`Outcome`](chutes_core::Outcome), written last.
+    #[must_use]
+    pub fn outcome(&self) -> PathBuf {
+        self.root.join(OUTCOME)
     }
 
     /// The manifest: `manifest.json`, a [`Manifest`](chutes_core::Manifest), there when the run has ended.
@@ -145,13 +161,23 @@ impl RunDirectory {
 #[derive(Debug)]
 pub(crate) struct RunRoot {
     root: Dir,
+    path: PathBuf,
+    /// The name of the log.
+    log: &'static str,
 }
 
 impl RunRoot {
     pub(super) fn open(directory: &RunDirectory) -> Result<Self, RunDirectoryError> {
         let path = directory.root();
         let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed_at(path))?;
-        Ok(Self { root })
+        let is_there = |name| root.symlink_metadata(name).is_ok();
+        let log = if !is_there(LOG) && is_there(OLD_LOG) { OLD_LOG } else { LOG };
+        Ok(Self { root, path: path.to_owned(), log })
+    }
+
+    /// The path of the directory, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.path.display().to_string()
     }
 
     /// Opens a directory of the run. Fails if a link or a file has replaced it.
@@ -164,24 +190,24 @@ impl RunRoot {
         self.open_dir(kind.folder())
     }
 
-    /// Creates the journal and locks it. Fails if it exists: then it belongs to another run.
-    pub(super) fn create_journal(&self) -> io::Result<File> {
+    /// Creates the log and locks it. Fails if it exists: then it belongs to another run.
+    pub(super) fn create_log(&self) -> io::Result<File> {
         let mut options = private();
         options.read(true).append(true).create_new(true);
-        let file = self.root.open_with(JOURNAL, &options)?.into_std();
-        // A process that looks for a run here may hold the lock for a moment, and finds an empty journal.
+        let file = self.root.open_with(LOG, &options)?.into_std();
+        // A process that looks for a run here may hold the lock for a moment, and finds an empty log.
         file.lock()?;
         // The name of the file has to survive a power cut, too.
         self.sync_names()?;
         Ok(file)
     }
 
-    /// Whether this is still the file that is found as the journal: a job can remove it, or put another into its place.
-    pub(super) fn is_journal(&self, file: &File) -> io::Result<bool> {
+    /// Whether this is still the file that is found as the log: a job can remove it, or put another into its place.
+    pub(super) fn is_log(&self, file: &File) -> io::Result<bool> {
         use cap_std::fs::MetadataExt;
         use std::os::unix::fs::MetadataExt as _;
 
-        let there = match self.root.symlink_metadata(JOURNAL) {
+        let there = match self.root.symlink_metadata(self.log) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             there => there?,
         };
@@ -189,33 +215,50 @@ impl RunRoot {
         Ok((MetadataExt::dev(&there), MetadataExt::ino(&there)) == (open.dev(), open.ino()))
     }
 
-    /// Makes a journal with this content, in the place of whatever is there.
-    pub(super) fn restore_journal(&self, content: &[u8]) -> io::Result<File> {
-        if self.root.symlink_metadata(JOURNAL).is_ok_and(|there| there.is_dir()) {
-            self.root.rename(JOURNAL, &self.root, "run.json.not-a-journal")?;
+    /// Makes a log with this content, in the place of whatever is there.
+    pub(super) fn restore_log(&self, content: &[u8]) -> io::Result<File> {
+        if self.root.symlink_metadata(self.log).is_ok_and(|there| there.is_dir()) {
+            self.root.rename(self.log, &self.root, format!("{}.not-a-journal", self.log))?;
         }
-        self.replace(JOURNAL, content)?;
+        self.replace(self.log, content)?;
         let mut options = private();
         options.read(true).append(true);
-        let file = self.root.open_with(JOURNAL, &options)?.into_std();
+        let file = self.root.open_with(self.log, &options)?.into_std();
         file.lock()?;
         self.sync_names()?;
         Ok(file)
     }
 
-    /// Opens the journal of a run that was started before, and locks it. Fails if a live supervisor holds the lock.
-    pub(super) fn open_journal(&self) -> Result<File, OpenJournalError> {
+    /// Opens the log of a run that was started before, and locks it. Fails if a live supervisor holds the lock.
+    pub(super) fn open_log(&self) -> Result<File, OpenLogError> {
         let mut options = private();
         options.read(true).append(true);
-        let file = self.root.open_with(JOURNAL, &options)?.into_std();
-        if !file.metadata()?.is_file() {
-            // Reading a pipe might never end.
-            return Err(io::Error::other("`run.json` is not a regular file").into());
-        }
+        let file = self.regular(&options)?;
         file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => OpenJournalError::InUse,
-            TryLockError::Error(error) => OpenJournalError::Io(error),
+            TryLockError::WouldBlock => OpenLogError::InUse,
+            TryLockError::Error(error) => OpenLogError::Io(error),
         })?;
+        Ok(file)
+    }
+
+    /// Opens the log for reading only, whether a supervisor lives or not.
+    pub(crate) fn read_log(&self) -> io::Result<File> {
+        let mut options = private();
+        options.read(true);
+        self.regular(&options)
+    }
+
+    fn regular(&self, options: &OpenOptions) -> io::Result<File> {
+        let mut options = options.clone();
+        // Opening a pipe, or reading it, might never end.
+        cap_std::fs::OpenOptionsExt::custom_flags(
+            &mut options,
+            rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+        );
+        let file = self.root.open_with(self.log, &options)?.into_std();
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other(format!("`{}` is not a regular file", self.log)));
+        }
         Ok(file)
     }
 
@@ -240,6 +283,11 @@ impl RunRoot {
     /// The manifest, if there is one.
     pub(super) fn read_manifest(&self) -> io::Result<Option<Vec<u8>>> {
         self.read(MANIFEST)
+    }
+
+    /// Whether the outcome is there as a file of its own.
+    pub(super) fn has_outcome(&self) -> bool {
+        self.root.symlink_metadata(OUTCOME).is_ok()
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
@@ -271,11 +319,11 @@ impl RunRoot {
         Ok(openat(&self.root, c".", flags, Mode::empty())?)
     }
 
-    /// Appends the unreadable part of a journal to `run.json.damaged`.
+    /// Appends the unreadable part of a log to `run.jsonl.damaged`.
     pub(super) fn keep_damaged(&self, content: &mut impl Read) -> io::Result<()> {
         let mut options = private();
         options.append(true).create(true);
-        let mut file = self.root.open_with("run.json.damaged", &options)?;
+        let mut file = self.root.open_with(format!("{}.damaged", self.log), &options)?;
         io::copy(content, &mut file)?;
         file.sync_all()
     }
@@ -293,9 +341,9 @@ impl RunRoot {
     }
 }
 
-/// Why the journal of a run cannot be taken over.
+/// Why the log of a run cannot be taken over.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenJournalError {
+pub(super) enum OpenLogError {
     /// A supervisor holds its lock.
     #[error("the run is in progress")]
     InUse,

@@ -1,4 +1,4 @@
-//! Faults for tests: the supervisor is killed or paused exactly at one record of its journal, or retries downloads
+//! Faults for tests: the supervisor is killed or paused exactly at one record of its log, or retries downloads
 //! less often.
 //!
 //! The feature `fault-injection` compiles this in, and an environment variable with a number makes it act.
@@ -28,7 +28,7 @@ pub fn download_retries() -> Option<usize> {
 }
 
 /// Is called before a record is written.
-pub(super) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()> {
+pub(crate) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()> {
     if is_meant(TEAR, record) {
         let half = line.len() / 2;
         file.write_all(line.get(..half).unwrap_or_default())?;
@@ -38,7 +38,7 @@ pub(super) fn before(record: u64, line: &[u8], mut file: &File) -> io::Result<()
 }
 
 /// Is called after a record was written.
-pub(super) fn after(record: u64) -> io::Result<()> {
+pub(crate) fn after(record: u64) -> io::Result<()> {
     if is_meant(STOP, record) {
         send(Signal::KILL)?;
     }

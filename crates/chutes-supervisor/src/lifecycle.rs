@@ -4,24 +4,20 @@ use std::io;
 use std::time::Duration;
 
 use chutes_core::{
-    Ending, Endpoints, EventReporter, Failure, FailureKind, Outcome, Phase, PhaseReport,
-    PortAddress, Route, RunEvent, SshEndpoint, Status, StatusMachine, StreamingEndpoint,
+    Ending, EventReporter, Failure, FailureKind, Outcome, Phase, PhaseReport, PortAddress, Route,
+    RunEvent, SshEndpoint, Status, StatusMachine, StreamingEndpoint,
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::directory::RunRoot;
-use super::journal::history::History;
-use super::journal::{Entry, Journal, SharedJournal};
+use super::directory::{OUTCOME, RunRoot};
+use super::run_log::history::History;
+use super::run_log::{Fact, RunLog, RunReport};
 
 /// The life of one run, from `sent` to its outcome.
 pub(crate) struct Lifecycle {
     machine: StatusMachine,
-    journal: SharedJournal,
-    events: EventReporter,
-    phases: Vec<PhaseReport>,
+    log: RunLog,
     running: Option<(Phase, Option<Duration>, Instant)>,
-    warnings: Vec<String>,
-    endpoints: Endpoints,
 }
 
 /// A way to reach the run.
@@ -31,52 +27,31 @@ pub(crate) enum Endpoint {
     Streaming(StreamingEndpoint),
 }
 
-/// What was reported in the course of the run and belongs into its outcome.
-pub(crate) struct RunReport {
-    pub phases: Vec<PhaseReport>,
-    pub warnings: Vec<String>,
-    pub endpoints: Endpoints,
-}
-
 impl Lifecycle {
-    pub(crate) fn new(journal: Journal, events: EventReporter, route: Route) -> Self {
-        let journal = SharedJournal::new(journal);
-        let machine = StatusMachine::new(route);
-        Self {
-            machine,
-            journal,
-            events,
-            phases: Vec::new(),
-            running: None,
-            warnings: Vec::new(),
-            endpoints: Endpoints::default(),
-        }
+    pub(crate) fn new(log: RunLog, route: Route) -> Self {
+        Self { machine: StatusMachine::new(route), log, running: None }
     }
 
-    /// Goes on with a run that another supervisor has left where its journal says.
-    pub(crate) fn resume(journal: Journal, events: EventReporter, history: &History) -> Self {
-        let journal = SharedJournal::new(journal);
+    /// Goes on with a run that another supervisor has left where its log says.
+    pub(crate) fn resume(log: RunLog, history: &History) -> Self {
         let status = history.status.unwrap_or(Status::Sent);
         let machine = StatusMachine::at(status, history.spec.route());
-        let (phases, warnings) = (history.phases.clone(), history.warnings.clone());
-        let endpoints = history.endpoints.clone();
-        let mut lifecycle =
-            Self { machine, journal, events, phases, running: None, warnings, endpoints };
-        lifecycle.record(Entry::Recovered);
+        let lifecycle = Self { machine, log, running: None };
+        lifecycle.record(Fact::Recovered);
         lifecycle
     }
 
-    /// Writes something down.
+    /// Writes a fact down, and publishes it.
     ///
-    /// A journal that cannot be written does not stop the run: the work of the job is worth more
-    /// than the record of its steps. The record of its end is another matter, see [`Self::finish`].
-    pub(crate) fn record(&mut self, entry: Entry<'_>) {
-        if let Err(error) = self.journal.append(entry) {
+    /// A log that cannot be written does not stop the run: the work of the job is worth more than the record of its
+    /// steps. The record of its end is another matter, see [`Self::finish`].
+    pub(crate) fn record(&self, fact: Fact) {
+        if let Err(error) = self.log.record(fact) {
             // Once is enough: every record that follows would say the same.
             let message = format!("cannot write the journal: {error}");
-            if !self.warnings.contains(&message) {
-                self.emit(RunEvent::Warning { message: message.clone() });
-                self.warnings.push(message);
+            if !self.log.report().warnings.contains(&message) {
+                // It reaches followers and the outcome.
+                let _ = self.log.record(Fact::Warning(message));
             }
         }
     }
@@ -87,8 +62,7 @@ impl Lifecycle {
             self.warn(error.to_string());
             return;
         }
-        self.record(Entry::Status(status));
-        self.emit(RunEvent::Status { status });
+        self.record(Fact::Status(status));
     }
 
     /// Says that user code has ended, if everything was ready for it.
@@ -102,7 +76,7 @@ impl Lifecycle {
     pub(crate) fn begin_phase(&mut self, phase: Phase, limit: Option<Duration>) {
         self.end_phase();
         self.running = Some((phase, limit, Instant::now()));
-        self.emit(RunEvent::Phase { phase, limit });
+        self.record(Fact::Event(RunEvent::Phase { phase, limit }));
     }
 
     /// Sets a longer limit of the phase that runs.
@@ -110,7 +84,7 @@ impl Lifecycle {
         if let Some((phase, limit, _)) = &mut self.running {
             *limit = Some(longer);
             let event = RunEvent::Phase { phase: *phase, limit: *limit };
-            self.emit(event);
+            self.record(Fact::Event(event));
         }
     }
 
@@ -144,65 +118,53 @@ impl Lifecycle {
 
     fn end_phase(&mut self) {
         if let Some((phase, limit, since)) = self.running.take() {
-            let report = PhaseReport { phase, elapsed: since.elapsed(), limit };
-            self.record(Entry::Phase(report));
-            add_phase(&mut self.phases, report);
+            self.record(Fact::Phase(PhaseReport { phase, elapsed: since.elapsed(), limit }));
         }
     }
 
-    /// Records something that does not decide how the run ends.
-    pub(crate) fn warn(&mut self, warning: String) {
-        self.emit(RunEvent::Warning { message: warning.clone() });
-        self.keep_warning(warning);
+    /// Records something that does not decide how the run ends, and that its outcome names.
+    pub(crate) fn warn(&self, warning: String) {
+        self.record(Fact::Warning(warning));
     }
 
-    /// Keeps a warning that has been reported already.
-    pub(crate) fn keep_warning(&mut self, warning: String) {
-        self.record(Entry::Warning(&warning));
-        self.warnings.push(warning);
+    /// Records where the run can be reached.
+    pub(crate) fn reachable(&self, endpoint: Endpoint) {
+        self.record(Fact::Event(match endpoint {
+            Endpoint::Port(port) => RunEvent::Port(port),
+            Endpoint::Ssh(ssh) => RunEvent::Ssh(ssh),
+            Endpoint::Streaming(streaming) => RunEvent::Streaming(streaming),
+        }));
     }
 
-    /// Notes where the run can be reached, and says so.
-    pub(crate) fn reachable(&mut self, endpoint: Endpoint) {
-        let event = match endpoint {
-            Endpoint::Port(port) => {
-                self.endpoints.ports.push(port.clone());
-                RunEvent::Port(port)
-            }
-            Endpoint::Ssh(ssh) => RunEvent::Ssh(self.endpoints.ssh.insert(ssh).clone()),
-            Endpoint::Streaming(streaming) => {
-                RunEvent::Streaming(self.endpoints.streaming.insert(streaming).clone())
-            }
-        };
-        self.emit(event);
-        let endpoints = self.endpoints.clone();
-        self.record(Entry::Endpoints(&endpoints));
-    }
-
+    /// Takes an event, which is a fact or says how things stand.
     pub(crate) fn emit(&self, event: RunEvent) {
-        self.events.emit(event);
+        match Fact::of_event(event) {
+            Ok(fact) => self.record(fact),
+            Err(event) => self.log.emit(event),
+        }
     }
 
-    /// Makes sure, before the outcome, that the journal is found in the directory of the run.
-    pub(crate) fn keep_journal(&mut self, root: &RunRoot) {
-        match self.journal.keep_name(root) {
+    /// Makes sure, before the outcome, that the log is found in the directory of the run.
+    pub(crate) fn keep_log(&self) {
+        match self.log.keep_name() {
             Ok(false) => {}
             Ok(true) => self.warn(
-                "`run.json` was removed or replaced while the run went on, and was written again".to_owned(),
+                "`run.jsonl` was removed or replaced while the run went on, and was written again".to_owned(),
             ),
             Err(error) => self.warn(format!(
-                "`run.json` was removed or replaced while the run went on, and cannot be written again: {error}"
+                "`run.jsonl` was removed or replaced while the run went on, and cannot be written again: {error}"
             )),
         }
     }
 
-    /// The journal, for records that belong to no step.
-    pub(crate) fn journal(&self) -> SharedJournal {
-        self.journal.clone()
+    /// The log, for what belongs to no step.
+    pub(crate) fn log(&self) -> RunLog {
+        self.log.clone()
     }
 
+    /// Where components report what happens.
     pub(crate) fn events(&self) -> EventReporter {
-        self.events.clone()
+        self.log.reporter()
     }
 
     /// Ends the run: the outcome, then the last status. `manifest` is how writing the manifest went.
@@ -211,47 +173,64 @@ impl Lifecycle {
     /// the directory it could not be known later how the run ended.
     pub(crate) fn finish(
         mut self,
+        root: &RunRoot,
         manifest: io::Result<()>,
         outcome: impl FnOnce(RunReport) -> Outcome,
     ) -> Outcome {
         self.end_phase();
-        let mut outcome = outcome(RunReport {
-            phases: std::mem::take(&mut self.phases),
-            warnings: std::mem::take(&mut self.warnings),
-            endpoints: std::mem::take(&mut self.endpoints),
-        });
+        let mut outcome = outcome(self.log.report());
         if let Err(error) = manifest {
             mark_unwritten(&mut outcome, "manifest", &error);
         }
         if let Err(error) = self.machine.advance(outcome.status().into()) {
             mark_unwritten(&mut outcome, "status", &io::Error::other(error));
         }
-        if let Err(error) = self.journal.append(Entry::Outcome(&outcome)) {
-            mark_unwritten(&mut outcome, "outcome", &error);
-        }
-        self.emit(RunEvent::Status { status: outcome.status().into() });
-        self.emit(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
+        let written = match self.log.append(&Fact::Outcome(Box::new(outcome.clone()))) {
+            Ok(written) => {
+                self.write_file(root, &outcome);
+                Some(written)
+            }
+            Err(error) => {
+                mark_unwritten(&mut outcome, "outcome", &error);
+                None
+            }
+        };
+        self.log.emit(RunEvent::Status { status: outcome.status().into() });
+        self.log.publish_written(written, Fact::Outcome(Box::new(outcome.clone())));
         outcome
     }
 
     /// Leaves a run that had its outcome before: nothing but what became of its files has changed.
-    pub(crate) fn leave(mut self, manifest: io::Result<()>, outcome: Outcome) -> Outcome {
+    pub(crate) fn leave(
+        mut self,
+        root: &RunRoot,
+        manifest: io::Result<()>,
+        outcome: Outcome,
+    ) -> Outcome {
         self.end_phase();
         if let Err(error) = manifest {
             self.warn(format!("cannot write the manifest of the run: {error}"));
         }
-        self.record(Entry::Redelivered(&outcome.sinks));
-        self.emit(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
+        self.record(Fact::Redelivered(outcome.sinks.clone()));
+        self.write_file(root, &outcome);
+        self.log.emit(RunEvent::Outcome { outcome: Box::new(outcome.clone()) });
         outcome
+    }
+
+    /// Writes the outcome as a file of its own. The log has it already.
+    fn write_file(&self, root: &RunRoot, outcome: &Outcome) {
+        if let Err(error) = write_outcome(root, outcome) {
+            let message = format!("cannot write `{OUTCOME}`: {error}");
+            self.log.emit(RunEvent::Warning { message });
+        }
     }
 }
 
-/// Adds the time of a phase. One that was interrupted and begun again is still one phase.
-pub(crate) fn add_phase(phases: &mut Vec<PhaseReport>, report: PhaseReport) {
-    match phases.last_mut() {
-        Some(last) if last.phase == report.phase => last.elapsed += report.elapsed,
-        _ => phases.push(report),
-    }
+/// Writes `outcome.json`, in one step.
+pub(crate) fn write_outcome(root: &RunRoot, outcome: &Outcome) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(outcome)?;
+    text.push(b'\n');
+    root.replace(OUTCOME, &text)
 }
 
 fn mark_unwritten(outcome: &mut Outcome, what: &str, error: &io::Error) {

@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chutes_core::{
-    Delivery, DeliveryState, EventReporter, FileKind, OutputFile, OutputPath, RunEvent, RunId,
-};
+use chutes_core::{FileKind, OutputFile, OutputPath, RunId};
 use chutes_outputs::delivery::{RetryPolicy, send_once};
 use chutes_outputs::{FoundFile, Sink, SourceFile, checksum, scan};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -22,7 +20,7 @@ use tokio::time::sleep;
 use self::failures::Failures;
 use super::deliver::{Sinks, source};
 use super::directory::RunRoot;
-use super::journal::{Arrival, Arrivals, Entry, SharedJournal};
+use super::run_log::{AnsweredArrival, Arrival, Arrivals, Fact, RunLog};
 
 /// How long a file must have been unchanged, and the interval between two scans.
 const QUIET: Duration = Duration::from_secs(5);
@@ -43,10 +41,9 @@ impl Live {
         run_id: RunId,
         sinks: &Sinks,
         root: &Arc<RunRoot>,
-        journal: SharedJournal,
-        events: EventReporter,
+        log: RunLog,
     ) -> Option<Self> {
-        let troubles = sinks.troubles(events.clone());
+        let troubles = sinks.troubles(log.reporter());
         let sinks = sinks.open_early(run_id, &troubles).await;
         if sinks.is_empty() {
             return None;
@@ -55,8 +52,7 @@ impl Live {
         let watch = Watch {
             sinks,
             root: Arc::clone(root),
-            journal,
-            events,
+            log,
             stop: Arc::clone(&stop),
             arrived: Arc::clone(&arrived),
             last: HashMap::new(),
@@ -94,8 +90,7 @@ impl Signature {
 struct Watch {
     sinks: Vec<(usize, Arc<dyn Sink>)>,
     root: Arc<RunRoot>,
-    journal: SharedJournal,
-    events: EventReporter,
+    log: RunLog,
     stop: Arc<AtomicBool>,
     arrived: Arc<Mutex<Arrivals>>,
     /// The files that the last scan found.
@@ -162,11 +157,11 @@ impl Watch {
 
     fn record(&self, at: usize, sink: &dyn Sink, file: &SourceFile) {
         let (kind, path, sha256) = (file.kind, file.path.clone(), file.sha256);
-        let arrival = Arrival { sink: at, kind, path: path.clone(), sha256 };
-        // A missing record only costs a second delivery. The supervisor reports a broken journal elsewhere.
-        let _ = self.journal.append(Entry::Delivered(arrival.clone()));
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
-        let delivery = Delivery { sink: sink.name().to_owned(), state: DeliveryState::Delivered };
-        self.events.emit(RunEvent::File { kind, path, delivery });
+        let arrival = Arrival { sink: at, kind, path, sha256 };
+        let to = sink.name().to_owned();
+        let arrival = AnsweredArrival { arrival, to, responses: Vec::new() };
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival.clone());
+        // A missing record only costs a second delivery. The supervisor reports a broken log elsewhere.
+        let _ = self.log.record(Fact::Delivered(arrival));
     }
 }

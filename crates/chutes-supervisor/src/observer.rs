@@ -1,13 +1,15 @@
-//! The observer of a run, and the numbering of its events.
+//! The observer of a run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use chutes_core::{Event, EventReporter};
-use jiff::Timestamp;
+use chutes_core::Event;
 
-/// Receives all events of a run, in order.
+use crate::run_log::Follower;
+
+/// Receives the events of a run, in order.
 ///
-/// The supervisor of the run calls it between its steps, so it should return soon.
+/// It is called in the task of the supervisor, between two steps, so it should return soon: one that needs time, or
+/// another thread, is better a [`Follower`](crate::Follower).
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -32,16 +34,10 @@ impl Observer for () {
     fn on_event(&self, _: &Event) {}
 }
 
-/// A reporter that numbers the events of one run and passes them to its observer.
-///
-/// Any thread may use the reporter, but not the observer itself.
-pub(crate) fn reporter(observer: Arc<dyn Observer>) -> EventReporter {
-    // The number of the last event. The lock is held during the call of the observer, which keeps the order.
-    let last = Mutex::new(0);
-    EventReporter::new(move |what| {
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last += 1;
-        let at = Timestamp::now().to_string();
-        observer.on_event(&Event { seq: *last, at, what });
-    })
+/// Passes what happens to an observer, up to the outcome.
+pub(crate) async fn observe(mut follower: Follower, observer: Option<Arc<dyn Observer>>) {
+    let Some(observer) = observer else { return };
+    while let Some(event) = follower.next().await {
+        observer.on_event(&event);
+    }
 }

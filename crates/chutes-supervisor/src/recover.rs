@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chutes_core::{
-    AddressRange, Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunEvent,
-    SinkReport, Target,
+    AddressRange, Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, SinkReport, Target,
 };
 use chutes_process::kill_leftovers;
 use chutes_transfer::AddressPolicy;
@@ -21,14 +20,13 @@ use super::RunDirectory;
 use super::cancel::CancelHandle;
 use super::complete::Completion;
 use super::deliver::{self, Sinks};
-use super::directory::{OpenJournalError, RunDirectoryError, RunRoot};
-use super::journal::history::{History, Reading, Tail};
-use super::journal::{Entry, Journal};
-use super::lifecycle::Lifecycle;
+use super::directory::{OpenLogError, RunDirectoryError, RunRoot};
+use super::lifecycle::{Lifecycle, write_outcome};
 use super::made_folders::MadeFolders;
+use super::run_log::history::{History, Reading, Tail};
+use super::run_log::{Fact, Follower, RunLog};
 use super::supervise::Execution;
 use super::worker::container::remove_container;
-use crate::observer::Observer;
 
 /// Why a run cannot be recovered.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +38,7 @@ pub enum RecoverError {
     #[error("the journal of the run is empty: nothing was started in it")]
     Empty,
     /// Its first record cannot be read, so it is unknown what was started.
-    #[error("`run.json` does not begin like the journal of a run: nothing is known of it")]
+    #[error("`run.jsonl` does not begin like the journal of a run: nothing is known of it")]
     Unknown,
     /// Its directory cannot be opened.
     #[error(transparent)]
@@ -67,7 +65,7 @@ pub struct Unfinished {
     directory: RunDirectory,
     root: Arc<RunRoot>,
     history: History,
-    journal: Journal,
+    log: RunLog,
     damaged: bool,
     sinks: Sinks,
     manifest: Option<Manifest>,
@@ -84,9 +82,9 @@ impl fmt::Debug for Unfinished {
 pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError> {
     let directory = RunDirectory::at(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let root = Arc::new(RunRoot::open(&directory)?);
-    let file = root.open_journal().map_err(|error| match error {
-        OpenJournalError::InUse => RecoverError::InUse,
-        OpenJournalError::Io(error) => RecoverError::Journal(error),
+    let file = root.open_log().map_err(|error| match error {
+        OpenLogError::InUse => RecoverError::InUse,
+        OpenLogError::Io(error) => RecoverError::Journal(error),
     })?;
     let mut reading = Reading::of(&file).map_err(RecoverError::Journal)?;
     let damaged = reading.tail == Tail::Damaged;
@@ -98,6 +96,7 @@ pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError
         let outcome = as_delivered(outcome, &history, &root);
         if wanted.is_none() || outcome.sinks.iter().all(SinkReport::is_complete) {
             root.remove_sinks().map_err(RecoverError::Journal)?;
+            keep_outcome(&root, &outcome).map_err(RecoverError::Journal)?;
             return Ok(Found::Settled(Box::new(outcome)));
         }
     }
@@ -108,9 +107,15 @@ pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError
     if damaged {
         keep_damaged(&root, &file, reading.valid).map_err(RecoverError::Journal)?;
     }
-    let journal = reading.resume(file).map_err(RecoverError::Journal)?;
-    let run = Unfinished { directory, root, history, journal, damaged, sinks, manifest };
+    let report = history.report.clone();
+    let log = reading.resume(file, &root, report).map_err(RecoverError::Journal)?;
+    let run = Unfinished { directory, root, history, log, damaged, sinks, manifest };
     Ok(Found::Unfinished(Box::new(run)))
+}
+
+/// Writes the outcome as a file, if its supervisor has not come to that.
+fn keep_outcome(root: &RunRoot, outcome: &Outcome) -> io::Result<()> {
+    if root.has_outcome() { Ok(()) } else { write_outcome(root, outcome) }
 }
 
 /// The outcome, with the deliveries that were made after it.
@@ -144,19 +149,23 @@ fn before_delivery(mut manifest: Manifest) -> Manifest {
 }
 
 impl Unfinished {
+    /// Follows what happens from now on.
+    #[must_use]
+    pub fn follow(&self) -> Follower {
+        self.log.follow(self.log.last() + 1)
+    }
+
     /// Takes the run to its outcome: ends all processes that are left of it, collects its files, and delivers those
     /// that have not arrived. A run that has its outcome keeps it.
     #[must_use = "nothing happens before it is awaited"]
-    pub fn finish(self, observer: Arc<dyn Observer>) -> BoxFuture<'static, Outcome> {
-        Box::pin(self.take_to_outcome(observer))
+    pub fn finish(self) -> BoxFuture<'static, Outcome> {
+        Box::pin(self.take_to_outcome())
     }
 
-    async fn take_to_outcome(self, observer: Arc<dyn Observer>) -> Outcome {
-        let events = crate::observer::reporter(observer);
+    async fn take_to_outcome(self) -> Outcome {
         let run_dir = self.directory.root().display().to_string();
         let (run_id, target) = (self.history.run_id, self.history.spec.target());
-        events.emit(RunEvent::Run { run_id, target: target.clone(), run_dir: run_dir.clone() });
-        let mut lifecycle = Lifecycle::resume(self.journal, events, &self.history);
+        let mut lifecycle = Lifecycle::resume(self.log, &self.history);
         let left = kill_leftovers(run_id).await;
         left.left_behind().into_iter().chain(left.problem).for_each(|text| lifecycle.warn(text));
         if let (Target::Image(_), None) = (&target, &self.history.outcome) {
@@ -199,7 +208,7 @@ fn warn_of_hooks(history: &History, lifecycle: &mut Lifecycle) {
     let failure = history.execution.as_ref().map(|(ending, _)| ending.failure());
     let has_ended = failure
         .is_some_and(|failure| failure.is_none_or(|it| it.kind != FailureKind::SupervisorLost));
-    let is_known = history.warnings.iter().any(|warning| warning == WHAT);
+    let is_known = history.report.warnings.iter().any(|warning| warning == WHAT);
     if has_ended && !is_known && !history.hooks.shutdown.is_empty() {
         lifecycle.warn(WHAT.to_owned());
     }
@@ -222,7 +231,8 @@ fn execution(
         }
     };
     let Execution { ending, result } = &execution;
-    lifecycle.record(Entry::Execution { ending, result: result.as_ref() });
+    let (ending, result) = (ending.clone(), result.clone());
+    lifecycle.record(Fact::Execution { ending, result });
     lifecycle.end_of_user_code();
     execution
 }
@@ -230,7 +240,8 @@ fn execution(
 /// How user code ended in a run whose journal is damaged. The lost part may have held any outcome, so the run
 /// counts as failed; the result of the job is kept.
 fn after_damage(known: Option<(Ending, Option<Json>)>) -> Execution {
-    let message = "the journal of the run is damaged; what cannot be read is in `run.json.damaged`";
+    let message =
+        "the journal of the run is damaged; what cannot be read is in `run.jsonl.damaged`";
     let mut failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Execute);
     let (ending, result) = known.unzip();
     failure.causes.extend(ending.map(|ending| match ending.failure() {

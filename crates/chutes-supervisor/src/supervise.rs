@@ -7,7 +7,7 @@ use chutes_core::{
     Ending, EventReporter, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent,
     RunId, Status,
 };
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -19,14 +19,14 @@ use super::complete::Completion;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::download::{Downloads, FetchSettings, volumes_missing};
-use super::journal::{Arrivals, Entry};
 use super::lifecycle::Lifecycle;
 use super::live::Live;
+use super::run_log::{Arrivals, Fact};
 use super::user_code::{PhaseDeadline, StepControl};
 use super::worker::{Hooks, StartWorker, Step, Worker, WorkerContext};
 use super::{CreatedRun, Supervisor, ending, hooks};
 use crate::json_size::check_size;
-use crate::observer::reporter;
+use crate::observer::observe;
 
 /// How user code ended, and what it returned.
 #[derive(Debug)]
@@ -53,14 +53,18 @@ pub(crate) fn boxed(
     Box::pin(supervise(created, worker))
 }
 
-async fn supervise(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
-    let CreatedRun { mut attempt, directory, root, journal, sinks, made_folders, fetch_settings } =
+async fn supervise(mut created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
+    let observing = observe(created.follow(), created.attempt.observer.take());
+    // Both are one future, so that nothing is left of the attempt when it is dropped.
+    join(take_to_outcome(created, worker), observing).await.0
+}
+
+async fn take_to_outcome(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
+    let CreatedRun { mut attempt, directory, root, log, sinks, made_folders, fetch_settings } =
         created;
-    let events = reporter(Arc::clone(&attempt.observer));
     let run_dir = directory.root().display().to_string();
-    let target = attempt.request.spec.target();
-    events.emit(RunEvent::Run { run_id: attempt.request.run_id, target, run_dir: run_dir.clone() });
-    let mut lifecycle = Lifecycle::new(journal, events.clone(), attempt.request.spec.route());
+    let events = log.reporter();
+    let mut lifecycle = Lifecycle::new(log, attempt.request.spec.route());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(attempt.request.spec.limits.start));
     let steps = Steps::new(&mut attempt, fetch_settings, &directory, &root, &sinks, events);
@@ -193,7 +197,7 @@ impl Steps {
         let (execution, live) = match accepted {
             Ok(open) => self.accepted(&mut *worker, open, deadline, lifecycle).await,
             Err(ending) => {
-                lifecycle.record(Entry::Execution { ending: &ending, result: None });
+                lifecycle.record(Fact::Execution { ending: ending.clone(), result: None });
                 (Execution { ending, result: None }, None)
             }
         };
@@ -221,10 +225,7 @@ impl Steps {
     ) -> (Execution, Option<Live>) {
         lifecycle.advance(Status::Accepted);
         let live = match &self.live {
-            Some(sinks) => {
-                let (journal, events) = (lifecycle.journal(), self.events.clone());
-                Live::start(self.run_id, sinks, &self.root, journal, events).await
-            }
+            Some(sinks) => Live::start(self.run_id, sinks, &self.root, lifecycle.log()).await,
             None => None,
         };
         let execution = self.user_code(worker, &mut open, deadline, lifecycle).await;
@@ -253,7 +254,7 @@ impl Steps {
             Err(ending) => (Err(ending), None),
         };
         let ending = ending.err().unwrap_or(Ending::Completed);
-        lifecycle.record(Entry::Execution { ending: &ending, result: result.as_ref() });
+        lifecycle.record(Fact::Execution { ending: ending.clone(), result: result.clone() });
         if has_run {
             open.let_sessions_end(&self.cancel, lifecycle).await;
         }
@@ -279,7 +280,7 @@ impl Steps {
         }
         *hooks = worker.hooks();
         if !hooks.is_empty() {
-            lifecycle.record(Entry::Hooks(hooks));
+            lifecycle.record(Fact::Hooks(hooks.clone()));
         }
         if !hooks.startup.is_empty() {
             // They may open ports for the job.

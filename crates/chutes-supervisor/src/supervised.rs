@@ -5,19 +5,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chutes_core::{Event, HumanDuration, Outcome, TimeLimit};
+use chutes_core::{HumanDuration, Outcome, TimeLimit};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::cancel::{CancelHandle, Urgency};
-use crate::directory::RunDirectory;
-use crate::observer::Observer;
+use crate::directory::{RunDirectory, RunRoot};
+use crate::run_log::{Follower, WeakLog};
 use crate::supervisor::CreatedRun;
 use crate::worker::StartWorker;
-
-/// How many events are kept for a follower that is behind.
-const KEPT_EVENTS: usize = 1_024;
 
 impl CreatedRun {
     /// Starts the worker, and takes the attempt to its outcome on a thread of its own, which is the
@@ -28,10 +24,8 @@ impl CreatedRun {
     ///
     /// When the thread or its runtime cannot be started. Then `recover` finishes the attempt, which has not
     /// run any user code.
-    pub fn start(mut self, worker: impl StartWorker + 'static) -> io::Result<Supervised> {
-        let (events, _) = broadcast::channel(KEPT_EVENTS);
-        let observer = Arc::clone(&self.attempt.observer);
-        self.attempt.observer = Arc::new(Published { observer, events: events.clone() });
+    pub fn start(self, worker: impl StartWorker + 'static) -> io::Result<Supervised> {
+        let (root, log) = (Arc::clone(&self.root), self.log.clone());
         let (cancel, extension) = (self.attempt.cancel.clone(), self.attempt.extension.clone());
         let declared = self.attempt.contract.as_ref().and_then(|contract| contract.timeout);
         let declared = declared.map(TimeLimit::duration);
@@ -43,8 +37,8 @@ impl CreatedRun {
             // The handle may be gone; the journal has the outcome.
             let _ = sender.send(outcome);
         })?;
-        let events = events.downgrade();
-        Ok(Supervised { directory, events, cancel, extension, declared, outcome })
+        let log = log.downgrade();
+        Ok(Supervised { directory, root, log, cancel, extension, declared, outcome })
     }
 }
 
@@ -61,26 +55,13 @@ pub fn runtime(has_transfers: bool) -> io::Result<Runtime> {
     }
 }
 
-/// Passes events on to followers as well.
-struct Published {
-    observer: Arc<dyn Observer>,
-    events: broadcast::Sender<Event>,
-}
-
-impl Observer for Published {
-    fn on_event(&self, event: &Event) {
-        self.observer.on_event(event);
-        // Without followers there is nothing to send to.
-        let _ = self.events.send(event.clone());
-    }
-}
-
 /// An attempt that is supervised on a thread of its own. Dropping this leaves the attempt alone.
 #[derive(Debug)]
 pub struct Supervised {
     directory: RunDirectory,
-    /// Weak, so that followers see the end.
-    events: broadcast::WeakSender<Event>,
+    root: Arc<RunRoot>,
+    /// Weak, so that the file is unlocked when the attempt has ended.
+    log: WeakLog,
     cancel: CancelHandle,
     extension: watch::Sender<Option<Duration>>,
     declared: Option<Duration>,
@@ -94,15 +75,16 @@ impl Supervised {
         &self.directory
     }
 
-    /// Follows what happens from now on. The journal has what happened before.
+    /// Follows what happens, from the beginning: first the facts until now, as the log of the run has them.
     #[must_use]
     pub fn follow(&self) -> Follower {
-        let events = match self.events.upgrade() {
-            Some(events) => events.subscribe(),
-            // The attempt has ended, and so has what there is to follow.
-            None => broadcast::channel(1).1,
-        };
-        Follower { events }
+        self.follow_from(1)
+    }
+
+    /// Follows what happens, from the fact of this number on. 1 is the first.
+    #[must_use]
+    pub fn follow_from(&self, number: u64) -> Follower {
+        self.log.follow(number).unwrap_or_else(|| Follower::of_ended(&self.root, number))
     }
 
     /// Asks the attempt to stop. Asking again more urgently has an effect, asking less urgently has none.
@@ -135,26 +117,6 @@ impl Supervised {
     }
 }
 
-/// Receives the events of an attempt.
-#[derive(Debug)]
-pub struct Follower {
-    events: broadcast::Receiver<Event>,
-}
-
-impl Follower {
-    /// The next event; `None` after the last. A follower that is more than 1,024 events behind misses the
-    /// oldest of them, which their numbers show.
-    pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            match self.events.recv().await {
-                Ok(event) => return Some(event),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
-    }
-}
-
 /// More time than the job declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a run may not take longer than its job declares: {}", HumanDuration(*declared))]
@@ -183,14 +145,15 @@ mod tests {
         let (directory, mut follower) = (supervised.directory().clone(), supervised.follow());
         let outcome = supervised.outcome().await.unwrap();
         assert_eq!(outcome.status(), EndStatus::Completed);
-        let mut last = None;
+        let mut events = Vec::new();
         while let Some(event) = follower.next().await {
-            last = Some(event);
+            events.push(event);
         }
-        // It may have come too late for everything but that: the sender is gone.
-        if let Some(RunEvent::Outcome { outcome: seen }) = last.map(|event| event.what) {
-            assert_eq!(*seen, outcome);
-        }
+        let numbers = events.iter().filter_map(|event| event.seq);
+        assert!(numbers.eq(1..=events.iter().filter(|event| event.seq.is_some()).count() as u64));
+        assert!(matches!(events[0].what, RunEvent::Run { .. }));
+        let last = RunEvent::Outcome { outcome: Box::new(outcome) };
+        assert_eq!(events.last().unwrap().what, last);
         assert_eq!(std::fs::read_to_string(directory.outputs().join("word.txt")).unwrap(), "word");
     }
 

@@ -19,9 +19,9 @@ use crate::deliver::{self, Sinks};
 use crate::directory::{RunDirectory, RunDirectoryError, RunRoot};
 use crate::download::{self, Downloads, FetchSettings};
 use crate::error::RunError;
-use crate::journal::{Begin, Entry, Journal};
 use crate::made_folders::MadeFolders;
 use crate::observer::Observer;
+use crate::run_log::{Begin, Fact, Follower, LogFile, RunLog};
 use crate::supervise;
 use crate::worker::StartWorker;
 
@@ -34,7 +34,7 @@ pub struct Supervisor {
     /// `None` for an image.
     pub(crate) contract: Option<JobContract>,
     test_sinks: Vec<Arc<dyn Sink>>,
-    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) cancel: CancelHandle,
     classes: &'static [ClassProfile],
     /// A longer limit of the execute phase, once there is one.
@@ -49,7 +49,7 @@ impl Supervisor {
             request,
             contract: None,
             test_sinks: Vec::new(),
-            observer: Arc::new(()),
+            observer: None,
             cancel: CancelHandle::new(),
             classes: &[],
             extension: watch::Sender::new(None),
@@ -99,7 +99,7 @@ impl Supervisor {
     /// Sets what receives everything that happens. Default nothing.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = observer;
+        self.observer = Some(observer);
         self
     }
 
@@ -140,7 +140,7 @@ impl Supervisor {
             directory.make_artifacts()?;
         }
         let root = Arc::new(RunRoot::open(&directory)?);
-        let file = root.create_journal().map_err(|error| match error.kind() {
+        let file = root.create_log().map_err(|error| match error.kind() {
             // Another run was faster.
             io::ErrorKind::AlreadyExists => {
                 RunDirectoryError::NotEmpty { path: directory.root().to_owned() }.into()
@@ -148,12 +148,12 @@ impl Supervisor {
             _ => RunError::Journal(error),
         })?;
         deliver::remember(&places, &root).map_err(RunError::Journal)?;
-        let mut journal = Journal::new(file);
+        let log = RunLog::new(LogFile::new(Arc::clone(&root), file), Arc::clone(&root));
         let spec = access::without_private_key(self.request.spec.without_secrets());
-        let begin = Entry::Run(Begin::new(&self.request, &spec, self.uploads()));
-        journal.append(begin).map_err(RunError::Journal)?;
+        let begin = Begin::new(&self.request, spec, self.uploads());
+        log.record(Fact::Run(Box::new(begin))).map_err(RunError::Journal)?;
         let attempt = self;
-        Ok(CreatedRun { attempt, directory, root, journal, sinks, made_folders, fetch_settings })
+        Ok(CreatedRun { attempt, directory, root, log, sinks, made_folders, fetch_settings })
     }
 
     /// Whether the contract is that of what is to be run.
@@ -239,7 +239,7 @@ pub struct CreatedRun {
     pub(crate) attempt: Supervisor,
     pub(crate) directory: RunDirectory,
     pub(crate) root: Arc<RunRoot>,
-    pub(crate) journal: Journal,
+    pub(crate) log: RunLog,
     pub(crate) sinks: Sinks,
     pub(crate) made_folders: MadeFolders,
     /// How volumes are fetched, if there are some.
@@ -253,9 +253,15 @@ impl CreatedRun {
         &self.directory
     }
 
+    /// Follows what happens, from the beginning.
+    #[must_use]
+    pub fn follow(&self) -> Follower {
+        self.log.follow(1)
+    }
+
     /// Starts the worker, and takes the attempt to its outcome.
     ///
-    /// Whatever user code does, there is exactly one outcome when this returns: in the journal, and with all
+    /// Whatever user code does, there is exactly one outcome when this returns: in the log, and with all
     /// outputs that can be read in the manifest. When the future is dropped, the attempt is left as if its
     /// supervisor had been killed, and `recover` finishes it.
     #[must_use = "nothing happens before it is awaited"]

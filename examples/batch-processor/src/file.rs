@@ -155,7 +155,7 @@ mod tests {
         large.set_len(MAX_BYTES + 1).unwrap();
         for (name, expected) in [
             ("..", "invalid input: `..` is not the name of a file"),
-            ("../run.json", "invalid input: `../run.json` is not the name of a file"),
+            ("../run.jsonl", "invalid input: `../run.jsonl` is not the name of a file"),
             ("/etc/passwd", "invalid input: `/etc/passwd` is not the name of a file"),
             ("bad.txt/", "invalid input: `bad.txt/` is not the name of a file"),
             ("", "invalid input: `` is not the name of a file"),

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut follower = supervised.follow();
     while let Some(event) = follower.next().await {
-        println!("{} {:?}", event.seq, event.what);
+        println!("{} {:?}", event.at, event.what);
     }
     let outcome = supervised.outcome().await?;
     println!("{} with {} files in {}", outcome.status(), outcome.outputs.len(), outcome.run_dir);

@@ -75,7 +75,7 @@ fn the_run_itself() {
         assert_ne!(finished.code, Some(0), "{place}: {finished:#?}");
         let error = finished.errors().join("\n");
         assert!(error.contains("in the directory of the run itself"), "{place}: {error}");
-        assert!(!sandbox.path("run/run.json").exists(), "{place}: something was started");
+        assert!(!sandbox.path("run/run.jsonl").exists(), "{place}: something was started");
     }
 }
 

@@ -172,7 +172,7 @@ fn complete_whole(spec: &serde_json::Value, first: &[u8]) -> Outcome {
     assert_eq!(ended.statuses(), STATUSES);
     assert_eq!(ended.finished.warnings(), [""; 0]);
     // A signature is a secret.
-    for name in ["run.json", "manifest.json"] {
+    for name in ["run.jsonl", "manifest.json"] {
         let text = stage.text(name);
         assert!(!text.contains("s3cret"), "{name}: {text}");
     }

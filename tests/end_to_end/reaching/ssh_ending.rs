@@ -175,7 +175,7 @@ fn supervisor_is_killed_while_it_waits() {
         served.start_ssh(&["-T", "run", "echo waits; echo late > outputs/late; sleep 1000"]);
     client.wait_for("waits");
     served.go();
-    let journal = served.path("run.json");
+    let journal = served.path("run.jsonl");
     let has_ended = || std::fs::read_to_string(&journal).unwrap().contains("\"execution\":{");
     wait_until("the job has ended", has_ended);
     let SshRun { sandbox, running, .. } = served;

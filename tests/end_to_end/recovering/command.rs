@@ -24,7 +24,7 @@ fn a_folder() {
     std::fs::write(sandbox.path("runs/a-file"), "mine").unwrap();
     crash_in(&sandbox, "runs/b-empty", TEAR, 1);
     std::fs::create_dir_all(sandbox.path("runs/c-foreign")).unwrap();
-    std::fs::write(sandbox.path("runs/c-foreign/run.json"), "{\"name\": \"mine\"}\n").unwrap();
+    std::fs::write(sandbox.path("runs/c-foreign/run.jsonl"), "{\"name\": \"mine\"}\n").unwrap();
     let mut living = sandbox.start("run waits_for_a_file --run-dir runs/d-living");
     living.wait_for("ready");
     crash_in(&sandbox, "runs/e-completed", STOP, 8);
@@ -50,7 +50,7 @@ fn a_folder() {
         assert!(recovered.stderr.contains(part), "{part}: {recovered:#?}");
     }
     assert_eq!(run_json(&sandbox.path("runs/c-foreign")), foreign);
-    assert_eq!(names_in(&sandbox.path("runs/c-foreign")), ["run.json"]);
+    assert_eq!(names_in(&sandbox.path("runs/c-foreign")), ["run.jsonl"]);
     assert_eq!(marked(&sandbox), []);
 
     std::fs::write(sandbox.path("runs/d-living/scratch/go"), "").unwrap();

@@ -25,7 +25,7 @@ impl Whole {
         let sandbox = new_sandbox();
         let finished = sandbox.run("run leaves_a_helper --set files=2 --run-dir whole --json");
         assert_eq!(finished.outcome().status().to_string(), "completed");
-        let bytes = std::fs::read(sandbox.path("whole/run.json")).unwrap();
+        let bytes = std::fs::read(sandbox.path("whole/run.jsonl")).unwrap();
         Self { sandbox, bytes }
     }
 
@@ -49,7 +49,7 @@ impl Whole {
         let root = self.sandbox.path("run");
         let _ = std::fs::remove_dir_all(&root);
         copy(&self.sandbox.path("whole"), &root);
-        std::fs::write(root.join("run.json"), journal).unwrap();
+        std::fs::write(root.join("run.jsonl"), journal).unwrap();
         root
     }
 
@@ -58,10 +58,10 @@ impl Whole {
     fn recover(&self) -> (Finished, Outcome) {
         let recovered = self.sandbox.run("recover run --json");
         let outcome = recovered.outcome();
-        let before = std::fs::read(self.sandbox.path("run/run.json")).unwrap();
+        let before = std::fs::read(self.sandbox.path("run/run.jsonl")).unwrap();
         let again = self.sandbox.run("recover run --json");
         assert_eq!((&again.stdout, again.code), (&recovered.stdout, recovered.code));
-        assert_eq!(std::fs::read(self.sandbox.path("run/run.json")).unwrap(), before);
+        assert_eq!(std::fs::read(self.sandbox.path("run/run.jsonl")).unwrap(), before);
         assert_eq!(collected(&outcome), ["part-0/0.txt", "part-1/1.txt"]);
         (recovered, outcome)
     }
@@ -74,14 +74,15 @@ impl Whole {
         let recovered = self.sandbox.run("recover run --json");
         assert_eq!((recovered.code, &*recovered.stdout), (Some(4), ""), "{recovered:#?}");
         assert_eq!(recovered.errors(), [format!("error: {error}")]);
-        assert_eq!(std::fs::read(root.join("run.json")).unwrap(), journal);
+        assert_eq!(std::fs::read(root.join("run.jsonl")).unwrap(), journal);
         assert_eq!(names_in(&root), before);
     }
 }
 
 const EMPTY: &str = "the journal of the run is empty: nothing was started in it";
 
-const UNKNOWN: &str = "`run.json` does not begin like the journal of a run: nothing is known of it";
+const UNKNOWN: &str =
+    "`run.jsonl` does not begin like the journal of a run: nothing is known of it";
 
 /// A power cut: only whole lines count. Each line is cut off at several places.
 #[test]
@@ -103,7 +104,7 @@ fn cut_off() {
                 let kind = outcome.ending.failure().unwrap().kind;
                 assert_eq!((recovered.code, kind), (Some(4), FailureKind::SupervisorLost));
             }
-            assert!(!whole.sandbox.path("run/run.json.damaged").exists());
+            assert!(!whole.sandbox.path("run/run.jsonl.damaged").exists());
         }
         begin += line.len();
     }
@@ -119,15 +120,15 @@ fn check_damaged(whole: &Whole, journal: &[u8], from: usize) {
     assert_eq!(outcome.status().to_string(), "platform_failed");
     let failure = outcome.ending.failure().unwrap();
     assert_eq!(failure.kind, FailureKind::Platform);
-    assert!(failure.message.contains("run.json.damaged"), "{}", failure.message);
+    assert!(failure.message.contains("run.jsonl.damaged"), "{}", failure.message);
     let job_had_ended = from >= whole.end_of("execution");
     let causes: &[_] =
         if job_had_ended { &["before that, the job had returned its result"] } else { &[] };
     assert_eq!(failure.causes, causes);
     assert_eq!(outcome.result.is_some(), job_had_ended);
     // The unreadable part is kept, once.
-    assert_eq!(std::fs::read(root.join("run.json.damaged")).unwrap(), journal[from..]);
-    assert!(std::fs::read(root.join("run.json")).unwrap().starts_with(&journal[..from]));
+    assert_eq!(std::fs::read(root.join("run.jsonl.damaged")).unwrap(), journal[from..]);
+    assert!(std::fs::read(root.join("run.jsonl")).unwrap().starts_with(&journal[..from]));
 }
 
 #[test]
@@ -166,8 +167,8 @@ fn garbage_after_the_outcome() {
         let recovered = whole.sandbox.run("recover run --json");
         let outcome = recovered.printed_outcome();
         assert_eq!(outcome.status().to_string(), "completed", "{recovered:#?}");
-        assert_eq!(std::fs::read(root.join("run.json")).unwrap(), journal);
-        assert!(!root.join("run.json.damaged").exists());
+        assert_eq!(std::fs::read(root.join("run.jsonl")).unwrap(), journal);
+        assert!(!root.join("run.jsonl.damaged").exists());
     }
 }
 
@@ -193,7 +194,7 @@ fn a_huge_line() {
     const LENGTH: u64 = 1 << 40;
     let whole = Whole::new();
     let root = whole.with(b"");
-    let file = OpenOptions::new().write(true).open(root.join("run.json")).unwrap();
+    let file = OpenOptions::new().write(true).open(root.join("run.jsonl")).unwrap();
     file.set_len(LENGTH).unwrap();
     let recovered = whole.sandbox.run("recover run");
     assert_eq!(recovered.errors(), [format!("error: {UNKNOWN}")]);
@@ -211,13 +212,13 @@ fn not_a_file() {
     for (what, name) in [("mkfifo", "pipe"), ("mkdir", "folder")] {
         let path = sandbox.path(name);
         std::fs::create_dir(&path).unwrap();
-        let made = std::process::Command::new(what).arg(path.join("run.json")).status();
+        let made = std::process::Command::new(what).arg(path.join("run.jsonl")).status();
         assert!(made.unwrap().success());
         let recovered = sandbox.run(&format!("recover {name}"));
         assert_eq!(recovered.code, Some(2), "{recovered:#?}");
         let refused = sandbox.run(&format!("run echo --set epochs=1 --run-dir {name}"));
         assert_eq!(refused.code, Some(2), "{refused:#?}");
-        assert_eq!(names_in(&path), ["run.json"]);
+        assert_eq!(names_in(&path), ["run.jsonl"]);
     }
 }
 
@@ -232,7 +233,7 @@ fn without_rights() -> &'static [&'static str] {
 
 #[test]
 fn permissions() {
-    for (name, mode) in [("whole/run.json", 0o000), ("whole/run.json", 0o400), ("whole", 0o000)] {
+    for (name, mode) in [("whole/run.jsonl", 0o000), ("whole/run.jsonl", 0o400), ("whole", 0o000)] {
         let whole = Whole::new();
         let path = whole.sandbox.path(name);
         let allowed = path.metadata().unwrap().permissions();
@@ -255,14 +256,14 @@ fn permissions() {
 fn a_read_only_file_system() {
     let whole = Whole::new();
     let root = whole.with(&whole.bytes[..whole.end_of("execution")]);
-    let before = std::fs::read(root.join("run.json")).unwrap();
+    let before = std::fs::read(root.join("run.jsonl")).unwrap();
     let script = "mount --bind run run && mount -o remount,bind,ro run && exec \"$@\"";
     let wrapper = [&unshare(&["--mount"])[..], &["sh", "-c", script, "sh"]].concat();
     let recovered = finish(whole.sandbox.wrapped(&wrapper, &["recover", "run", "--json"]));
     assert_eq!((recovered.code, &*recovered.stdout), (Some(4), ""), "{recovered:#?}");
     let cause = "  caused by: Read-only file system (os error 30)";
     assert_eq!(recovered.errors()[1], cause, "{recovered:#?}");
-    assert_eq!(std::fs::read(root.join("run.json")).unwrap(), before);
+    assert_eq!(std::fs::read(root.join("run.jsonl")).unwrap(), before);
     let arguments = ["run", "echo", "--set", "epochs=1", "--run-dir", "run/new", "--json"];
     let refused = finish(whole.sandbox.wrapped(&wrapper, &arguments));
     assert_eq!((refused.code, &*refused.stdout), (Some(4), ""), "{refused:#?}");
@@ -276,7 +277,7 @@ fn a_disk_that_is_full_for_a_while() {
     let sandbox = new_sandbox();
     std::fs::create_dir(sandbox.path("disk")).unwrap();
     let script = "mount -t tmpfs -o size=1m none disk && \"$@\"; code=$?
-        cp disk/run/run.json copy; exit $code";
+        cp disk/run/run.jsonl copy; exit $code";
     let wrapper = [&unshare(&["--mount"])[..], &["sh", "-c", script, "sh"]].concat();
     let data = r#"["shutdown_hangs"]"#;
     let run = ["run", "fills_the_disk_quietly", "--data", data, "--grace", "1"];
@@ -295,7 +296,7 @@ fn a_disk_that_is_full_for_a_while() {
     assert!(outcome.warnings.iter().any(is_full), "{finished:#?}");
 
     std::fs::create_dir(sandbox.path("run")).unwrap();
-    std::fs::rename(sandbox.path("copy"), sandbox.path("run/run.json")).unwrap();
+    std::fs::rename(sandbox.path("copy"), sandbox.path("run/run.jsonl")).unwrap();
     let records = journal(&sandbox.path("run"));
     assert!(records.iter().all(|record| record.get("execution").is_none()), "{records:#?}");
     assert!(records.last().unwrap().get("outcome").is_some());
@@ -325,7 +326,7 @@ fn a_journal_that_cannot_grow() {
     assert!(records.len() > 1 && records.iter().all(|record| record.get("outcome").is_none()));
     let recovered = sandbox.run("recover run --json");
     assert_ne!(recovered.outcome().status().to_string(), "completed");
-    assert!(!sandbox.path("run/run.json.damaged").exists());
+    assert!(!sandbox.path("run/run.jsonl.damaged").exists());
 }
 
 /// A run whose directory is removed does not claim that its outputs are there.

@@ -293,7 +293,7 @@ fn journal_of_the_run_is_gone() {
         let outcome = finished.outcome();
         assert_eq!(finished.code, Some(0), "{instead}: {finished:#?}");
         let warning =
-            "`run.json` was removed or replaced while the run went on, and was written again";
+            "`run.jsonl` was removed or replaced while the run went on, and was written again";
         assert_eq!(outcome.warnings, [warning], "{instead}");
         let recovered = sandbox.run("recover run --json");
         assert_eq!(recovered.outcome().run_id, outcome.run_id, "{instead}: {recovered:#?}");

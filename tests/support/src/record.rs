@@ -42,7 +42,7 @@ impl Finished {
     }
 }
 
-/// The outcome at the end of `run.json`, and nowhere else in it.
+/// The outcome at the end of `run.jsonl`, and nowhere else in it.
 #[track_caller]
 fn journalled_outcome(root: &Path) -> Outcome {
     let mut records = journal(root);
@@ -53,14 +53,14 @@ fn journalled_outcome(root: &Path) -> Outcome {
     serde_json::from_value(records.pop().unwrap()["outcome"].take()).unwrap()
 }
 
-/// The lines of `run.json`.
+/// The lines of `run.jsonl`.
 pub fn journal(root: &Path) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(root.join("run.json")).unwrap();
+    let text = std::fs::read_to_string(root.join("run.jsonl")).unwrap();
     assert!(text.ends_with('\n'));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The changes of status in `run.json`.
+/// The changes of status in `run.jsonl`.
 pub fn statuses(root: &Path) -> Vec<String> {
     let records = journal(root);
     let statuses = records.iter().filter_map(|record| record.get("status")?.as_str());

@@ -50,7 +50,7 @@ impl Jobs {
 
 /// How long a phase of a run took, by its journal.
 pub(super) fn phase(directory: &Path, name: &str) -> Result<Duration> {
-    let journal = fs::read_to_string(directory.join("run.json")).context("no journal")?;
+    let journal = fs::read_to_string(directory.join("run.jsonl")).context("no journal")?;
     let mut phases = journal.lines().filter_map(|line| {
         let record: Value = serde_json::from_str(line).ok()?;
         let phase = record.get("phase")?;

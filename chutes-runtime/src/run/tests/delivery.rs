@@ -1,7 +1,6 @@
 //! Declared output volumes of whole runs: their endings, and their recovery by a second supervisor.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use chutes_core::{
     EndStatus, ExitCode, FailureKind, HttpUrl, Outcome, OutputVolumes, Phase, RelativePath,
@@ -85,7 +84,7 @@ async fn a_run_whose_volumes_have_not_all_arrived() {
 async fn answers_survive_the_supervisor() {
     let server = Server::start(|request: &Request| answer_with(200, request.line.clone())).await;
     let folder = tempfile::tempdir().unwrap();
-    let (path, journal) = (folder.path().join("run"), folder.path().join("run/run.json"));
+    let (path, journal) = (folder.path().join("run"), folder.path().join("run/run.jsonl"));
     let sinks = volumes(&server, &["one.txt"]);
     let outcome = run(&path, sinks.clone()).execute().await.unwrap();
     let requests = server.requests().len();
@@ -96,7 +95,7 @@ async fn answers_survive_the_supervisor() {
     std::fs::write(path.join("sinks.json"), serde_json::to_vec(&sinks).unwrap()).unwrap();
 
     let Ok(Found::Unfinished(unfinished)) = find(&path, &[]) else { panic!("it is settled") };
-    let recovered = unfinished.finish(Arc::new(())).await;
+    let recovered = unfinished.finish().await;
     assert_eq!(recovered.status(), EndStatus::Completed);
     assert_eq!(server.requests().len(), requests, "something was sent again");
     assert_eq!(recovered.sinks, outcome.sinks);

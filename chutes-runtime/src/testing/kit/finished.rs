@@ -289,7 +289,7 @@ impl FinishedRun {
         self.took
     }
 
-    /// The directory of the run, with `run.json`, `manifest.json`, `scratch/` and the rest.
+    /// The directory of the run, with `run.jsonl`, `manifest.json`, `scratch/` and the rest.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.folder.run

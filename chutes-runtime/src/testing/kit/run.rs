@@ -336,7 +336,7 @@ impl TestRun {
     /// }
     ///
     /// let directory = TestRun::of("kit_is_kept").keep().run().directory().to_owned();
-    /// assert!(directory.join("run.json").exists());
+    /// assert!(directory.join("run.jsonl").exists());
     /// # std::fs::remove_dir_all(directory.parent().ok_or("a parent")?)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

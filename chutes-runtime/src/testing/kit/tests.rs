@@ -181,7 +181,7 @@ fn a_run_can_be_repeated() {
 fn the_directory_is_removed_unless_it_is_kept() {
     let finished = TestRun::of("kit_sleeps").data(1).run();
     let (directory, parent) = (finished.directory().to_owned(), parent(finished.directory()));
-    assert!(directory.join("run.json").is_file() && directory.join("manifest.json").is_file());
+    assert!(directory.join("run.jsonl").is_file() && directory.join("manifest.json").is_file());
     drop(finished);
     assert!(!parent.exists());
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use chutes_core::{
     Escaped, Event, HumanDuration, HumanSize, PortAddress, Progress, RunEvent, SshEndpoint,
 };
-use chutes_supervisor::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::paint::{Paint, is_fancy};
@@ -171,8 +170,9 @@ impl Console {
     }
 }
 
-impl Observer for Console {
-    fn on_event(&self, event: &Event) {
+impl Console {
+    /// Shows an event.
+    pub(crate) fn show(&self, event: &Event) {
         match &event.what {
             RunEvent::Progress(progress) => self.progress(progress),
             RunEvent::Phase { phase, .. } => {

@@ -1,7 +1,6 @@
 //! The open access of a run, while user code runs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use chutes_core::{
     AccessRequest, EventReporter, Failure, FailureKind, Phase, PortAddress, RunEvent,
@@ -16,6 +15,7 @@ use super::{Access, taken, why_closed};
 use crate::RunDirectory;
 use crate::cancel::{CancelHandle, Urgency};
 use crate::lifecycle::{Endpoint, Lifecycle};
+use crate::run_log::RunLog;
 use crate::worker::{Isolation, Worker};
 
 /// All open access of a run.
@@ -24,9 +24,7 @@ pub(crate) struct Open {
     watch: Option<Watch>,
     /// Whether the job has ended, other than by a cancellation: then it has opened what it ever opens.
     has_job_ended: bool,
-    events: EventReporter,
-    /// The warnings of the watch, and about streaming.
-    warnings: Arc<Mutex<Vec<String>>>,
+    log: RunLog,
     relay: Option<Relay>,
     ssh: Option<Server>,
     streaming: Option<Streaming>,
@@ -47,7 +45,8 @@ impl Access {
         directory: &RunDirectory,
         lifecycle: &mut Lifecycle,
     ) -> Result<Open, Failure> {
-        let events = lifecycle.events();
+        // What is noticed while ports are watched belongs into the outcome.
+        let (events, log) = (lifecycle.events(), lifecycle.log());
         let ports = self.addresses();
         let Self { settings, mut claims, ssh, streaming, sessions, ssh_is_closed, relayed } = self;
         for port in ports {
@@ -70,11 +69,10 @@ impl Access {
             None => None,
         };
         let relay = if relayed { Some(relay(&mut claims, worker)?) } else { None };
-        let warnings = Arc::default();
         let undisclosed = streaming.iter().map(Streaming::job_port).collect();
-        let watch = watch(&claims, &settings, worker, events.clone(), undisclosed, &warnings);
+        let watch = watch(&claims, &settings, worker, log.reporter_of_warnings(), undisclosed);
         let has_job_ended = false;
-        Ok(Open { claims, watch, has_job_ended, events, warnings, relay, ssh, streaming })
+        Ok(Open { claims, watch, has_job_ended, log, relay, ssh, streaming })
     }
 }
 
@@ -96,12 +94,11 @@ fn watch(
     worker: &dyn Worker,
     events: EventReporter,
     undisclosed: Vec<u16>,
-    warnings: &Arc<Mutex<Vec<String>>>,
 ) -> Option<Watch> {
     let owner = worker.socket_owner()?;
     let (ports, connector) = (claims.job_ports(), worker.connector());
-    let (everywhere, warnings) = (settings.host.is_unspecified(), Arc::clone(warnings));
-    let watch = PortWatch { ports, undisclosed, everywhere, owner, connector, events, warnings };
+    let everywhere = settings.host.is_unspecified();
+    let watch = PortWatch { ports, undisclosed, everywhere, owner, connector, events };
     let stage = Sender::default();
     let task = tokio::spawn(watch.run(stage.subscribe()));
     Some(Watch { task, stage })
@@ -141,16 +138,9 @@ impl Open {
     pub(crate) async fn ready(&self) {
         let Some(streaming) = &self.streaming else { return std::future::pending().await };
         if let Err(error) = streaming.ready().await {
-            self.warn(format!("the job cannot be reached for streaming: {error}"));
+            let message = format!("the job cannot be reached for streaming: {error}");
+            self.log.warn_once(message);
             std::future::pending::<()>().await;
-        }
-    }
-
-    fn warn(&self, message: String) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if !warnings.contains(&message) {
-            warnings.push(message.clone());
-            self.events.emit(RunEvent::Warning { message });
         }
     }
 
@@ -208,11 +198,6 @@ impl Open {
             Some(watch) => watch.end().await,
             None => Vec::new(),
         };
-        let warnings =
-            std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
-        for warning in warnings {
-            lifecycle.keep_warning(warning);
-        }
         for warning in never_seen.iter().filter_map(|index| if_never_open.remove(index)) {
             lifecycle.warn(warning);
         }

@@ -11,12 +11,12 @@ pub const fn download_retries() -> Option<usize> {
 
 /// Is called before a record is written.
 #[expect(clippy::unnecessary_wraps, reason = "with faults something goes wrong")]
-pub(super) const fn before(_record: u64, _line: &[u8], _file: &File) -> io::Result<()> {
+pub(crate) const fn before(_record: u64, _line: &[u8], _file: &File) -> io::Result<()> {
     Ok(())
 }
 
 /// Is called after a record was written.
 #[expect(clippy::unnecessary_wraps, reason = "with faults something goes wrong")]
-pub(super) const fn after(_record: u64) -> io::Result<()> {
+pub(crate) const fn after(_record: u64) -> io::Result<()> {
     Ok(())
 }

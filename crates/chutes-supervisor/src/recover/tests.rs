@@ -3,7 +3,7 @@
 use chutes_core::{EndStatus, FileKind, OutputPath, Sha256Digest, SinkSpec};
 
 use super::*;
-use crate::journal::{Arrival, Arrivals};
+use crate::run_log::{AnsweredArrival, Arrival, Arrivals};
 use crate::testing::{attempt, execute};
 
 /// A journal that is cut off anywhere reads as one without its last records: no record is invented, and no whole
@@ -11,7 +11,7 @@ use crate::testing::{attempt, execute};
 #[tokio::test]
 async fn cut_off_at_every_byte() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, journal) = (folder.path().join("run"), folder.path().join("run/run.json"));
+    let (path, journal) = (folder.path().join("run"), folder.path().join("run/run.jsonl"));
     execute(&path).await;
     let bytes = std::fs::read(&journal).unwrap();
     let end_of = |kind: &str| {
@@ -36,7 +36,7 @@ async fn cut_off_at_every_byte() {
             Err(error) => panic!("{length}: {error}"),
         }
     }
-    assert!(!folder.path().join("run/run.json.damaged").exists());
+    assert!(!folder.path().join("run/run.jsonl.damaged").exists());
 }
 
 /// Recovery does not upload the files of a job that forbids uploads.
@@ -50,7 +50,7 @@ async fn a_run_that_delivers_nothing() {
         std::fs::write(created.directory().outputs().join("word.txt"), "word").unwrap();
         drop(created);
         let Ok(Found::Unfinished(run)) = find(&path, &[]) else { panic!("{upload}") };
-        let outcome = run.finish(Arc::new(())).await;
+        let outcome = run.finish().await;
         assert_eq!(outcome.status(), EndStatus::PlatformFailed);
         assert_eq!(outcome.outputs.len(), 1);
         assert_eq!(sink.join("outputs/word.txt").exists(), upload);
@@ -71,7 +71,8 @@ fn the_last_content_counts() {
     let mut arrivals = Arrivals::default();
     for byte in [1, 2] {
         let kind = FileKind::Output;
-        arrivals.insert(Arrival { sink: 0, kind, path: path.clone(), sha256: digest(byte) });
+        let arrival = Arrival { sink: 0, kind, path: path.clone(), sha256: digest(byte) };
+        arrivals.insert(AnsweredArrival { arrival, to: "s".into(), responses: Vec::new() });
     }
     assert_eq!(arrivals.unchanged(&manifest(1)).len(), 0);
     assert_eq!(arrivals.unchanged(&manifest(2)).len(), 1);

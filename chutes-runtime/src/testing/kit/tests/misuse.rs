@@ -45,8 +45,8 @@ const MISUSES: &[Misuse] = &[
     ("the data cannot be written as JSON: key must be a string", || {
         let _ = TestRun::of("kit_pends").data(BTreeMap::from([((1, 2), 3)]));
     }),
-    ("not the path of an input file: `../run.json` is not a relative path", || {
-        let _ = TestRun::of("kit_pends").input("../run.json", "");
+    ("not the path of an input file: `../run.jsonl` is not a relative path", || {
+        let _ = TestRun::of("kit_pends").input("../run.jsonl", "");
     }),
     ("`.` is not the path of an input file", || {
         let _ = TestRun::of("kit_pends").input(".", "");

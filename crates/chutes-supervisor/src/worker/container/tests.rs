@@ -10,27 +10,16 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use chutes_core::{
-    ClassProfile, ContainerPath, Event, FailureKind, ImageName, Json, LogStream, PullPolicy,
-    Resources, RunEvent, RunId, SecretPairs,
+    ClassProfile, ContainerPath, FailureKind, ImageName, Json, LogStream, PullPolicy, Resources,
+    RunEvent, RunId, SecretPairs,
 };
 use chutes_process::WorkerExit;
 use chutes_test_support::containers::{IMAGE, NO_USER_IMAGE, Podman, USER_IMAGE, VOLUMES_IMAGE};
 use tempfile::TempDir;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::logs::LogCap;
-use crate::observer::Observer;
-
-struct Lines(UnboundedSender<(LogStream, String)>);
-
-impl Observer for Lines {
-    fn on_event(&self, event: &Event) {
-        if let RunEvent::Log { stream, line } = &event.what {
-            let _ = self.0.send((*stream, line.clone()));
-        }
-    }
-}
 
 /// A worker that is connected to an engine.
 struct Case {
@@ -79,7 +68,11 @@ impl Case {
             stdout: Box::new(|_| ()),
             stderr: Box::new(|_| ()),
         };
-        let events = crate::observer::reporter(Arc::new(Lines(sender)));
+        let events = EventReporter::new(move |event| {
+            if let RunEvent::Log { stream, line } = event {
+                let _ = sender.send((stream, line));
+            }
+        });
         let worker = ContainerWorker::start(setup, spawn, &logs, &events).unwrap();
         let mut case = Self { podman, folder, worker, lines };
         assert_eq!(case.step(Step::Decode).await, StepExit::Finished(Ok(Json::null())));

@@ -29,15 +29,6 @@ fn claims(relayed: bool) -> Claims {
     }
 }
 
-/// Forwards all events to a channel.
-struct Ready(UnboundedSender<RunEvent>);
-
-impl Observer for Ready {
-    fn on_event(&self, event: &Event) {
-        let _ = self.0.send(event.what.clone());
-    }
-}
-
 /// Waits until the server in the container has answered and the event has been emitted.
 async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Connector) {
     let (sender, mut events) = unbounded_channel();
@@ -48,8 +39,7 @@ async fn ready(worker: &ContainerWorker, ports: Vec<PortAddress>, connector: Con
         everywhere: false,
         owner: SocketOwner::Namespace(worker.pid()),
         connector,
-        events: crate::observer::reporter(Arc::new(Ready(sender))),
-        warnings: Arc::default(),
+        events: EventReporter::new(move |event| drop(sender.send(event))),
     };
     let reported = async {
         loop {
