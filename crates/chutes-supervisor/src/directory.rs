@@ -233,7 +233,7 @@ impl RunRoot {
     pub(super) fn open_log(&self) -> Result<File, OpenLogError> {
         let mut options = private();
         options.read(true).append(true);
-        let file = self.regular(&options)?;
+        let file = self.regular(self.log, &options)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => OpenLogError::InUse,
             TryLockError::Error(error) => OpenLogError::Io(error),
@@ -243,21 +243,36 @@ impl RunRoot {
 
     /// Opens the log for reading only, whether a supervisor lives or not.
     pub(crate) fn read_log(&self) -> io::Result<File> {
-        let mut options = private();
-        options.read(true);
-        self.regular(&options)
+        self.read_file(self.log)
     }
 
-    fn regular(&self, options: &OpenOptions) -> io::Result<File> {
+    /// Opens a file for reading. Fails if it is no regular file.
+    pub(crate) fn read_file(&self, name: &str) -> io::Result<File> {
+        let mut options = private();
+        options.read(true);
+        self.regular(name, &options)
+    }
+
+    /// The path of the directory. It may have been renamed since it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of the log, for people.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.path.join(self.log)
+    }
+
+    fn regular(&self, name: &str, options: &OpenOptions) -> io::Result<File> {
         let mut options = options.clone();
         // Opening a pipe, or reading it, might never end.
         cap_std::fs::OpenOptionsExt::custom_flags(
             &mut options,
             rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
         );
-        let file = self.root.open_with(self.log, &options)?.into_std();
+        let file = self.root.open_with(name, &options)?.into_std();
         if !file.metadata()?.is_file() {
-            return Err(io::Error::other(format!("`{}` is not a regular file", self.log)));
+            return Err(io::Error::other(format!("`{name}` is not a regular file")));
         }
         Ok(file)
     }
@@ -291,10 +306,8 @@ impl RunRoot {
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let mut options = private();
-        options.read(true);
         let mut content = Vec::new();
-        match self.root.open_with(name, &options) {
+        match self.read_file(name) {
             Ok(mut file) => file.read_to_end(&mut content).map(|_| Some(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

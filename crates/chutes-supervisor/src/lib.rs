@@ -6,7 +6,8 @@
 //! A [`Supervisor`] is put together and makes the directory of the run and its journal. [`CreatedRun`] then
 //! takes the attempt through its phases: a [`worker::Worker`] carries out the steps of user code, each under a
 //! limit, a grace and a cancel; outputs are collected and delivered on every path; the outcome is written
-//! last. [`recover`] does the rest for an attempt whose supervisor is gone.
+//! last. [`recover`] does the rest for an attempt whose supervisor is gone. [`inspect`] reads the directory of a
+//! run, whether its supervisor lives or not, and changes nothing.
 //!
 //! | worker | where user code runs | started by |
 //! |---|---|---|
@@ -46,6 +47,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod inspect;
 pub mod logs;
 pub mod output;
 pub mod recover;
@@ -87,7 +89,7 @@ pub use self::directory::{RunDirectory, RunDirectoryError};
 pub use self::error::RunError;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
-pub use self::run_log::Follower;
+pub use self::run_log::{Follower, RunReport};
 pub use self::spec_rules::{rules_with_contents, spec_rules};
 pub use self::supervised::{ExtensionTooLong, LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};

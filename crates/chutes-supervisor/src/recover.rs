@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chutes_core::{
-    AddressRange, Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, SinkReport, Target,
+    AddressRange, Ending, Failure, FailureKind, Json, Manifest, Outcome, Phase, RunId, SinkReport,
+    Target,
 };
 use chutes_process::kill_leftovers;
 use chutes_transfer::AddressPolicy;
@@ -93,7 +94,7 @@ pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError
     };
     let wanted = deliver::recall(&root).map_err(|error| RecoverError::Sinks(error.into()))?;
     if let Some(outcome) = &history.outcome {
-        let outcome = as_delivered(outcome, &history, &root);
+        let outcome = as_delivered(outcome.clone(), history.redelivered.clone(), &root);
         if wanted.is_none() || outcome.sinks.iter().all(SinkReport::is_complete) {
             root.remove_sinks().map_err(RecoverError::Journal)?;
             keep_outcome(&root, &outcome).map_err(RecoverError::Journal)?;
@@ -103,7 +104,7 @@ pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError
     let addresses = AddressPolicy::new(allowed.to_vec());
     let sinks = Sinks::open(&wanted.unwrap_or_default(), directory.root(), &addresses);
     let sinks = sinks.map_err(|error| RecoverError::Sinks(error.into()))?;
-    let manifest = if history.collected { read_manifest(&root, &history) } else { None };
+    let manifest = if history.collected { read_manifest(&root, history.run_id) } else { None };
     if damaged {
         keep_damaged(&root, &file, reading.valid).map_err(RecoverError::Journal)?;
     }
@@ -119,13 +120,17 @@ fn keep_outcome(root: &RunRoot, outcome: &Outcome) -> io::Result<()> {
 }
 
 /// The outcome, with the deliveries that were made after it.
-fn as_delivered(outcome: &Outcome, history: &History, root: &RunRoot) -> Outcome {
-    let outcome = outcome.clone();
-    match (history.redelivered.clone(), read_manifest(root, history)) {
-        (Some(sinks), Some(Manifest { files: outputs, logs, artifacts, .. })) => {
+pub(crate) fn as_delivered(
+    outcome: Outcome,
+    redelivered: Option<Vec<SinkReport>>,
+    root: &RunRoot,
+) -> Outcome {
+    let Some(sinks) = redelivered else { return outcome };
+    match read_manifest(root, outcome.run_id) {
+        Some(Manifest { files: outputs, logs, artifacts, .. }) => {
             Outcome { outputs, logs, artifacts, sinks, ..outcome }
         }
-        _ => outcome,
+        None => outcome,
     }
 }
 
@@ -135,9 +140,9 @@ fn keep_damaged(root: &RunRoot, mut file: &std::fs::File, valid: u64) -> io::Res
 }
 
 /// The manifest of this run, if there is one. It is always whole, since it is replaced in one step.
-fn read_manifest(root: &RunRoot, history: &History) -> Option<Manifest> {
+fn read_manifest(root: &RunRoot, run_id: RunId) -> Option<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&root.read_manifest().ok()??).ok()?;
-    (manifest.run_id == history.run_id).then_some(manifest)
+    (manifest.run_id == run_id).then_some(manifest)
 }
 
 /// The manifest without the states of deliveries, which the new delivery sets.
@@ -149,6 +154,12 @@ fn before_delivery(mut manifest: Manifest) -> Manifest {
 }
 
 impl Unfinished {
+    /// Whether the run has its outcome already, and only files are still to be delivered.
+    #[must_use]
+    pub fn has_outcome(&self) -> bool {
+        self.history.outcome.is_some()
+    }
+
     /// Follows what happens from now on.
     #[must_use]
     pub fn follow(&self) -> Follower {

@@ -25,6 +25,7 @@ use tokio::sync::broadcast;
 pub(crate) use self::arrivals::{AnsweredArrival, Arrival, Arrivals};
 pub(crate) use self::fact::{Begin, Fact};
 pub use self::follower::Follower;
+pub(crate) use self::reader::scan;
 use self::record::Position;
 pub(crate) use self::store::{LogFile, LogStore};
 use super::directory::RunRoot;
@@ -63,10 +64,13 @@ struct Writer {
 
 /// What was reported in the course of the run and belongs into its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RunReport {
-    pub(crate) phases: Vec<PhaseReport>,
-    pub(crate) warnings: Vec<String>,
-    pub(crate) endpoints: Endpoints,
+pub struct RunReport {
+    /// The phases that are over, in order.
+    pub phases: Vec<PhaseReport>,
+    /// What went wrong without deciding how the run ends.
+    pub warnings: Vec<String>,
+    /// Where the run can be reached, as far as that is known yet.
+    pub endpoints: Endpoints,
 }
 
 impl RunReport {

@@ -114,7 +114,7 @@ impl Reading {
 
 /// Whether a line that begins like this may be a record. Other lines are not read, because they may have any
 /// length.
-fn may_be_record(begin: &[u8]) -> bool {
+pub(super) fn may_be_record(begin: &[u8]) -> bool {
     begin.iter().zip(b"{\"seq\":").all(|(found, expected)| found == expected)
 }
 

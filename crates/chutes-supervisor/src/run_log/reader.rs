@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use chutes_core::Event;
 
+use super::Fact;
+use super::history::{Tail, may_be_record};
 use super::record::{MAX_LINE, Position, Record};
 use crate::directory::RunRoot;
 
@@ -41,6 +43,40 @@ impl FactReader {
             }
         }
         Ok(())
+    }
+}
+
+/// How far a log was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanned {
+    /// The number of valid records.
+    pub(crate) records: u64,
+    /// The content of the file after them. A supervisor that is alive leaves a line torn for a moment.
+    pub(crate) tail: Tail,
+}
+
+/// Reads a log from its beginning, and hands on each fact with its time; `None` is one that only a later version
+/// knows. No more than one line is in memory.
+pub(crate) fn scan(file: &File, mut each: impl FnMut(&str, Option<Fact>)) -> io::Result<Scanned> {
+    let mut reader = BufReader::new(file);
+    let (mut position, mut line) = (Position::default(), Vec::new());
+    loop {
+        line.clear();
+        let mut tail = Tail::Damaged;
+        if may_be_record(reader.fill_buf()?) {
+            if reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+                return Ok(Scanned { records: position.records, tail: Tail::Clean });
+            }
+            if let Some(record) = position.read(&line) {
+                each(&record.at, record.fact);
+                continue;
+            }
+            // More may have been written since the end of the file was reached.
+            if line.last() != Some(&b'\n') && (line.len() as u64) < MAX_LINE {
+                tail = Tail::Torn;
+            }
+        }
+        return Ok(Scanned { records: position.records, tail });
     }
 }
 
