@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chutes_core::{AddressRange, ExitCode, FileState, Outcome, OutputFile, SinkReport};
+use chutes_supervisor::inspect::view;
 use chutes_supervisor::recover::{Found, RecoverError, Unfinished, find};
 use chutes_supervisor::{CancelHandle, RunDirectory, Urgency, runtime};
 use tokio::runtime::Runtime;
@@ -18,7 +19,8 @@ use crate::stdout::{json_line, print};
 use crate::terminal::{Console, Paint, status_words};
 
 /// Recovers one run, or all runs in a folder: takes those to their outcome whose supervisor was ended, and delivers
-/// what has not arrived. The exit code is that of the run, or of the first run whose code is not 0.
+/// what has not arrived. The exit code says whether they are in order now, not how they ended; of several runs it is the
+/// highest.
 ///
 /// # Errors
 ///
@@ -44,7 +46,7 @@ fn recover_all(
     json: bool,
     runtime: &Runtime,
 ) -> Result<ExitCode, Problem> {
-    let mut first = ExitCode::COMPLETED;
+    let mut worst = ExitCode::COMPLETED;
     for directory in directories {
         let found = find(directory, addresses);
         if matches!(found, Err(RecoverError::InUse)) {
@@ -55,9 +57,9 @@ fn recover_all(
             problem.print(Paint::for_stderr());
             problem.exit_code()
         });
-        first = if first == ExitCode::COMPLETED { code } else { first };
+        worst = if code.get() > worst.get() { code } else { worst };
     }
-    Ok(first)
+    Ok(worst)
 }
 
 fn say(text: &str) -> Result<(), Problem> {
@@ -107,13 +109,18 @@ fn carry_out(
             if json {
                 print(&json_line(&*outcome)?)?;
             }
-            Ok(exit_code(&outcome))
+            Ok(ExitCode::COMPLETED)
         }
         Ok(Found::Unfinished(run)) => {
+            let had_outcome = run.has_outcome();
             // A signal terminates this process by default. The next recovery does the rest.
             let never = std::future::pending();
             let finished = take_to_its_end(*run, directory, json, runtime, never)?;
-            Ok(finished.map_or(ExitCode::PLATFORM_FAULT, |outcome| exit_code(&outcome)))
+            let Some(outcome) = finished else { return Ok(ExitCode::PLATFORM_FAULT) };
+            say(&format!("{} {}\n", directory.display(), what_was_done(&outcome, had_outcome)))?;
+            let is_written = view(directory).is_ok_and(|run| run.outcome.is_some());
+            let code = exit_code(&outcome, had_outcome);
+            Ok(if is_written { code } else { ExitCode::PLATFORM_FAULT })
         }
         Err(error) => Err(problem(directory, &error)),
     }
@@ -141,18 +148,36 @@ fn problem(directory: &Path, error: &RecoverError) -> Problem {
     }
 }
 
-/// The exit code of a run after its recovery: a run that failed for its deliveries alone is successful once they
-/// have been made, although its outcome stays the same.
-fn exit_code(outcome: &Outcome) -> ExitCode {
-    if is_made_good(outcome) { ExitCode::COMPLETED } else { outcome.exit_code() }
+/// What the recovery has done: it has given the run its outcome, or it has delivered files of a run that had one.
+fn what_was_done(outcome: &Outcome, had_outcome: bool) -> String {
+    let missing: u64 = outcome.sinks.iter().map(|sink| sink.failed).sum();
+    let missing = match missing {
+        0 if outcome.sinks.iter().all(SinkReport::is_complete) => String::new(),
+        0 => "; not all files were delivered".to_owned(),
+        missing => format!("; {} could not be delivered", files(missing)),
+    };
+    if had_outcome {
+        let delivered = outcome.sinks.iter().map(|sink| sink.delivered).sum();
+        return format!("has {} delivered{missing}", files(delivered));
+    }
+    format!("is finished: {}{missing}", status_words(outcome.status()))
 }
 
-fn is_made_good(outcome: &Outcome) -> bool {
-    let failure = outcome.ending.failure();
+fn files(count: u64) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// Whether all files are in their places that the recovery had to put there. Files that were not collected when the run
+/// ended are lost, which is no failure of a later recovery.
+fn exit_code(outcome: &Outcome, had_outcome: bool) -> ExitCode {
+    let is_lost = |file: &OutputFile| matches!(file.state, FileState::Failed { .. });
     let mut files = outcome.outputs.iter().chain(&outcome.logs).chain(&outcome.artifacts);
-    failure.is_some_and(|failure| failure.kind.is_for_files())
-        && files.all(OutputFile::is_safe)
-        && outcome.sinks.iter().all(SinkReport::is_complete)
+    let is_collected = had_outcome || !files.any(is_lost);
+    if is_collected && outcome.sinks.iter().all(SinkReport::is_complete) {
+        ExitCode::COMPLETED
+    } else {
+        ExitCode::OUTPUTS_INCOMPLETE
+    }
 }
 
 /// Takes a run to its outcome, unless `interrupted` comes first.
@@ -261,20 +286,38 @@ mod tests {
         }
     }
 
+    /// How the run ended does not matter.
     #[test]
-    fn only_deliveries_can_be_made_good() {
+    fn exit_codes() {
         use FailureKind::{JobError, OutputsIncomplete};
 
-        for (kind, collected, delivered, error, expected) in [
-            (OutputsIncomplete, true, true, false, 0),
-            (OutputsIncomplete, true, false, false, 3),
-            (OutputsIncomplete, true, true, true, 3),
-            (OutputsIncomplete, false, true, false, 3),
-            (JobError, true, true, false, 1),
-            (JobError, true, false, false, 1),
+        for (collected, delivered, error, had_outcome, expected) in [
+            (true, true, false, false, 0),
+            (true, true, false, true, 0),
+            (true, false, false, false, 3),
+            (true, false, false, true, 3),
+            (true, true, true, true, 3),
+            (false, true, false, false, 3),
+            (false, true, false, true, 0),
         ] {
-            let outcome = outcome(kind, collected, delivered, error);
-            assert_eq!(exit_code(&outcome).get(), expected, "{outcome:#?}");
+            for kind in [OutputsIncomplete, JobError] {
+                let outcome = outcome(kind, collected, delivered, error);
+                assert_eq!(exit_code(&outcome, had_outcome).get(), expected, "{outcome:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_said() {
+        for (delivered, error, had_outcome, expected) in [
+            (true, false, false, "is finished: failed"),
+            (false, false, false, "is finished: failed; 1 file could not be delivered"),
+            (true, true, false, "is finished: failed; not all files were delivered"),
+            (true, false, true, "has 1 file delivered"),
+            (false, false, true, "has 0 files delivered; 1 file could not be delivered"),
+        ] {
+            let outcome = outcome(FailureKind::JobError, true, delivered, error);
+            assert_eq!(what_was_done(&outcome, had_outcome), expected);
         }
     }
 }

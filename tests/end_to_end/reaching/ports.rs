@@ -253,7 +253,7 @@ fn killed_supervisor() {
     });
     check_free(&addresses);
     let recovered: Finished = recover(&sandbox);
-    let outcome = recovered.outcome();
+    let outcome = recovered.recovered_outcome();
     let [web, echo, beacon] = addresses;
     assert_eq!(ports(&outcome), [("web", web), ("echo", echo), ("beacon", beacon)]);
     assert_eq!(outcome.outputs.len(), 1, "{outcome:#?}");

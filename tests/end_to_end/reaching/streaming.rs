@@ -350,7 +350,7 @@ fn killed_supervisor() {
     running.signal(Signal::KILL);
     running.finish_killed();
     assert!(front::is_cut_off(&mut connection));
-    let outcome = sandbox.run("recover run --json").outcome();
+    let outcome = sandbox.run("recover run --json").recovered_outcome();
     let streaming = outcome.endpoints.streaming.as_ref().unwrap();
     assert_eq!(
         (streaming.port, &*streaming.certificate),

@@ -6,7 +6,7 @@ use chutes_test_support::machine::names_in;
 use chutes_test_support::{Sandbox, start};
 use rustix::process::Signal;
 
-use super::{RUN, STOP, TEAR, crashes, is_killed, marked, run_json, with_fault};
+use super::{EXECUTION, HOOKS, RUN, STOP, TEAR, crashes, is_killed, marked, run_json, with_fault};
 use crate::programs::new_sandbox;
 
 /// Runs the job in this directory and kills its supervisor.
@@ -27,8 +27,8 @@ fn a_folder() {
     std::fs::write(sandbox.path("runs/c-foreign/run.jsonl"), "{\"name\": \"mine\"}\n").unwrap();
     let mut living = sandbox.start("run waits_for_a_file --run-dir runs/d-living");
     living.wait_for("ready");
-    crash_in(&sandbox, "runs/e-completed", STOP, 8);
-    crash_in(&sandbox, "runs/f-lost", STOP, 4);
+    crash_in(&sandbox, "runs/e-completed", STOP, EXECUTION);
+    crash_in(&sandbox, "runs/f-lost", STOP, HOOKS);
     assert!(sandbox.run("run echo --set epochs=1 --run-dir runs/g-whole").code == Some(0));
     let foreign = run_json(&sandbox.path("runs/c-foreign"));
 
@@ -91,22 +91,27 @@ fn nothing_there() {
     assert_eq!(sandbox.entries(), ["empty", "file"]);
 }
 
-/// The end of the job that is on record decides, in whatever way it ended.
+/// The end of the job that is on record decides, in whatever way it ended. The exit code says that the run is in order.
 #[test]
 fn exit_codes() {
-    for (arguments, last, status, code) in [
-        (&["fails"][..], 7, "failed", 1),
-        (&["panics"], 7, "failed", 1),
-        (&["echo", "--set", "epochs=no"], 4, "rejected", 2),
-        (&["stops_when_asked", "--time-limit", "1"], 7, "timed_out", 124),
-        (&["echo", "--set", "epochs=1"], 8, "completed", 0),
+    for (arguments, last, status) in [
+        (&["fails"][..], EXECUTION, "failed"),
+        (&["panics"], EXECUTION, "failed"),
+        (&["echo", "--set", "epochs=no"], 4, "rejected"),
+        (&["stops_when_asked", "--time-limit", "1"], EXECUTION + 1, "timed_out"),
+        (&["echo", "--set", "epochs=1"], EXECUTION + 2, "completed"),
     ] {
         let sandbox = new_sandbox();
         let arguments = [&["run"], arguments].concat();
         assert!(crashes(&sandbox, &arguments, STOP, last), "{arguments:?}");
         let (recovered, outcome) = super::recover(&sandbox, "run");
-        assert_eq!(recovered.code, Some(code), "{recovered:#?}");
+        assert_eq!(recovered.code, Some(0), "{recovered:#?}");
         assert_eq!(outcome.status().to_string(), status);
+        let words = status.replace('_', " ");
+        assert!(
+            recovered.stderr.contains(&format!("/run is finished: {words}\n")),
+            "{recovered:#?}"
+        );
     }
 }
 
@@ -122,7 +127,7 @@ fn killed_while_stopping() {
     running.signal(Signal::KILL);
     drop(running);
     let (recovered, outcome) = super::recover(&sandbox, "run");
-    assert_eq!(recovered.code, Some(4));
+    assert_eq!(recovered.code, Some(0));
     assert_eq!(chutes_test_support::record::collected(&outcome), ["partial.txt"]);
 }
 
@@ -130,9 +135,12 @@ fn killed_while_stopping() {
 fn help() {
     let sandbox = new_sandbox();
     let help = sandbox.run("recover --help");
-    for part in
-        ["platform_failed", "Doing it again changes nothing", "Exit codes:", "[default: runs]"]
-    {
+    for part in [
+        "platform_failed",
+        "Doing it again changes nothing",
+        "Exit codes, which say",
+        "[default: runs]",
+    ] {
         assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
     }
 }

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::{
-    MARK, OUTPUTS, PAUSE, RUN, STOP, count, crashes, marked, records, recover, run_json,
-    wait_for_worker, with_fault,
+    EXECUTION, HOOKS, MARK, OUTPUTS, PAUSE, RUN, STOP, count, crashes, marked, records, recover,
+    run_json, wait_for_worker, with_fault,
 };
 use crate::programs::new_sandbox;
 
@@ -66,13 +66,13 @@ fn of_a_living_run() {
 #[test]
 fn of_a_run_that_is_being_recovered() {
     let sandbox = new_sandbox();
-    assert!(crashes(&sandbox, &RUN, STOP, 4));
+    assert!(crashes(&sandbox, &RUN, STOP, HOOKS));
     wait_for_worker(&sandbox);
-    let first = start_paused(&sandbox, &["recover", "run", "--json"], 5);
+    let first = start_paused(&sandbox, &["recover", "run", "--json"], HOOKS + 1);
     check_in_progress(&sandbox);
     first.signal(Signal::CONT);
     let first = first.finish();
-    assert_eq!(first.outcome().status().to_string(), "platform_failed");
+    assert_eq!(first.recovered_outcome().status().to_string(), "platform_failed");
     recover(&sandbox, "run");
 }
 
@@ -81,13 +81,13 @@ fn of_a_run_that_is_being_recovered() {
 fn two_at_once() {
     for _ in 0..15 {
         let sandbox = new_sandbox();
-        assert!(crashes(&sandbox, &RUN, STOP, 8));
+        assert!(crashes(&sandbox, &RUN, STOP, EXECUTION));
         let both = [sandbox.start("recover run --json"), sandbox.start("recover run --json")];
         let both = both.map(Running::finish);
         assert!(both.iter().any(|one| one.code == Some(0)), "{both:#?}");
         for one in &both {
             match one.code {
-                Some(0) => assert_eq!(one.outcome().status().to_string(), "completed"),
+                Some(0) => assert_eq!(one.recovered_outcome().status().to_string(), "completed"),
                 code => assert_eq!((code, &*one.stdout), (Some(2), ""), "{both:#?}"),
             }
         }
@@ -99,7 +99,7 @@ fn two_at_once() {
 /// A run that was left in the directory of a new one is finished, and the new one is refused.
 #[test]
 fn a_new_run_in_its_directory() {
-    for (last, status) in [(4, EndStatus::PlatformFailed), (8, EndStatus::Completed)] {
+    for (last, status) in [(HOOKS, EndStatus::PlatformFailed), (EXECUTION, EndStatus::Completed)] {
         let sandbox = new_sandbox();
         assert!(crashes(&sandbox, &RUN, STOP, last));
         wait_for_worker(&sandbox);
@@ -129,9 +129,9 @@ fn a_new_run_in_its_directory() {
 #[test]
 fn a_new_run_is_interrupted() {
     let sandbox = new_sandbox();
-    assert!(crashes(&sandbox, &RUN, STOP, 8));
+    assert!(crashes(&sandbox, &RUN, STOP, EXECUTION));
     let arguments = ["run", "echo", "--set", "epochs=1", "--run-dir", "run"];
-    let refused = start_paused(&sandbox, &arguments, 9);
+    let refused = start_paused(&sandbox, &arguments, EXECUTION + 1);
     refused.signal(Signal::INT);
     refused.signal(Signal::CONT);
     assert_eq!(refused.finish().code, Some(2));

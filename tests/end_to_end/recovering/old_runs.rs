@@ -17,7 +17,7 @@ use crate::programs::new_sandbox;
 const OUTPUTS: [&str; 2] = ["part-0/0.txt", "part-1/1.txt"];
 
 /// Copies an old run into the sandbox, with the folders that were empty.
-fn copy_run(sandbox: &Sandbox, name: &str) -> PathBuf {
+pub(crate) fn copy_run(sandbox: &Sandbox, name: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs-0.1.0").join(name);
     let to = sandbox.path(name);
     for folder in ["inputs", "logs", "outputs", "scratch"] {
@@ -57,34 +57,38 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Recovers a run that has its outcome: it is printed as it was recorded, and nothing is changed.
 #[track_caller]
-fn check_settled(name: &str, status: EndStatus, kind: Option<FailureKind>, code: i32) -> Outcome {
+fn check_settled(name: &str, status: EndStatus, kind: Option<FailureKind>) -> Outcome {
     let sandbox = new_sandbox();
     let run = copy_run(&sandbox, name);
     let before = contents(&run);
     let recovered = sandbox.run(&format!("recover {name} --json"));
-    let outcome = recovered.printed_outcome();
-    assert_eq!((recovered.code, outcome.status()), (Some(code), status), "{recovered:#?}");
+    let outcome = recovered.recovered_with(0);
+    assert_eq!(outcome.status(), status, "{recovered:#?}");
     assert_eq!(outcome.ending.failure().map(|failure| failure.kind), kind, "{recovered:#?}");
     assert_eq!(outcome.run_dir, format!("/tmp/old-runs/{name}"));
     assert!(recovered.stderr.contains("is in order"), "{recovered:#?}");
-    assert_eq!(contents(&run), before);
+    // Version 0.1.0 wrote no outcome as a file of its own.
+    let mut after = contents(&run);
+    let written = after.remove(&run.join("outcome.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Outcome>(&written).unwrap(), outcome);
+    assert_eq!(after, before);
     outcome
 }
 
 #[test]
 fn settled_runs_keep_their_outcome() {
     use EndStatus::{Completed, Failed, PlatformFailed, Rejected, TimedOut};
-    let completed = check_settled("completed", Completed, None, 0);
+    let completed = check_settled("completed", Completed, None);
     assert_eq!(collected(&completed), OUTPUTS);
     assert_eq!(completed.result.unwrap().as_str(), "2");
     assert_eq!(completed.warnings.len(), 1);
-    let failed = check_settled("failed", Failed, Some(FailureKind::JobError), 1);
+    let failed = check_settled("failed", Failed, Some(FailureKind::JobError));
     assert_eq!(failed.ending.failure().unwrap().causes, ["invalid digit found in string"]);
-    let timed_out = check_settled("timed_out", TimedOut, Some(FailureKind::TimeLimit), 124);
+    let timed_out = check_settled("timed_out", TimedOut, Some(FailureKind::TimeLimit));
     assert_eq!(timed_out.result.unwrap().as_str(), r#""stopped in time""#);
-    check_settled("rejected", Rejected, Some(FailureKind::InvalidData), 2);
-    check_settled("horde_failed", PlatformFailed, Some(FailureKind::Platform), 4);
-    check_settled("recovered", PlatformFailed, Some(FailureKind::SupervisorLost), 4);
+    check_settled("rejected", Rejected, Some(FailureKind::InvalidData));
+    check_settled("horde_failed", PlatformFailed, Some(FailureKind::Platform));
+    check_settled("recovered", PlatformFailed, Some(FailureKind::SupervisorLost));
 }
 
 /// A folder of old runs, of which all have their outcome.
@@ -108,7 +112,7 @@ fn killed_while_the_job_ran() {
     let run = copy_run(&sandbox, "killed_while_running");
     let before = run_json(&run);
     let (recovered, outcome) = recover(&sandbox, "killed_while_running");
-    assert_eq!(recovered.code, Some(4), "{recovered:#?}");
+    assert_eq!(recovered.code, Some(0), "{recovered:#?}");
     assert_eq!(outcome.status(), EndStatus::PlatformFailed);
     assert_eq!(outcome.ending.failure().unwrap().kind, FailureKind::SupervisorLost);
     assert_eq!(collected(&outcome), OUTPUTS);

@@ -73,7 +73,7 @@ fn check(server: &RefusingServer, configure: impl Fn(&Sandbox, &mut Command)) {
     std::fs::write(sandbox.path("sinks"), sinks(server)).unwrap();
     let run = ["run", "leaves_a_helper", "--set", "files=2", "--run-dir", "run"];
     let arguments = [&run[..], &["--events", "events", "--json"]].concat();
-    let mut command = with_fault(&sandbox, &arguments, PAUSE, 6);
+    let mut command = with_fault(&sandbox, &arguments, PAUSE, 7);
     configure(&sandbox, &mut command);
     let running = super::concurrent::stopped(chutes_test_support::start(command));
     check_processes(&sandbox);

@@ -296,7 +296,11 @@ fn journal_of_the_run_is_gone() {
             "`run.jsonl` was removed or replaced while the run went on, and was written again";
         assert_eq!(outcome.warnings, [warning], "{instead}");
         let recovered = sandbox.run("recover run --json");
-        assert_eq!(recovered.outcome().run_id, outcome.run_id, "{instead}: {recovered:#?}");
+        assert_eq!(
+            recovered.recovered_outcome().run_id,
+            outcome.run_id,
+            "{instead}: {recovered:#?}"
+        );
     }
 }
 

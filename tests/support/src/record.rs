@@ -18,28 +18,57 @@ impl Finished {
     #[track_caller]
     pub fn outcome(&self) -> Outcome {
         let outcome = self.printed_outcome();
-        let root = Path::new(&outcome.run_dir);
-        assert_eq!(journalled_outcome(root), outcome);
-        let manifest = std::fs::read(root.join("manifest.json")).unwrap();
-        let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
-        let (files, logs) = (outcome.outputs.clone(), outcome.logs.clone());
-        let artifacts = outcome.artifacts.clone();
-        assert_eq!(manifest, Manifest { run_id: outcome.run_id, files, logs, artifacts });
-        check_files(root, &outcome);
+        check_directory(&outcome);
         outcome
+    }
+
+    /// The outcome of a run that is in order now, as `recover --json` printed it: exit code 0, however the run ended.
+    /// It must agree with everything in the directory of the run.
+    #[track_caller]
+    pub fn recovered_outcome(&self) -> Outcome {
+        let outcome = self.recovered_with(0);
+        check_directory(&outcome);
+        outcome
+    }
+
+    /// The outcome that `recover --json` printed, with this exit code, without a look at the directory.
+    #[track_caller]
+    pub fn recovered_with(&self, code: i32) -> Outcome {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self.only_line()
     }
 
     /// The same without a look at the directory, which is not there any more.
     #[track_caller]
     pub fn printed_outcome(&self) -> Outcome {
+        let outcome = self.only_line();
+        assert_eq!(self.code, Some(outcome.exit_code().get().into()), "{self:#?}");
+        outcome
+    }
+
+    #[track_caller]
+    fn only_line(&self) -> Outcome {
         let Some((line, "")) = self.stdout.split_once('\n') else {
             panic!("standard output is not one line: {self:#?}");
         };
         let outcome: Outcome = serde_json::from_str(line).unwrap();
-        assert_eq!(self.code, Some(outcome.exit_code().get().into()), "{self:#?}");
         assert!(Path::new(&outcome.run_dir).is_absolute());
         outcome
     }
+}
+
+#[track_caller]
+fn check_directory(outcome: &Outcome) {
+    let root = Path::new(&outcome.run_dir);
+    assert_eq!(journalled_outcome(root), *outcome);
+    let file = std::fs::read(root.join("outcome.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Outcome>(&file).unwrap(), *outcome);
+    let manifest = std::fs::read(root.join("manifest.json")).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    let (files, logs) = (outcome.outputs.clone(), outcome.logs.clone());
+    let artifacts = outcome.artifacts.clone();
+    assert_eq!(manifest, Manifest { run_id: outcome.run_id, files, logs, artifacts });
+    check_files(root, outcome);
 }
 
 /// The outcome at the end of `run.jsonl`, and nowhere else in it.
@@ -53,9 +82,10 @@ fn journalled_outcome(root: &Path) -> Outcome {
     serde_json::from_value(records.pop().unwrap()["outcome"].take()).unwrap()
 }
 
-/// The lines of `run.jsonl`.
+/// The lines of `run.jsonl`, or of the log of a run of version 0.1.0.
 pub fn journal(root: &Path) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(root.join("run.jsonl")).unwrap();
+    let old = std::fs::read_to_string(root.join("run.json"));
+    let text = old.or_else(|_| std::fs::read_to_string(root.join("run.jsonl"))).unwrap();
     assert!(text.ends_with('\n'));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -7,11 +7,12 @@ use clap::{Args, ValueHint};
 use super::volumes::AddressArguments;
 
 const EXIT_CODES: &str = "\
-Exit codes: that of the run, as for `run`, but
-  0    also when a run lacked nothing but deliveries, and they have been made now
-  2    also when the run is in progress, or there is no run
-  4    also when nothing can be known or done about the run
-Of several runs, the first code that is not 0; runs in progress are left alone.";
+Exit codes, which say whether the runs are in order now, not how they ended:
+  0    all are in order
+  2    the run is in progress, or there is no run
+  3    files could not be collected or delivered
+  4    a run could not be recovered
+Of several runs, the highest of these codes; runs in progress are left alone.";
 
 /// The arguments of [`recover`](crate::recover()).
 #[derive(Debug, Args)]
