@@ -1,9 +1,9 @@
-//! The command `chutes`: runs specs on this machine, checks them, and puts interrupted runs in order.
+//! The command `chutes`: runs specs on this machine, checks them, finds runs again, and puts interrupted ones in order.
 
 mod exec;
 mod spec;
 
-use chutes_console::{CommandResult, RecoverArguments, print, recover};
+use chutes_console::{CommandResult, RecoverArguments, RunsCommand, print, recover, runs};
 use chutes_core::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -30,6 +30,8 @@ enum Command {
     Spec(spec::SpecCommand),
     /// Finish what interrupted runs have left: outcome, outputs, deliveries, containers
     Recover(RecoverArguments),
+    #[command(flatten)]
+    Runs(RunsCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -46,6 +48,7 @@ fn execute(arguments: Arguments) -> CommandResult {
         Command::Exec(arguments) => return exec::exec(&arguments),
         Command::Spec(command) => spec::run(&command)?,
         Command::Recover(arguments) => return recover(&arguments),
+        Command::Runs(command) => return runs(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "chutes", &mut script);

@@ -1,4 +1,4 @@
-//! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`.
+//! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`, and what finds runs again.
 
 mod arguments;
 mod data;
@@ -9,7 +9,7 @@ mod run;
 mod sinks;
 mod worker;
 
-use chutes_console::{CommandResult, Problem, print, recover};
+use chutes_console::{CommandResult, Problem, print, recover, runs};
 use chutes_core::ExitCode;
 use clap::CommandFactory;
 
@@ -108,6 +108,7 @@ fn execute(arguments: Arguments) -> CommandResult {
         Command::Describe(arguments) => print(&describe::describe(&registry, &arguments)?)?,
         Command::Run(arguments) => return run::run(&registry, &arguments),
         Command::Recover(arguments) => return recover(&arguments),
+        Command::Runs(command) => return runs(&command),
         Command::Completions { shell } => print(&completions(&registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)

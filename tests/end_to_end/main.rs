@@ -10,6 +10,7 @@
 //! | [`dying`] | the process of the job dies, has no memory left, or leaves processes behind |
 //! | [`outputs`] | which files are collected, and a full disk |
 //! | [`delivering`] | files on their way to directories, HTTP, S3 and the Chutes platform |
+//! | [`finding`] | runs are found again: `ps`, `show`, `logs` |
 //! | [`fetching`] | input volumes, the Hugging Face Hub (in containers) |
 //! | [`reaching`] | ports, SSH, the TLS front, of jobs and of images |
 //! | [`images`] | specs whose containers are real (Podman) |
@@ -32,6 +33,7 @@ mod describing;
 mod dying;
 mod expected;
 mod fetching;
+mod finding;
 mod images;
 mod outputs;
 mod programs;

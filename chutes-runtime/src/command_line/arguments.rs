@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chutes_console::{
-    AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
+    AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument, RunsCommand,
     VolumeArguments, log_cap, memory_size,
 };
 use chutes_core::parse_duration;
@@ -39,6 +39,8 @@ pub(super) enum Command {
     /// job if it had ended, else `platform_failed`. A run that has its outcome keeps it; what could not
     /// be delivered is delivered now. Doing it again changes nothing.
     Recover(RecoverArguments),
+    #[command(flatten)]
+    Runs(RunsCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell

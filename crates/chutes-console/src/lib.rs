@@ -2,14 +2,15 @@
 //!
 //! This is an internal component of chutes, without a promise of stability. The command line of a job binary
 //! and the command `chutes` stand on it: both take their arguments with these structs, run an attempt in a
-//! [`Session`], and report a [`Problem`] in the same way. It has no command of its own but [`recover()`], it
-//! knows no job and no registry, and it does not supervise: that is `chutes-supervisor`.
+//! [`Session`], and report a [`Problem`] in the same way. It has no command of its own but [`recover()`] and
+//! [`runs()`], it knows no job and no registry, and it does not supervise: that is `chutes-supervisor`.
 //!
 //! | part | what is in it |
 //! |---|---|
 //! | [`main`] | a program: its command line is parsed, its command executed, its exit code returned |
 //! | [`Session`] | one attempt in the foreground: what happens is shown, signals cancel it, its end is reported |
 //! | [`recover()`] | the command that takes interrupted runs to their outcome |
+//! | [`runs()`] | the commands that find runs again: `ps`, `show`, `logs` |
 //! | [`RequestArgument`], [`VolumeArguments`], [`AccessArguments`], [`ReportArguments`] | arguments that commands share |
 //! | [`read_spec`], [`check_spec`], [`read_file`], [`read_bounded`] | text of bounded size, from a file or from standard input |
 //! | [`Columns`], [`write_wrapped`], [`json_line`], [`print()`] | what a command prints on standard output |
@@ -52,6 +53,7 @@ mod problem;
 mod program;
 mod recover;
 mod result_target;
+mod runs;
 mod session;
 mod signals;
 mod stdout;
@@ -65,6 +67,7 @@ pub use self::input::{check_spec, read_bounded, read_file, read_spec};
 pub use self::problem::Problem;
 pub use self::program::{CommandResult, main};
 pub use self::recover::recover;
+pub use self::runs::{RunsCommand, runs};
 pub use self::session::{Session, run_directory};
 pub use self::stdout::{json_line, print};
 pub use self::terminal::{Columns, Row, limit_text, stdout_width, write_wrapped};

@@ -26,7 +26,7 @@ fn unknown_job() {
 
 #[test]
 fn unknown_words() {
-    check("lis", "unrecognized subcommand 'lis'", "a similar subcommand exists: 'list'");
+    check("recovr", "unrecognized subcommand 'recovr'", "a similar subcommand exists: 'recover'");
     check(
         "run echo --dta {}",
         "unexpected argument '--dta' found",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chutes_core::{
     Delivery, DeliveryState, EndStatus, Escaped, Failure, FailureKind, FileState, HumanDuration,
-    HumanSize, Outcome, OutputFile, SinkReport, Target,
+    HumanSize, Outcome, OutputFile, PhaseReport, SinkReport, Target,
 };
 
 use super::columns::{Columns, Row};
@@ -23,31 +23,42 @@ const SHOWN_FILES: usize = 15;
 pub(crate) fn print(console: &Console, outcome: &Outcome) {
     let mut text = String::new();
     if console.is_terminal() {
-        text += &phases(outcome, console.width());
+        text += &phases(&outcome.phases, console.width());
         if !outcome.outputs.is_empty() {
             text += "\n";
             text += &files(outcome, console.width());
         }
         text += "\n";
     }
-    if let Some(result) = outcome.result.as_ref().filter(|result| !result.is_null()) {
-        text.extend(["result: ", result.as_str(), "\n"]);
-    }
-    text += &verdict(console.paint(), outcome);
+    text += &result_and_verdict(console.paint(), outcome);
     console.print(&text);
 }
 
-fn phases(outcome: &Outcome, width: Option<u16>) -> String {
+/// How a run ended, without colours: its result, its failure, what became of its files.
+pub(crate) fn ending(outcome: &Outcome) -> String {
+    result_and_verdict(Paint::when(false), outcome)
+}
+
+fn result_and_verdict(paint: Paint, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some(result) = outcome.result.as_ref().filter(|result| !result.is_null()) {
+        text.extend(["result: ", result.as_str(), "\n"]);
+    }
+    text += &verdict(paint, outcome);
+    text
+}
+
+pub(crate) fn phases(phases: &[PhaseReport], width: Option<u16>) -> String {
     let columns = Columns::new(["PHASE", "TIME", "LIMIT"]).align_right(&[1, 2]);
     columns.render(width, || {
-        outcome.phases.iter().map(|report| {
+        phases.iter().map(|report| {
             let time = HumanDuration(report.elapsed).to_string();
             [report.phase.as_str().into(), time.into(), limit_text(report.limit)]
         })
     })
 }
 
-fn files(outcome: &Outcome, width: Option<u16>) -> String {
+pub(crate) fn files(outcome: &Outcome, width: Option<u16>) -> String {
     // Missing files need attention, so they come first.
     let is_good =
         |file: &&OutputFile| matches!(file.state, FileState::Collected { .. }) && file.is_safe();
