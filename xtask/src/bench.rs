@@ -16,6 +16,7 @@ mod generated;
 mod jobs;
 mod material;
 pub(crate) mod run;
+pub(crate) mod runs;
 mod sample;
 mod size;
 pub(crate) mod ssh;

@@ -27,6 +27,8 @@ enum Task {
     BenchMacro(bench::Arguments),
     /// Measure what a run of an empty job costs
     BenchRun(bench::run::Arguments),
+    /// Measure listing the runs of a folder
+    BenchRuns(bench::runs::Arguments),
     /// Measure collecting files and delivering them to a directory, against `cp` and `sha256sum`
     BenchFiles(bench::files::Arguments),
     /// Measure delivering files to a server that speaks S3, against rclone and Python
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Task::Bless => bless::run_all(),
         Task::BenchMacro(arguments) => bench::run(&arguments),
         Task::BenchRun(arguments) => bench::run::run(&arguments),
+        Task::BenchRuns(arguments) => bench::runs::run(&arguments),
         Task::BenchFiles(arguments) => bench::files::run(&arguments),
         Task::BenchUpload(arguments) => bench::upload::run(&arguments),
         Task::BenchContainer(arguments) => bench::container::run(&arguments),
