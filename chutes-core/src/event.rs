@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Delivery, Ending, Outcome, OutputPath, Phase, PhaseReport, PortAddress, PortName, RunId,
-    SshEndpoint, Status, StreamingEndpoint, Target, Usage, user_text,
+    SshEndpoint, Status, StreamingEndpoint, Target, Urgency, Usage, user_text,
 };
 
 /// An event of a run, with its time, and with its number if it is a fact.
@@ -167,6 +167,17 @@ pub enum RunEvent {
     },
     /// What the job uses, measured now.
     Usage(Usage),
+    /// Somebody has asked the run to stop, by its control socket.
+    CancelRequested {
+        /// How urgently.
+        urgency: Urgency,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// On whose behalf, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// The run was asked to stop and has this long to do so.
     Stopping {
         /// Why, for people: a lowercase fragment.
@@ -203,6 +214,13 @@ pub enum RunEvent {
     SshClosed {
         /// Why: a lowercase fragment.
         reason: String,
+    },
+    /// Other keys than before may log in by SSH: somebody has asked for that by the control socket.
+    SshKeys {
+        /// The fingerprints of the keys that may log in from now on.
+        added: Vec<String>,
+        /// The fingerprints of those that may not any more. Clients that are logged in stay.
+        removed: Vec<String>,
     },
     /// A client has logged in by SSH.
     SshLogin {

@@ -27,6 +27,30 @@ impl ExitCode {
     /// 130: the run was cancelled (as after Ctrl-C in a shell).
     pub const CANCELLED: Self = Self(130);
 
+    /// All codes.
+    const ALL: [Self; 7] = [
+        Self::COMPLETED,
+        Self::FAILED,
+        Self::BAD_REQUEST,
+        Self::OUTPUTS_INCOMPLETE,
+        Self::PLATFORM_FAULT,
+        Self::TIMED_OUT,
+        Self::CANCELLED,
+    ];
+
+    /// The exit code with which a process has ended, if it is one of these.
+    ///
+    /// ```
+    /// use chutes::ExitCode;
+    ///
+    /// assert_eq!(ExitCode::from_code(130), Some(ExitCode::CANCELLED));
+    /// assert_eq!(ExitCode::from_code(101), None);
+    /// ```
+    #[must_use]
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| i32::from(known.0) == code)
+    }
+
     /// The code itself.
     ///
     /// ```

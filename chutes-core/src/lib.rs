@@ -76,6 +76,7 @@ mod sink;
 mod size;
 mod spec;
 mod status;
+mod urgency;
 mod usage;
 
 /// The version of chutes.
@@ -117,6 +118,7 @@ pub use crate::spec::{
     SpecProblem, SpecRules, SshAccess, Streaming, Target, Work,
 };
 pub use crate::status::{EndStatus, IllegalTransition, Route, Status, StatusMachine};
+pub use crate::urgency::Urgency;
 pub use crate::usage::Usage;
 #[doc(inline)]
 pub use chutes_rules::{

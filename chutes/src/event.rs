@@ -16,5 +16,5 @@
 #[doc(inline)]
 pub use chutes_runtime::{
     Event, EventReporter, IllegalTransition, LogStream, Progress, Route, RunEvent, Status,
-    StatusMachine,
+    StatusMachine, Urgency,
 };

@@ -244,22 +244,22 @@ fn check_delivered(sandbox: &Sandbox, options: &[&str]) {
 
 #[test]
 fn killed_after_each_record() {
-    assert_eq!(check_each_record(STOP, &[]), 17);
+    assert_eq!(check_each_record(STOP, &[]), 18);
 }
 
 #[test]
 fn killed_within_each_record() {
-    assert_eq!(check_each_record(TEAR, &[]), 17);
+    assert_eq!(check_each_record(TEAR, &[]), 18);
 }
 
 #[test]
 fn killed_after_each_record_with_a_sink() {
-    assert_eq!(check_each_record(STOP, &["--output", "sink"]), 22);
+    assert_eq!(check_each_record(STOP, &["--output", "sink"]), 23);
 }
 
 #[test]
 fn killed_within_each_record_with_a_sink() {
-    assert_eq!(check_each_record(TEAR, &["--output", "sink"]), 22);
+    assert_eq!(check_each_record(TEAR, &["--output", "sink"]), 23);
 }
 
 /// Recovering is interrupted at each of its own records, and begun again.

@@ -48,30 +48,6 @@ fn json_form() {
 }
 
 #[test]
-fn json_form_of_usage() {
-    let cpu = Duration::from_millis(1_500);
-    check(
-        RunEvent::Usage(Usage { cpu, ..Usage::default() }),
-        r#""event":"usage","cpu_seconds":1.5"#,
-    );
-    check(
-        RunEvent::Usage(Usage {
-            cpu,
-            memory: Some(1 << 40),
-            peak_memory: Some(u64::MAX),
-            processes: Some(3),
-            read: Some(0),
-            written: Some(4_096),
-        }),
-        concat!(
-            r#""event":"usage","cpu_seconds":1.5,"memory_bytes":1099511627776,"#,
-            r#""peak_memory_bytes":18446744073709551615,"processes":3,"read_bytes":0,"#,
-            r#""written_bytes":4096"#,
-        ),
-    );
-}
-
-#[test]
 fn json_form_of_steps() {
     let (elapsed, limit) = (Duration::from_millis(1_500), None);
     check(
@@ -96,6 +72,30 @@ fn what_is_no_fact_has_no_number() {
     let text = r#"{"at":"now","event":"missed","events":3}"#;
     assert_eq!(serde_json::to_string(&event).unwrap(), text);
     assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
+}
+
+#[test]
+fn json_form_of_usage() {
+    let cpu = Duration::from_millis(1_500);
+    check(
+        RunEvent::Usage(Usage { cpu, ..Usage::default() }),
+        r#""event":"usage","cpu_seconds":1.5"#,
+    );
+    check(
+        RunEvent::Usage(Usage {
+            cpu,
+            memory: Some(1 << 40),
+            peak_memory: Some(u64::MAX),
+            processes: Some(3),
+            read: Some(0),
+            written: Some(4_096),
+        }),
+        concat!(
+            r#""event":"usage","cpu_seconds":1.5,"memory_bytes":1099511627776,"#,
+            r#""peak_memory_bytes":18446744073709551615,"processes":3,"read_bytes":0,"#,
+            r#""written_bytes":4096"#,
+        ),
+    );
 }
 
 fn web() -> PortAddress {

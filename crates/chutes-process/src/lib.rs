@@ -61,7 +61,7 @@ pub use self::ignored_signals::IgnoredSignals;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
 pub use self::memory::{MemoryLimit, memory_in_use};
 pub use self::procfs::{Process, pids};
-pub use self::reexec::{PRIVATE_VARIABLES, take_program_name, this_program};
+pub use self::reexec::{PRIVATE_VARIABLES, restart_command, take_program_name, this_program};
 pub use self::sessions::Sessions;
 pub use self::signal::{
     REAL_TIME as REAL_TIME_SIGNALS, name as signal_name, short_name as short_signal_name,

@@ -21,6 +21,19 @@ pub fn this_program() -> io::Result<Command> {
     Ok(command)
 }
 
+/// The same for another supervisor: what `PRIVATE_VARIABLES` say is in its run request already.
+///
+/// # Errors
+///
+/// When the path of this program is not known.
+pub fn restart_command() -> io::Result<Command> {
+    let mut command = this_program()?;
+    for name in PRIVATE_VARIABLES {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
 /// Gives this process the name of its program. One that was started by [`this_program`] has the name `exe` in tools such
 /// as `ps` and `top`, after the file that it was started from.
 pub fn take_program_name() {

@@ -25,7 +25,7 @@ const ACCEPTED: [&str; 5] =
 /// Texts that only private keys contain. The last one is the beginning of the body of one.
 const PRIVATE: [&str; 3] = ["PRIVATE KEY", "PuTTY-User-Key-File", "b3BlbnNzaC1rZXktdjE"];
 
-/// The keys that may log in; at least one.
+/// The keys that may log in; at least one when they were read.
 #[derive(Clone, Debug)]
 pub struct AuthorizedKeys {
     keys: Vec<KeyData>,
@@ -54,6 +54,24 @@ impl AuthorizedKeys {
         Ok(if keys.is_empty() { None } else { Some(Self { keys }) })
     }
 
+    /// Adds keys, unless they become too many. Returns the fingerprints of those that were not there.
+    pub(super) fn extend(&mut self, more: Self) -> Result<Vec<String>, KeyError> {
+        let is_new = |key: &KeyData| !self.keys.contains(key);
+        let new: Vec<_> = more.keys.into_iter().filter(is_new).collect();
+        if self.keys.len() + new.len() > MAX_KEYS {
+            return Err(KeyError::TooMany);
+        }
+        let fingerprints = new.iter().map(fingerprint_of).collect();
+        self.keys.extend(new);
+        Ok(fingerprints)
+    }
+
+    /// Removes keys, perhaps the last. Returns the fingerprints of those that were there.
+    pub(super) fn remove(&mut self, gone: &Self) -> Vec<String> {
+        let removed = self.keys.extract_if(.., |key| gone.keys.contains(key));
+        removed.map(|key| fingerprint_of(&key)).collect()
+    }
+
     /// Whether this key may log in with this algorithm. RSA with SHA-1 is never accepted.
     pub(super) fn accept(&self, key: &PublicKey, algorithm: &Algorithm) -> bool {
         !matches!(algorithm, Algorithm::Rsa { hash: None }) && self.keys.contains(key.key_data())
@@ -62,6 +80,10 @@ impl AuthorizedKeys {
 
 /// The fingerprint of a key: `SHA256:…`, as `ssh-keygen -l` prints it.
 pub(super) fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+fn fingerprint_of(key: &KeyData) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 

@@ -53,6 +53,7 @@ mod flow_control;
 mod forward;
 mod handler;
 mod host_key;
+mod key_ring;
 mod keys;
 mod limits;
 mod pre_auth;
@@ -71,6 +72,7 @@ pub use self::backend::{
 };
 #[cfg(feature = "container")]
 pub use self::backend::{ContainerBackend, ContainerBackendSetup};
+pub use self::key_ring::KeyRing;
 pub use self::keys::AuthorizedKeys;
 pub use self::limits::{BufferLimits, SshLimits};
 pub use self::server::{SshServer, SshSettings};

@@ -20,6 +20,7 @@ use super::backend::SessionBackend;
 use super::connection::Connection;
 use super::events::LoginReporter;
 use super::host_key::{self, HostKey};
+use super::key_ring::KeyRing;
 use super::keys::AuthorizedKeys;
 use super::limits::SshLimits;
 use super::pre_auth::PreAuthLimiter;
@@ -69,7 +70,7 @@ pub struct SshServer {
 /// What all tasks of one server share.
 pub(super) struct Shared {
     pub(super) config: Arc<Config>,
-    pub(super) keys: AuthorizedKeys,
+    pub(super) keys: KeyRing,
     pub(super) backend: Arc<dyn SessionBackend>,
     pub(super) limits: SshLimits,
     pub(super) reporter: LoginReporter,
@@ -102,7 +103,7 @@ impl SshServer {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             config: Arc::new(config(&host_key, &limits)),
-            keys,
+            keys: KeyRing::new(keys),
             backend,
             limits,
             reporter: LoginReporter::new(events),
@@ -118,6 +119,12 @@ impl SshServer {
     #[must_use]
     pub fn endpoint(&self) -> SshEndpoint {
         self.endpoint.clone()
+    }
+
+    /// The keys that may log in, to be changed.
+    #[must_use]
+    pub fn keys(&self) -> KeyRing {
+        self.shared.keys.clone()
     }
 
     /// The number of connections that are logged in.

@@ -20,6 +20,7 @@ use chutes_process::Sessions;
 pub(super) use self::keys::without_private_key;
 pub(super) use self::open::Open;
 pub use self::settings::public_host;
+pub(crate) use self::ssh::KeyRing;
 pub(super) use self::ssh::check_key;
 pub use self::ssh::{check_keys, is_file_server, serve_files, ssh_missing};
 pub(super) use self::streaming::check_certificate;

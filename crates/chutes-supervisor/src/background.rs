@@ -8,10 +8,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 
-use super::worker::MemoryMeter;
+use super::run_log::RunLog;
+use super::worker::UsageReader;
 
 /// The time between two signs of life.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// What the run uses is written down with each sixth sign of life: once a minute.
+const BEATS_PER_USAGE: u32 = 6;
 
 /// Passes the newest report of the job on, until it is stopped.
 pub(super) async fn report_progress(
@@ -28,18 +32,19 @@ pub(super) async fn report_progress(
 }
 
 /// Reports at regular intervals that the run goes on, until it is stopped.
-pub(super) async fn beat(
-    started: Instant,
-    memory: Option<MemoryMeter>,
-    events: EventReporter,
-) -> Infallible {
+pub(super) async fn beat(started: Instant, usage: Option<UsageReader>, log: RunLog) -> Infallible {
     let mut interval = interval(HEARTBEAT);
     interval.tick().await;
-    loop {
+    for beat in 1_u32.. {
         interval.tick().await;
-        let memory = memory.as_ref().and_then(|memory| memory());
-        events.emit(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
+        let usage = usage.as_ref().and_then(|usage| usage());
+        let memory = usage.and_then(|usage| usage.memory);
+        log.emit(RunEvent::Heartbeat { elapsed: started.elapsed(), memory });
+        if let Some(usage) = usage.filter(|_| beat.is_multiple_of(BEATS_PER_USAGE)) {
+            log.emit(RunEvent::Usage(usage));
+        }
     }
+    std::future::pending().await
 }
 
 /// Ends tasks that would go on for ever.

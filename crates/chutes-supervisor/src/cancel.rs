@@ -1,20 +1,9 @@
 //! Asking a run to stop, and how urgently.
 
-use tokio::sync::watch;
+use std::sync::{Arc, OnceLock};
 
-/// How urgently a run is asked to stop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// Not at all.
-    #[default]
-    None,
-    /// The context of the job is cancelled, and the job has its grace.
-    Graceful,
-    /// Now: no grace, no shutdown hooks. Outputs are still collected.
-    Now,
-    /// Collecting is given up, too.
-    GiveUp,
-}
+pub use chutes_core::Urgency;
+use tokio::sync::watch;
 
 /// Asks a run to stop. Clones ask the same run.
 ///
@@ -36,6 +25,8 @@ pub enum Urgency {
 #[derive(Clone, Debug)]
 pub struct CancelHandle {
     sender: watch::Sender<Urgency>,
+    /// Why, if the first one that has asked says so.
+    reason: Arc<OnceLock<String>>,
 }
 
 impl Default for CancelHandle {
@@ -48,12 +39,24 @@ impl CancelHandle {
     /// A handle that belongs to no run yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { sender: watch::Sender::new(Urgency::None) }
+        Self { sender: watch::Sender::new(Urgency::None), reason: Arc::default() }
     }
 
     /// Asks the run to stop this urgently. Less urgently than before changes nothing.
     pub fn ask(&self, urgency: Urgency) {
         self.raise(|before| before.max(urgency));
+    }
+
+    /// Asks the run to stop, and says why: a fragment, which is a cause of the failure in the outcome. Only the first
+    /// reason counts.
+    pub fn ask_because(&self, urgency: Urgency, reason: String) {
+        let _ = self.reason.set(reason);
+        self.ask(urgency);
+    }
+
+    /// Why the run is asked to stop, if that was said.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
     }
 
     /// Asks the run to stop: the context of the job is cancelled, and the job has its grace (default 30 seconds). Asking again

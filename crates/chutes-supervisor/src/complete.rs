@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chutes_core::{
     Ending, FileKind, FileState, Limits, Manifest, Outcome, OutputFile, Phase, RunId, SinkReport,
-    Target,
+    Target, Usage,
 };
 use chutes_outputs::{Collection, RunSummary};
 use tokio::time::timeout;
@@ -135,7 +135,7 @@ impl Completion {
             sinks,
             warnings: report.warnings,
             endpoints: report.endpoints,
-            usage: None,
+            usage: report.usage.map(Usage::totals),
             run_dir: self.run_dir.clone(),
         })
     }

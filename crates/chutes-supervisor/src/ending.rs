@@ -115,6 +115,9 @@ fn stopped(
         StopExit::ByItself(StepExit::WorkerEnded(exit)) => (None, Some(exit.message)),
     };
     let mut failure = Failure::new(stopped.kind(), message).in_phase(phase);
+    if stopped == StopReason::Cancelled {
+        failure.causes.extend(control.cancel.reason().map(str::to_owned));
+    }
     failure.causes.extend(cause);
     (Ending::from_failure(failure), value)
 }

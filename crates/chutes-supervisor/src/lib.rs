@@ -59,12 +59,14 @@ mod access;
 mod background;
 mod cancel;
 mod complete;
+pub mod control;
 mod deliver;
 mod describe;
 mod directory;
 mod download;
 mod ending;
 mod error;
+mod extension;
 #[cfg_attr(not(feature = "fault-injection"), path = "fault/absent.rs")]
 pub mod fault;
 mod hooks;
@@ -87,10 +89,13 @@ pub use self::cancel::{CancelHandle, Urgency};
 pub use self::describe::{DescribeError, DescribeFailure, describe};
 pub use self::directory::{RunDirectory, RunDirectoryError};
 pub use self::error::RunError;
+pub use self::extension::ExtensionTooLong;
 pub use self::json_size::{MAX_BYTES, TooLarge, check_size};
 pub use self::observer::Observer;
 pub use self::run_log::{Follower, RunReport};
 pub use self::spec_rules::{rules_with_contents, spec_rules};
-pub use self::supervised::{ExtensionTooLong, LostSupervisor, Supervised, runtime};
+pub use self::supervised::{LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};
-pub use chutes_process::{IgnoredSignals, REAL_TIME_SIGNALS, keep_descriptors};
+pub use chutes_process::{
+    IgnoredSignals, REAL_TIME_SIGNALS, keep_descriptors, restart_command, take_program_name,
+};

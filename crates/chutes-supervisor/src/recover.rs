@@ -16,12 +16,15 @@ use chutes_core::{
 use chutes_process::kill_leftovers;
 use chutes_transfer::AddressPolicy;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::RunDirectory;
 use super::cancel::CancelHandle;
 use super::complete::Completion;
+use super::control::{ControlServer, Controls, Parts};
 use super::deliver::{self, Sinks};
 use super::directory::{OpenLogError, RunDirectoryError, RunRoot};
+use super::extension::Extension;
 use super::lifecycle::{Lifecycle, write_outcome};
 use super::made_folders::MadeFolders;
 use super::run_log::history::{History, Reading, Tail};
@@ -116,7 +119,8 @@ pub fn find(path: &Path, allowed: &[AddressRange]) -> Result<Found, RecoverError
 
 /// Writes the outcome as a file, if its supervisor has not come to that.
 fn keep_outcome(root: &RunRoot, outcome: &Outcome) -> io::Result<()> {
-    if root.has_outcome() { Ok(()) } else { write_outcome(root, outcome) }
+    // A directory of version 0.1.0 stays as it is.
+    if root.has_outcome() || root.is_old() { Ok(()) } else { write_outcome(root, outcome) }
 }
 
 /// The outcome, with the deliveries that were made after it.
@@ -174,6 +178,19 @@ impl Unfinished {
     }
 
     async fn take_to_outcome(self) -> Outcome {
+        let (log, cancel) = (self.log.clone(), CancelHandle::new());
+        let extension = Extension { limit: watch::Sender::new(None), declared: None };
+        let parts = watch::Sender::<Parts>::default().subscribe();
+        let controls = Controls { log, cancel: cancel.clone(), extension, parts };
+        let control = ControlServer::of(self.directory.root(), controls);
+        let outcome = self.complete(cancel).await;
+        if let Some(control) = control {
+            control.finish().await;
+        }
+        outcome
+    }
+
+    async fn complete(self, cancel: CancelHandle) -> Outcome {
         let run_dir = self.directory.root().display().to_string();
         let (run_id, target) = (self.history.run_id, self.history.spec.target());
         let mut lifecycle = Lifecycle::resume(self.log, &self.history);
@@ -200,7 +217,7 @@ impl Unfinished {
             limits: self.history.spec.limits,
             run_dir,
             root: self.root,
-            cancel: CancelHandle::new(),
+            cancel,
             sinks: self.sinks,
             made_folders: MadeFolders::default(),
             uploads: self.history.uploads,

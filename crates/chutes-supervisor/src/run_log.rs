@@ -18,7 +18,7 @@ mod tests;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use chutes_core::{Endpoints, Event, EventReporter, PhaseReport, RunEvent};
+use chutes_core::{Endpoints, Event, EventReporter, PhaseReport, Progress, RunEvent, Usage};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
@@ -53,6 +53,8 @@ struct Shared {
     writer: Mutex<Writer>,
     events: broadcast::Sender<Arc<Event>>,
     root: Arc<RunRoot>,
+    /// The newest report of the job.
+    progress: Mutex<Option<Progress>>,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// Where the run can be reached, as far as that is known yet.
     pub endpoints: Endpoints,
+    /// What the run has used, as it was measured last.
+    pub usage: Option<Usage>,
 }
 
 impl RunReport {
@@ -85,6 +89,7 @@ impl RunReport {
             Fact::Event(RunEvent::Streaming(streaming)) => {
                 self.endpoints.streaming = Some(streaming.clone());
             }
+            Fact::Event(RunEvent::Usage(usage)) => self.usage = Some(*usage),
             _ => {}
         }
     }
@@ -112,7 +117,7 @@ impl RunLog {
     ) -> Self {
         let writer = Mutex::new(Writer { store, position, report });
         let (events, _) = broadcast::channel(KEPT_EVENTS);
-        Self(Arc::new(Shared { writer, events, root }))
+        Self(Arc::new(Shared { writer, events, root, progress: Mutex::default() }))
     }
 
     /// Writes a fact down and publishes it. It is published, and is part of the outcome, also when it could not be
@@ -152,6 +157,9 @@ impl RunLog {
             // That the log cannot be written is reported with the next fact of the supervisor itself.
             Ok(fact) => drop(self.record(fact)),
             Err(what) => {
+                if let RunEvent::Progress(progress) = &what {
+                    *self.progress_mut() = Some(progress.clone());
+                }
                 let _ = self.0.events.send(Arc::new(Event { seq: None, at: now(), what }));
             }
         }
@@ -183,7 +191,12 @@ impl RunLog {
     pub(crate) fn follow(&self, from: u64) -> Follower {
         // What is recorded after this is received, what was recorded before is in the file.
         let receiver = self.0.events.subscribe();
-        Follower::new(receiver, Arc::clone(&self.0.root), from, self.last())
+        let follower = Follower::new(receiver, Arc::clone(&self.0.root), from, self.last());
+        match self.progress() {
+            // One that comes later does not have to wait for the next report.
+            Some(progress) => follower.with(now(), RunEvent::Progress(progress)),
+            None => follower,
+        }
     }
 
     /// The same log, without keeping it.
@@ -204,6 +217,15 @@ impl RunLog {
     /// See [`LogStore::keep_name`].
     pub(crate) fn keep_name(&self) -> io::Result<bool> {
         self.writer().store.keep_name()
+    }
+
+    /// The newest report of the job.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.progress_mut().clone()
+    }
+
+    fn progress_mut(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

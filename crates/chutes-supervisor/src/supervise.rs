@@ -16,6 +16,7 @@ use super::access::{Access, Open};
 use super::background::{beat, longer, report_progress, stop_background};
 use super::cancel::CancelHandle;
 use super::complete::Completion;
+use super::control::{ControlServer, Parts};
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::download::{Downloads, FetchSettings, volumes_missing};
@@ -60,6 +61,20 @@ async fn supervise(mut created: CreatedRun, worker: Box<dyn StartWorker>) -> Out
 }
 
 async fn take_to_outcome(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
+    let parts = watch::Sender::default();
+    let control = ControlServer::of(created.directory.root(), created.controls(parts.subscribe()));
+    let outcome = run(created, worker, parts).await;
+    if let Some(control) = control {
+        control.finish().await;
+    }
+    outcome
+}
+
+async fn run(
+    created: CreatedRun,
+    worker: Box<dyn StartWorker>,
+    parts: watch::Sender<Parts>,
+) -> Outcome {
     let CreatedRun { mut attempt, directory, root, log, sinks, made_folders, fetch_settings } =
         created;
     let run_dir = directory.root().display().to_string();
@@ -67,7 +82,7 @@ async fn take_to_outcome(created: CreatedRun, worker: Box<dyn StartWorker>) -> O
     let mut lifecycle = Lifecycle::new(log, attempt.request.spec.route());
     lifecycle.advance(Status::Received);
     lifecycle.begin_phase(Phase::Start, Some(attempt.request.spec.limits.start));
-    let steps = Steps::new(&mut attempt, fetch_settings, &directory, &root, &sinks, events);
+    let steps = Steps::new(&mut attempt, fetch_settings, &directory, &root, &sinks, events, parts);
     let (execution, delivered) = steps.run(&attempt, worker, &mut lifecycle).await;
     let uploads = attempt.uploads();
     let completion = Completion {
@@ -112,6 +127,8 @@ struct Steps {
     refused: Option<Failure>,
     /// A longer limit of the execute phase, once there is one.
     extension: watch::Receiver<Option<Duration>>,
+    /// What can be asked and changed from outside.
+    parts: watch::Sender<Parts>,
 }
 
 /// Refuses what no worker could take.
@@ -134,6 +151,7 @@ impl Steps {
         root: &Arc<RunRoot>,
         sinks: &Sinks,
         events: EventReporter,
+        parts: watch::Sender<Parts>,
     ) -> Self {
         let live = attempt.request.live && attempt.uploads();
         // What no worker could take is refused before the volumes are taken out of the spec.
@@ -150,6 +168,7 @@ impl Steps {
             downloads: fetch_settings.map(|settings| attempt.downloads(settings)),
             refused,
             extension: attempt.extension.subscribe(),
+            parts,
         }
     }
 
@@ -184,9 +203,11 @@ impl Steps {
         started: Instant,
         lifecycle: &mut Lifecycle,
     ) -> (Execution, Arrivals) {
+        let usage = worker.usage();
+        self.parts.send_modify(|parts| parts.usage.clone_from(&usage));
         let background = [
             tokio::spawn(report_progress(worker.progress(), self.events.clone())),
-            tokio::spawn(beat(started, worker.memory(), self.events.clone())),
+            tokio::spawn(beat(started, usage.clone(), lifecycle.log())),
         ];
         let deadline = PhaseDeadline::of(Phase::Start, Some(self.limits.start));
         let decoded = self.first_step(&mut *worker, Step::Decode, deadline, lifecycle).await;
@@ -205,6 +226,9 @@ impl Steps {
         let warnings = worker.finish().await;
         stop_background(background).await;
         self.report_last_progress(&progress);
+        if let Some(usage) = usage.and_then(|usage| usage()) {
+            lifecycle.emit(RunEvent::Usage(usage));
+        }
         for warning in warnings {
             lifecycle.warn(warning);
         }
@@ -228,7 +252,9 @@ impl Steps {
             Some(sinks) => Live::start(self.run_id, sinks, &self.root, lifecycle.log()).await,
             None => None,
         };
+        self.parts.send_modify(|parts| parts.keys = open.keys());
         let execution = self.user_code(worker, &mut open, deadline, lifecycle).await;
+        self.parts.send_modify(|parts| parts.keys = None);
         // A client that is logged in could still write where outputs are collected.
         let if_never_open = open.if_never_open(worker);
         open.close(if_never_open, lifecycle).await;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chutes_core::{HumanDuration, Outcome, TimeLimit};
+use chutes_core::Outcome;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::cancel::{CancelHandle, Urgency};
 use crate::directory::{RunDirectory, RunRoot};
+use crate::extension::{Extension, ExtensionTooLong};
 use crate::run_log::{Follower, WeakLog};
 use crate::supervisor::CreatedRun;
 use crate::worker::StartWorker;
@@ -26,9 +27,7 @@ impl CreatedRun {
     /// run any user code.
     pub fn start(self, worker: impl StartWorker + 'static) -> io::Result<Supervised> {
         let (root, log) = (Arc::clone(&self.root), self.log.clone());
-        let (cancel, extension) = (self.attempt.cancel.clone(), self.attempt.extension.clone());
-        let declared = self.attempt.contract.as_ref().and_then(|contract| contract.timeout);
-        let declared = declared.map(TimeLimit::duration);
+        let (cancel, extension) = (self.attempt.cancel.clone(), self.extension());
         let directory = self.directory.clone();
         let runtime = runtime(self.attempt.has_transfers())?;
         let (sender, outcome) = oneshot::channel();
@@ -38,7 +37,7 @@ impl CreatedRun {
             let _ = sender.send(outcome);
         })?;
         let log = log.downgrade();
-        Ok(Supervised { directory, root, log, cancel, extension, declared, outcome })
+        Ok(Supervised { directory, root, log, cancel, extension, outcome })
     }
 }
 
@@ -63,8 +62,7 @@ pub struct Supervised {
     /// Weak, so that the file is unlocked when the attempt has ended.
     log: WeakLog,
     cancel: CancelHandle,
-    extension: watch::Sender<Option<Duration>>,
-    declared: Option<Duration>,
+    extension: Extension,
     outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -99,11 +97,7 @@ impl Supervised {
     ///
     /// When the job declares a shorter limit.
     pub fn extend(&self, limit: Duration) -> Result<(), ExtensionTooLong> {
-        if let Some(declared) = self.declared.filter(|declared| *declared < limit) {
-            return Err(ExtensionTooLong { declared });
-        }
-        self.extension.send_replace(Some(limit));
-        Ok(())
+        self.extension.extend(limit)
     }
 
     /// Waits for the outcome.
@@ -115,14 +109,6 @@ impl Supervised {
     pub async fn outcome(self) -> Result<Outcome, LostSupervisor> {
         self.outcome.await.map_err(|_| LostSupervisor)
     }
-}
-
-/// More time than the job declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a run may not take longer than its job declares: {}", HumanDuration(*declared))]
-pub struct ExtensionTooLong {
-    /// The limit of the job.
-    pub declared: Duration,
 }
 
 /// The supervisor of an attempt is gone without an outcome.

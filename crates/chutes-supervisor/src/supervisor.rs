@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chutes_core::{ClassProfile, JobContract, Json, Outcome, RunId, RunRequest, SinkSpec, Work};
+use chutes_core::{
+    ClassProfile, JobContract, Json, Outcome, RunId, RunRequest, SinkSpec, TimeLimit, Work,
+};
 use chutes_outputs::{Sink, check_places};
 use chutes_transfer::AddressPolicy;
 
@@ -15,10 +17,12 @@ use tokio::sync::watch;
 
 use crate::access;
 use crate::cancel::CancelHandle;
+use crate::control::{Controls, Parts};
 use crate::deliver::{self, Sinks};
 use crate::directory::{RunDirectory, RunDirectoryError, RunRoot};
 use crate::download::{self, Downloads, FetchSettings};
 use crate::error::RunError;
+use crate::extension::Extension;
 use crate::made_folders::MadeFolders;
 use crate::observer::Observer;
 use crate::run_log::{Begin, Fact, Follower, LogFile, RunLog};
@@ -251,6 +255,18 @@ impl CreatedRun {
     #[must_use]
     pub fn directory(&self) -> &RunDirectory {
         &self.directory
+    }
+
+    /// What can be asked of the run while it goes on.
+    pub(crate) fn controls(&self, parts: watch::Receiver<Parts>) -> Controls {
+        let (log, cancel) = (self.log.clone(), self.attempt.cancel.clone());
+        Controls { log, cancel, extension: self.extension(), parts }
+    }
+
+    pub(crate) fn extension(&self) -> Extension {
+        let declared = self.attempt.contract.as_ref().and_then(|contract| contract.timeout);
+        let limit = self.attempt.extension.clone();
+        Extension { limit, declared: declared.map(TimeLimit::duration) }
     }
 
     /// Follows what happens, from the beginning.

@@ -14,9 +14,10 @@ mod step;
 
 use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chutes_core::{FailureKind, Progress};
+use chutes_core::{FailureKind, Progress, Usage};
 use chutes_ports::{Connector, SocketOwner};
 use chutes_process::WorkerExit;
 use tokio::sync::watch;
@@ -35,8 +36,9 @@ pub const ABORT_TIME: Duration = Duration::from_millis(500);
 /// What a worker answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Reads how much memory user code has in use, in bytes; `None` if that is not known.
-pub type MemoryMeter = Box<dyn Fn() -> Option<u64> + Send>;
+/// Reads what user code uses; `None` if that is not known. It may be called when the worker has ended: then it gives
+/// the last totals.
+pub type UsageReader = Arc<dyn Fn() -> Option<Usage> + Send + Sync>;
 
 /// How a step came to an end by itself, or took its worker with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,8 +122,8 @@ pub trait Worker: Send {
     /// The newest report of the job.
     fn progress(&self) -> watch::Receiver<Option<Progress>>;
 
-    /// The memory that user code has in use, if that can be measured.
-    fn memory(&self) -> Option<MemoryMeter> {
+    /// Measures what user code uses, if that is possible.
+    fn usage(&self) -> Option<UsageReader> {
         None
     }
 

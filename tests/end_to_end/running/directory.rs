@@ -8,7 +8,8 @@ use chutes_test_support::{Finished, finish, start};
 
 use crate::programs::new_sandbox;
 
-const LAYOUT: [&str; 6] = ["inputs", "logs", "manifest.json", "outputs", "run.jsonl", "scratch"];
+const LAYOUT: [&str; 7] =
+    ["inputs", "logs", "manifest.json", "outcome.json", "outputs", "run.jsonl", "scratch"];
 
 /// The name of the directory that is made when none is given.
 #[test]

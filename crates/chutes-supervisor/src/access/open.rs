@@ -9,7 +9,7 @@ use chutes_ports::{Claims, PortWatch, Relay, WatchStage};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
-use super::ssh::Server;
+use super::ssh::{KeyRing, Server};
 use super::streaming::Streaming;
 use super::{Access, taken, why_closed};
 use crate::RunDirectory;
@@ -126,6 +126,11 @@ impl Open {
     /// that is cancelled may just not have come to it.
     pub(crate) const fn job_ended(&mut self) {
         self.has_job_ended = true;
+    }
+
+    /// The keys of SSH clients, if there is a server.
+    pub(crate) fn keys(&self) -> Option<KeyRing> {
+        self.ssh.as_ref().map(Server::keys)
     }
 
     /// Whether the job is to serve requests.

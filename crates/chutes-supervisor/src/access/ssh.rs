@@ -11,6 +11,7 @@ use chutes_core::{AccessRequest, EventReporter, Failure, RunId, SecretPairs, Ssh
 use chutes_ports::{Claims, variables};
 use chutes_process::Sessions;
 pub(super) use chutes_ssh::AuthorizedKeys as Keys;
+pub(crate) use chutes_ssh::KeyRing;
 use chutes_ssh::{
     ProcessBackend, ProcessBackendSetup, SessionBackend, SshLimits, SshServer, SshSettings, sftp,
 };
@@ -136,6 +137,11 @@ impl Server {
     /// The endpoint of the server.
     pub(super) fn endpoint(&self) -> SshEndpoint {
         self.server.endpoint()
+    }
+
+    /// The keys that may log in, to be changed.
+    pub(super) fn keys(&self) -> KeyRing {
+        self.server.keys()
     }
 
     /// Waits until no client is logged in, if the run should wait for that.

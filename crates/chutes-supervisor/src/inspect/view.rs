@@ -12,6 +12,7 @@ use chutes_core::{
 
 use super::locks::{Locks, LogId};
 use super::{InspectError, LogDamage, open, time};
+use crate::control::is_served;
 use crate::directory::RunRoot;
 use crate::recover::as_delivered;
 use crate::run_log::history::Tail;
@@ -43,7 +44,7 @@ pub struct RunView {
     pub report: RunReport,
     /// The outcome, if there is one, with the deliveries that were made after it.
     pub outcome: Option<Outcome>,
-    /// Whether a supervisor lives: it holds a lock on the log. In a container, supervisors outside of it are not seen.
+    /// Whether a supervisor lives: it holds a lock on the log, or serves its control socket.
     pub is_supervised: bool,
     /// What cannot be read of the log.
     pub damage: Option<LogDamage>,
@@ -103,7 +104,8 @@ pub(super) fn look(root: &RunRoot, locks: &Locks) -> Result<(RunView, LogId), In
         ended,
         phase: phase.filter(|_| outcome.is_none()),
         report,
-        is_supervised: locks.holds(&log),
+        // In a container the locks of processes outside of it are not seen, but their sockets answer.
+        is_supervised: locks.holds(&log) || is_served(root.path()),
         outcome,
         damage,
     };

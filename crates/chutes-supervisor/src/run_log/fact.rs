@@ -86,12 +86,15 @@ impl Fact {
     pub(crate) fn of_event(event: RunEvent) -> Result<Self, RunEvent> {
         match event {
             RunEvent::Phase { .. }
+            | RunEvent::CancelRequested { .. }
             | RunEvent::Stopping { .. }
+            | RunEvent::Usage(_)
             | RunEvent::File { .. }
             | RunEvent::Port(_)
             | RunEvent::PortReady { .. }
             | RunEvent::Ssh(_)
             | RunEvent::SshClosed { .. }
+            | RunEvent::SshKeys { .. }
             | RunEvent::SshLogin { .. }
             | RunEvent::SshRefused { .. }
             | RunEvent::SshLogout { .. }

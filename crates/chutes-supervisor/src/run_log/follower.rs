@@ -47,6 +47,12 @@ impl Follower {
         follower
     }
 
+    /// The same follower, which also gets how things stand, after the facts that are known already.
+    pub(super) fn with(mut self, at: String, what: RunEvent) -> Self {
+        self.ready.push_back(Event { seq: None, at, what });
+        self
+    }
+
     /// Gives the facts of a run that has no supervisor any more, from this number on.
     pub(crate) fn of_ended(root: &Arc<RunRoot>, from: u64) -> Self {
         let (_, receiver) = tokio::sync::broadcast::channel(1);

@@ -29,7 +29,7 @@ use std::time::Duration;
 use cap_std::fs::Dir;
 use chutes_core::{
     ClassProfile, ContainerPath, EngineRequest, EventReporter, FailureKind, ImageName, Json,
-    PortAddress, Progress, RunId, SecretPairs,
+    PortAddress, Progress, RunId, SecretPairs, Usage,
 };
 use chutes_engine::{Engine, EngineError};
 use chutes_ports::{Connector, ContainerConnector, SocketOwner};
@@ -45,7 +45,7 @@ pub(crate) use self::starter::remove_container;
 use self::steps::{connect, prepare};
 use super::spawn::OutputSettings;
 use super::{
-    Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker, platform,
+    Answer, Force, Hooks, Isolation, Step, StepExit, StepFailure, UsageReader, Worker, platform,
 };
 use crate::RunDirectory;
 use crate::output::Output;
@@ -55,9 +55,6 @@ const KILL_TIME: Duration = Duration::from_secs(20);
 
 /// How long the end of the output may take to reach the log before the tail of standard error is read.
 const LAST_TIME: Duration = Duration::from_secs(1);
-
-/// The memory in use is not known.
-const UNKNOWN: u64 = u64::MAX;
 
 /// What a container is made from.
 #[derive(Clone, Debug)]
@@ -106,7 +103,8 @@ struct Shared {
     pid: watch::Sender<Option<i32>>,
     /// The engine and the name of the container, while it runs.
     running: watch::Sender<Option<(Engine, String)>>,
-    memory: AtomicU64,
+    /// The last sample of what the container uses.
+    usage: Arc<Mutex<Option<Usage>>>,
     /// The OOM kill count of this machine when the memory in use was last read.
     system_before: AtomicU64,
     warnings: Mutex<Vec<String>>,
@@ -179,7 +177,7 @@ impl ContainerWorker {
                 stop_request: watch::Sender::default(),
                 pid: watch::Sender::default(),
                 running: watch::Sender::default(),
-                memory: AtomicU64::new(UNKNOWN),
+                usage: Arc::default(),
                 system_before: AtomicU64::new(system_oom_kills().unwrap_or_default()),
                 warnings: Mutex::default(),
             }),
@@ -365,14 +363,14 @@ impl Worker for ContainerWorker {
         self.progress.subscribe()
     }
 
-    fn memory(&self) -> Option<MemoryMeter> {
-        let shared = Arc::downgrade(&self.shared);
-        Some(Box::new(move || {
-            let shared = shared.upgrade()?;
-            let killed = system_oom_kills().unwrap_or_default();
-            shared.system_before.store(killed, Ordering::Relaxed);
-            let bytes = shared.memory.load(Ordering::Relaxed);
-            (bytes != UNKNOWN).then_some(bytes)
+    fn usage(&self) -> Option<UsageReader> {
+        let (shared, usage) = (Arc::downgrade(&self.shared), Arc::clone(&self.shared.usage));
+        Some(Arc::new(move || {
+            if let Some(shared) = shared.upgrade() {
+                let killed = system_oom_kills().unwrap_or_default();
+                shared.system_before.store(killed, Ordering::Relaxed);
+            }
+            *usage.lock().unwrap_or_else(PoisonError::into_inner)
         }))
     }
 

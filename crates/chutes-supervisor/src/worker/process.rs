@@ -21,7 +21,7 @@ use super::protocol::{Connection, Order, Report, SetupFrame, VERSION};
 use super::resources::Resources;
 use super::spawn::{Program, command};
 use super::{
-    ABORT_TIME, Answer, Force, Hooks, Isolation, MemoryMeter, Step, StepExit, StepFailure, Worker,
+    ABORT_TIME, Answer, Force, Hooks, Isolation, Step, StepExit, StepFailure, UsageReader, Worker,
     WorkerContext, platform,
 };
 use crate::output::Output;
@@ -313,6 +313,8 @@ impl ProcessWorker {
     /// Ends the process if it is alive, and all processes that the job has left behind.
     async fn end(mut self) -> Vec<String> {
         let mut warnings: Vec<String> = self.resources.warnings().collect();
+        // What the worker itself has read and written is counted only as long as it lives.
+        self.resources.measure();
         let was_alive = self.is_alive();
         if was_alive {
             self.send(&Order::Finish).await;
@@ -387,8 +389,8 @@ impl Worker for ProcessWorker {
         self.progress.subscribe()
     }
 
-    fn memory(&self) -> Option<MemoryMeter> {
-        Some(self.resources.meter())
+    fn usage(&self) -> Option<UsageReader> {
+        Some(self.resources.usage())
     }
 
     fn finish(self: Box<Self>) -> Answer<'static, Vec<String>> {

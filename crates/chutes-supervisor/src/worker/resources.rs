@@ -9,8 +9,10 @@ use chutes_core::{FailureKind, RunId};
 use rustix::process::{Pid, Signal};
 
 use chutes_process::{
-    Cgroup, Evidence, MemoryLimit, OomCount, Tree, WorkerExit, memory_in_use, system_oom_kills,
+    Cgroup, Evidence, MemoryLimit, OomCount, Tree, UsageMeter, WorkerExit, system_oom_kills,
 };
+
+use super::UsageReader;
 
 /// What to do about a program that ends before it is a worker.
 const BEFORE_MAIN: &str = ", before it came to `chutes::main()`: call that first in `main`, and where `chutes::is_worker()` \
@@ -20,6 +22,7 @@ const BEFORE_MAIN: &str = ", before it came to `chutes::main()`: call that first
 pub(super) struct Resources {
     tree: Arc<Tree>,
     cgroup: Option<Arc<Cgroup>>,
+    meter: Arc<UsageMeter>,
     limit: Option<MemoryLimit>,
     oom_before: Option<OomCount>,
     /// The OOM kill count of this machine when the memory in use was last read.
@@ -49,12 +52,13 @@ impl Resources {
             let cgroup = cgroup.as_ref().map_err(String::as_str);
             MemoryLimit::set(worker, bytes, cgroup).map_err(io::Error::other)
         });
-        let cgroup = cgroup.ok();
+        let (tree, cgroup) = (Arc::new(tree), cgroup.ok().map(Arc::new));
         Ok(Self {
-            tree: Arc::new(tree),
+            meter: Arc::new(UsageMeter::begin(&tree, cgroup.as_ref())),
+            tree,
             limit: limit.transpose()?,
-            oom_before: cgroup.as_ref().and_then(Cgroup::oom_count),
-            cgroup: cgroup.map(Arc::new),
+            oom_before: cgroup.as_ref().and_then(|cgroup| cgroup.oom_count()),
+            cgroup,
             system_before: Arc::new(AtomicU64::new(system_oom_kills().unwrap_or_default())),
         })
     }
@@ -73,15 +77,18 @@ impl Resources {
         self.limit.as_ref().and_then(MemoryLimit::warning).into_iter()
     }
 
-    /// Returns a function that reads the memory in use.
-    pub(super) fn meter(&self) -> Box<dyn Fn() -> Option<u64> + Send> {
-        let (tree, cgroup) = (Arc::downgrade(&self.tree), self.cgroup.as_ref().map(Arc::downgrade));
-        let system = Arc::clone(&self.system_before);
-        Box::new(move || {
+    /// Returns a function that reads what the job uses.
+    pub(super) fn usage(&self) -> UsageReader {
+        let (meter, system) = (Arc::clone(&self.meter), Arc::clone(&self.system_before));
+        Arc::new(move || {
             system.store(system_oom_kills().unwrap_or_default(), Ordering::Relaxed);
-            let cgroup = cgroup.as_ref().and_then(std::sync::Weak::upgrade);
-            memory_in_use(cgroup.as_deref(), &*tree.upgrade()?)
+            Some(meter.read())
         })
+    }
+
+    /// Measures what the job uses now, for those who ask later.
+    pub(super) fn measure(&self) {
+        let _ = self.meter.read();
     }
 
     pub(super) fn evidence(&self) -> OomEvidence {
@@ -126,6 +133,8 @@ impl Resources {
 
     /// Removes the cgroup. One with a process that cannot be killed stays.
     pub(super) async fn release(self) {
+        // The last reading is kept by those who have the meter.
+        let _ = self.meter.read();
         if let Some(cgroup) = self.cgroup.and_then(Arc::into_inner) {
             let _ = cgroup.remove().await;
         }

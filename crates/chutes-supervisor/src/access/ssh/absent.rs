@@ -57,6 +57,20 @@ pub const fn is_file_server() -> bool {
     false
 }
 
+/// The keys of a server. No value of this type exists.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRing(Infallible);
+
+impl KeyRing {
+    pub(crate) fn add(&self, _: &[String]) -> Result<Vec<String>, Infallible> {
+        match self.0 {}
+    }
+
+    pub(crate) fn remove(&self, _: &[String]) -> Result<Vec<String>, Infallible> {
+        match self.0 {}
+    }
+}
+
 /// The plan of a server. No value of this type exists.
 pub(super) struct Plan(Infallible);
 
@@ -84,6 +98,10 @@ impl Plan {
 
 impl Server {
     pub(super) fn endpoint(&self) -> SshEndpoint {
+        match self.0 {}
+    }
+
+    pub(super) fn keys(&self) -> KeyRing {
         match self.0 {}
     }
 

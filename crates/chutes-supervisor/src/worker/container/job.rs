@@ -1,7 +1,6 @@
 //! Runs a container to its end: starts it, waits for it, forwards stop requests, and collects the evidence.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chutes_core::FailureKind;
@@ -14,12 +13,12 @@ use super::super::StepExit;
 use super::ending::{Evidence, Sent};
 use super::logs::{OutputForwarder, Pipes};
 use super::start::{Started, start};
-use super::{Shared, StopRequest, UNKNOWN, pid, platform};
+use super::{Shared, StopRequest, pid, platform};
 
 /// The stop signal of an image that declares none.
 const STOP_SIGNAL: &str = "SIGTERM";
 
-/// The time between two samples of the memory in use.
+/// The time between two samples of what the container uses.
 const STATS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long an engine may be unreachable, for instance while it restarts.
@@ -64,7 +63,7 @@ pub(super) async fn run(shared: &Arc<Shared>, pipes: Pipes) -> JobExit {
     };
     // These tasks end when the set is dropped at the end of this function.
     let mut background = JoinSet::new();
-    background.spawn(sample_memory(Arc::clone(shared)));
+    background.spawn(sample_usage(Arc::clone(shared)));
     background.spawn(pid::publish(Arc::clone(shared)));
     let mut watch = Watch { shared, engine, name: shared.name(), sent: Sent::Nothing };
     let ended = watch.until_its_end(OutputForwarder::begin(attached, pipes)).await;
@@ -217,13 +216,15 @@ async fn pause(time: Option<&Duration>) {
     }
 }
 
-/// Samples the memory in use until the future is dropped.
-async fn sample_memory(shared: Arc<Shared>) {
+/// Samples what the container uses until the future is dropped.
+async fn sample_usage(shared: Arc<Shared>) {
     let Ok(engine) = shared.engine() else { return };
     let name = shared.name();
     loop {
+        if let Ok(Some(now)) = timeout(STATS_INTERVAL, engine.usage(&name)).await {
+            let mut usage = shared.usage.lock().unwrap_or_else(PoisonError::into_inner);
+            *usage = Some(now.after(usage.unwrap_or_default()));
+        }
         sleep(STATS_INTERVAL).await;
-        let answer = timeout(STATS_INTERVAL, engine.memory_in_use(&name)).await;
-        shared.memory.store(answer.ok().flatten().unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 }
