@@ -1,14 +1,12 @@
 //! `chutes exec`: one run of a spec, on this machine.
 
-use std::fs::File;
-use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use chutes_console::{
     AccessArguments, CommandResult, EXIT_CODES, Problem, ReportArguments, RequestArgument, Session,
-    VolumeArguments, log_cap, read_spec, run_directory,
+    VolumeArguments, in_memory, log_cap, read_spec, run_directory,
 };
 use chutes_core::{EngineRequest, JobSpec, PullPolicy, RunRequest, Work};
 use chutes_supervisor::Supervisor;
@@ -93,6 +91,7 @@ fn build(spec: JobSpec, arguments: &ExecArguments) -> Result<RunRequest, Problem
 fn run_image(request: RunRequest, arguments: &ExecArguments) -> CommandResult {
     let session = Session {
         title: format!("image `{}`", request.spec.target()),
+        command: "exec",
         report: arguments.report.clone(),
     };
     let engine = request.engine.clone();
@@ -110,18 +109,4 @@ fn become_app(app: &str, request: &RunRequest, arguments: &ExecArguments) -> Pro
     let error = command.stdin(request).exec();
     Problem::wrong(format!("cannot start the app `{app}`: {error}"))
         .hint("`app` is the path of a job binary, relative to the current directory")
-}
-
-/// A request as the standard input of another program: it may hold secrets, so that it is neither an argument
-/// nor a file with a name.
-fn in_memory(request: &RunRequest) -> Result<File, Problem> {
-    let text = request.to_json().map_err(|error| Problem::bad_request(&error))?;
-    let written = || -> io::Result<File> {
-        let memory = rustix::fs::memfd_create("request", rustix::fs::MemfdFlags::CLOEXEC)?;
-        let mut file = File::from(memory);
-        file.write_all(text.as_bytes())?;
-        file.rewind()?;
-        Ok(file)
-    };
-    written().map_err(|error| Problem::platform(&error))
 }

@@ -22,7 +22,8 @@ pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> CommandRes
         // The parser has seen to it that one of them is there.
         (None, None) => return Err(Problem::wrong("a job or a run request is needed")),
     };
-    let session = Session { title: format!("`{}`", job.name()), report: arguments.report.clone() };
+    let title = format!("`{}`", job.name());
+    let session = Session { title, command: "run", report: arguments.report.clone() };
     let attempt = Supervisor::new(request).contract(job.contract());
     session.run(attempt, |output| ProcessStarter { program: Program::This, output })
 }

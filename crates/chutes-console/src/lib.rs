@@ -37,7 +37,7 @@
 //!     let title = spec.target().to_string();
 //!     let directory = run_directory(None, &title, run_id);
 //!     let attempt = Supervisor::new(RunRequest::new(run_id, spec, directory));
-//!     let session = Session { title, report: arguments.report };
+//!     let session = Session { title, command: "run", report: arguments.report };
 //!     session.run(attempt, |output| ProcessStarter { program: Program::This, output })
 //! }
 //!
@@ -47,6 +47,7 @@
 //! ```
 
 mod arguments;
+mod detach;
 mod events;
 mod input;
 mod problem;
@@ -63,6 +64,7 @@ pub use self::arguments::{
     AccessArguments, EXIT_CODES, RecoverArguments, ReportArguments, RequestArgument,
     VolumeArguments, log_cap, memory_size, size,
 };
+pub use self::detach::in_memory;
 pub use self::input::{check_spec, read_bounded, read_file, read_spec};
 pub use self::problem::Problem;
 pub use self::program::{CommandResult, main};

@@ -15,6 +15,7 @@ use chutes_supervisor::{
 use tokio::runtime::Runtime;
 
 use crate::arguments::ReportArguments;
+use crate::detach::{announce, detach, leave_terminal};
 use crate::events::{EventFile, EventTarget, Forwarding};
 use crate::problem::Problem;
 use crate::program::CommandResult;
@@ -33,6 +34,8 @@ use crate::terminal::{Console, Stream, report};
 pub struct Session {
     /// What runs, as in "running …".
     pub title: String,
+    /// The command of this program that takes a run request: `run`, or `exec`.
+    pub command: &'static str,
     /// What is shown and written.
     pub report: ReportArguments,
 }
@@ -67,6 +70,12 @@ impl Session {
         worker: impl FnOnce(OutputSettings) -> W,
     ) -> CommandResult {
         let log_cap = log_cap(attempt.request())?;
+        if self.report.detach {
+            return detach(self.command, attempt.request(), &self.report);
+        }
+        if self.report.detached {
+            leave_terminal();
+        }
         let Written { result, events } = self.written(attempt.request())?;
         let is_named_by_us = is_named_by_us(attempt.request());
         // What this process was started with is not for user code: the request, or the file of the events.
@@ -87,7 +96,11 @@ impl Session {
             }
         };
         let directory = created.directory().clone();
-        let watching = Watching::start(&console, events, || created.follow()).map_err(platform)?;
+        let follow = || created.follow();
+        let mut watching = Watching::start(&console, events, follow).map_err(platform)?;
+        if self.report.detached {
+            watching.announce(&console, follow()).map_err(platform)?;
+        }
         console.print(&format!("running {} in {}\n", self.title, directory.root().display()));
         let worker = worker(self.output(&console, log_cap).map_err(platform)?);
         let outcome = runtime.block_on(supervise(created, worker, signals, cancel));
@@ -125,6 +138,9 @@ impl Session {
     /// Where the output of the job is shown. With `--json` nothing but the outcome may come to standard
     /// output, so that the job's output goes to standard error.
     fn output(&self, console: &Arc<Console>, log_cap: LogCap) -> io::Result<OutputSettings> {
+        if self.report.detached {
+            return Ok(OutputSettings { log_cap, ..OutputSettings::hidden() });
+        }
         let stdout = if self.report.json { Stream::Stderr } else { Stream::Stdout };
         let stdout = Box::new(console.output(stdout)?);
         let stderr = Box::new(console.output(Stream::Stderr)?);
@@ -225,6 +241,13 @@ impl Watching {
             watching.0.push(("events", Forwarding::start("events", follow(), file.writer())?));
         }
         Ok(watching)
+    }
+
+    /// Says that a detached run is accepted.
+    fn announce(&mut self, console: &Arc<Console>, follower: Follower) -> io::Result<()> {
+        let announce = announce(Arc::clone(console));
+        self.0.push(("messages", Forwarding::start("detach", follower, announce)?));
+        Ok(())
     }
 
     /// Shows events, and writes none.

@@ -19,6 +19,14 @@ pub struct ReportArguments {
     /// Print the outcome as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Return when the run is accepted, and let it go on without this terminal
+    ///
+    /// Its id and its directory are printed. `attach`, `logs`, `stats` and `cancel` find it by them.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// This process is the supervisor of a run that was detached
+    #[arg(long, hide = true, conflicts_with = "detach", requires = "request")]
+    pub(crate) detached: bool,
 }
 
 impl ReportArguments {
@@ -49,6 +57,14 @@ impl ReportArguments {
         if self.json {
             arguments.push("--json".into());
         }
+        if self.detach {
+            arguments.push("--detach".into());
+        }
         arguments
+    }
+
+    /// Whether the file of the events is a descriptor with which this process was started.
+    pub(crate) fn events_are_inherited(&self) -> bool {
+        self.events.as_ref().is_some_and(|events| events.path().starts_with("/dev/fd"))
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Console {
     /// Whether the bar has a length: the job has reported how far it is.
     shows_progress: AtomicBool,
     last_progress: Mutex<Option<(Instant, Progress)>>,
+    /// Whether nothing is printed any more.
+    is_silent: AtomicBool,
 }
 
 impl Console {
@@ -67,7 +69,8 @@ impl Console {
         let bar = if fancy { Some(bar(&stderr)?) } else { None };
         let last_progress = Mutex::new(None);
         let shows_progress = AtomicBool::new(false);
-        Ok(Self { stderr, bar, paint: Paint::when(fancy), shows_progress, last_progress })
+        let (paint, is_silent) = (Paint::when(fancy), AtomicBool::new(false));
+        Ok(Self { stderr, bar, paint, shows_progress, last_progress, is_silent })
     }
 
     pub(crate) fn paint(&self) -> Paint {
@@ -89,6 +92,9 @@ impl Console {
 
     /// Prints whole lines, above the bar if there is one.
     pub(crate) fn print(&self, text: &str) {
+        if self.is_silent.load(Ordering::Relaxed) {
+            return;
+        }
         let write = || {
             // An error of standard error cannot be reported anywhere.
             let _ = (&self.stderr).write_all(text.as_bytes());
@@ -96,6 +102,14 @@ impl Console {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
+        }
+    }
+
+    /// Does something with the terminal while the bar is not there.
+    pub(crate) fn suspended<T>(&self, action: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(action),
+            None => action(),
         }
     }
 
@@ -123,6 +137,11 @@ impl Console {
                 _ => write(),
             }
         })
+    }
+
+    /// Prints nothing from now on: there is no reader any more.
+    pub(crate) fn silence(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
     }
 
     /// Removes the bar. Later output is plain.
