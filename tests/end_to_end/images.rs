@@ -2,6 +2,7 @@
 //!
 //! `docs/conformance.md` names the counterpart in ComputeHorde of each test.
 
+mod detached;
 mod embedded;
 mod engine;
 mod failures;

@@ -14,6 +14,7 @@
 //! | [`fetching`] | input volumes, the Hugging Face Hub (in containers) |
 //! | [`reaching`] | ports, SSH, the TLS front, of jobs and of images |
 //! | [`images`] | specs whose containers are real (Podman) |
+//! | [`detached`] | runs that go on without their terminal: `--detach`, `attach`, `cancel`, `stats` |
 //! | [`recovering`] | the supervisor is killed, and `recover` finishes its run |
 //!
 //! Beside the groups: [`programs`], where the programs under test are; [`expected`], how a run of the job `dies`
@@ -30,6 +31,7 @@
 
 mod delivering;
 mod describing;
+mod detached;
 mod dying;
 mod expected;
 mod fetching;

@@ -1,23 +1,33 @@
-//! `ps`, `show`, `logs`: finds the runs of this machine again, and shows how they stand.
+//! `ps`, `show`, `logs`, `attach`, `stats`, `cancel`: finds the runs of this machine again, shows how they stand, and asks
+//! them to stop.
 
+mod attach;
+mod cancel;
 mod logs;
 mod ps;
 mod show;
+mod stats;
 mod words;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use chutes_core::Progress;
-use chutes_supervisor::inspect::{InspectError, RunView, resolve};
+use chutes_supervisor::control::ControlClient;
+use chutes_supervisor::control::protocol::State;
+use chutes_supervisor::inspect::{InspectError, RunView, resolve, view};
 use clap::{Args, Subcommand, ValueHint};
-use serde::Serialize;
 
+use self::attach::AttachArguments;
+use self::cancel::CancelArguments;
 use self::logs::LogsArguments;
 use self::ps::PsArguments;
 use self::show::ShowArguments;
+use self::stats::StatsArguments;
 use crate::problem::Problem;
-use crate::program::CommandResult;
+use crate::program::{CommandResult, shell_line};
+use crate::terminal::status_words;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -34,6 +44,15 @@ pub enum RunsCommand {
     Show(ShowArguments),
     /// Print what the job of a run has printed
     Logs(LogsArguments),
+    /// Show a run in progress until its end, as if it had been started here
+    ///
+    /// What the job prints from now on is shown, its progress, and at its end the report. Ctrl-C asks what to do; any
+    /// other end of this command leaves the run alone.
+    Attach(AttachArguments),
+    /// Show what a run uses of the machine, or has used
+    Stats(StatsArguments),
+    /// Ask a run to stop: its job has its grace, and its outputs are kept
+    Cancel(CancelArguments),
 }
 
 /// Carries out a command about runs.
@@ -46,6 +65,9 @@ pub fn runs(command: &RunsCommand) -> CommandResult {
         RunsCommand::Ps(arguments) => ps::ps(arguments),
         RunsCommand::Show(arguments) => show::show(arguments),
         RunsCommand::Logs(arguments) => logs::logs(arguments),
+        RunsCommand::Attach(arguments) => attach::attach(arguments),
+        RunsCommand::Stats(arguments) => stats::stats(arguments),
+        RunsCommand::Cancel(arguments) => cancel::carry_out(arguments),
     }
 }
 
@@ -81,20 +103,39 @@ fn unreadable(error: &InspectError) -> Problem {
     }
 }
 
-/// What only the supervisor of a run in progress knows.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Live {
-    /// What the job has reported last.
-    progress: Option<Progress>,
-    /// What the run uses of the machine.
-    usage: Option<Usage>,
+/// How long a supervisor may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
+
+/// Asks the supervisor of a run in progress how things stand. `None` when there is none, or it does not answer.
+fn live(run: &RunView) -> Option<State> {
+    if !run.is_supervised {
+        return None;
+    }
+    let mut client = ControlClient::connect(&run.directory).ok()?;
+    client.set_timeout(Some(ANSWER_TIME)).ok()?;
+    client.state().ok()
 }
 
-/// What a run uses of the machine.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Usage {}
+/// Why a run cannot be asked for anything: it has ended, or its supervisor was ended.
+fn not_in_progress(directory: &Path) -> Problem {
+    let run = match view(directory) {
+        Ok(run) => run,
+        Err(error) => return unreadable(&error),
+    };
+    match &run.outcome {
+        Some(outcome) => {
+            Problem::wrong(format!("the run has ended: {}", status_words(outcome.status())))
+        }
+        None if run.is_supervised => {
+            Problem::platform(&io::Error::other("the supervisor of the run has no control socket"))
+        }
+        None => interrupted(directory),
+    }
+}
 
-/// Asks the supervisor of a run in progress. `None` when there is none, or it does not answer.
-fn live(_run: &RunView) -> Option<Live> {
-    None
+/// The run has neither an outcome nor a supervisor.
+fn interrupted(directory: &Path) -> Problem {
+    let shown = directory.display().to_string();
+    Problem::platform(&io::Error::other("the supervisor of the run was ended without an outcome"))
+        .hint(format!("`{}` finishes the run", shell_line(&["recover", &shown])))
 }

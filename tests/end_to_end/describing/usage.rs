@@ -28,8 +28,8 @@ fn unknown_job() {
 fn unknown_words() {
     check("recovr", "unrecognized subcommand 'recovr'", "a similar subcommand exists: 'recover'");
     check(
-        "run echo --dta {}",
-        "unexpected argument '--dta' found",
+        "run echo --datta {}",
+        "unexpected argument '--datta' found",
         "similar argument exists: '--data'",
     );
     check("list --jsn", "unexpected argument '--jsn' found", "similar argument exists: '--json'");

@@ -6,13 +6,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use chutes_core::{Escaped, ExitCode, HumanDuration, Phase, RunId, Status, Target};
+use chutes_core::{Escaped, ExitCode, HumanDuration, HumanSize, Phase, RunId, Status, Target};
+use chutes_supervisor::control::protocol::State;
 use chutes_supervisor::inspect::{ListedRun, ListedState, Listing, RunView, Which, list, utc};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
+use super::live;
 use super::words::{age, elapsed, progress_words, state, target_name};
-use super::{Live, live};
 use crate::problem::Problem;
 use crate::program::{CommandResult, shell_line};
 use crate::stdout::{json_line, print};
@@ -63,20 +64,29 @@ pub(super) fn ps(arguments: &PsArguments) -> CommandResult {
     remark(arguments, &listing)
 }
 
+const HEAD: [&str; 8] = ["RUN", "JOB", "STATUS", "AGE", "TIME", "DONE", "CPU", "MEMORY"];
+
 fn table(runs: &[ListedRun], now: SystemTime, width: Option<u16>) -> String {
-    let columns = Columns::new(["RUN", "JOB", "STATUS", "AGE", "TIME"]).align_right(&[3, 4]);
-    let rows: Vec<Row<'_, 5>> = runs.iter().map(|run| row(run, now)).collect();
+    let columns = Columns::new(HEAD).align_right(&[3, 4, 5, 6, 7]);
+    let rows: Vec<Row<'_, 8>> = runs.iter().map(|run| row(run, now)).collect();
     columns.render(width, || rows.iter().map(|row| row.each_ref().map(|cell| (&**cell).into())))
 }
 
-fn row(run: &ListedRun, now: SystemTime) -> Row<'_, 5> {
-    let (status, time) = match &run.state {
-        ListedState::Ended { status, .. } => (status_words(*status).into(), time(run, now)),
-        ListedState::Open(run_view) => (progress_words(run_view).into(), time(run, now)),
+fn row(run: &ListedRun, now: SystemTime) -> Row<'_, 8> {
+    let (status, state): (Cow<'_, str>, _) = match &run.state {
+        ListedState::Ended { status, .. } => (status_words(*status).into(), None),
+        ListedState::Open(view) => (progress_words(view).into(), live(view)),
     };
+    let time = time(run, now);
     let time = time.map_or(Cow::Borrowed(""), |time| HumanDuration(time).to_string().into());
     let age = age(run.began, now).into();
-    [run.run_id.short().into(), target_name(&run.target).into(), status, age, time]
+    let State { progress, usage } = state.unwrap_or_default();
+    let done = progress.map(|it| format!("{:.0}%", it.fraction * 100.0)).unwrap_or_default();
+    let cpu = usage.map(|it| HumanDuration(it.cpu).to_string()).unwrap_or_default();
+    let memory = usage.and_then(|it| it.memory).map(|bytes| HumanSize(bytes).to_string());
+    let [done, cpu, memory] = [done, cpu, memory.unwrap_or_default()].map(Cow::Owned);
+    let (id, name) = (run.run_id.short().into(), target_name(&run.target).into());
+    [id, name, status, age, time, done, cpu, memory]
 }
 
 /// How long it took, or how long it has been going on. It is not known when a run was interrupted.
@@ -130,7 +140,7 @@ struct Line<'a> {
     seconds: Option<f64>,
     run_dir: String,
     #[serde(flatten)]
-    live: Option<Live>,
+    live: Option<State>,
 }
 
 impl<'a> Line<'a> {

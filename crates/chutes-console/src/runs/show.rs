@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use chutes_core::{Endpoints, ExitCode, HumanDuration, LabelName, Outcome, Phase, PhaseReport};
 use chutes_core::{RunId, Status, Target};
+use chutes_supervisor::control::protocol::State;
 use chutes_supervisor::inspect::{RunPhase, RunView, utc, view};
 use clap::Args;
 use serde::Serialize;
 
 use super::words::{age, elapsed, escaped_lines, progress_words, state, target_name};
-use super::{EXIT_CODES, Live, RunArgument, live, unreadable};
+use super::{EXIT_CODES, RunArgument, live, unreadable};
 use crate::program::{CommandResult, shell_line};
 use crate::stdout::{json_line, print};
 use crate::terminal::{limit_text, report, status_words, stdout_width};
@@ -138,7 +139,7 @@ struct Shown<'a> {
     damage: Option<String>,
     run_dir: String,
     outcome: Option<&'a Outcome>,
-    live: Option<Live>,
+    live: Option<State>,
 }
 
 /// The phase that goes on.
