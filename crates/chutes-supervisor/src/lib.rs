@@ -56,6 +56,7 @@ pub mod sink;
 pub mod worker;
 
 mod access;
+mod attempt;
 mod background;
 mod cancel;
 mod complete;

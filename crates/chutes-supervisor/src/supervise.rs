@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chutes_core::{
-    Ending, EventReporter, Failure, FailureKind, Json, Limits, Outcome, Phase, Progress, RunEvent,
-    RunId, Status,
+    Ending, EventReporter, Failure, FailureKind, Json, Limits, Phase, Progress, RunEvent, RunId,
+    Status,
 };
-use futures_util::future::{BoxFuture, join};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,8 +14,7 @@ use super::RunDirectory;
 use super::access::{Access, Open};
 use super::background::{beat, longer, report_progress, stop_background};
 use super::cancel::CancelHandle;
-use super::complete::Completion;
-use super::control::{ControlServer, Parts};
+use super::control::Parts;
 use super::deliver::Sinks;
 use super::directory::RunRoot;
 use super::download::{Downloads, FetchSettings, volumes_missing};
@@ -25,9 +23,8 @@ use super::live::Live;
 use super::run_log::{Arrivals, Fact};
 use super::user_code::{PhaseDeadline, StepControl};
 use super::worker::{Hooks, StartWorker, Step, Worker, WorkerContext};
-use super::{CreatedRun, Supervisor, ending, hooks};
+use super::{Supervisor, ending, hooks};
 use crate::json_size::check_size;
-use crate::observer::observe;
 
 /// How user code ended, and what it returned.
 #[derive(Debug)]
@@ -43,66 +40,6 @@ impl Execution {
     }
 }
 
-/// Takes an attempt to its outcome, with the worker that this starts.
-///
-/// The future has a type without parameters, so that its code is generated here and not in every crate that
-/// awaits it.
-pub(crate) fn boxed(
-    created: CreatedRun,
-    worker: Box<dyn StartWorker>,
-) -> BoxFuture<'static, Outcome> {
-    Box::pin(supervise(created, worker))
-}
-
-async fn supervise(mut created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
-    let observing = observe(created.follow(), created.attempt.observer.take());
-    // Both are one future, so that nothing is left of the attempt when it is dropped.
-    join(take_to_outcome(created, worker), observing).await.0
-}
-
-async fn take_to_outcome(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
-    let parts = watch::Sender::default();
-    let control = ControlServer::of(created.directory.root(), created.controls(parts.subscribe()));
-    let outcome = run(created, worker, parts).await;
-    if let Some(control) = control {
-        control.finish().await;
-    }
-    outcome
-}
-
-async fn run(
-    created: CreatedRun,
-    worker: Box<dyn StartWorker>,
-    parts: watch::Sender<Parts>,
-) -> Outcome {
-    let CreatedRun { mut attempt, directory, root, log, sinks, made_folders, fetch_settings } =
-        created;
-    let run_dir = directory.root().display().to_string();
-    let events = log.reporter();
-    let mut lifecycle = Lifecycle::new(log, attempt.request.spec.route());
-    lifecycle.advance(Status::Received);
-    lifecycle.begin_phase(Phase::Start, Some(attempt.request.spec.limits.start));
-    let steps = Steps::new(&mut attempt, fetch_settings, &directory, &root, &sinks, events, parts);
-    let (execution, delivered) = steps.run(&attempt, worker, &mut lifecycle).await;
-    let uploads = attempt.uploads();
-    let completion = Completion {
-        run_id: attempt.request.run_id,
-        target: attempt.request.spec.target(),
-        has_artifacts: attempt.request.spec.artifacts_dir.is_some(),
-        limits: attempt.request.spec.limits,
-        run_dir,
-        root,
-        cancel: attempt.cancel,
-        sinks,
-        made_folders,
-        uploads,
-        manifest: None,
-        delivered,
-        settled: None,
-    };
-    completion.complete(execution, lifecycle).await
-}
-
 fn not_started(error: &std::io::Error) -> Execution {
     let message = format!("cannot start the worker: {error}");
     let failure = Failure::new(FailureKind::Platform, message).in_phase(Phase::Start);
@@ -110,7 +47,7 @@ fn not_started(error: &std::io::Error) -> Execution {
 }
 
 /// Everything about an attempt while user code is involved.
-struct Steps {
+pub(super) struct Steps {
     run_id: RunId,
     limits: Limits,
     cancel: CancelHandle,
@@ -144,7 +81,7 @@ fn refused(run: &Supervisor) -> Option<Failure> {
 }
 
 impl Steps {
-    fn new(
+    pub(super) fn new(
         attempt: &mut Supervisor,
         fetch_settings: Option<FetchSettings>,
         directory: &RunDirectory,
@@ -173,7 +110,7 @@ impl Steps {
     }
 
     /// Starts the worker, and has it carry out all steps.
-    async fn run(
+    pub(super) async fn run(
         &self,
         attempt: &Supervisor,
         start: Box<dyn StartWorker>,

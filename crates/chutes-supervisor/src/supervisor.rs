@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::access;
+use crate::attempt;
 use crate::cancel::CancelHandle;
 use crate::control::{Controls, Parts};
 use crate::deliver::{self, Sinks};
@@ -26,7 +27,6 @@ use crate::extension::Extension;
 use crate::made_folders::MadeFolders;
 use crate::observer::Observer;
 use crate::run_log::{Begin, Fact, Follower, LogFile, RunLog};
-use crate::supervise;
 use crate::worker::StartWorker;
 
 /// One attempt of a run that is being put together, from its request.
@@ -282,6 +282,6 @@ impl CreatedRun {
     /// supervisor had been killed, and `recover` finishes it.
     #[must_use = "nothing happens before it is awaited"]
     pub fn supervise(self, worker: impl StartWorker + 'static) -> BoxFuture<'static, Outcome> {
-        supervise::boxed(self, Box::new(worker))
+        attempt::boxed(self, Box::new(worker))
     }
 }
