@@ -39,8 +39,8 @@ pub(crate) fn detach(
     request: &RunRequest,
     report: &ReportArguments,
 ) -> CommandResult {
-    if report.events_are_inherited() {
-        return Err(Problem::wrong("`--detach` takes no descriptor for `--events`")
+    if let Some(option) = report.inherited() {
+        return Err(Problem::wrong(format!("`--detach` takes no descriptor for `{option}`"))
             .hint("name a file: the descriptors of this process are not those of the run"));
     }
     let platform = |error: io::Error| Problem::platform(&error);

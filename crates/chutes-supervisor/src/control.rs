@@ -44,11 +44,15 @@ pub(crate) struct Parts {
 }
 
 impl Controls {
-    /// Asks the run to stop, and writes down on whose behalf.
+    /// Asks the run to stop, and writes down on whose behalf, unless it was asked as urgently before.
     fn cancel(&self, urgency: Urgency, reason: Option<String>, by: Option<String>) {
+        if urgency <= self.cancel.urgency() {
+            return;
+        }
         let words = match (&reason, &by) {
-            (Some(reason), Some(by)) => Some(format!("{by}: {reason}")),
-            (Some(words), None) | (None, Some(words)) => Some(words.clone()),
+            (Some(reason), Some(by)) => Some(format!("{reason} (asked by {by})")),
+            (Some(reason), None) => Some(reason.clone()),
+            (None, Some(by)) => Some(format!("asked by {by}")),
             (None, None) => None,
         };
         self.log.emit(RunEvent::CancelRequested { urgency, reason, by });
@@ -68,7 +72,9 @@ impl Controls {
         let changed = if adds { keys.add(texts) } else { keys.remove(texts) };
         let changed = changed.map_err(|error| error.to_string())?;
         let (added, removed) = if adds { (changed, Vec::new()) } else { (Vec::new(), changed) };
-        self.log.emit(RunEvent::SshKeys { added, removed });
+        if !(added.is_empty() && removed.is_empty()) {
+            self.log.emit(RunEvent::SshKeys { added, removed });
+        }
         Ok(())
     }
 

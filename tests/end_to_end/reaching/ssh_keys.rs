@@ -1,5 +1,7 @@
 //! Which keys may log in, and what is reported about attempts.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use chutes::event::RunEvent;
@@ -7,6 +9,7 @@ use chutes::outcome::FailureKind;
 use chutes_test_support::clients::ssh::{SshRun, make_key, public_key, write_configuration};
 use chutes_test_support::events::reported;
 use chutes_test_support::{Sandbox, finish, own_address, wait_until};
+use serde_json::json;
 
 use super::ssh::serve_job;
 use crate::programs::new_sandbox;
@@ -45,6 +48,41 @@ fn host_key() {
     let refused = served.ssh(&["run", "true"]);
     assert_eq!(refused.code, Some(255), "{refused:#?}");
     assert!(refused.stderr.contains("verification failed"), "{refused:#?}");
+}
+
+/// Asks the supervisor by the control socket. Returns its answer.
+fn ask(served: &SshRun, request: &serde_json::Value) -> String {
+    let mut stream = UnixStream::connect(served.path("control.sock")).unwrap();
+    stream.write_all(format!("{request}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    answer
+}
+
+/// The owner lets another key in while the run goes on, and out again.
+#[test]
+fn keys_of_a_run_in_progress() {
+    let served = serve_job("ends", "");
+    make_key(&served.sandbox, "other", "ed25519");
+    let key = public_key(&served.sandbox, "other");
+    write_configuration(&served.sandbox, &served.endpoint, "other");
+    let logs_in = || served.ssh(&["run", "true"]).code == Some(0);
+    let change = |how: &str, keys: &[&str]| {
+        let mut request = json!({ "version": 1 });
+        request[how] = json!({ "keys": keys });
+        ask(&served, &request)
+    };
+    assert!(!logs_in());
+    assert!(change("add_keys", &["ssh-dss AAAA"]).contains("refused"));
+    assert_eq!(change("add_keys", &[&key]), "{\"version\":1,\"done\":{}}\n");
+    assert!(logs_in());
+    assert_eq!(change("remove_keys", &[&key]), "{\"version\":1,\"done\":{}}\n");
+    assert!(!logs_in());
+    let changes = served.events().into_iter().filter_map(|event| match event {
+        RunEvent::SshKeys { added, removed } => Some((added.len(), removed.len())),
+        _ => None,
+    });
+    assert!(changes.eq([(1, 0), (0, 1)]));
 }
 
 /// The printed command can be pasted.

@@ -1,7 +1,7 @@
 //! The arguments that say what is shown and written of a run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
@@ -63,8 +63,16 @@ impl ReportArguments {
         arguments
     }
 
-    /// Whether the file of the events is a descriptor with which this process was started.
-    pub(crate) fn events_are_inherited(&self) -> bool {
-        self.events.as_ref().is_some_and(|events| events.path().starts_with("/dev/fd"))
+    /// The option, if there is one, whose file is a descriptor with which this process was started.
+    pub(crate) fn inherited(&self) -> Option<&'static str> {
+        let is_inherited = |path: &Path| {
+            ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self/fd"]
+                .iter()
+                .any(|inherited| path.starts_with(inherited))
+        };
+        if self.events.as_ref().is_some_and(|events| is_inherited(events.path())) {
+            return Some("--events");
+        }
+        self.result.as_deref().is_some_and(is_inherited).then_some("--result")
     }
 }

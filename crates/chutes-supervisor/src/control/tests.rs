@@ -98,7 +98,7 @@ async fn asked_to_stop() {
     let request = Request::Cancel { urgency, reason: reason.clone(), by: by.clone() };
     assert_eq!(served.client().ask(request).unwrap(), Answer::Done {});
     assert_eq!(served.controls.cancel.urgency(), Urgency::Graceful);
-    assert_eq!(served.controls.cancel.reason(), Some("ann: it diverges"));
+    assert_eq!(served.controls.cancel.reason(), Some("it diverges (asked by ann)"));
     let now = Request::Cancel { urgency: Urgency::Now, reason: None, by: None };
     served.client().ask(now).unwrap();
     assert_eq!(served.controls.cancel.urgency(), Urgency::Now);

@@ -10,29 +10,25 @@ use super::history::{Tail, may_be_record};
 use super::record::{MAX_LINE, Position, Record};
 use crate::directory::RunRoot;
 
-/// Reads facts in their order, each once.
+/// Reads facts in their order, each once. It holds no descriptor between two readings: there may be hundreds of followers,
+/// and the file may have been written again.
 #[derive(Debug, Default)]
 pub(crate) struct FactReader {
-    file: Option<File>,
     offset: u64,
     position: Position,
 }
 
 impl FactReader {
-    /// Reads the facts up to this number, as far as they are there, and hands on those from `first` on. A line that is
-    /// not whole yet is left for the next time.
+    /// Reads the facts up to the last of these numbers, as far as they are there, and hands on those from the first on. A
+    /// line that is not whole yet is left for the next time.
     pub(crate) fn read(
         &mut self,
         root: &RunRoot,
         numbers: std::ops::RangeInclusive<u64>,
         mut each: impl FnMut(Event),
     ) -> io::Result<()> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => root.read_log()?,
-        };
-        let file = self.file.insert(file);
-        let mut reader = BufReader::new(&*file);
+        let file = root.read_log()?;
+        let mut reader = BufReader::new(&file);
         reader.seek(SeekFrom::Start(self.offset))?;
         let (run_dir, mut line) = (root.shown(), Vec::new());
         while self.position.records < *numbers.end() {
