@@ -10,6 +10,24 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::programs::new_sandbox;
 
+/// The supervisor of the one detached run that was started in this folder, if it lives.
+#[track_caller]
+pub(crate) fn supervisor_in(folder: &Path) -> Option<Pid> {
+    let folder = folder.canonicalize().unwrap();
+    let owners = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name();
+        let pid = Pid::from_raw(name.to_str()?.parse().ok()?)?;
+        let process = format!("/proc/{}", pid.as_raw_pid());
+        let arguments = std::fs::read(format!("{process}/cmdline")).ok()?;
+        let is_detached = String::from_utf8_lossy(&arguments).contains("--detached");
+        let is_here = std::fs::read_link(format!("{process}/cwd")).ok()? == folder;
+        (is_detached && is_here).then_some(pid)
+    });
+    let owners: Vec<_> = owners.collect();
+    assert!(owners.len() <= 1, "{owners:?}");
+    owners.first().copied()
+}
+
 /// A run that was started with `--detach` in the directory `run`.
 struct Detached {
     sandbox: Sandbox,
@@ -36,21 +54,8 @@ impl Detached {
     }
 
     /// The same, if it lives.
-    #[track_caller]
     fn supervisor_if_any(&self) -> Option<Pid> {
-        let directory = self.root.to_str().unwrap();
-        let owners = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-            let name = entry.unwrap().file_name();
-            let pid = Pid::from_raw(name.to_str()?.parse().ok()?)?;
-            let folder = format!("/proc/{}", pid.as_raw_pid());
-            let arguments = std::fs::read(format!("{folder}/cmdline")).ok()?;
-            let is_detached = String::from_utf8_lossy(&arguments).contains("--detached");
-            let here = std::fs::read_link(format!("{folder}/cwd")).ok()?;
-            (is_detached && Path::new(directory).starts_with(here)).then_some(pid)
-        });
-        let owners: Vec<_> = owners.collect();
-        assert!(owners.len() <= 1, "{owners:?}");
-        owners.first().copied()
+        supervisor_in(&self.sandbox.path(""))
     }
 
     /// Waits until the job has printed this.

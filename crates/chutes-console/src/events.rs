@@ -3,6 +3,8 @@
 mod target;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +17,13 @@ pub(crate) use self::target::{EventFile, EventTarget};
 /// How long the end of a run waits for a slow reader.
 const LAST_TIME: Duration = Duration::from_secs(5);
 
+/// How long it waits for the facts after that.
+const FACTS_TIME: Duration = Duration::from_secs(2);
+
 /// Events that are forwarded, up to the outcome of their run.
 pub(crate) struct Forwarding {
+    /// Whether there is time for facts only.
+    hurries: Arc<AtomicBool>,
     /// The number of events that are missing at the end, or why forwarding has failed.
     done: Receiver<io::Result<u64>>,
 }
@@ -30,16 +37,22 @@ impl Forwarding {
         to: impl FnMut(Option<&Event>) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
         let (end, done) = mpsc::channel();
+        let hurries = Arc::<AtomicBool>::default();
+        let hurry = Arc::clone(&hurries);
         thread::Builder::new().name(name.into()).spawn(move || {
             // The other end may have stopped waiting.
-            let _ = end.send(forward(&mut follower, to));
+            let _ = end.send(forward(&mut follower, to, &hurry));
         })?;
-        Ok(Self { done })
+        Ok(Self { hurries, done })
     }
 
-    /// Waits for a limited time until all events have been forwarded. The error says why some were not.
+    /// Waits for a limited time until all events have been forwarded, and then for the facts. The error says why some were
+    /// not.
     pub(crate) fn wait(self) -> Result<(), String> {
-        match self.done.recv_timeout(LAST_TIME) {
+        let in_time = self.done.recv_timeout(LAST_TIME);
+        self.hurries.store(true, Ordering::Relaxed);
+        let done = in_time.or_else(|_| self.done.recv_timeout(FACTS_TIME));
+        match done {
             Ok(Ok(0)) => Ok(()),
             Ok(Ok(missed)) => {
                 Err(format!("{missed} are missing, because their reader was too slow"))
@@ -51,10 +64,17 @@ impl Forwarding {
     }
 }
 
+/// Whether an event is forwarded although there is no time: a fact, or the end.
+fn is_due(event: &Event) -> bool {
+    let is_end = matches!(event.what, RunEvent::Status { .. } | RunEvent::Outcome { .. });
+    event.seq.is_some() || is_end
+}
+
 /// Returns how many events were missed.
 fn forward(
     follower: &mut Follower,
     mut to: impl FnMut(Option<&Event>) -> io::Result<()>,
+    hurry: &AtomicBool,
 ) -> io::Result<u64> {
     let mut missed = 0;
     loop {
@@ -67,6 +87,10 @@ fn forward(
         };
         if let RunEvent::Missed { events } = event.what {
             missed += events;
+        }
+        if hurry.load(Ordering::Relaxed) && !is_due(&event) {
+            missed += 1;
+            continue;
         }
         to(Some(&event))?;
     }
