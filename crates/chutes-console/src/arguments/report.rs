@@ -25,7 +25,7 @@ pub struct ReportArguments {
     #[arg(long)]
     pub(crate) detach: bool,
     /// This process is the supervisor of a run that was detached
-    #[arg(long, hide = true, conflicts_with = "detach", requires = "request")]
+    #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) detached: bool,
 }
 
