@@ -40,6 +40,7 @@ pub use self::resolve::{Candidate, ResolveError, resolve};
 pub use self::view::{RunPhase, RunView, view};
 pub use self::watch::RunWatch;
 use crate::RunDirectory;
+use crate::control::is_served;
 use crate::directory::RunRoot;
 use locks::{Locks, LogId};
 
@@ -116,7 +117,12 @@ pub fn is_over(directory: &Path) -> bool {
         return true;
     }
     let Ok(log) = root.read_log() else { return true };
-    !LogId::of(&log).is_ok_and(|log| Locks::read().holds(&log))
+    !LogId::of(&log).is_ok_and(|log| is_supervised(&root, &log, &Locks::read()))
+}
+
+/// Whether a supervisor lives. In a container the locks of processes outside of it are not seen, but their sockets answer.
+fn is_supervised(root: &RunRoot, log: &LogId, locks: &Locks) -> bool {
+    locks.holds(log) || is_served(root.path())
 }
 
 /// A point in time in UTC, as RFC 3339.

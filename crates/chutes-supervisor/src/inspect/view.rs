@@ -11,8 +11,7 @@ use chutes_core::{
 };
 
 use super::locks::{Locks, LogId};
-use super::{InspectError, LogDamage, open, time};
-use crate::control::is_served;
+use super::{InspectError, LogDamage, is_supervised, open, time};
 use crate::directory::RunRoot;
 use crate::recover::as_delivered;
 use crate::run_log::history::Tail;
@@ -104,8 +103,7 @@ pub(super) fn look(root: &RunRoot, locks: &Locks) -> Result<(RunView, LogId), In
         ended,
         phase: phase.filter(|_| outcome.is_none()),
         report,
-        // In a container the locks of processes outside of it are not seen, but their sockets answer.
-        is_supervised: locks.holds(&log) || is_served(root.path()),
+        is_supervised: is_supervised(root, &log, locks),
         outcome,
         damage,
     };
