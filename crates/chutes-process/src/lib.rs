@@ -59,7 +59,7 @@ pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
 pub use self::ignored_signals::IgnoredSignals;
 pub use self::leftovers::{RUN_ID_VARIABLE, kill_leftovers};
-pub use self::memory::{MemoryLimit, memory_in_use};
+pub use self::memory::MemoryLimit;
 pub use self::procfs::{Process, pids};
 pub use self::reexec::{PRIVATE_VARIABLES, restart_command, take_program_name, this_program};
 pub use self::sessions::Sessions;

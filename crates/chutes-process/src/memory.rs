@@ -9,7 +9,6 @@ use chutes_core::HumanSize;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use super::cgroup::Cgroup;
-use super::tree::Tree;
 
 /// A memory limit that is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,15 +78,6 @@ impl MemoryLimit {
             )),
         }
     }
-}
-
-/// The memory that a run uses, in bytes: as the cgroup counts it, or else the sum over all processes, in
-/// which shared memory is counted several times.
-pub fn memory_in_use(cgroup: Option<&Cgroup>, tree: &Tree) -> Option<u64> {
-    if let Some(bytes) = cgroup.and_then(Cgroup::memory_in_use) {
-        return Some(bytes);
-    }
-    Some(tree.pids().ok()?.into_iter().filter_map(resident_bytes).sum())
 }
 
 /// The memory of one process that is not swapped out; `None` if it is gone.

@@ -22,13 +22,6 @@ impl Engine {
         Box::pin(async move { usage(&self.stats(name).await?) })
     }
 
-    /// The memory that a container uses, in bytes, without the page cache that the kernel can reclaim; `None` when
-    /// it is not known.
-    #[must_use = "nothing happens before it is awaited"]
-    pub fn memory_in_use<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<u64>> {
-        Box::pin(async move { in_use(self.stats(name).await?.memory_stats.as_ref()?) })
-    }
-
     /// One reading. Without `one_shot` the engine would wait for a second one, a second later.
     async fn stats(&self, name: &str) -> Option<ContainerStatsResponse> {
         let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
@@ -228,8 +221,7 @@ mod tests {
         let request = EngineRequest { host, ..EngineRequest::default() };
         let engine = Engine::connect(&request).await.unwrap();
         assert_eq!(engine.usage("a").await, Some(ALL));
-        assert_eq!(engine.memory_in_use("a").await, ALL.memory);
-        assert_eq!((engine.usage("b").await, engine.memory_in_use("b").await), (None, None));
+        assert_eq!(engine.usage("b").await, None);
         server.abort();
         // Nothing answers any more.
         assert!(server.await.unwrap_err().is_cancelled());

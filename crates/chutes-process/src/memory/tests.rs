@@ -1,8 +1,9 @@
 use std::io::Write;
+use std::sync::Arc;
 
 use super::*;
-use crate::Sessions;
 use crate::testing::{Shell, exclusive, unique_run_id};
+use crate::{Sessions, Tree, UsageMeter};
 
 /// Waits for a line, then holds 200 MB of memory until its input ends.
 const ALLOCATE: &str = "echo ready; read go; if head -c 200000000 /dev/zero | tail; then echo; \
@@ -63,15 +64,16 @@ async fn a_limit_of_a_cgroup() {
 #[tokio::test]
 async fn memory_of_all_processes_together() {
     let _turn = exclusive().await;
-    let tree = Tree::begin(Sessions::default()).unwrap();
-    assert_eq!(memory_in_use(None, &tree), Some(0));
+    let tree = Arc::new(Tree::begin(Sessions::default()).unwrap());
+    let meter = UsageMeter::begin(&tree, None);
+    assert_eq!(meter.read().memory, Some(0));
     let mut shell = Shell::start("echo ready; read never");
     assert_eq!(shell.line(), "ready");
-    let used = memory_in_use(None, &tree).unwrap();
+    let used = meter.read().memory.unwrap();
     assert!((100_000..100_000_000).contains(&used), "{used}");
     shell.input.take();
     shell.wait();
-    assert_eq!(memory_in_use(None, &tree), Some(0));
+    assert_eq!(meter.read().memory, Some(0));
 }
 
 #[test]
