@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chutes::Outcome;
 use chutes::outcome::EndStatus;
+use chutes_test_support::leftovers::cgroups_of;
 use chutes_test_support::{Finished, Sandbox, finish, start};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -81,6 +82,15 @@ impl Detached {
         assert_eq!(poll(&mut events, Some(&minute)).unwrap(), 1, "it does not end");
     }
 
+    /// The names of the cgroups of the run and of its supervisor, in any hierarchy.
+    fn cgroups(&self) -> Vec<String> {
+        let folder = self.root.canonicalize().unwrap();
+        let log = std::fs::read_to_string(folder.join("run.jsonl")).unwrap();
+        let begin = log.find("\"id\":\"").unwrap() + 6;
+        let run_id = &log[begin..begin + 36];
+        cgroups_of(run_id)
+    }
+
     fn go(&self) {
         std::fs::write(self.root.join("scratch/go"), "").unwrap();
     }
@@ -118,8 +128,28 @@ fn it_goes_on_by_itself() {
         let target = format!("/proc/{}/fd/{stream}", supervisor.as_raw_pid());
         assert_eq!(std::fs::read_link(target).unwrap(), Path::new("/dev/null"));
     }
+    // Where the job has a cgroup, its supervisor has one beside it.
+    let in_use = run.cgroups();
+    let of_supervisor: Vec<_> = in_use.iter().filter(|name| is_supervisors(name)).collect();
+    assert_eq!(!of_supervisor.is_empty(), in_use.iter().any(|name| !is_supervisors(name)));
     run.go();
     assert_eq!(run.outcome().status(), EndStatus::Completed);
+    assert_eq!(run.cgroups(), Vec::<String>::new());
+}
+
+/// Whether this is the name of the cgroup of a supervisor.
+fn is_supervisors(cgroup: &str) -> bool {
+    cgroup.starts_with("chutes-supervisor-")
+}
+
+/// A killed supervisor leaves its cgroup, which `recover` removes.
+#[test]
+fn a_cgroup_that_was_left() {
+    let run = Detached::start("waits_for_a_file");
+    run.kill();
+    let recovered = run.run("recover run");
+    assert_eq!(recovered.code, Some(0), "{recovered:#?}");
+    assert_eq!(run.cgroups(), Vec::<String>::new());
 }
 
 /// What a shell has opened for its own purposes is not held by the run.

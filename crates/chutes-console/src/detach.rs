@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use chutes_core::{Event, ExitCode, RunEvent, RunRequest, Status};
-use chutes_supervisor::{keep_descriptors, restart_command, take_program_name};
+use chutes_core::{Event, ExitCode, RunEvent, RunId, RunRequest, Status};
+use chutes_supervisor::{SupervisorCgroup, keep_descriptors, restart_command, take_program_name};
 use rustix::fs::MemfdFlags;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub(crate) const ARGUMENT: &str = "--detached";
 /// The run that was started.
 #[derive(Serialize)]
 struct Started<'a> {
-    run_id: chutes_core::RunId,
+    run_id: RunId,
     run_dir: &'a str,
 }
 
@@ -124,11 +124,13 @@ fn memory(name: &str) -> io::Result<std::os::fd::OwnedFd> {
     Ok(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?)
 }
 
-/// Leaves the session of the terminal: from now on this process gets none of its signals.
-pub(crate) fn leave_terminal() {
+/// Leaves the session and the cgroup of the process that has started this one: from now on this process gets no signals
+/// of the terminal. Returns the cgroup, where one could be made; it is left at the end of the run.
+pub(crate) fn leave_terminal(run_id: RunId) -> Option<SupervisorCgroup> {
     take_program_name();
     // It fails for the leader of a session, which is in one of its own already.
     let _ = rustix::process::setsid();
+    SupervisorCgroup::enter(run_id).ok()
 }
 
 /// Says that the run is accepted when it is, and then nothing any more: the process that has started this one is gone.

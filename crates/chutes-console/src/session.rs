@@ -73,9 +73,8 @@ impl Session {
         if self.report.detach {
             return detach(self.command, attempt.request(), &self.report);
         }
-        if self.report.detached {
-            leave_terminal();
-        }
+        let run_id = attempt.request().run_id;
+        let _cgroup = self.report.detached.then(|| leave_terminal(run_id));
         let Written { result, events } = self.written(attempt.request())?;
         let is_named_by_us = is_named_by_us(attempt.request());
         // What this process was started with is not for user code: the request, or the file of the events.

@@ -8,6 +8,7 @@
 mod counted;
 mod memory;
 mod paths;
+mod supervisor;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub(super) use self::counted::{Counted, Transferred};
 use self::memory::MemoryController;
 pub use self::memory::OomCount;
 use self::paths::CgroupPaths;
+pub use self::supervisor::SupervisorCgroup;
 
 /// The number of attempts to remove a cgroup whose last process has only just ended.
 const REMOVE_ATTEMPTS: usize = 40;
@@ -53,13 +55,14 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes the cgroup of a run below that of this process.
+    /// Makes the cgroup of a run below that of this process, or beside it if this process is a supervisor in a
+    /// [cgroup of its own](SupervisorCgroup).
     ///
     /// # Errors
     ///
     /// Why there is none: a fragment for a warning.
     pub fn create(run_id: RunId) -> Result<Self, String> {
-        let paths = CgroupPaths::of_this_process().map_err(|error| error.to_string())?;
+        let paths = CgroupPaths::of_runs().map_err(|error| error.to_string())?;
         let mut reasons = Vec::new();
         let mut make = |parent: Option<&Path>| {
             let directory = parent?.join(name(run_id));
@@ -87,13 +90,21 @@ impl Cgroup {
 
     /// The cgroup that a dead run left behind, if there is one below the cgroup of this process.
     pub(super) fn find_existing(run_id: RunId) -> Option<Self> {
-        let paths = CgroupPaths::of_this_process().ok()?;
+        let paths = CgroupPaths::of_runs().ok()?;
         let existing = |parent: Option<&Path>| {
             parent.map(|parent| parent.join(name(run_id))).filter(|directory| directory.is_dir())
         };
         let unified = existing(paths.unified.as_deref());
         let version_1 = existing(paths.memory.as_deref());
         Self::of(unified, version_1)
+    }
+
+    /// Removes the cgroups that dead supervisors have left behind below the cgroup of this process.
+    pub(super) fn remove_of_dead_supervisors() {
+        let Ok(paths) = CgroupPaths::of_runs() else { return };
+        for parent in [paths.unified, paths.memory].into_iter().flatten() {
+            supervisor::remove_empty(&parent);
+        }
     }
 
     /// The cgroup with these directories, if there is at least one.

@@ -23,7 +23,7 @@ pub const RUN_ID_VARIABLE: &str = "CHUTES_RUN_ID";
 /// How long leftover processes have to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Ends all processes of a run whose supervisor is dead, and removes its cgroup. The caller has made sure
+/// Ends all processes of a run whose supervisor is dead, and removes its cgroup and that of the supervisor. The caller has made sure
 /// that the supervisor is dead.
 ///
 /// This process, its ancestors and its descendants are never ended, whatever their environment contains.
@@ -35,6 +35,7 @@ pub async fn kill_leftovers(run_id: RunId) -> TreeExit {
         // A process that could not be killed is reported in `ended`.
         let _ = cgroup.remove().await;
     }
+    Cgroup::remove_of_dead_supervisors();
     ended
 }
 

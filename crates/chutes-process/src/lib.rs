@@ -8,6 +8,7 @@
 //! - [`Tree`]: all descendants of the supervisor, also those that have daemonised themselves.
 //! - [`Sessions`]: processes that the supervisor has started for SSH sessions, which are not the job's.
 //! - [`Cgroup`]: the cgroup of a run, where one can be made.
+//! - [`SupervisorCgroup`]: the cgroup of a supervisor that is left alone by the process that has started it.
 //! - [`UsageMeter`]: what the processes of a run use: CPU time, memory, storage.
 //! - [`MemoryLimit`]: a limit that is in force, by cgroup or by address space.
 //! - [`WorkerExit`]: how the worker's process ended, found from its exit status and other evidence.
@@ -54,7 +55,7 @@ mod worker_side;
 #[cfg(test)]
 mod testing;
 
-pub use self::cgroup::{Cgroup, OomCount};
+pub use self::cgroup::{Cgroup, OomCount, SupervisorCgroup};
 pub use self::descriptors::keep_descriptors;
 pub use self::end::TreeExit;
 pub use self::ignored_signals::IgnoredSignals;

@@ -98,5 +98,6 @@ pub use self::spec_rules::{rules_with_contents, spec_rules};
 pub use self::supervised::{LostSupervisor, Supervised, runtime};
 pub use self::supervisor::{CreatedRun, Supervisor};
 pub use chutes_process::{
-    IgnoredSignals, REAL_TIME_SIGNALS, keep_descriptors, restart_command, take_program_name,
+    IgnoredSignals, REAL_TIME_SIGNALS, SupervisorCgroup, keep_descriptors, restart_command,
+    take_program_name,
 };

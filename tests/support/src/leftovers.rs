@@ -13,8 +13,19 @@ pub fn assert_nothing_left(sandbox: &Sandbox, outcome: &Outcome) {
     let id = outcome.run_id.to_string();
     let left = processes_left(sandbox, &id);
     assert!(left.is_empty(), "{left:#?}");
-    let cgroup = format!("chutes-{id}");
-    assert!(!has_folder(Path::new("/sys/fs/cgroup"), &cgroup), "{cgroup} is still there");
+    let cgroups = cgroups_of(&id);
+    assert!(cgroups.is_empty(), "{cgroups:?} are still there");
+}
+
+/// The names of the cgroups of a run and of its supervisor, in all hierarchies.
+pub fn cgroups_of(run_id: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    visit_folders(Path::new("/sys/fs/cgroup"), &mut |name| {
+        if name.starts_with("chutes-") && name.ends_with(run_id) {
+            names.push(name.to_owned());
+        }
+    });
+    names
 }
 
 /// The processes with the id of the run in their environment, in its cgroup, or with the sandbox as their
@@ -46,8 +57,11 @@ fn processes() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-fn has_folder(below: &Path, name: &str) -> bool {
-    let Ok(entries) = fs::read_dir(below) else { return false };
-    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir()));
-    folders.into_iter().any(|entry| entry.file_name() == name || has_folder(&entry.path(), name))
+/// Gives the names of all folders below this one.
+fn visit_folders(below: &Path, add: &mut dyn FnMut(&str)) {
+    let Ok(entries) = fs::read_dir(below) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir())) {
+        add(&entry.file_name().to_string_lossy());
+        visit_folders(&entry.path(), &mut *add);
+    }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::supervisor::is_supervisors;
+
 /// The directories of the cgroups of this process in the hierarchies that are used here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CgroupPaths {
@@ -15,10 +17,20 @@ pub(super) struct CgroupPaths {
 }
 
 impl CgroupPaths {
-    pub(super) fn of_this_process() -> io::Result<Self> {
+    /// Below which the cgroups of runs and of supervisors are made: those of this process, or their parents if it is a
+    /// supervisor in a cgroup of its own.
+    pub(super) fn of_runs() -> io::Result<Self> {
         let cgroups = std::fs::read_to_string("/proc/self/cgroup")?;
         let mounts = std::fs::read("/proc/self/mountinfo")?;
-        Ok(Self::parse(&cgroups, &mounts))
+        Ok(Self::parse(&cgroups, &mounts).without_supervisors())
+    }
+
+    fn without_supervisors(self) -> Self {
+        let outside = |path: PathBuf| match path.parent() {
+            Some(parent) if is_supervisors(&path) => parent.to_owned(),
+            _ => path,
+        };
+        Self { unified: self.unified.map(outside), memory: self.memory.map(outside) }
     }
 
     /// Reads the texts of `/proc/PID/cgroup` and `/proc/PID/mountinfo`.
@@ -171,6 +183,28 @@ mod tests {
             None,
         );
         check("4:cpu:/\n", MOUNTS, None, None);
+    }
+
+    #[test]
+    fn paths_of_a_supervisor() {
+        for (inside, outside) in [
+            ("/a/chutes-supervisor-0190f3e2-7b1c-7000-8000-00000000000a", "/a"),
+            ("/chutes-supervisor-0190f3e2-7b1c-7000-8000-00000000000a", "/"),
+            (
+                "/a/chutes-supervisor-0190f3e2-7b1c-7000-8000-00000000000a/b",
+                "/a/chutes-supervisor-0190f3e2-7b1c-7000-8000-00000000000a/b",
+            ),
+            (
+                "/a/chutes-0190f3e2-7b1c-7000-8000-00000000000a",
+                "/a/chutes-0190f3e2-7b1c-7000-8000-00000000000a",
+            ),
+            ("/a/chutes-supervisor-x", "/a/chutes-supervisor-x"),
+            ("/", "/"),
+        ] {
+            let paths =
+                |path: &str| CgroupPaths { unified: Some(path.into()), memory: Some(path.into()) };
+            assert_eq!(paths(inside).without_supervisors(), paths(outside));
+        }
     }
 
     proptest! {

@@ -99,3 +99,40 @@ async fn memory_is_counted() {
     shell.wait();
     cgroup.remove().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_supervisor_in_a_cgroup_of_its_own() {
+    let _turn = exclusive().await;
+    let run_id = unique_run_id(0xc6);
+    let before = CgroupPaths::of_runs().unwrap();
+    let directory = |run_id: RunId| {
+        let name = format!("chutes-supervisor-{run_id}");
+        before
+            .unified
+            .iter()
+            .chain(&before.memory)
+            .map(|parent| parent.join(&name))
+            .collect::<Vec<_>>()
+    };
+    let Ok(own) = SupervisorCgroup::enter(run_id) else { return };
+    let pid = rustix::process::getpid().as_raw_pid().to_string();
+    let is_in = |directory: &PathBuf| {
+        let pids = std::fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+        pids.lines().any(|line| line == pid)
+    };
+    assert!(directory(run_id).iter().any(is_in));
+    assert_eq!(CgroupPaths::of_runs().unwrap(), before, "runs have their place beside it");
+    // The job is beside its supervisor, and the cgroup that another supervisor has left is removed.
+    let (_, job) = create(0xc7).unwrap();
+    assert!(!job.pids().iter().any(|pid| *pid == rustix::process::getpid()));
+    job.remove().await.unwrap();
+    let dead = unique_run_id(0xc8);
+    for dead in directory(dead) {
+        std::fs::create_dir(dead).unwrap();
+    }
+    Cgroup::remove_of_dead_supervisors();
+    assert!(!directory(dead).iter().any(|dead| dead.exists()));
+    assert!(directory(run_id).iter().any(is_in), "it is not empty");
+    drop(own);
+    assert!(!directory(run_id).iter().any(|left| left.exists()));
+}
