@@ -1,5 +1,7 @@
 //! Runs that go on without their terminal, and what finds, shows and stops them.
 
+mod output;
+
 use std::path::{Path, PathBuf};
 
 use chutes::Outcome;

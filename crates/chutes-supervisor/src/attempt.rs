@@ -31,8 +31,10 @@ async fn supervise(mut created: CreatedRun, worker: Box<dyn StartWorker>) -> Out
 
 async fn take_to_outcome(created: CreatedRun, worker: Box<dyn StartWorker>) -> Outcome {
     let parts = watch::Sender::default();
+    let output = created.attempt.output.clone();
     let control = ControlServer::of(created.directory.root(), created.controls(parts.subscribe()));
     let outcome = run(created, worker, parts).await;
+    output.end();
     if let Some(control) = control {
         control.finish().await;
     }

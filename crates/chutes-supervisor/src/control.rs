@@ -12,16 +12,20 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use chutes_core::RunEvent;
+use std::sync::Arc;
+
+use chutes_core::{FileKind, LogStream, RunEvent};
 use tokio::sync::watch;
 
-pub use self::client::{ControlClient, ControlError, Events};
+pub use self::client::{ControlClient, ControlError, Events, Output};
 use self::protocol::State;
 pub(crate) use self::server::ControlServer;
 pub(crate) use self::socket::is_served;
 use crate::access::KeyRing;
 use crate::cancel::{CancelHandle, Urgency};
+use crate::directory::RunRoot;
 use crate::extension::Extension;
+use crate::logs::index::{OutputIndex, OutputReader};
 use crate::run_log::RunLog;
 use crate::worker::UsageReader;
 
@@ -32,6 +36,8 @@ pub(crate) struct Controls {
     pub(crate) cancel: CancelHandle,
     pub(crate) extension: Extension,
     pub(crate) parts: watch::Receiver<Parts>,
+    /// The directory and the output of the run; `None` when the run is being recovered.
+    pub(crate) output: Option<(Arc<RunRoot>, OutputIndex)>,
 }
 
 /// What is there while user code is.
@@ -76,6 +82,19 @@ impl Controls {
             self.log.emit(RunEvent::SshKeys { added, removed });
         }
         Ok(())
+    }
+
+    /// Reads what the job prints to a stream, from an offset on.
+    fn read(&self, stream: LogStream, from: u64) -> Result<OutputReader, String> {
+        let Some((root, output)) = &self.output else {
+            return Err(
+                "the run is being recovered: what its job has printed is in its files only"
+                    .to_owned(),
+            );
+        };
+        let folder = root.folder(FileKind::Log);
+        let folder = folder.map_err(|error| format!("its logs cannot be opened: {error}"))?;
+        Ok(output.of(stream).read(folder, stream, from))
     }
 
     /// How things stand. A run that has no worker, or none that could be measured, has no usage.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use chutes_core::FileKind;
 
-pub(crate) use self::root::{OpenLogError, RunRoot};
+pub(crate) use self::root::{OpenLogError, RunRoot, open_regular};
 
 /// The directory of one run. All paths are absolute.
 ///

@@ -17,6 +17,7 @@
 //! A job that prints less than half of the cap has one file per stream and no such line.
 
 mod disk;
+pub(crate) mod index;
 pub mod lines;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use cap_std::fs::Dir;
 use chutes_core::{LogStream, RunRequest};
 
 use self::disk::{Disk, DiskFile};
+use self::index::{Extent, OutputIndex, StreamIndex};
 
 /// How many bytes of one stream are kept. Notes about missing bytes come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +73,29 @@ pub struct LogCapError {
     bytes: u64,
 }
 
+/// The folder of the logs of a run.
+#[derive(Debug)]
+pub struct Logs {
+    pub(crate) folder: Dir,
+    /// Where the output is in its files.
+    pub(crate) index: OutputIndex,
+}
+
+/// The name of a file of a log; the first has the number 0.
+pub(crate) fn file_name(stream: LogStream, number: u64) -> String {
+    let first = stream.file_name();
+    if number == 0 {
+        return first.to_owned();
+    }
+    format!("{}.{number}.log", first.trim_end_matches(".log"))
+}
+
 /// One file of a log.
 #[derive(Debug)]
 struct Segment<F> {
     file: F,
-    name: String,
+    /// 0 is `stdout.log`, 7 is `stdout.7.log`.
+    number: u64,
     /// The capacity of the file in bytes, without a final note about missing bytes.
     size: u64,
     /// The length of the file in bytes, without a final note.
@@ -125,6 +145,7 @@ pub struct LogWriter<D: Disk = Dir> {
     disk: D,
     stream: LogStream,
     cap: LogCap,
+    index: StreamIndex,
     /// The file with the beginning of the output.
     head: Segment<D::File>,
     /// The position in the output at which the head became full.
@@ -146,20 +167,21 @@ pub struct LogWriter<D: Disk = Dir> {
 
 impl LogWriter {
     /// Begins the log of a stream in a folder that has no log of it.
-    pub fn create(logs: &Dir, stream: LogStream, cap: LogCap) -> io::Result<Self> {
-        Self::create_on(logs.try_clone()?, stream, cap)
+    pub fn create(logs: &Logs, stream: LogStream, cap: LogCap) -> io::Result<Self> {
+        let index = logs.index.of(stream).clone();
+        Self::create_on(logs.folder.try_clone()?, stream, cap, index)
     }
 }
 
 impl<D: Disk> LogWriter<D> {
-    fn create_on(disk: D, stream: LogStream, cap: LogCap) -> io::Result<Self> {
-        let name = stream.file_name().to_owned();
-        let (file, size) = (disk.create(&name)?, cap.head());
-        let head = Segment { file, name, size, used: 0, output: 0, start: 0, ends_line: true };
+    fn create_on(disk: D, stream: LogStream, cap: LogCap, index: StreamIndex) -> io::Result<Self> {
+        let (file, size) = (disk.create(&file_name(stream, 0))?, cap.head());
+        let head = Segment { file, number: 0, size, used: 0, output: 0, start: 0, ends_line: true };
         Ok(Self {
             disk,
             stream,
             cap,
+            index,
             head,
             head_end: 0,
             tail: VecDeque::new(),
@@ -201,6 +223,7 @@ impl<D: Disk> LogWriter<D> {
             // A disk that is still full cannot take the note; the returned number has these bytes.
             let _ = self.make_room().and_then(|()| self.note_unwritten());
         }
+        self.index.end();
         self.dropped()
     }
 
@@ -214,12 +237,16 @@ impl<D: Disk> LogWriter<D> {
         if self.current().is_full() {
             return Ok(0);
         }
-        let count = self.current().write(bytes)?;
+        let current = self.current();
+        let (file, position) = (current.number, current.used);
+        let count = current.write(bytes)?;
         if count == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.position += count as u64;
-        self.kept += count as u64;
+        let length = count as u64;
+        self.index.add(Extent { file, position, offset: self.position, length });
+        self.position += length;
+        self.kept += length;
         Ok(count)
     }
 
@@ -256,9 +283,7 @@ impl<D: Disk> LogWriter<D> {
             self.drop_oldest();
         }
         let number = self.number;
-        let name = self.stream.file_name().trim_end_matches(".log");
-        let name = format!("{name}.{number}.log");
-        let created = self.disk.create(&name);
+        let created = self.disk.create(&file_name(self.stream, number));
         let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
         if created.as_ref().err().is_none_or(is_taken) {
             // A file that the job has put there keeps its name; the next attempt takes the next number.
@@ -271,15 +296,16 @@ impl<D: Disk> LogWriter<D> {
             self.head_end = start;
         }
         let ends_line = self.current().ends_line;
-        self.tail.push_back(Segment { file, name, size, used: 0, output: 0, start, ends_line });
+        self.tail.push_back(Segment { file, number, size, used: 0, output: 0, start, ends_line });
         Ok(())
     }
 
     fn drop_oldest(&mut self) {
         let Some(oldest) = self.tail.pop_front() else { return };
         self.kept -= oldest.output;
+        self.index.remove(oldest.number);
         self.note_dropped();
-        if self.disk.remove(&oldest.name).is_err() {
+        if self.disk.remove(&file_name(self.stream, oldest.number)).is_err() {
             // The job has moved the file or revoked the permission to remove it: it is emptied instead.
             let _ = oldest.file.cut(0);
         }
@@ -292,7 +318,7 @@ impl<D: Disk> LogWriter<D> {
         let Some(oldest) = self.tail.front() else { return };
         let dropped = oldest.start - self.head_end;
         if dropped > self.noted {
-            let name = &oldest.name;
+            let name = file_name(self.stream, oldest.number);
             let text = format!("{dropped} bytes of output were dropped here, it goes on in {name}");
             if self.head.note(&text).is_ok() {
                 self.noted = dropped;

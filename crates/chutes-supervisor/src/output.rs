@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use cap_std::fs::Dir;
 use chutes_core::{EventReporter, LogStream, RunEvent};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::logs::LogWriter;
 use crate::logs::lines::Lines;
+use crate::logs::{LogWriter, Logs};
 use crate::worker::OutputSettings;
 
 /// Receives the output in chunks as they were printed, and an empty chunk at the end.
@@ -44,7 +43,7 @@ impl Output {
     pub fn start(
         pipes: (PipeReader, PipeReader),
         spawn: OutputSettings,
-        logs: &Dir,
+        logs: &Logs,
         events: &EventReporter,
     ) -> io::Result<Self> {
         let log = |stream| LogWriter::create(logs, stream, spawn.log_cap);

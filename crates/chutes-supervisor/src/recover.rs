@@ -181,7 +181,7 @@ impl Unfinished {
         let (log, cancel) = (self.log.clone(), CancelHandle::new());
         let extension = Extension { limit: watch::Sender::new(None), declared: None };
         let parts = watch::Sender::<Parts>::default().subscribe();
-        let controls = Controls { log, cancel: cancel.clone(), extension, parts };
+        let controls = Controls { log, cancel: cancel.clone(), extension, parts, output: None };
         let control = ControlServer::of(self.directory.root(), controls);
         let outcome = self.complete(cancel).await;
         if let Some(control) = control {

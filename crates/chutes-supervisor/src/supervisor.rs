@@ -24,6 +24,7 @@ use crate::directory::{RunDirectory, RunDirectoryError, RunRoot};
 use crate::download::{self, Downloads, FetchSettings};
 use crate::error::RunError;
 use crate::extension::Extension;
+use crate::logs::index::OutputIndex;
 use crate::made_folders::MadeFolders;
 use crate::observer::Observer;
 use crate::run_log::{Begin, Fact, Follower, LogFile, RunLog};
@@ -43,6 +44,8 @@ pub struct Supervisor {
     classes: &'static [ClassProfile],
     /// A longer limit of the execute phase, once there is one.
     pub(crate) extension: watch::Sender<Option<Duration>>,
+    /// Where the output of the worker is, for clients of the control socket.
+    pub(crate) output: OutputIndex,
 }
 
 impl Supervisor {
@@ -57,6 +60,7 @@ impl Supervisor {
             cancel: CancelHandle::new(),
             classes: &[],
             extension: watch::Sender::new(None),
+            output: OutputIndex::default(),
         }
     }
 
@@ -260,7 +264,8 @@ impl CreatedRun {
     /// What can be asked of the run while it goes on.
     pub(crate) fn controls(&self, parts: watch::Receiver<Parts>) -> Controls {
         let (log, cancel) = (self.log.clone(), self.attempt.cancel.clone());
-        Controls { log, cancel, extension: self.extension(), parts }
+        let output = Some((Arc::clone(&self.root), self.attempt.output.clone()));
+        Controls { log, cancel, extension: self.extension(), parts, output }
     }
 
     pub(crate) fn extension(&self) -> Extension {

@@ -5,9 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use chutes_core::Event;
+use chutes_core::{Event, LogStream};
 
-use super::protocol::{Answer, Message, Request, State};
+use super::protocol::{Answer, LogBytes, Message, Request, State};
 use super::socket::connect;
 
 /// Why a run cannot be asked.
@@ -88,7 +88,17 @@ impl ControlClient {
     /// When the connection breaks.
     pub fn follow(mut self, from: u64) -> Result<Events, ControlError> {
         self.send(Request::Follow { from })?;
-        Ok(Events { client: self })
+        Ok(Events { client: self, is_over: false })
+    }
+
+    /// Reads what the job prints to a stream, beginning with the byte at this offset.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub fn logs(mut self, stream: LogStream, from: u64) -> Result<Output, ControlError> {
+        self.send(Request::Logs { stream, from })?;
+        Ok(Output { client: self, is_over: false })
     }
 
     fn send(&mut self, request: Request) -> Result<(), ControlError> {
@@ -118,6 +128,7 @@ impl ControlClient {
 #[derive(Debug)]
 pub struct Events {
     client: ControlClient,
+    is_over: bool,
 }
 
 impl Events {
@@ -135,11 +146,43 @@ impl Iterator for Events {
     type Item = Result<Event, ControlError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.client.receive() {
-            Ok(Some(Answer::Event(event))) => Some(Ok(*event)),
+        if self.is_over {
+            return None;
+        }
+        let item = match self.client.receive() {
+            Ok(Some(Answer::Event(event))) => return Some(Ok(*event)),
             Ok(Some(other)) => Some(Err(ControlError::Unknown(format!("{other:?}")))),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
+        };
+        self.is_over = true;
+        item
+    }
+}
+
+/// What the job of a run prints to a stream, to its end. When the supervisor ends before, the last item is an error: the
+/// rest is in the files of the run.
+#[derive(Debug)]
+pub struct Output {
+    client: ControlClient,
+    is_over: bool,
+}
+
+impl Iterator for Output {
+    type Item = Result<LogBytes, ControlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
         }
+        let item = match self.client.receive() {
+            Ok(Some(Answer::Log(bytes))) => return Some(Ok(bytes)),
+            Ok(Some(Answer::Done {})) => None,
+            Ok(Some(other)) => Some(Err(ControlError::Unknown(format!("{other:?}")))),
+            Ok(None) => Some(Err(ControlError::Broken(io::ErrorKind::UnexpectedEof.into()))),
+            Err(error) => Some(Err(error)),
+        };
+        self.is_over = true;
+        item
     }
 }

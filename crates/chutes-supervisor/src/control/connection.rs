@@ -10,7 +10,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::sync::CancellationToken;
 
 use super::Controls;
-use super::protocol::{Answer, MAX_REQUEST, MAX_TEXT, Message, Request};
+use super::protocol::{Answer, LogBytes, MAX_REQUEST, MAX_TEXT, Message, Request};
+use crate::logs::index::{Chunk, OutputReader};
 use crate::run_log::Follower;
 
 /// Answers the requests of a client until it is gone or the run has ended. `sent` counts the events that clients have
@@ -34,7 +35,12 @@ pub(super) async fn serve(
         }
         match answer(&line, &controls) {
             Ok(Reply::Once(reply)) => send(&mut write, reply).await?,
-            Ok(Reply::Events(follower)) => return follow(follower, read, write, &sent).await,
+            Ok(Reply::Events(follower)) => {
+                return until_closed(read, follow(follower, &mut write, &sent)).await;
+            }
+            Ok(Reply::Output(reader)) => {
+                return until_closed(read, print(reader, &mut write, &sent)).await;
+            }
             Err(reason) => return send(&mut write, Answer::Refused { reason }).await,
         }
     }
@@ -56,6 +62,7 @@ async fn request_line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Vec<u8>
 enum Reply {
     Once(Answer),
     Events(Box<Follower>),
+    Output(Box<OutputReader>),
 }
 
 fn answer(line: &[u8], controls: &Controls) -> Result<Reply, String> {
@@ -64,6 +71,7 @@ fn answer(line: &[u8], controls: &Controls) -> Result<Reply, String> {
     }
     Ok(match Message::<Request>::from_line(line)? {
         Request::Follow { from } => Reply::Events(Box::new(controls.log.follow(from))),
+        Request::Logs { stream, from } => Reply::Output(Box::new(controls.read(stream, from)?)),
         Request::Cancel { urgency, reason, by } => {
             if reason.iter().chain(&by).any(|text| text.len() > MAX_TEXT) {
                 return Err(format!("a text of a request has at most {MAX_TEXT} bytes"));
@@ -87,28 +95,45 @@ fn answer(line: &[u8], controls: &Controls) -> Result<Reply, String> {
     })
 }
 
-/// Sends events until the outcome, or until the client closes the connection.
+/// Sends events until the outcome.
 async fn follow(
     mut follower: Box<Follower>,
-    mut read: BufReader<OwnedReadHalf>,
-    mut write: OwnedWriteHalf,
+    write: &mut OwnedWriteHalf,
     sent: &AtomicU64,
 ) -> io::Result<()> {
-    let events = async {
-        while let Some(event) = follower.next().await {
-            send(&mut write, Answer::Event(Box::new(event))).await?;
-            sent.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    };
+    while let Some(event) = follower.next().await {
+        send(write, Answer::Event(Box::new(event))).await?;
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Sends output until there will be no more, which it says.
+async fn print(
+    mut reader: Box<OutputReader>,
+    write: &mut OwnedWriteHalf,
+    sent: &AtomicU64,
+) -> io::Result<()> {
+    while let Some(Chunk { offset, bytes }) = reader.next().await {
+        send(write, Answer::Log(LogBytes { offset, bytes })).await?;
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    send(write, Answer::Done {}).await
+}
+
+/// Sends answers, or stops when the client closes the connection. It has nothing more to ask; what it sends is read and
+/// dropped.
+async fn until_closed(
+    mut read: BufReader<OwnedReadHalf>,
+    answers: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
     let closed = async {
-        // A client that follows has nothing more to ask; what it sends is read and dropped.
         let mut rest = [0; 1024];
         while read.read(&mut rest).await.is_ok_and(|count| count > 0) {}
     };
     tokio::select! {
         biased;
-        sent = events => sent,
+        sent = answers => sent,
         () = closed => Ok(()),
     }
 }

@@ -1,7 +1,8 @@
 //! What is said on a control socket: one JSON object per line, each with the version of the protocol.
 //!
-//! A client sends a [`Request`] and gets one [`Answer`] for it. Only [`Request::Follow`] is answered more often: with
-//! events, until the run has ended, or until the client closes the connection. What is refused ends the connection.
+//! A client sends a [`Request`] and gets one [`Answer`] for it. Only [`Request::Follow`] and [`Request::Logs`] are answered
+//! more often: with events, or with output, until there are no more, or until the client closes the connection. What is
+//! refused ends the connection.
 //!
 //! ```
 //! use chutes::supervisor::control::protocol::{Message, Request};
@@ -13,7 +14,7 @@
 
 use std::time::Duration;
 
-use chutes_core::{Event, Progress, Urgency, Usage};
+use chutes_core::{Event, LogStream, Progress, Urgency, Usage};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,14 @@ pub enum Request {
     Follow {
         /// The number of the first fact.
         #[serde(default = "first")]
+        from: u64,
+    },
+    /// What the job prints to a stream, from an offset on: what is kept of it, and what comes, to the end of the run.
+    Logs {
+        /// The stream.
+        stream: LogStream,
+        /// How many bytes of the output are not wanted.
+        #[serde(default)]
         from: u64,
     },
     /// To stop. A request that is less urgent than one before changes nothing.
@@ -92,6 +101,8 @@ const fn graceful() -> Urgency {
 pub enum Answer {
     /// Something has happened.
     Event(Box<Event>),
+    /// The job has printed something.
+    Log(LogBytes),
     /// The request is taken.
     Done {},
     /// How things stand.
@@ -101,6 +112,17 @@ pub enum Answer {
         /// Why: a lowercase fragment.
         reason: String,
     },
+}
+
+/// Bytes that a job has printed, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogBytes {
+    /// How many bytes the job had printed to this stream before. It is greater than the end of the bytes before where
+    /// output is missing: of a stream that was longer than its limit, the beginning and the end are kept.
+    pub offset: u64,
+    /// The bytes.
+    #[serde(rename = "base64", with = "base64_text")]
+    pub bytes: Vec<u8>,
 }
 
 /// How things stand in a run.
@@ -118,12 +140,13 @@ mod answer {
     use chutes_core::Event;
     use serde::{Deserialize, Deserializer, de::Error};
 
-    use super::{Answer, Message, State};
+    use super::{Answer, LogBytes, Message, State};
 
     #[derive(Deserialize)]
     struct Line {
         version: u32,
         event: Option<Box<Event>>,
+        log: Option<LogBytes>,
         done: Option<Empty>,
         refused: Option<Refused>,
         state: Option<State>,
@@ -142,6 +165,7 @@ mod answer {
             let line = Line::deserialize(from)?;
             let refused = line.refused.map(|it| Answer::Refused { reason: it.reason });
             let body = line.event.map(Answer::Event);
+            let body = body.or(line.log.map(Answer::Log));
             let body = body.or(line.done.map(|Empty {}| Answer::Done {})).or(refused);
             let body = body.or(line.state.map(Answer::State));
             let body = body.ok_or_else(|| D::Error::custom("an answer that is not known"))?;
@@ -211,5 +235,21 @@ mod seconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+mod base64_text {
+    //! Bytes as text: what a job prints need not be UTF-8.
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
     }
 }

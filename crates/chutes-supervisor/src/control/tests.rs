@@ -9,10 +9,11 @@ use chutes_core::{JobName, JobSpec, Json, LogStream, Progress, RunRequest, Usage
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::protocol::{Answer, MAX_REQUEST, Message, Request};
+use super::protocol::{Answer, LogBytes, MAX_REQUEST, Message, Request};
 use super::*;
 use crate::Supervisor;
 use crate::extension::Extension;
+use crate::logs::{LogCap, LogWriter, Logs};
 use crate::run_log::{Begin, Fact, LogFile};
 use crate::{RunDirectory, directory::RunRoot};
 
@@ -36,7 +37,7 @@ impl Served {
         let made = RunDirectory::create(&directory).unwrap();
         let root = std::sync::Arc::new(RunRoot::open(&made).unwrap());
         let file = root.create_log().unwrap();
-        let log = RunLog::new(LogFile::new(root.clone(), file), root);
+        let log = RunLog::new(LogFile::new(root.clone(), file), root.clone());
         let spec = JobSpec::job(JobName::new("train").unwrap(), Json::null());
         let request = RunRequest::new(Supervisor::new_id(), spec.clone(), &directory);
         log.record(Fact::Run(Box::new(Begin::new(&request, spec, true)))).unwrap();
@@ -44,7 +45,8 @@ impl Served {
         let declared = Some(Duration::from_secs(100));
         let extension = Extension { limit: watch::Sender::new(None), declared };
         let (cancel, seen) = (CancelHandle::new(), parts.subscribe());
-        let controls = Controls { log, cancel, extension, parts: seen };
+        let output = Some((root, OutputIndex::default()));
+        let controls = Controls { log, cancel, extension, parts: seen, output };
         let server = ControlServer::start(&directory, controls.clone()).unwrap();
         Self { folder, directory, controls, parts, server }
     }
@@ -137,6 +139,43 @@ async fn how_things_stand() {
     assert_eq!(client.state().unwrap(), expected);
 }
 
+/// What a job prints: from any byte on, while it is printed and when all of it is there.
+#[tokio::test]
+async fn output_from_an_offset_on() {
+    let served = Served::start();
+    let (root, output) = served.controls.output.clone().unwrap();
+    let logs = Logs { folder: root.folder(FileKind::Log).unwrap(), index: output.clone() };
+    let mut log = LogWriter::create(&logs, LogStream::Stdout, LogCap::default()).unwrap();
+    let mut all = served.client().logs(LogStream::Stdout, 0).unwrap();
+    log.write(b"one\n\xff\n");
+    let bytes = |offset, bytes: &[u8]| LogBytes { offset, bytes: bytes.to_vec() };
+    assert_eq!(all.next().unwrap().unwrap(), bytes(0, b"one\n\xff\n"));
+    log.write(b"two\n");
+    assert_eq!(all.next().unwrap().unwrap(), bytes(6, b"two\n"));
+    // Nothing is printed to the other stream, and it never begins.
+    let silent = served.client().logs(LogStream::Stderr, 0).unwrap();
+    let silent = std::thread::spawn(move || silent.count());
+    log.write(&vec![b'x'; 200_000]);
+    log.finish();
+    let rest: Vec<_> = all.map(Result::unwrap).collect();
+    assert_eq!(rest.iter().map(|part| part.bytes.len()).sum::<usize>(), 200_000);
+    for (from, expected) in [(7, 200_003), (200_009, 1), (200_010, 0), (u64::MAX, 0)] {
+        let part = served.client().logs(LogStream::Stdout, from).unwrap().map(Result::unwrap);
+        let part: Vec<_> = part.collect();
+        assert!(part.first().is_none_or(|first| first.offset == from), "{from}");
+        assert_eq!(part.iter().map(|part| part.bytes.len()).sum::<usize>(), expected, "{from}");
+    }
+    let request = b"{\"version\":1,\"logs\":{\"stream\":\"stdout\",\"from\":6}}\n";
+    let line = answer(&served, request);
+    assert!(
+        line.starts_with("{\"version\":1,\"log\":{\"offset\":6,\"base64\":\"dHdvCnh4"),
+        "{line:.80}"
+    );
+    output.end();
+    drop(served.end().await);
+    assert_eq!(silent.join().unwrap(), 0);
+}
+
 /// What the server answers to these bytes before it closes the connection.
 fn answer(served: &Served, bytes: &[u8]) -> String {
     let mut stream = served.raw();
@@ -160,6 +199,7 @@ async fn what_is_refused() {
         b"{\"version\":7,\"follow\":{}}\n",
         "version 7 of the control protocol is not known here",
     );
+    check(b"{\"version\":1,\"logs\":{\"stream\":\"screen\"}}\n", "not understood");
     check(b"{\"version\":1,\"dance\":{}}\n", "not understood");
     check(b"{\"version\":1,\"extend\":{\"limit_seconds\":-1}}\n", "not understood");
     check(b"{\"version\":1,\"add_keys\":{\"keys\":[]}}\n", "the run has no SSH server");

@@ -133,17 +133,7 @@ impl RunRoot {
     }
 
     fn regular(&self, name: &str, options: &OpenOptions) -> io::Result<File> {
-        let mut options = options.clone();
-        // Opening a pipe, or reading it, might never end.
-        cap_std::fs::OpenOptionsExt::custom_flags(
-            &mut options,
-            rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
-        );
-        let file = self.root.open_with(name, &options)?.into_std();
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other(format!("`{name}` is not a regular file")));
-        }
-        Ok(file)
+        open_regular(&self.root, name, options)
     }
 
     /// Writes the sinks of the run, for a supervisor that recovers it.
@@ -232,6 +222,22 @@ pub(crate) enum OpenLogError {
     /// It cannot be opened.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Opens a file of a folder that a job may have changed. Fails if it is no regular file, also if it is a link.
+pub(crate) fn open_regular(folder: &Dir, name: &str, options: &OpenOptions) -> io::Result<File> {
+    let mut options = options.clone();
+    options.follow(FollowSymlinks::No);
+    // Opening a pipe, or reading it, might never end.
+    cap_std::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits().cast_signed(),
+    );
+    let file = folder.open_with(name, &options)?.into_std();
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(format!("`{name}` is not a regular file")));
+    }
+    Ok(file)
 }
 
 fn private() -> OpenOptions {

@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions};
 use chutes_core::{FileKind, LogStream};
 
 use super::{InspectError, open};
+use crate::directory::open_regular;
+use crate::logs::file_name;
 
 /// How much is read at once to find the beginning of a line.
 const CHUNK: u64 = 64 * 1024;
@@ -131,7 +132,7 @@ impl JobLog {
         let is_gap = |current: &Segment| current.number > 0 && next.number > current.number + 1;
         if self.current.as_ref().is_some_and(is_gap) {
             let before = if self.ends_line { "" } else { "\n" };
-            let name = name(self.stream, next.number);
+            let name = file_name(self.stream, next.number);
             let note = format!("{before}[chutes: output was dropped here, it goes on in {name}]\n");
             self.note = note.into_bytes();
             self.ends_line = true;
@@ -154,15 +155,12 @@ impl JobLog {
     /// A file, unless it is not there or is none that a supervisor has made.
     fn segment(&self, number: u64) -> io::Result<Option<File>> {
         let mut options = OpenOptions::new();
-        options.read(true).follow(FollowSymlinks::No);
-        // Opening a pipe, or reading it, might never end.
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let file = match self.folder.open_with(name(self.stream, number), &options) {
-            Ok(file) => file.into_std(),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            Err(_) => return Ok(None),
-        };
-        Ok(file.metadata()?.is_file().then_some(file))
+        options.read(true);
+        match open_regular(&self.folder, &file_name(self.stream, number), &options) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -184,11 +182,6 @@ fn stem(stream: LogStream) -> &'static str {
     stream.file_name().trim_end_matches(".log")
 }
 
-fn name(stream: LogStream, number: u64) -> String {
-    let stem = stem(stream);
-    if number == 0 { format!("{stem}.log") } else { format!("{stem}.{number}.log") }
-}
-
 /// The number of the file with this name.
 fn number(stream: LogStream, found: &str) -> Option<u64> {
     let middle = found.strip_prefix(stem(stream))?.strip_suffix("log")?;
@@ -196,5 +189,5 @@ fn number(stream: LogStream, found: &str) -> Option<u64> {
         "" => 0,
         digits => digits.strip_suffix('.')?.parse().ok()?,
     };
-    (name(stream, number) == found).then_some(number)
+    (file_name(stream, number) == found).then_some(number)
 }

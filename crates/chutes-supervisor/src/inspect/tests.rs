@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use chutes_core::{EndStatus, LogStream, RunRequest, Status};
 
 use super::*;
-use crate::logs::{LogCap, LogWriter};
+use crate::logs::index::OutputIndex;
+use crate::logs::{LogCap, LogWriter, Logs};
 use crate::testing::{attempt, execute};
 
 /// The content of a directory, with the times of change.
@@ -167,6 +168,7 @@ fn writer(path: &Path) -> LogWriter {
     let logs = RunDirectory::create(path).unwrap().logs();
     let logs = cap_std::fs::Dir::open_ambient_dir(logs, cap_std::ambient_authority()).unwrap();
     let cap = LogCap::new(RunRequest::MIN_LOG_LIMIT).unwrap();
+    let logs = Logs { folder: logs, index: OutputIndex::default() };
     LogWriter::create(&logs, LogStream::Stdout, cap).unwrap()
 }
 

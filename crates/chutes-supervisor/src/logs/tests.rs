@@ -11,7 +11,8 @@ use chutes_core::LogStream;
 use proptest::prelude::*;
 
 use super::disk::{Disk, DiskFile};
-use super::{LogCap, LogWriter};
+use super::index::{OutputIndex, StreamIndex};
+use super::{LogCap, LogWriter, Logs, file_name};
 
 /// A disk in memory with a limited number of free bytes.
 #[derive(Clone, Default)]
@@ -50,7 +51,31 @@ impl SmallDisk {
     }
 
     fn writer(&self, cap: u64) -> LogWriter<Self> {
-        LogWriter::create_on(self.clone(), LogStream::Stdout, LogCap::new(cap).unwrap()).unwrap()
+        let cap = LogCap::new(cap).unwrap();
+        LogWriter::create_on(self.clone(), LogStream::Stdout, cap, StreamIndex::default()).unwrap()
+    }
+
+    /// Checks that an index has all of the output that is in the files, at its place.
+    #[track_caller]
+    fn check(&self, index: &StreamIndex, output: &str, dropped: u64) {
+        let range = |from: u64, length: u64| {
+            let [from, length] = [from, length].map(|it| usize::try_from(it).unwrap());
+            from..from + length
+        };
+        let kept = index.kept();
+        for extent in &kept {
+            let name = file_name(LogStream::Stdout, extent.file);
+            let files = self.files.borrow();
+            let content = files[&name].content.borrow();
+            let found = &content[range(extent.position, extent.length)];
+            assert_eq!(
+                found,
+                &output.as_bytes()[range(extent.offset, extent.length)],
+                "{extent:?}"
+            );
+        }
+        let length: u64 = kept.iter().map(|extent| extent.length).sum();
+        assert_eq!(length + dropped, output.len() as u64);
     }
 }
 
@@ -102,6 +127,11 @@ impl DiskFile for SmallFile {
     }
 }
 
+fn logs(folder: &std::path::Path) -> Logs {
+    let folder = Dir::open_ambient_dir(folder, ambient_authority()).unwrap();
+    Logs { folder, index: OutputIndex::default() }
+}
+
 /// Output of letters in which each position can be identified.
 fn output(length: usize) -> String {
     let mut state: u32 = 7;
@@ -135,7 +165,7 @@ fn follow(kept: &str, output: &str) -> (usize, usize) {
 #[test]
 fn a_short_log_is_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let logs = logs(folder.path());
     let mut log = LogWriter::create(&logs, LogStream::Stderr, LogCap::default()).unwrap();
     log.write(b"two\nli");
     log.write(b"nes, \xff");
@@ -149,7 +179,7 @@ fn a_short_log_is_one_file() {
 #[test]
 fn a_long_log_keeps_its_beginning_and_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let logs = logs(folder.path());
     let mut log = LogWriter::create(&logs, LogStream::Stdout, LogCap::new(1_024).unwrap()).unwrap();
     let output = output(2_100);
     log.write(output.as_bytes());
@@ -195,7 +225,7 @@ fn a_disk_that_stays_full() {
 fn a_name_that_is_taken_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("stdout.1.log"), "mine").unwrap();
-    let logs = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+    let logs = logs(folder.path());
     let mut log = LogWriter::create(&logs, LogStream::Stdout, LogCap::new(1_024).unwrap()).unwrap();
     let output = output(600);
     output.as_bytes().chunks(50).for_each(|chunk| log.write(chunk));
@@ -223,6 +253,7 @@ proptest! {
         log.write(output.as_bytes());
         let dropped = log.finish();
         let mut log = in_chunks.writer(cap);
+        let index = log.index.clone();
         let mut rest = output.as_bytes();
         for size in sizes {
             let (chunk, later) = rest.split_at(size);
@@ -231,6 +262,7 @@ proptest! {
         }
         prop_assert_eq!(log.finish(), dropped);
         prop_assert_eq!(in_chunks.files(), whole.files());
+        in_chunks.check(&index, &output, dropped);
         let (missing, notes) = follow(&whole.text(), &output);
         prop_assert_eq!(missing as u64, dropped);
         prop_assert!((whole.text().len() - notes) as u64 <= cap);
@@ -244,6 +276,7 @@ proptest! {
         let output = output(steps.iter().map(|(_, size)| size).sum());
         let disk = SmallDisk::with_room(10_000);
         let mut log = disk.writer(cap);
+        let index = log.index.clone();
         let mut rest = output.as_bytes();
         for (room, size) in steps {
             let (chunk, later) = rest.split_at(size);
@@ -253,6 +286,7 @@ proptest! {
         }
         disk.room.set(10_000);
         let dropped = log.finish();
+        disk.check(&index, &output, dropped);
         let (missing, notes) = follow(&disk.text(), &output);
         prop_assert_eq!(missing as u64, dropped);
         prop_assert!((disk.text().len() - notes) as u64 <= cap);

@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use cap_std::fs::Dir;
 use chutes_core::{
     ClassProfile, ContainerPath, EngineRequest, EventReporter, FailureKind, ImageName, Json,
     PortAddress, Progress, RunId, SecretPairs, Usage,
@@ -48,6 +47,7 @@ use super::{
     Answer, Force, Hooks, Isolation, Step, StepExit, StepFailure, UsageReader, Worker, platform,
 };
 use crate::RunDirectory;
+use crate::logs::Logs;
 use crate::output::Output;
 
 /// How long an engine may take to end a container that was killed.
@@ -161,7 +161,7 @@ impl ContainerWorker {
     pub(crate) fn start(
         setup: ContainerSetup,
         spawn: OutputSettings,
-        logs: &Dir,
+        logs: &Logs,
         events: &EventReporter,
     ) -> io::Result<Self> {
         let output =

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use cap_std::fs::Dir;
 use chutes_core::{
     ClassProfile, ContainerPath, EventReporter, FileKind, Json, PortAddress, RunId, SecretPairs,
     Work,
@@ -15,6 +14,8 @@ use super::{Answer, Worker};
 use crate::Supervisor;
 use crate::access::Access;
 use crate::directory::{RunDirectory, RunRoot};
+use crate::logs::Logs;
+use crate::logs::index::OutputIndex;
 
 /// The parameters of a run that user code can read, and that its worker needs.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub struct WorkerContext {
     pub artifacts_dir: Option<ContainerPath>,
     /// Receives the events of the worker.
     pub events: EventReporter,
+    output: OutputIndex,
     root: Arc<RunRoot>,
 }
 
@@ -74,6 +76,7 @@ impl WorkerContext {
                 attempt: attempt.request.attempt.get(),
             },
             events,
+            output: attempt.output.clone(),
             root,
         }
     }
@@ -83,8 +86,8 @@ impl WorkerContext {
     /// # Errors
     ///
     /// When it cannot be opened.
-    pub fn logs(&self) -> io::Result<Dir> {
-        self.root.folder(FileKind::Log)
+    pub fn logs(&self) -> io::Result<Logs> {
+        Ok(Logs { folder: self.root.folder(FileKind::Log)?, index: self.output.clone() })
     }
 }
 

@@ -19,7 +19,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
-use crate::logs::LogCap;
+use crate::logs::index::OutputIndex;
+use crate::logs::{LogCap, Logs};
 
 /// A worker that is connected to an engine.
 struct Case {
@@ -73,6 +74,7 @@ impl Case {
                 let _ = sender.send((stream, line));
             }
         });
+        let logs = Logs { folder: logs, index: OutputIndex::default() };
         let worker = ContainerWorker::start(setup, spawn, &logs, &events).unwrap();
         let mut case = Self { podman, folder, worker, lines };
         assert_eq!(case.step(Step::Decode).await, StepExit::Finished(Ok(Json::null())));
