@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use crate::hex;
@@ -29,10 +30,74 @@ impl Sha256Digest {
         Self(bytes)
     }
 
+    /// The checksum of this content. For content that comes in pieces there is [`Sha256Hasher`].
+    ///
+    /// ```
+    /// use chutes::manifest::Sha256Digest;
+    ///
+    /// let digest = Sha256Digest::of("abc");
+    /// assert!(digest.to_string().starts_with("ba7816bf8f01cfea"));
+    /// ```
+    #[must_use]
+    pub fn of(content: impl AsRef<[u8]>) -> Self {
+        let mut hasher = Sha256Hasher::new();
+        hasher.update(content.as_ref());
+        hasher.finish()
+    }
+
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Takes the SHA-256 checksum of content that comes in pieces.
+///
+/// Most of its code is written for the processor, so that it is as fast in a build without optimisation.
+///
+/// ```
+/// use chutes::manifest::{Sha256Digest, Sha256Hasher};
+///
+/// let mut hasher = Sha256Hasher::new();
+/// hasher.update(b"a");
+/// hasher.update(b"bc");
+/// assert_eq!(hasher.finish(), Sha256Digest::of("abc"));
+/// ```
+#[derive(Clone)]
+pub struct Sha256Hasher(Context);
+
+impl Sha256Hasher {
+    /// A hasher that has seen no bytes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all bytes.
+    #[must_use]
+    pub fn finish(self) -> Sha256Digest {
+        let mut bytes = [0; 32];
+        // A SHA-256 checksum has 32 bytes.
+        bytes.copy_from_slice(self.0.finish().as_ref());
+        Sha256Digest(bytes)
+    }
+}
+
+impl Default for Sha256Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Sha256Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sha256Hasher").finish_non_exhaustive()
     }
 }
 
@@ -101,6 +166,8 @@ impl std::error::Error for Sha256DigestError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn digests() {
@@ -108,6 +175,19 @@ mod tests {
         assert_eq!(good.parse::<Sha256Digest>().unwrap().to_string(), good);
         for bad in ["", "0f", &"0g".repeat(32), &"é".repeat(32)] {
             assert!(bad.parse::<Sha256Digest>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_that_of_another_library(pieces: Vec<Vec<u8>>) {
+            let mut hasher = Sha256Hasher::new();
+            for piece in &pieces {
+                hasher.update(piece);
+            }
+            let expected: [u8; 32] = Sha256::digest(pieces.concat()).into();
+            prop_assert_eq!(*hasher.clone().finish().as_bytes(), expected);
+            prop_assert_eq!(Sha256Digest::of(pieces.concat()), hasher.finish());
         }
     }
 }

@@ -84,7 +84,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use crate::contract::{JobContract, SourceLocation};
 pub use crate::delivery::{Delivery, DeliveryState, SinkReport, UploadResponse};
-pub use crate::digest::{Sha256Digest, Sha256DigestError};
+pub use crate::digest::{Sha256Digest, Sha256DigestError, Sha256Hasher};
 pub use crate::endpoints::{Endpoints, PortAddress, SshEndpoint, StreamingEndpoint};
 pub use crate::event::{Event, FileKind, LogStream, Progress, RunEvent};
 pub use crate::exit_code::ExitCode;

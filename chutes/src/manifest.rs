@@ -18,5 +18,5 @@
 #[doc(inline)]
 pub use chutes_runtime::{
     FileKind, FileState, Manifest, OutputFile, OutputPath, OutputPathError, RelativePath,
-    RelativePathError, Sha256Digest, Sha256DigestError,
+    RelativePathError, Sha256Digest, Sha256DigestError, Sha256Hasher,
 };

@@ -4,9 +4,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chutes_core::Sha256Digest;
+use chutes_core::{Sha256Digest, Sha256Hasher};
 use chutes_transfer::TransferError;
-use sha2::{Digest, Sha256};
 
 use super::attributes::Attributes;
 use super::blocking::{Abandoned, failed};
@@ -103,7 +102,7 @@ fn read(
     to: &mut impl Write,
     abandoned: &Abandoned,
 ) -> Result<Option<Sha256Digest>, TransferError> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256Hasher::new();
     let mut buffer = vec![0; BUFFER];
     let mut bytes: u64 = 0;
     loop {
@@ -123,7 +122,7 @@ fn read(
         to.write_all(read).map_err(|error| failed("cannot write", &error))?;
         source.count(count);
     }
-    Ok(Some(Sha256Digest::from_bytes(hasher.finalize().into())))
+    Ok(Some(hasher.finish()))
 }
 
 /// The size and the checksum of a file of our own. What is read counts as movement.
@@ -132,13 +131,13 @@ pub(super) fn checksum(
     moved: &AtomicU64,
     abandoned: &Abandoned,
 ) -> Result<(u64, Sha256Digest), TransferError> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256Hasher::new();
     let mut buffer = vec![0; BUFFER];
     let mut bytes = 0;
     loop {
         abandoned.check()?;
         match file.read(&mut buffer) {
-            Ok(0) => return Ok((bytes, Sha256Digest::from_bytes(hasher.finalize().into()))),
+            Ok(0) => return Ok((bytes, hasher.finish())),
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 bytes += count as u64;

@@ -11,7 +11,6 @@ use chutes_core::{
     Ending, FileKind, FileState, Manifest, OutputFile, OutputPath, RunId, Sha256Digest,
 };
 use chutes_transfer::RetryPolicy;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::delivery::{Delivered, DeliveryJob, deliver};
@@ -68,7 +67,7 @@ impl TestRun {
             kind,
             path: OutputPath::new(path).unwrap(),
             bytes: content.len() as u64,
-            sha256: Sha256Digest::from_bytes(Sha256::digest(content).into()),
+            sha256: Sha256Digest::of(content),
             fingerprint: None,
             open: Arc::new(move |kind, path| {
                 File::open(

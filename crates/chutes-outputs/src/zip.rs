@@ -23,7 +23,6 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use chutes_core::{FileKind, OutputPath, RunId, Sha256Digest, UploadResponse};
 use chutes_transfer::TransferError;
-use sha2::{Digest, Sha256};
 
 use self::archive::Archive;
 pub(crate) use self::layout::Layout;
@@ -178,7 +177,7 @@ fn begin_local(
     // The same in each supervisor of the run, so that the next one replaces what is left; but another
     // each time that it is begun, for an attempt that was dropped still has its own. The name itself
     // could be too long with something in front of it.
-    let digest = Sha256Digest::from_bytes(Sha256::digest(name.as_encoded_bytes()).into());
+    let digest = Sha256Digest::of(name.as_encoded_bytes());
     let digest = digest.to_string();
     let short = digest.get(..8).unwrap_or(&digest);
     let temporary = OsString::from(format!(".chutes-{run_id}-{short}-{count}.zip.part"));

@@ -30,7 +30,6 @@ use cap_std::fs::Dir;
 use chutes_core::Sha256Digest;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub(crate) use self::object::Object;
@@ -184,5 +183,5 @@ fn read_entry<T: for<'de> Deserialize<'de>>(file: File) -> Option<T> {
 
 /// Names may have secrets in them, and be of any length.
 fn key_name(key: &str) -> String {
-    Sha256Digest::from_bytes(Sha256::digest(key).into()).to_string()
+    Sha256Digest::of(key).to_string()
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chutes::manifest::Sha256Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 /// Something to summarise.
@@ -82,7 +81,7 @@ impl Kind {
             Self::Text => of_text(content)?,
             Self::Numbers => of_numbers(content)?,
         };
-        let sha256 = Sha256Digest::from_bytes(Sha256::digest(content).into());
+        let sha256 = Sha256Digest::of(content);
         Ok(Summary { sha256, figures })
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use chutes_core::{FileKind, Manifest, RunId, Sha256Digest};
 use chutes_supervisor::sink::{RunSummary, Sending, Sink, SourceFile, TransferError};
-use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -188,7 +187,7 @@ async fn content_of(file: &SourceFile) -> Result<Vec<u8>, TransferError> {
     let read = read.await.map_err(io::Error::other).flatten();
     let content =
         read.map_err(|error| TransferError::permanent(format!("it cannot be read: {error}")))?;
-    if Sha256Digest::from_bytes(Sha256::digest(&content).into()) != file.sha256 {
+    if Sha256Digest::of(&content) != file.sha256 {
         return Err(TransferError::permanent("it was changed after it was collected"));
     }
     Ok(content)

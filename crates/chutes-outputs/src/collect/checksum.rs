@@ -10,8 +10,7 @@ use std::thread::{self, available_parallelism};
 use std::time::SystemTime;
 
 use cap_std::fs::Dir;
-use chutes_core::{FileState, OutputFile, OutputPath, Sha256Digest};
-use sha2::{Digest, Sha256};
+use chutes_core::{FileState, OutputFile, OutputPath, Sha256Digest, Sha256Hasher};
 
 use super::open::{self, kind_name};
 use super::walk::FoundFile;
@@ -125,7 +124,7 @@ impl<'a> Checksummer<'a> {
 
     /// The checksum of a file that has this size.
     fn content(&mut self, mut file: &File, size: u64) -> Result<Sha256Digest, String> {
-        let mut hasher = Sha256::new();
+        let mut hasher = Sha256Hasher::new();
         let mut bytes: u64 = 0;
         loop {
             if self.stop.load(Ordering::Relaxed) {
@@ -148,7 +147,7 @@ impl<'a> Checksummer<'a> {
         if bytes != size {
             return Err(CHANGED.into());
         }
-        Ok(Sha256Digest::from_bytes(hasher.finalize().into()))
+        Ok(hasher.finish())
     }
 
     /// Makes sure that what was read is what the path stands for, and was so all the time.

@@ -10,9 +10,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 
 use bytes::Bytes;
-use chutes_core::Sha256Digest;
+use chutes_core::{Sha256Digest, Sha256Hasher};
 use chutes_transfer::TransferError;
-use sha2::{Digest, Sha256};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::SourceFile;
@@ -23,7 +22,7 @@ const CHANGED: &str = "it was changed after it was collected";
 #[derive(Debug)]
 pub(crate) struct Rest {
     file: File,
-    hasher: Sha256,
+    hasher: Sha256Hasher,
     left: u64,
     expected: Sha256Digest,
 }
@@ -32,7 +31,7 @@ impl Rest {
     /// The checksum of everything that has been read so far.
     #[cfg(feature = "object-store")]
     pub(crate) fn checksum_so_far(&self) -> Sha256Digest {
-        Sha256Digest::from_bytes(self.hasher.clone().finalize().into())
+        self.hasher.clone().finish()
     }
 }
 
@@ -50,7 +49,7 @@ impl Reading {
         Self(spawn_blocking(move || {
             let file = source.open().map_err(|error| unreadable(&error))?;
             let (left, expected) = (source.bytes, source.sha256);
-            read(Rest { file, hasher: Sha256::new(), left, expected }, size)
+            read(Rest { file, hasher: Sha256Hasher::new(), left, expected }, size)
         }))
     }
 
@@ -85,7 +84,7 @@ fn read(mut rest: Rest, size: usize) -> Result<Piece, TransferError> {
 /// Checks, at its end, that the file has no more and that it was the right one.
 fn check(mut rest: Rest) -> Result<(), TransferError> {
     let more = Read::take(&mut rest.file, 1).read_to_end(&mut Vec::new());
-    let digest = Sha256Digest::from_bytes(rest.hasher.finalize().into());
+    let digest = rest.hasher.finish();
     if more.map_err(|error| unreadable(&error))? > 0 || digest != rest.expected {
         return Err(changed());
     }

@@ -9,6 +9,8 @@ use chutes_core::{DeliveryState, Manifest, SinkReport};
 use chutes_transfer::TransferError;
 use zip::{CompressionMethod, ZipArchive};
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::delivery::Delivered;
 use crate::test_run::{TestRun, tree};

@@ -1,9 +1,10 @@
 //! The form of the log: one JSON record per line, each with a checksum that includes that of the record before, so that
 //! a torn, changed or missing line is detected.
 
-use chutes_core::{Ending, Endpoints, Json, Outcome, PhaseReport, RunEvent, SinkReport, Status};
+use chutes_core::{
+    Ending, Endpoints, Json, Outcome, PhaseReport, RunEvent, Sha256Hasher, SinkReport, Status,
+};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::arrivals::AnsweredArrival;
 use super::fact::{Begin, Fact};
@@ -74,13 +75,12 @@ impl Position {
     /// The checksum of the next record and of all before it: the first 64 bits of a SHA-256. `record` does not contain it
     /// yet.
     fn checksum_of_next(&self, record: &[u8]) -> String {
-        use std::fmt::Write;
-
-        let digest = Sha256::new().chain_update(&self.checksum).chain_update(record).finalize();
-        digest.iter().take(8).fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+        let mut hasher = Sha256Hasher::new();
+        hasher.update(self.checksum.as_bytes());
+        hasher.update(record);
+        let mut digits = hasher.finish().to_string();
+        digits.truncate(16);
+        digits
     }
 }
 

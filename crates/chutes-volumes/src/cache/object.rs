@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Dir;
-use chutes_core::Sha256Digest;
+use chutes_core::{Sha256Digest, Sha256Hasher};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Cache, folder, open, read_entry, remove};
 
@@ -207,12 +206,12 @@ fn copy_and_check(
     sha256: Sha256Digest,
     stop: &AtomicBool,
 ) -> io::Result<bool> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256Hasher::new();
     let mut buffer = vec![0; BUFFER];
     loop {
         check(stop)?;
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(Sha256Digest::from_bytes(hasher.finalize().into()) == sha256),
+            Ok(0) => return Ok(hasher.finish() == sha256),
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 to.write_all(&buffer[..count])?;

@@ -19,7 +19,7 @@ struct Fixture {
 }
 
 fn digest(content: &[u8]) -> Sha256Digest {
-    Sha256Digest::from_bytes(Sha256::digest(content).into())
+    Sha256Digest::of(content)
 }
 
 fn fixture(max_bytes: u64) -> Fixture {

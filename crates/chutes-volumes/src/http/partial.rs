@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use bytes::Bytes;
-use chutes_core::Sha256Digest;
-use sha2::{Digest, Sha256};
+use chutes_core::{Sha256Digest, Sha256Hasher};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::VolumeError;
@@ -28,13 +27,13 @@ pub(super) struct Partial {
 /// The file and the checksum of what is in it.
 struct Written {
     file: File,
-    hasher: Sha256,
+    hasher: Sha256Hasher,
 }
 
 impl Partial {
     /// Begins with an empty file.
     pub(super) fn new(file: File) -> Self {
-        let written = Some(Written { file, hasher: Sha256::new() });
+        let written = Some(Written { file, hasher: Sha256Hasher::new() });
         Self { writing: None, written, piece: Vec::new(), position: 0, error: None }
     }
 
@@ -94,7 +93,7 @@ impl Partial {
         self.writing = Some(spawn_blocking(move || {
             written.file.set_len(0)?;
             written.file.seek(SeekFrom::Start(0))?;
-            written.hasher = Sha256::new();
+            written.hasher = Sha256Hasher::new();
             Ok(written)
         }));
         self.position = 0;
@@ -105,8 +104,8 @@ impl Partial {
     pub(super) async fn digest(&mut self) -> Result<Sha256Digest, VolumeError> {
         self.settle().await?;
         let written = self.written().await?;
-        let digest = written.hasher.clone().finalize();
+        let digest = written.hasher.clone().finish();
         self.written = Some(written);
-        Ok(Sha256Digest::from_bytes(digest.into()))
+        Ok(digest)
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicU64;
 use chutes_core::{FileKind, OutputPath};
 use chutes_transfer::TransferError;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 /// A file of this content, collected as `path`.
