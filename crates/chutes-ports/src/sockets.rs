@@ -4,12 +4,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chutes_core::Protocol;
 use rustix::process::Pid;
@@ -161,9 +162,37 @@ pub(crate) fn read_table(
 
 /// The inodes of the sockets that a process has open; none if it is gone, or may not be inspected.
 pub(super) fn socket_inodes(pid: Pid) -> impl Iterator<Item = u64> {
+    descriptors(pid).map(|(_, inode)| inode)
+}
+
+/// The descriptors of a process that are sockets: their paths and inodes.
+fn descriptors(pid: Pid) -> impl Iterator<Item = (PathBuf, u64)> {
     let entries = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_pid()));
     let entries = entries.into_iter().flatten().flatten().take(MAX_DESCRIPTORS);
-    entries.filter_map(|entry| inode(std::fs::read_link(entry.path()).ok()?.to_str()?))
+    entries.filter_map(|entry| {
+        let path = entry.path();
+        let inode = inode(std::fs::read_link(&path).ok()?.to_str()?)?;
+        Some((path, inode))
+    })
+}
+
+/// Whether a process has a socket that may have a number. `without` has sockets that were found to have none, and the
+/// others of that kind are added.
+pub(super) fn may_have_numbers(pid: Pid, without: &mut HashSet<u64>) -> bool {
+    descriptors(pid).any(|(path, inode)| {
+        let has_none = without.contains(&inode) || is_local(&path);
+        if has_none {
+            without.insert(inode);
+        }
+        !has_none
+    })
+}
+
+/// Whether a descriptor is a socket between processes of this machine, as far as the kernel says.
+fn is_local(descriptor: &Path) -> bool {
+    let mut protocol = [0; 16];
+    let length = rustix::fs::getxattr(descriptor, "system.sockprotoname", &mut protocol);
+    length.is_ok_and(|length| protocol[..length].starts_with(b"UNIX"))
 }
 
 /// Reads `socket:[12345]`.

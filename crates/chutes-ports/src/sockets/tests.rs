@@ -1,4 +1,7 @@
 use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 
@@ -118,6 +121,30 @@ fn own_sockets_are_found() {
     let address = tcp.local_addr().unwrap();
     drop(tcp);
     assert_eq!(program_at(address, Transport::Tcp), None);
+}
+
+/// A program with this as its standard output.
+fn check_numbers(stdout: impl Into<OwnedFd>, expected: bool) {
+    let mut program = Command::new("cat");
+    let program = program.stdin(Stdio::piped()).stdout(stdout.into()).stderr(Stdio::null());
+    let mut program = program.spawn().unwrap();
+    let (pid, mut without) = (Pid::from_child(&program), HashSet::new());
+    // The second time it is known.
+    for _ in 0..2 {
+        assert_eq!(may_have_numbers(pid, &mut without), expected);
+    }
+    drop(program.stdin.take());
+    program.wait().unwrap();
+    assert!(!may_have_numbers(pid, &mut without), "it has ended");
+}
+
+#[test]
+fn sockets_that_may_have_a_number() {
+    check_numbers(UnixStream::pair().unwrap().0, false);
+    check_numbers(UnixDatagram::pair().unwrap().0, false);
+    check_numbers(std::io::pipe().unwrap().1, false);
+    check_numbers(TcpListener::bind("127.0.0.1:0").unwrap(), true);
+    check_numbers(UdpSocket::bind("127.0.0.1:0").unwrap(), true);
 }
 
 #[test]

@@ -10,7 +10,9 @@ use chutes_core::PortAddress;
 use rustix::process::Pid;
 
 use super::SocketOwner;
-use crate::sockets::{Socket, Transport, ephemeral, is_own_network, socket_inodes, sockets};
+use crate::sockets::{
+    Socket, Transport, ephemeral, is_own_network, may_have_numbers, socket_inodes, sockets,
+};
 
 /// The largest number of warnings about undeclared ports. A job that opens more does so by mistake or on
 /// purpose.
@@ -61,6 +63,8 @@ pub(super) struct SocketTracker<'a> {
     own: HashSet<u64>,
     /// The sockets of other programs, and in how many scans their process was searched for.
     foreign: HashMap<u64, u8>,
+    /// Sockets of the job that cannot have a number.
+    without_number: HashSet<u64>,
     warned: HashSet<(Transport, u16)>,
     /// The ports that the job has open at every address although that was not asked for, and that there was a warning
     /// about.
@@ -87,6 +91,7 @@ impl<'a> SocketTracker<'a> {
             looks: Looks::default(),
             own: HashSet::new(),
             foreign: HashMap::new(),
+            without_number: HashSet::new(),
             warned: HashSet::new(),
             exposed: HashSet::new(),
             ephemeral: ephemeral(),
@@ -121,6 +126,12 @@ impl<'a> SocketTracker<'a> {
     /// Scans the sockets once.
     pub(super) fn scan(&mut self, owner: &SocketOwner) -> io::Result<Vec<PortEvent>> {
         let (open, in_container) = match owner {
+            // The tables of a machine with much memory take milliseconds to read.
+            SocketOwner::Processes(pids)
+                if self.ports.is_empty() && !self.may_have_numbers(pids)? =>
+            {
+                (Vec::new(), false)
+            }
             SocketOwner::Processes(pids) => {
                 let open = self.read(Path::new("/proc/self/net"), false)?;
                 (self.owned(open, pids)?, false)
@@ -136,6 +147,14 @@ impl<'a> SocketTracker<'a> {
             self.record(&socket, in_container, &mut events);
         }
         Ok(events)
+    }
+
+    /// Whether a process of the job has a socket that may be open for others.
+    fn may_have_numbers(
+        &mut self,
+        pids: impl FnOnce() -> io::Result<Vec<Pid>>,
+    ) -> io::Result<bool> {
+        Ok(pids()?.into_iter().any(|pid| may_have_numbers(pid, &mut self.without_number)))
     }
 
     /// Reads the open sockets, and notices all that have the number of a port: a connection may be what remains of a
