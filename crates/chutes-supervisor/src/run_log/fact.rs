@@ -108,8 +108,9 @@ impl Fact {
     /// more, to the same place.
     pub(crate) fn is_essential(&self) -> bool {
         match self {
+            // What a run does before user code can be done again. What comes after it has a fact of its own.
+            Self::Status(status) => *status == Status::ExecutorReady,
             Self::Run(_)
-            | Self::Status(_)
             | Self::Execution { .. }
             | Self::Collected
             | Self::Recovered
