@@ -35,9 +35,11 @@ pub(super) fn copy_file(
         return copy_checked(source, &mut from, to, abandoned).map(|()| attributes);
     }
     let mut copied = 0;
-    while copied <= source.bytes {
+    // Whether there is more of it by now is seen from its fingerprint.
+    while copied < source.bytes {
         abandoned.check()?;
-        let step = io::copy(&mut Read::take(&mut from, STEP), to);
+        let step = STEP.min(source.bytes - copied);
+        let step = io::copy(&mut Read::take(&mut from, step), to);
         let count = step.map_err(|error| failed("cannot copy", &error))?;
         if count == 0 {
             break;

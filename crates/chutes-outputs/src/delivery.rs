@@ -9,6 +9,7 @@ mod one_sink;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::HashMap;
 use std::fmt;

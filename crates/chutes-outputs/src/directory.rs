@@ -6,6 +6,7 @@
 mod finish;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -47,6 +48,8 @@ struct Opened {
     attempts: AtomicU64,
     /// The folders that files were put into, and those that they are in.
     touched: Mutex<HashSet<(FileKind, Vec<u8>)>>,
+    /// Whether one call puts all files on disk.
+    syncs_at_once: bool,
 }
 
 impl DirectorySink {
@@ -95,6 +98,14 @@ impl Sink for DirectorySink {
         })
     }
 
+    fn send_together(&self, files: Vec<SourceFile>) -> Option<Sending<'_, Vec<usize>>> {
+        let (opened, moved) = (self.opened().ok()?, self.moved.clone());
+        if !opened.syncs_at_once {
+            return None;
+        }
+        Some(blocking(move |abandoned| opened.put_together(&files, &moved, abandoned)))
+    }
+
     fn finish<'a>(&'a self, run: &'a RunSummary) -> Sending<'a, ()> {
         Box::pin(async {
             let (opened, moved) = (self.opened()?, self.moved.clone());
@@ -108,7 +119,13 @@ impl Target {
     fn open(&self, run_id: RunId) -> Result<Opened, TransferError> {
         let root = folder::prepare(&self.path, &self.run_root)?;
         finish::remove_manifests(&root, &self.path)?;
-        Ok(Opened { root, run_id, attempts: AtomicU64::new(0), touched: Mutex::default() })
+        Ok(Opened {
+            syncs_at_once: folder::syncs_at_once(&root),
+            root,
+            run_id,
+            attempts: AtomicU64::new(0),
+            touched: Mutex::default(),
+        })
     }
 }
 

@@ -108,6 +108,14 @@ pub trait Sink: Send + Sync {
     /// that go out are counted by [`SourceFile::count`].
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()>;
 
+    /// Takes several small files together, from their beginning, because that costs less. Those whose places in the list are
+    /// returned are there, whole and safe; the others are [sent](Self::send) one by one, so that why they are not is not
+    /// reported. What is copied is counted by [`moved`](Self::moved). `None` when files do not cost less together.
+    fn send_together(&self, files: Vec<SourceFile>) -> Option<Sending<'_, Vec<usize>>> {
+        let _ = files;
+        None
+    }
+
     /// How many bytes of this file are kept from attempts that broke off, and will not be sent again. An attempt after
     /// which there are more has got further, so attempts are counted anew.
     fn kept(&self, file: &SourceFile) -> u64 {
@@ -138,7 +146,7 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// How many bytes have gone out in `begin` and `finish`. While this number grows, a call is slow and
+    /// How many bytes have gone out in `begin`, `send_together` and `finish`. While this number grows, a call is slow and
     /// does not stall.
     fn moved(&self) -> u64 {
         0

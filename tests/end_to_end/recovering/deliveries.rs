@@ -21,6 +21,9 @@ use crate::programs::new_sandbox;
 /// The number of files of the larger runs.
 const MANY: usize = 300;
 
+/// The same for a directory, which small files get to in groups.
+const MANY_TOGETHER: usize = 1_500;
+
 /// The number of files that have arrived for certain when the supervisor is killed.
 const ARRIVED: usize = 100;
 
@@ -40,7 +43,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Every output and every log is on record once for the sink, and delivered.
 #[track_caller]
-fn check_all_delivered(root: &Path, outcome: &Outcome) {
+fn check_all_delivered(root: &Path, outcome: &Outcome, files: usize) {
     let mut times: HashMap<String, usize> = HashMap::new();
     for record in journal(root) {
         if let Some(delivered) = record.get("delivered") {
@@ -48,16 +51,16 @@ fn check_all_delivered(root: &Path, outcome: &Outcome) {
             *times.entry(format!("{} {}", delivered["kind"], delivered["path"])).or_default() += 1;
         }
     }
-    assert_eq!(times.len(), MANY + 2);
+    assert_eq!(times.len(), files + 2);
     assert!(times.values().all(|times| *times == 1), "{times:?}");
-    assert_eq!(outcome.outputs.len(), MANY);
+    assert_eq!(outcome.outputs.len(), files);
     for file in outcome.outputs.iter().chain(&outcome.logs) {
         assert!(matches!(file.state, FileState::Collected { .. }), "{file:?}");
         let states: Vec<_> = file.deliveries.iter().map(|delivery| &delivery.state).collect();
         assert_eq!(states, [&DeliveryState::Delivered], "{file:?}");
     }
     let report = &outcome.sinks[0];
-    assert_eq!((report.delivered, report.failed, outcome.sinks.len()), (MANY as u64 + 2, 0, 1));
+    assert_eq!((report.delivered, report.failed, outcome.sinks.len()), (files as u64 + 2, 0, 1));
 }
 
 /// Kills the supervisor while files are delivered, and then again while they are delivered by
@@ -65,11 +68,11 @@ fn check_all_delivered(root: &Path, outcome: &Outcome) {
 #[track_caller]
 fn check_killed_while_delivering(
     sandbox: &Sandbox,
-    sink: &str,
+    (files, sink): (usize, &str),
     configure: impl Fn(&mut std::process::Command),
     at_sink: &Path,
 ) {
-    let data = format!(r#"{{"files": {MANY}}}"#);
+    let data = format!(r#"{{"files": {files}}}"#);
     let run = ["run", "leaves_a_helper", "--data", &data, "--output", sink, "--run-dir", "run"];
     let again = ["recover", "run"];
     let mut record = BEFORE_DELIVERY + ARRIVED;
@@ -79,16 +82,16 @@ fn check_killed_while_delivering(
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
         wait_for_worker(sandbox);
-        assert!(contents(at_sink).len() < MANY, "the delivery was over");
+        assert!(contents(at_sink).len() < files, "the delivery was over");
         let on_record = count(&records(&sandbox.path("run")), "delivered");
-        assert!((ARRIVED / 2..MANY).contains(&on_record), "{on_record}");
+        assert!((ARRIVED / 2..files).contains(&on_record), "{on_record}");
         record += ARRIVED;
     }
     let mut command = sandbox.command(&["recover", "run", "--json"]);
     configure(&mut command);
     let recovered = finish(command);
     assert_eq!(recovered.code, Some(0), "{recovered:#?}");
-    check_all_delivered(&sandbox.path("run"), &recovered.recovered_outcome());
+    check_all_delivered(&sandbox.path("run"), &recovered.recovered_outcome(), files);
     let mut there = contents(at_sink);
     there.retain(|path, _| path.starts_with("outputs/") || path.starts_with("logs/"));
     let mut here = contents(&sandbox.path("run/outputs"))
@@ -99,7 +102,7 @@ fn check_killed_while_delivering(
     here.extend(logs.map(|(path, sum)| (format!("logs/{path}"), sum)));
     let differs = |path: &&String| here.get(*path) != there.get(*path);
     let differing: Vec<_> = here.keys().chain(there.keys()).filter(differs).collect();
-    assert_eq!((here.len(), differing), (MANY + 2, Vec::new()));
+    assert_eq!((here.len(), differing), (files + 2, Vec::new()));
     assert!(!sandbox.path("run/sinks.json").exists());
     let leftovers = contents(at_sink).into_keys().filter(|path| path.contains(".part"));
     assert_eq!(leftovers.count(), 0);
@@ -109,7 +112,8 @@ fn check_killed_while_delivering(
 #[test]
 fn killed_while_copying() {
     let sandbox = new_sandbox();
-    check_killed_while_delivering(&sandbox, "sink", |_| (), &sandbox.path("sink"));
+    let at_sink = sandbox.path("sink");
+    check_killed_while_delivering(&sandbox, (MANY_TOGETHER, "sink"), |_| (), &at_sink);
 }
 
 #[test]
@@ -120,7 +124,8 @@ fn killed_while_uploading() {
     let configure = |command: &mut std::process::Command| {
         command.envs(server.environment());
     };
-    check_killed_while_delivering(&sandbox, &format!("s3://{BUCKET}/runs/1"), configure, &at_sink);
+    let sink = format!("s3://{BUCKET}/runs/1");
+    check_killed_while_delivering(&sandbox, (MANY, &sink), configure, &at_sink);
 }
 
 /// A run that has ended while its sink was away: a file is in the place of the directory.

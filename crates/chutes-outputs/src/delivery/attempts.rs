@@ -57,7 +57,7 @@ impl DeliveryJob {
     }
 
     /// Waits for the time to give up, perhaps for ever.
-    async fn given_up(&self) -> TransferError {
+    pub(super) async fn given_up(&self) -> TransferError {
         let deadline = async {
             match self.deadline {
                 Some(deadline) => sleep_until(deadline).await,

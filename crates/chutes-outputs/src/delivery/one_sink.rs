@@ -15,11 +15,11 @@ use crate::{RunSummary, Sending, Sink, SourceFile};
 /// One sink, and what is known of the files there.
 pub(super) struct OneSink<'a> {
     index: usize,
-    sink: &'a dyn Sink,
-    job: &'a DeliveryJob,
-    health: &'a SinkHealth,
+    pub(super) sink: &'a dyn Sink,
+    pub(super) job: &'a DeliveryJob,
+    pub(super) health: &'a SinkHealth,
     /// One for each file; `None` as long as nothing is known.
-    states: Vec<Option<DeliveryState>>,
+    pub(super) states: Vec<Option<DeliveryState>>,
     /// What is kept of answers, by the number of the file that they came with.
     answers: BTreeMap<usize, Vec<UploadResponse>>,
 }
@@ -53,6 +53,7 @@ impl<'a> OneSink<'a> {
             self.fail_others(&error);
             return self.report(Some(format!("it could not be prepared: {error}")));
         }
+        self.send_small().await;
         let sent = self.send().await;
         let finished = match sent {
             Ok(()) => self.finish().await,
@@ -190,7 +191,7 @@ impl<'a> OneSink<'a> {
         }
     }
 
-    fn settle(&mut self, at: usize, state: DeliveryState) {
+    pub(super) fn settle(&mut self, at: usize, state: DeliveryState) {
         let file = &self.job.files[at];
         if self.sink.is_declared() && !self.sink.arrives_at_finish() {
             self.answers.insert(at, self.sink.answers_for(file.kind, &file.path));

@@ -2,6 +2,7 @@
 
 mod giving_up;
 mod scripted;
+mod together;
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -246,3 +246,68 @@ fn a_dropped_attempt_makes_nothing_visible() {
     assert!(error.is_transient);
     assert!(tree(&run.beside("target")).is_empty());
 }
+
+/// So many small files that they are copied together, in several folders.
+fn many() -> TestRun {
+    (0..40).fold(TestRun::new(), |run, at| {
+        run.with(format!("{}/{at}", at % 3), format!("content {at}"))
+    })
+}
+
+#[tokio::test]
+async fn many_small_files() {
+    for run in [many(), many().fingerprinted()] {
+        let program = run.path_of(FileKind::Output, b"0/3");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // As they were collected, and not.
+        let target = run.beside("target/outputs");
+        for _ in 0..2 {
+            check_complete(&run.deliver_to(sink(&run)).await);
+            assert_eq!(tree(&run.beside("target")).len(), 41);
+            for at in 0..40 {
+                let path = target.join(format!("{}/{at}", at % 3));
+                let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+                assert_eq!(mode, if at == 3 { 0o700 } else { 0o600 });
+                assert_eq!(std::fs::read_to_string(path).unwrap(), format!("content {at}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_small_files_of_which_some_are_in_the_way() {
+    let run = many();
+    let target = run.beside("target/outputs");
+    std::fs::create_dir_all(target.join("0/6")).unwrap();
+    std::fs::write(target.join("0/3"), "of an earlier run").unwrap();
+    symlink("/etc", target.join("1")).unwrap();
+    std::fs::write(run.path_of(FileKind::Output, b"2/2"), "changed later").unwrap();
+    let delivered = run.deliver_to(sink(&run)).await;
+    let reason = |at: usize| match &delivered.states[0][at] {
+        DeliveryState::Delivered => "",
+        DeliveryState::Failed { reason } | DeliveryState::Skipped { reason } => reason,
+    };
+    for at in 0..40 {
+        let expected = match at {
+            2 => "it was changed after it was collected",
+            6 => "cannot write: ",
+            _ if at % 3 == 1 => "cannot make its folder",
+            _ => "",
+        };
+        assert!(reason(at).starts_with(expected), "{at}: {}", reason(at));
+        assert_eq!(reason(at).is_empty(), expected.is_empty(), "{at}: {}", reason(at));
+    }
+    assert_eq!(std::fs::read_to_string(target.join("0/3")).unwrap(), "content 3");
+    assert!(!tree(&target).iter().any(|path| path.contains(".part")));
+}
+
+#[test]
+fn dropped_while_many_are_copied() {
+    let run = many();
+    let target = Target { path: run.beside("target"), run_root: run.root() };
+    let opened = target.open(run.summary().run_id).unwrap();
+    let moved = AtomicU64::new(0);
+    let error = opened.put_together(&run.files, &moved, &Abandoned::already()).unwrap_err();
+    assert!(error.is_transient);
+    assert!(tree(&run.beside("target")).is_empty());
+}

@@ -89,7 +89,7 @@ impl Scripted {
         })
     }
 
-    /// What happens at the calls of this name: `begin`, `finish`, or the path of a file.
+    /// What happens at the calls of this name: `begin`, `together`, `finish`, or the path of a file.
     pub(super) fn on<const N: usize>(self: Arc<Self>, name: &str, steps: [Step; N]) -> Arc<Self> {
         self.also_on(name, steps);
         self
@@ -186,6 +186,19 @@ impl Sink for Scripted {
             let result = self.call(&file.path.to_string(), Some(file)).await;
             self.now.fetch_sub(1, Ordering::SeqCst);
             result
+        })
+    }
+
+    /// Only with a script: all files arrive whose names do not begin with `left`.
+    fn send_together(&self, files: Vec<SourceFile>) -> Option<Sending<'_, Vec<usize>>> {
+        let is_scripted = self.script.lock().unwrap().contains_key("together");
+        is_scripted.then(|| {
+            Box::pin(async move {
+                self.call("together", None).await?;
+                let arrives = |file: &SourceFile| !file.path.to_string().starts_with("left");
+                let all = files.iter().enumerate();
+                Ok(all.filter(|(_, file)| arrives(file)).map(|(place, _)| place).collect())
+            }) as Sending<'_, Vec<usize>>
         })
     }
 
