@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) limits: FrontLimits,
     /// One permit for each request over HTTP/2 that is being served.
     pub(super) requests: Arc<Semaphore>,
+    /// One permit for each connection to the job that is kept without a request.
+    pub(super) kept: Arc<Semaphore>,
 }
 
 impl Shared {

@@ -1,5 +1,5 @@
-//! A connection over HTTP/2: each request becomes one of HTTP/1.1 on a connection of its own to the job, so
-//! that requests of different clients never share one.
+//! A connection over HTTP/2: each request becomes one of HTTP/1.1 to the job. Connections to the job are kept for more
+//! requests of the same client (`kept`), so that requests of different clients never share one.
 //!
 //! Bodies stream both ways. For each request at most three times [`BUFFER`] is kept, and for each
 //! connection [`CONNECTION_WINDOW`] of data that its client has sent and the job has not read: with the
@@ -15,27 +15,28 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use http_body_util::{Either, Empty, Full};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use self::body::Answer;
+use self::kept::{JobConnection, Kept, RequestBody};
 use super::connection::{ClientConnection, Shared};
 use super::pipe::BAD_GATEWAY;
 
 mod body;
 mod headers;
+mod kept;
 
 /// The buffer for a body in each step, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -63,10 +64,13 @@ pub(super) async fn serve(
     let (alive, end) = watch::channel(());
     let (first, mut requests) = watch::channel(false);
     let front = Arc::clone(&client_connection.front);
+    let kept = Kept::new(Arc::clone(&front.kept));
+    let mut closing = pin!(kept.close_idle(front.limits.kept_time));
+    let kept = kept.clone();
     let service = service_fn(move |request| {
         first.send_if_modified(|seen| !std::mem::replace(seen, true));
-        let front = Arc::clone(&front);
-        async move { Ok::<_, Infallible>(answer(request, &front).await) }
+        let (front, kept) = (Arc::clone(&front), kept.clone());
+        async move { Ok::<_, Infallible>(answer(request, &front, &kept).await) }
     });
     let mut connection =
         pin!(builder(Tasks { end }).serve_connection(TokioIo::new(client), service));
@@ -75,6 +79,7 @@ pub(super) async fn serve(
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
+            () = closing.as_mut() => {}
             _ = requests.wait_for(|seen| *seen), if !confirmed => {
                 client_connection.handshake.confirmed();
                 confirmed = true;
@@ -122,43 +127,60 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
 }
 
 /// The answer of the job, or one that says why there is none.
-async fn answer(request: Request<Incoming>, front: &Shared) -> Response<Body> {
-    match forward(request, front).await {
+async fn answer(request: Request<Incoming>, front: &Shared, kept: &Kept) -> Response<Body> {
+    match forward(request, front, kept).await {
         Ok(response) => response.map(Either::Right),
         Err(refusal) => refusal.response(),
     }
 }
 
-async fn forward(request: Request<Incoming>, front: &Shared) -> Result<Response<Answer>, Refusal> {
-    let request = headers::to_job(request)?;
+async fn forward(
+    request: Request<Incoming>,
+    front: &Shared,
+    kept: &Kept,
+) -> Result<Response<Answer>, Refusal> {
+    let (head, body) = headers::to_job(request)?.into_parts();
     let permit = Arc::clone(&front.requests).acquire_owned();
     let permit = timeout(front.limits.connect_time, permit).await;
     let Ok(Ok(permit)) = permit else { return Err(Refusal::Busy) };
-    let job = front.connect().await.ok_or(Refusal::Unreachable)?;
-    let (mut job, exchange) = exchange(job, permit).await?;
-    let response = job.send_request(request).await.map_err(|_| Refusal::NoAnswer)?;
+    let (connection, response) = if head.method.is_safe() && body.is_end_stream() {
+        send_repeatable(head, front, kept).await?
+    } else {
+        let request = Request::from_parts(head, Either::Left(body));
+        send(JobConnection::over(connect(front).await?).await?, request).await?
+    };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Refusal::NoAnswer);
     }
-    Ok(headers::to_client(response).map(|body| Answer::new(body, exchange)))
+    let response = headers::to_client(response);
+    Ok(response.map(|body| Answer::new(body, connection, kept.clone(), permit)))
 }
 
-/// The resources of one request. Dropping this closes its connection to the job.
-pub(super) struct Exchange {
-    _connection: JoinSet<()>,
-    _permit: OwnedSemaphorePermit,
+/// Sends a request without a body: over a kept connection, and when the job has closed that, over a new one.
+async fn send_repeatable(
+    head: Parts,
+    front: &Shared,
+    kept: &Kept,
+) -> Result<(JobConnection, Response<Incoming>), Refusal> {
+    let request = |head| Request::from_parts(head, Either::Right(Empty::new()));
+    if let Some(connection) = kept.take()
+        && let Ok(answered) = send(connection, request(head.clone())).await
+    {
+        return Ok(answered);
+    }
+    send(JobConnection::over(connect(front).await?).await?, request(head)).await
 }
 
-async fn exchange(
-    job: TcpStream,
-    permit: OwnedSemaphorePermit,
-) -> Result<(http1::SendRequest<Incoming>, Exchange), Refusal> {
-    let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(job)).await;
-    let (sender, connection) = handshake.map_err(|_| Refusal::NoAnswer)?;
-    let mut tasks = JoinSet::new();
-    // An error is also reported to the request, or to the body of its answer.
-    tasks.spawn(async move { drop(connection.await) });
-    Ok((sender, Exchange { _connection: tasks, _permit: permit }))
+async fn connect(front: &Shared) -> Result<TcpStream, Refusal> {
+    front.connect().await.ok_or(Refusal::Unreachable)
+}
+
+async fn send(
+    mut connection: JobConnection,
+    request: Request<RequestBody>,
+) -> Result<(JobConnection, Response<Incoming>), Refusal> {
+    let response = connection.send(request).await?;
+    Ok((connection, response))
 }
 
 /// Why a request was not answered by the job.

@@ -165,9 +165,10 @@ impl Front {
             .map_err(|source| FrontError::Listen { address: settings.listen, source })?;
         let limits = settings.limits.within_open_files();
         let requests = Arc::new(Semaphore::new(limits.requests));
+        let kept = Arc::new(Semaphore::new(limits.kept()));
         Ok(Self {
             endpoint: StreamingEndpoint { host: settings.public_host.clone(), port, certificate },
-            shared: Arc::new(Shared { tls, upstream, limits, requests }),
+            shared: Arc::new(Shared { tls, upstream, limits, requests, kept }),
             listener: Some(listener),
             stop: watch::Sender::new(false),
             accepting: None,

@@ -26,6 +26,9 @@ pub struct FrontLimits {
     /// How long a request over HTTP/2 may wait until it can be served, and then for a connection to the
     /// job.
     pub connect_time: Duration,
+    /// How long a connection to the job is kept for another request over HTTP/2 of the same client. A job may serve few
+    /// connections at a time.
+    pub kept_time: Duration,
 }
 
 impl Default for FrontLimits {
@@ -38,11 +41,17 @@ impl Default for FrontLimits {
             first_request_time: Duration::from_mins(1),
             half_closed_time: Duration::from_mins(1),
             connect_time: Duration::from_secs(10),
+            kept_time: Duration::from_secs(5),
         }
     }
 }
 
 impl FrontLimits {
+    /// How many connections to the job may be kept without a request, for all clients together.
+    pub(super) const fn kept(&self) -> usize {
+        self.requests / 4
+    }
+
     /// The limits, reduced so that all connections together use at most half of the files that this process
     /// may open: outputs have to be read and written whatever clients do.
     pub(super) fn within_open_files(self) -> Self {
@@ -53,9 +62,9 @@ impl FrontLimits {
     }
 
     /// A connection uses two files, one to the client and one to the job, and a request over HTTP/2 uses
-    /// one.
+    /// one, as a kept connection does.
     fn within(mut self, files: usize) -> Self {
-        let needed = 2 * self.connections + self.requests;
+        let needed = 2 * self.connections + self.requests + self.kept();
         if needed > files / 2 {
             let fit = |count: usize| (count * (files / 2) / needed).max(1);
             self.connections = fit(self.connections);
@@ -158,8 +167,8 @@ mod tests {
             assert_eq!((limits.connections, limits.requests), expected, "{files} files");
         };
         check(usize::MAX, (1_024, 512));
-        check(5_120, (1_024, 512));
-        check(1_024, (204, 102));
+        check(5_376, (1_024, 512));
+        check(1_024, (195, 97));
         check(0, (1, 1));
     }
 

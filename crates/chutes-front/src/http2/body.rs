@@ -1,23 +1,43 @@
-//! The body of an answer of the job, which keeps its connection to the job open.
+//! The body of an answer of the job, which has its connection to the job.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::Exchange;
+use super::kept::{JobConnection, Kept};
 
-/// The body of an answer. Dropping it closes the connection to the job, so that the job notices that the
-/// client has gone.
+/// The body of an answer. When it is dropped before its end, the connection to the job is closed, so that the job notices
+/// that the client has gone. After its end, the connection is kept.
 pub(super) struct Answer {
     body: Incoming,
-    _exchange: Exchange,
+    has_ended: bool,
+    connection: Option<JobConnection>,
+    kept: Kept,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Answer {
-    pub(super) fn new(body: Incoming, exchange: Exchange) -> Self {
-        Self { body, _exchange: exchange }
+    pub(super) fn new(
+        body: Incoming,
+        connection: JobConnection,
+        kept: Kept,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let connection = Some(connection);
+        Self { body, has_ended: false, connection, kept, _permit: permit }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if (self.has_ended || self.body.is_end_stream())
+            && let Some(connection) = self.connection.take()
+        {
+            self.kept.put(connection);
+        }
     }
 }
 
@@ -29,7 +49,9 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.has_ended |= frame.is_none();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

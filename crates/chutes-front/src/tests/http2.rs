@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, poll_fn};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,11 +14,22 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod kept;
+
 type Part = Result<Frame<Bytes>, io::Error>;
 type Parts = BoxStream<'static, Part>;
 type Sender = SendRequest<StreamBody<Parts>>;
 
 async fn connect(bench: &TestFront) -> Sender {
+    connect_for(bench).await
+}
+
+/// A client whose requests have bodies of this type.
+async fn connect_for<B>(bench: &TestFront) -> SendRequest<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    B: Send + Unpin + 'static,
+{
     let client = Client { protocols: &["h2", "http/1.1"], ..Client::of(&bench.front.endpoint()) };
     let stream = client.connect().await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));

@@ -1,0 +1,112 @@
+//! Connections to the job that are kept for more requests of the same client.
+//!
+//! Only a request without a body that is safe to repeat goes over such a connection: the job may close it at the same
+//! moment, and then the request is sent again over a new one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{Either, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::{BUFFER, Refusal};
+
+/// How many connections are kept for one client.
+const MOST: usize = 16;
+
+/// The body of a request to the job.
+pub(super) type RequestBody = Either<Incoming, Empty<Bytes>>;
+
+/// A connection to the job. Dropping it closes it.
+pub(super) struct JobConnection {
+    sender: SendRequest<RequestBody>,
+    /// Drives it.
+    _task: JoinSet<()>,
+    used: Instant,
+    /// While it is kept.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl JobConnection {
+    pub(super) async fn over(job: TcpStream) -> Result<Self, Refusal> {
+        let builder = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(job));
+        let (sender, connection) = builder.await.map_err(|_| Refusal::NoAnswer)?;
+        let mut task = JoinSet::new();
+        // An error is also reported to the request, or to the body of its answer.
+        task.spawn(async move { drop(connection.await) });
+        Ok(Self { sender, _task: task, used: Instant::now(), permit: None })
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Refusal> {
+        self.sender.send_request(request).await.map_err(|_| Refusal::NoAnswer)
+    }
+}
+
+/// The connections that are kept for one client.
+#[derive(Clone)]
+pub(super) struct Kept {
+    /// Those of all clients.
+    permits: Arc<Semaphore>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    connections: Mutex<Vec<JobConnection>>,
+    added: Notify,
+}
+
+impl Kept {
+    pub(super) fn new(permits: Arc<Semaphore>) -> Self {
+        Self { permits, inner: Arc::default() }
+    }
+
+    /// Takes one that can take a request now. The one that was used last is taken first.
+    pub(super) fn take(&self) -> Option<JobConnection> {
+        let mut connections = self.connections();
+        connections.retain(|connection| !connection.sender.is_closed());
+        let at = connections.iter().rposition(|connection| connection.sender.is_ready())?;
+        let mut connection = connections.remove(at);
+        connection.permit = None;
+        Some(connection)
+    }
+
+    /// Keeps one whose answer is complete.
+    pub(super) fn put(&self, mut connection: JobConnection) {
+        connection.used = Instant::now();
+        connection.permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        let may_be_kept = connection.permit.is_some() && !connection.sender.is_closed();
+        let mut connections = self.connections();
+        if may_be_kept && connections.len() < MOST {
+            connections.push(connection);
+            self.inner.added.notify_one();
+        }
+    }
+
+    /// Closes, for ever, those that were not used for this time.
+    pub(super) async fn close_idle(&self, time: Duration) {
+        loop {
+            let first = self.connections().iter().map(|connection| connection.used).min();
+            match first {
+                Some(used) => sleep_until(used + time).await,
+                None => self.inner.added.notified().await,
+            }
+            self.connections().retain(|connection| connection.used.elapsed() < time);
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<JobConnection>> {
+        self.inner.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
