@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -142,12 +143,12 @@ pub(crate) fn announce(
             |event: &Event| matches!(event.what, RunEvent::Status { status: Status::Accepted });
         if event.is_some_and(is_accepted) {
             console.silence();
-            // The other process may have been ended meanwhile. The run goes on.
-            let mut stdout = io::stdout().lock();
-            let _ = stdout.write_all(ACCEPTED.as_bytes()).and_then(|()| stdout.flush());
+            let mut other = File::from(io::stdout().as_fd().try_clone_to_owned()?);
             let nothing = File::options().write(true).open("/dev/null")?;
             rustix::stdio::dup2_stdout(&nothing)?;
             rustix::stdio::dup2_stderr(&nothing)?;
+            // The other process may have been ended meanwhile. The run goes on.
+            let _ = other.write_all(ACCEPTED.as_bytes());
         }
         Ok(())
     }
