@@ -312,7 +312,7 @@ impl Download<'_, '_> {
             let bytes = self.partial.position() + chunk.len() as u64;
             self.check_size(answer, Some(bytes))?;
             self.client.budget.take(chunk.len() as u64)?;
-            self.partial.append(&chunk).await?;
+            self.partial.append(chunk).await?;
             self.progress.report(bytes, self.total);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chutes_core::{Sha256Digest, Sha256Hasher};
@@ -13,28 +14,31 @@ use crate::inputs::failed;
 /// How much is written in one piece, in bytes.
 const PIECE: usize = 1024 * 1024;
 
-/// A file that is being written, in another thread: one piece while the next is received. There are
-/// never more than two pieces in memory.
+/// A file that is being written. One piece is written in one thread, and goes into the checksum in another, while the next
+/// is received. There are never more than two pieces in memory.
 pub(super) struct Partial {
-    writing: Option<JoinHandle<io::Result<Written>>>,
-    written: Option<Written>,
-    piece: Vec<u8>,
+    file: Lane<File>,
+    /// The checksum of what is in the file.
+    hasher: Lane<Sha256Hasher>,
+    piece: Vec<Bytes>,
+    /// How many bytes are in the piece.
+    length: usize,
     position: u64,
     /// Why nothing can be written any more. Every later call fails with it, too.
     error: Option<VolumeError>,
 }
 
-/// The file and the checksum of what is in it.
-struct Written {
-    file: File,
-    hasher: Sha256Hasher,
-}
-
 impl Partial {
     /// Begins with an empty file.
     pub(super) fn new(file: File) -> Self {
-        let written = Some(Written { file, hasher: Sha256Hasher::new() });
-        Self { writing: None, written, piece: Vec::new(), position: 0, error: None }
+        Self {
+            file: Lane::new(file),
+            hasher: Lane::new(Sha256Hasher::new()),
+            piece: Vec::new(),
+            length: 0,
+            position: 0,
+            error: None,
+        }
     }
 
     /// How much was appended.
@@ -43,22 +47,28 @@ impl Partial {
     }
 
     /// Appends some bytes.
-    pub(super) async fn append(&mut self, bytes: &Bytes) -> Result<(), VolumeError> {
+    pub(super) async fn append(&mut self, bytes: Bytes) -> Result<(), VolumeError> {
         self.position += bytes.len() as u64;
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE { self.write().await } else { Ok(()) }
+        self.length += bytes.len();
+        self.piece.push(bytes);
+        if self.length >= PIECE { self.write().await } else { Ok(()) }
     }
 
-    /// Hands the piece to another thread, when that has written the one before.
+    /// Hands the piece to the other threads, when they are done with the one before.
     async fn write(&mut self) -> Result<(), VolumeError> {
-        let mut written = self.written().await?;
-        let piece = std::mem::take(&mut self.piece);
-        self.writing = Some(spawn_blocking(move || {
-            written.file.write_all(&piece)?;
-            written.hasher.update(&piece);
-            Ok(written)
-        }));
-        Ok(())
+        self.wait().await?;
+        self.length = 0;
+        let piece: Arc<[Bytes]> = std::mem::take(&mut self.piece).into();
+        let same = Arc::clone(&piece);
+        let begun =
+            self.file.begin(move |file| piece.iter().try_for_each(|part| file.write_all(part)));
+        let begun = begun.and_then(|()| {
+            self.hasher.begin(move |hasher| {
+                same.iter().for_each(|part| hasher.update(part));
+                Ok(())
+            })
+        });
+        self.checked(begun)
     }
 
     /// Waits until everything is written. Afterwards no other thread writes.
@@ -66,46 +76,80 @@ impl Partial {
         if !self.piece.is_empty() {
             self.write().await?;
         }
-        let written = self.written().await?;
-        self.written = Some(written);
-        Ok(())
+        self.wait().await
     }
 
-    async fn written(&mut self) -> Result<Written, VolumeError> {
-        if let Some(written) = self.written.take() {
-            return Ok(written);
+    /// Waits until the other threads do nothing.
+    async fn wait(&mut self) -> Result<(), VolumeError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
         }
-        let ended = match (&mut self.writing, &self.error) {
-            (Some(writing), _) => {
-                writing.await.unwrap_or_else(|error| Err(io::Error::other(error)))
-            }
-            (None, Some(error)) => return Err(error.clone()),
-            (None, None) => Err(io::Error::other("the file is not there any more")),
+        let ended = match self.file.wait().await {
+            Ok(_) => self.hasher.wait().await.map(drop),
+            Err(error) => Err(error),
         };
-        self.writing = None;
-        ended.map_err(|error| self.error.insert(failed(&error)).clone())
+        self.checked(ended)
+    }
+
+    fn checked(&mut self, done: io::Result<()>) -> Result<(), VolumeError> {
+        done.map_err(|error| self.error.insert(failed(&error)).clone())
     }
 
     /// Throws away everything, so that the file is as it was in the beginning.
     pub(super) async fn truncate(&mut self) -> Result<(), VolumeError> {
         self.piece.clear();
-        let mut written = self.written().await?;
-        self.writing = Some(spawn_blocking(move || {
-            written.file.set_len(0)?;
-            written.file.seek(SeekFrom::Start(0))?;
-            written.hasher = Sha256Hasher::new();
-            Ok(written)
-        }));
-        self.position = 0;
-        self.settle().await
+        (self.length, self.position) = (0, 0);
+        self.wait().await?;
+        self.hasher = Lane::new(Sha256Hasher::new());
+        let begun = self.file.begin(|file| {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0)).map(drop)
+        });
+        self.checked(begun)?;
+        self.wait().await
     }
 
     /// The checksum of everything.
     pub(super) async fn digest(&mut self) -> Result<Sha256Digest, VolumeError> {
         self.settle().await?;
-        let written = self.written().await?;
-        let digest = written.hasher.clone().finish();
-        self.written = Some(written);
-        Ok(digest)
+        let digest = self.hasher.wait().await.map(|hasher| hasher.clone().finish());
+        digest.map_err(|error| self.error.insert(failed(&error)).clone())
     }
+}
+
+/// Something that another thread works on, piece by piece.
+struct Lane<T> {
+    /// While nothing is done. It is lost when work has failed.
+    idle: Option<T>,
+    working: Option<JoinHandle<io::Result<T>>>,
+}
+
+impl<T: Send + 'static> Lane<T> {
+    const fn new(idle: T) -> Self {
+        Self { idle: Some(idle), working: None }
+    }
+
+    /// Begins to work on it. What was begun before must be done.
+    fn begin(
+        &mut self,
+        work: impl FnOnce(&mut T) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let mut idle = self.idle.take().ok_or_else(lost)?;
+        self.working = Some(spawn_blocking(move || work(&mut idle).map(|()| idle)));
+        Ok(())
+    }
+
+    /// Waits until nothing is done.
+    async fn wait(&mut self) -> io::Result<&mut T> {
+        if let Some(working) = &mut self.working {
+            let ended = working.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+            self.working = None;
+            self.idle = Some(ended?);
+        }
+        self.idle.as_mut().ok_or_else(lost)
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the file is not there any more")
 }
