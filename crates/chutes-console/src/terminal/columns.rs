@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::wrap::write_wrapped;
+
 /// The cells of one row.
 pub type Row<'a, const N: usize> = [Cow<'a, str>; N];
 
@@ -22,16 +24,21 @@ pub type Row<'a, const N: usize> = [Cow<'a, str>; N];
 pub struct Columns<const N: usize> {
     header: [&'static str; N],
     right: [bool; N],
+    wraps_last: bool,
 }
 
 /// The number of spaces between two columns.
 const GAP: usize = 2;
 
+/// The least width of a column that is wrapped, and the indent of its texts where there is not so much.
+const LEAST_WRAPPED: usize = 24;
+const INDENT: &str = "    ";
+
 impl<const N: usize> Columns<N> {
     /// Columns with these headings, all of them aligned to the left.
     #[must_use]
     pub const fn new(header: [&'static str; N]) -> Self {
-        Self { header, right: [false; N] }
+        Self { header, right: [false; N], wraps_last: false }
     }
 
     /// Aligns these columns, counted from 0, to the right.
@@ -40,6 +47,22 @@ impl<const N: usize> Columns<N> {
         for (at, right) in self.right.iter_mut().enumerate() {
             *right = columns.contains(&at);
         }
+        self
+    }
+
+    /// Wraps the texts of the last column instead of cutting any. Where the others leave too little space, each text comes
+    /// below its row.
+    ///
+    /// ```
+    /// use chutes_console::Columns;
+    ///
+    /// let columns = Columns::new(["NAME", "MEANING"]).wrap_last();
+    /// let text = columns.render(Some(32), || [["a".into(), "What the name stands for here".into()]].into_iter());
+    /// assert_eq!(text, "NAME  MEANING\na     What the name stands for\n      here\n");
+    /// ```
+    #[must_use]
+    pub fn wrap_last(mut self) -> Self {
+        self.wraps_last = true;
         self
     }
 
@@ -60,6 +83,9 @@ impl<const N: usize> Columns<N> {
                 *widest = text_width(cell).max(*widest);
             }
         }
+        if self.wraps_last {
+            return self.render_wrapped(width, &widths, header().chain(rows()));
+        }
         if let Some(width) = width {
             self.fit(&mut widths, width.into());
         }
@@ -75,6 +101,35 @@ impl<const N: usize> Columns<N> {
                 text.replace_range(start.., &shorter);
             }
             text.push('\n');
+        }
+        text
+    }
+
+    fn render_wrapped<'a>(
+        &self,
+        width: Option<u16>,
+        widths: &[usize; N],
+        rows: impl Iterator<Item = Row<'a, N>>,
+    ) -> String {
+        let beside = widths.iter().take(N - 1).sum::<usize>() + GAP * (N - 1);
+        let has_space = width.is_none_or(|width| beside + LEAST_WRAPPED <= width.into());
+        let mut text = String::new();
+        for mut row in rows {
+            let last = std::mem::take(&mut row[N - 1]);
+            let mut label = String::new();
+            self.write_row(&mut label, &row, widths);
+            label.truncate(label.trim_end_matches(' ').len());
+            if has_space && !last.is_empty() {
+                let padding = beside.saturating_sub(text_width(&label));
+                label.extend(std::iter::repeat_n(' ', padding));
+                write_wrapped(&mut text, &label, &last, width);
+                continue;
+            }
+            text.push_str(&label);
+            text.push('\n');
+            if !last.is_empty() {
+                write_wrapped(&mut text, INDENT, &last, width);
+            }
         }
         text
     }
@@ -135,6 +190,18 @@ mod tests {
         check(Some(17), "NAME  SIZE  STATE\na     10 B  coll…\ngrö…\n");
         // Not even the headings fit.
         check(Some(10), "NAME  SIZ…\na     10 …\ngrö…\n");
+    }
+
+    #[test]
+    fn wrapped() {
+        let columns = Columns::new(["NAME", "SIZE", "MEANING"]).wrap_last();
+        let rows = [["größe", "1", "What it is, in more than a few words"], ["b", "", ""]];
+        let render =
+            |width| columns.render(width, || rows.iter().map(|row| row.map(Cow::Borrowed)));
+        let wide = "NAME   SIZE  MEANING\ngröße  1     What it is, in more than\n             a few words\nb\n";
+        assert_eq!(render(Some(38)), wide);
+        let narrow = "NAME   SIZE\n    MEANING\ngröße  1\n    What it is, in more than a\n    few words\nb\n";
+        assert_eq!(render(Some(30)), narrow);
     }
 
     /// A long name does not hide what comes after it.
