@@ -11,6 +11,7 @@ use crate::context::JobContext;
 use crate::data::DataError;
 use crate::error::ErrorText;
 use crate::result::ResultError;
+use crate::schema::TypeSchema;
 
 /// A future that may move between threads.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -36,8 +37,8 @@ pub struct JobDefinition {
     pub ssh: bool,
     pub source: SourceLocation,
     pub prepare: fn(&Json) -> Result<PreparedJob, DataError>,
-    pub data_schema: fn() -> Option<Json>,
-    pub result_schema: fn() -> Option<Json>,
+    pub data_schema: fn() -> TypeSchema,
+    pub result_schema: fn() -> TypeSchema,
 }
 
 inventory::collect!(JobDefinition);

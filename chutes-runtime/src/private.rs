@@ -9,7 +9,7 @@ pub use inventory;
 pub use crate::context::JobContext;
 pub use crate::definition::{DeclaredPort, JobDefinition, ShutdownHook, StartupHook};
 pub use crate::entry::{JobData, JobReturn, bind_without_data, shutdown, startup};
-pub use crate::schema::{DataProbe, ResultProbe, no_schema, source_location_at};
+pub use crate::schema::{DataProbe, ResultProbe, TypeSchema, no_schema, source_location_at};
 pub use crate::{
     __result_schema_of as result_schema_of, __schema_of as schema_of,
     __source_location as source_location,

@@ -11,6 +11,7 @@ use chutes_core::{
 use crate::data::{DataError, passed_over};
 use crate::data_schema::DataSchema;
 use crate::definition::{JobDefinition, PreparedJob, ShutdownHook, StartupHook};
+use crate::schema::TypeSchema;
 
 /// A job of this binary.
 ///
@@ -92,7 +93,17 @@ impl Job {
     /// The JSON Schema (draft 2020-12) of the data, when its type implements `schemars::JsonSchema`.
     #[must_use]
     pub fn data_schema(&self) -> Option<Json> {
+        self.data_type().json()
+    }
+
+    /// What is known of the type of the data.
+    pub(crate) fn data_type(&self) -> TypeSchema {
         (self.definition.data_schema)()
+    }
+
+    /// What is known of the type of the result.
+    pub(crate) fn result_type(&self) -> TypeSchema {
+        (self.definition.result_schema)()
     }
 
     /// Everything that a platform needs to run this job.
@@ -120,8 +131,8 @@ impl Job {
             ports: self.ports.clone(),
             timeout: self.timeout,
             upload: definition.upload,
-            data_schema: (definition.data_schema)(),
-            result_schema: (definition.result_schema)(),
+            data_schema: self.data_schema(),
+            result_schema: self.result_type().json(),
             source: definition.source.clone(),
         }
     }

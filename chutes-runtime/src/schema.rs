@@ -10,6 +10,28 @@ use chutes_core::Json;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
+/// What is known of the type of data or of a result.
+#[derive(Debug)]
+pub enum TypeSchema {
+    /// The job has no data.
+    NoData,
+    /// Its JSON Schema.
+    Known(Json),
+    /// The type with this path does not implement `JsonSchema`.
+    Unknown(&'static str),
+}
+
+impl TypeSchema {
+    /// The schema, if there is one.
+    #[must_use]
+    pub fn json(self) -> Option<Json> {
+        match self {
+            Self::Known(schema) => Some(schema),
+            Self::NoData | Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// Determines whether the type `T` has a schema.
 pub struct DataProbe<T>(PhantomData<fn() -> T>);
 
@@ -41,41 +63,66 @@ impl<R> fmt::Debug for ResultProbe<R> {
 /// Resolved first: the type has a schema.
 pub trait WithSchema {
     /// The schema.
-    fn schema(&self) -> Option<Json>;
+    fn schema(&self) -> TypeSchema;
 }
 
 /// Resolved last, through one more reference: the type has no schema.
 pub trait WithoutSchema {
-    /// `None`.
-    fn schema(&self) -> Option<Json> {
-        None
-    }
+    /// The name of the type.
+    fn schema(&self) -> TypeSchema;
 }
 
 impl<T: JsonSchema> WithSchema for DataProbe<T> {
-    fn schema(&self) -> Option<Json> {
+    fn schema(&self) -> TypeSchema {
         schema_as_json::<T>(SchemaSettings::draft2020_12().for_deserialize())
     }
 }
 
 impl<T: JsonSchema, E> WithSchema for ResultProbe<Result<T, E>> {
-    fn schema(&self) -> Option<Json> {
+    fn schema(&self) -> TypeSchema {
         schema_as_json::<T>(SchemaSettings::draft2020_12().for_serialize())
     }
 }
 
-impl<T> WithoutSchema for &DataProbe<T> {}
+impl<T> WithoutSchema for &DataProbe<T> {
+    fn schema(&self) -> TypeSchema {
+        TypeSchema::Unknown(std::any::type_name::<T>())
+    }
+}
 
-impl<R> WithoutSchema for &ResultProbe<R> {}
+impl<R> WithoutSchema for &ResultProbe<R> {
+    fn schema(&self) -> TypeSchema {
+        TypeSchema::Unknown(value_type(std::any::type_name::<R>()))
+    }
+}
 
-fn schema_as_json<T: JsonSchema>(settings: SchemaSettings) -> Option<Json> {
-    Json::from_value(&settings.into_generator().into_root_schema_for::<T>()).ok()
+fn schema_as_json<T: JsonSchema>(settings: SchemaSettings) -> TypeSchema {
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    // A schema is an object or a boolean, which JSON can hold.
+    Json::from_value(&schema)
+        .map_or_else(|_| TypeSchema::Unknown(std::any::type_name::<T>()), TypeSchema::Known)
+}
+
+/// `T` of `core::result::Result<T, E>`. The name of any other type, which the compiler refuses elsewhere, stays.
+fn value_type(name: &'static str) -> &'static str {
+    let Some((_, parameters)) = name.split_once("result::Result<") else { return name };
+    let mut depth = 0_usize;
+    let end = parameters.find(|sign| {
+        let is_end = depth == 0 && sign == ',';
+        match sign {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        is_end
+    });
+    end.map_or(name, |end| &parameters[..end])
 }
 
 /// The schema function of a job without data.
 #[must_use]
-pub fn no_schema() -> Option<Json> {
-    None
+pub fn no_schema() -> TypeSchema {
+    TypeSchema::NoData
 }
 
 /// The schema function for the type of the data.
@@ -124,4 +171,23 @@ pub const fn source_location_at(
 ) -> chutes_core::SourceLocation {
     use std::borrow::Cow;
     chutes_core::SourceLocation { file: Cow::Borrowed(file), line, module: Cow::Borrowed(module) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_types() {
+        for (name, expected) in [
+            ("core::result::Result<a::B, c::D>", "a::B"),
+            ("core::result::Result<(), c::D>", "()"),
+            ("core::result::Result<(a::B, [u8; 2]), c::D<x, y>>", "(a::B, [u8; 2])"),
+            ("core::result::Result<a::B<c::D, e::F>, g::H>", "a::B<c::D, e::F>"),
+            ("core::result::Result<fn(u8, u8) -> u8, g::H>", "fn(u8, u8) -> u8"),
+            ("u32", "u32"),
+        ] {
+            assert_eq!(value_type(name), expected);
+        }
+    }
 }
