@@ -3,17 +3,21 @@
 mod arguments;
 mod data;
 mod describe;
+mod fields;
 mod list;
 mod logging;
+mod options;
 mod run;
 mod sinks;
+mod type_name;
 mod worker;
 
 use chutes_console::{CommandResult, Problem, print, recover, runs};
 use chutes_core::ExitCode;
-use clap::CommandFactory;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::arguments::{Arguments, Command};
+use self::options::{DataOptions, Given};
 use crate::registry::Registry;
 
 /// The command line of a job binary. Call it from `main` and return what it returns:
@@ -72,7 +76,56 @@ fn on_this_thread() -> std::process::ExitCode {
     if worker::is_wanted() {
         return worker::main();
     }
-    chutes_console::main(command(), execute)
+    let registry = Registry::collect();
+    let options = registry.as_ref().ok().and_then(|registry| {
+        let is_job = |name: &str| registry.get(name).is_ok();
+        let job = options::job_word(std::env::args_os().skip(1), is_job)?;
+        registry.get(&job).ok().map(DataOptions::of)
+    });
+    let command = match &options {
+        Some(options) => {
+            let (command, program) = (command(), program_name());
+            command.mut_subcommand("run", |_| options.command(&program))
+        }
+        None => command(),
+    };
+    chutes_console::main(command, |typed: Typed| {
+        let registry = registry.as_ref().map_err(|error| Problem::bad_request(error))?;
+        let given = options.as_ref().map(|options| options.given(&typed.matches));
+        if let (Command::Run(arguments), Some(options)) = (&typed.arguments.command, &options) {
+            refuse_other_job(arguments.job.as_deref(), options.job())?;
+        }
+        execute(registry, typed.arguments, &given.unwrap_or_default())
+    })
+}
+
+/// Refuses arguments in which a value was taken for the name of the job, so that the options are those of another one.
+fn refuse_other_job(named: Option<&str>, taken: &str) -> Result<(), Problem> {
+    match named {
+        Some(named) if named != taken => {
+            let message = format!("the options are read as those of job `{taken}`, not `{named}`");
+            Err(Problem::wrong(message).hint("name the job before the options of its data"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The arguments, also those that only the chosen job has.
+struct Typed {
+    arguments: Arguments,
+    matches: ArgMatches,
+}
+
+impl FromArgMatches for Typed {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let arguments = Arguments::from_arg_matches(matches)?;
+        Ok(Self { arguments, matches: matches.clone() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Whether chutes has started this process for a run: to work on the job, or to serve its files.
@@ -95,21 +148,24 @@ pub fn is_worker() -> bool {
 }
 
 fn command() -> clap::Command {
-    let path = std::env::args_os().next().map(std::path::PathBuf::from);
-    let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
-    let name = name.map_or_else(|| "jobs".to_owned(), std::borrow::Cow::into_owned);
+    let name = program_name();
     Arguments::command().name(name.clone()).bin_name(name)
 }
 
-fn execute(arguments: Arguments) -> CommandResult {
-    let registry = Registry::collect().map_err(|error| Problem::bad_request(&error))?;
+fn program_name() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from);
+    let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+    name.map_or_else(|| "jobs".to_owned(), std::borrow::Cow::into_owned)
+}
+
+fn execute(registry: &Registry, arguments: Arguments, options: &[Given<'_>]) -> CommandResult {
     match arguments.command {
-        Command::List(arguments) => print(&list::list(&registry, &arguments)?)?,
-        Command::Describe(arguments) => print(&describe::describe(&registry, &arguments)?)?,
-        Command::Run(arguments) => return run::run(&registry, &arguments),
+        Command::List(arguments) => print(&list::list(registry, &arguments)?)?,
+        Command::Describe(arguments) => print(&describe::describe(registry, &arguments)?)?,
+        Command::Run(arguments) => return run::run(registry, &arguments, options),
         Command::Recover(arguments) => return recover(&arguments),
         Command::Runs(command) => return runs(&command),
-        Command::Completions { shell } => print(&completions(&registry, shell))?,
+        Command::Completions { shell } => print(&completions(registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)
 }

@@ -41,7 +41,7 @@
 //! ```
 //!
 //! ```text
-//! cargo run --bin my-jobs -- run count_words --set text="to be or not to be"
+//! cargo run --bin my-jobs -- run count_words --text "to be or not to be"
 //! ```
 //!
 //! - [`job`] documents every argument of the attribute.

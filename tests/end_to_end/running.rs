@@ -7,6 +7,7 @@ mod endings;
 mod events;
 mod hooks;
 mod main_function;
+mod options;
 mod printing;
 mod request;
 mod result_file;

@@ -12,6 +12,7 @@ mod slow;
 mod ssh;
 mod streams;
 mod texts;
+mod trains;
 mod uploads;
 
 // The jobs of another crate are registered only if the crate is linked.

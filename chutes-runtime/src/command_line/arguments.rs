@@ -69,7 +69,7 @@ pub(super) struct Describe {
 #[command(group = ArgGroup::new("what").required(true))]
 #[expect(clippy::struct_field_names, reason = "the fields are named like their flags")]
 pub(super) struct Run {
-    /// The job
+    /// The job; `run JOB --help` lists the options of its data
     #[arg(group = "what")]
     pub(super) job: Option<String>,
     #[command(flatten)]

@@ -1,10 +1,11 @@
-//! The data of a run: `--data` first, then each `--set` on top of it.
+//! The data of a run: `--data` or that of `--spec` first, then each `--set` on top of it, then the options of its fields.
 
 use std::io;
 
 use chutes_console::{Problem, read_bounded, read_file};
 use chutes_core::{Json, JsonError};
 
+use super::options::Given;
 use crate::data_schema::DataSchema;
 
 /// The most data that is read from a file or from standard input, in MiB. Larger data belongs into input files.
@@ -17,10 +18,35 @@ const WHAT: &str = "the data";
 pub(super) fn from_arguments(
     given: Option<&str>,
     set: &[(String, String)],
+    options: &[Given<'_>],
     schema: impl FnOnce() -> Option<Json>,
 ) -> Result<Json, Problem> {
     let base = given.map(read).transpose()?;
-    on_top_of(base.unwrap_or_else(Json::empty_object), set, schema)
+    let data = on_top_of(base.clone().unwrap_or_else(Json::empty_object), set, schema)?;
+    with_options(data, options, base.as_ref(), set)
+}
+
+/// These data with what options of fields say. What is set in another way as well is refused; `base` is what `--data`
+/// says.
+pub(super) fn with_options(
+    data: Json,
+    options: &[Given<'_>],
+    base: Option<&Json>,
+    set: &[(String, String)],
+) -> Result<Json, Problem> {
+    options.iter().try_fold(data, |data, given| {
+        let value = given.value()?;
+        given.refuse_set(set)?;
+        base.map_or(Ok(()), |base| given.refuse_data(base))?;
+        set_field(&data, given.path(), value)
+    })
+}
+
+fn set_field(data: &Json, path: &[impl AsRef<str>], value: Json) -> Result<Json, Problem> {
+    data.with_field(path, value).map_err(|error| {
+        let names: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+        Problem::wrong(format!("cannot set `{}`: {error}", names.join(".")))
+    })
 }
 
 /// These data with each `--set` applied.
@@ -38,9 +64,7 @@ pub(super) fn on_top_of(
         let path: Vec<&str> = key.split('.').collect();
         let is_text = schema.as_ref().is_some_and(|schema| wants_text(schema, &path));
         let field = parse(text, is_text).map_err(|error| not_json(&error))?;
-        data = data
-            .with_field(&path, field)
-            .map_err(|error| Problem::wrong(format!("cannot set `{key}`: {error}")))?;
+        data = set_field(&data, &path, field)?;
     }
     Ok(data)
 }
@@ -102,7 +126,7 @@ mod tests {
     #[track_caller]
     fn check(given: Option<&str>, set: &[(&str, &str)], expected: Result<&str, &str>) {
         let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let found = from_arguments(given, &set, || Some(Json::parse(SCHEMA).unwrap()));
+        let found = from_arguments(given, &set, &[], || Some(Json::parse(SCHEMA).unwrap()));
         match expected {
             Ok(json) => assert_eq!(found.unwrap().as_str(), json),
             Err(part) => {
@@ -131,7 +155,7 @@ mod tests {
         );
         // Also behind references, in what may be missing, and in maps; not where a number is possible, too.
         for path in ["plain.version", "plain.self.self.version", "maybe.version", "labels.any"] {
-            let found = from_arguments(None, &[(path.to_owned(), "1.10".to_owned())], || {
+            let found = from_arguments(None, &[(path.to_owned(), "1.10".to_owned())], &[], || {
                 Some(Json::parse(SCHEMA).unwrap())
             });
             assert!(found.unwrap().as_str().contains(r#":"1.10"}"#), "{path}");

@@ -7,17 +7,22 @@ use chutes_supervisor::worker::{ProcessStarter, Program};
 use chutes_supervisor::{Supervisor, ssh_missing};
 
 use super::describe::find;
+use super::options::Given;
 use super::{arguments, data, sinks};
 use crate::registry::{Job, Registry};
 use crate::run::LimitTooLong;
 
 /// Carries the command out, up to the exit code of its outcome.
-pub(super) fn run(registry: &Registry, arguments: &arguments::Run) -> CommandResult {
+pub(super) fn run(
+    registry: &Registry,
+    arguments: &arguments::Run,
+    options: &[Given<'_>],
+) -> CommandResult {
     let (job, request) = match (arguments.request.read()?, &arguments.job) {
         (Some(request), _) => requested(registry, request)?,
         (None, Some(name)) => {
             let job = find(registry, name)?;
-            (job, build(job, arguments)?)
+            (job, build(job, arguments, options)?)
         }
         // The parser has seen to it that one of them is there.
         (None, None) => return Err(Problem::wrong("a job or a run request is needed")),
@@ -57,8 +62,12 @@ fn check_limit(job: &Job, request: &mut RunRequest) -> Result<(), Problem> {
 }
 
 /// The request that the arguments stand for.
-fn build(job: &Job, arguments: &arguments::Run) -> Result<RunRequest, Problem> {
-    let mut spec = spec(job, arguments)?;
+fn build(
+    job: &Job,
+    arguments: &arguments::Run,
+    options: &[Given<'_>],
+) -> Result<RunRequest, Problem> {
+    let mut spec = spec(job, arguments, options)?;
     let limits = &mut spec.limits;
     limits.start = arguments.start_limit.unwrap_or(limits.start);
     limits.execute = arguments.time_limit.or(limits.execute);
@@ -95,10 +104,11 @@ fn offers_ssh(job: &Job, spec: &JobSpec) -> Result<(), Problem> {
 }
 
 /// What is asked for, by a spec or by the arguments alone.
-fn spec(job: &Job, arguments: &arguments::Run) -> Result<JobSpec, Problem> {
+fn spec(job: &Job, arguments: &arguments::Run, options: &[Given<'_>]) -> Result<JobSpec, Problem> {
     let schema = || job.data_schema();
     let Some(from) = &arguments.spec else {
-        let data = data::from_arguments(arguments.data.as_deref(), &arguments.set, schema)?;
+        let given = arguments.data.as_deref();
+        let data = data::from_arguments(given, &arguments.set, options, schema)?;
         let limits = Limits::for_timeout(job.timeout());
         return Ok(JobSpec { limits, ..JobSpec::job(job.name().clone(), data) });
     };
@@ -113,7 +123,9 @@ fn spec(job: &Job, arguments: &arguments::Run) -> Result<JobSpec, Problem> {
         Work::Job { app, job: name, data } if name == job.name() => {
             // The app is this one, whatever its path.
             *app = None;
-            *data = data::on_top_of(data.clone(), &arguments.set, schema)?;
+            let set = data::on_top_of(data.clone(), &arguments.set, schema)?;
+            // As with all arguments, they win over the spec.
+            *data = data::with_options(set, options, None, &arguments.set)?;
             Ok(spec)
         }
         Work::Job { .. } => {

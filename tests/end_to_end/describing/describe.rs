@@ -17,6 +17,7 @@ fn names() -> Vec<String> {
         include_str!("../../jobs/ssh.rs"),
         include_str!("../../jobs/streams.rs"),
         include_str!("../../jobs/texts.rs"),
+        include_str!("../../jobs/trains.rs"),
         include_str!("../../jobs/uploads.rs"),
         include_str!("../../more-jobs/src/lib.rs"),
     ];

@@ -127,9 +127,13 @@ fn help() {
         ),
         (
             "run --help",
-            &["Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>", "--set <KEY=VALUE>"],
+            &[
+                "Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>",
+                "--set <KEY=VALUE>",
+                "`run JOB --help` lists the options of its data",
+            ],
         ),
-        ("run echo -h", &["Usage: test-jobs run [OPTIONS] <JOB|--request <FILE|fd:N|->>"]),
+        ("run echo -h", &["Usage: test-jobs run echo [OPTIONS]", "Data of echo:"]),
         ("describe --help", &["Usage: test-jobs describe [OPTIONS] [JOB]"]),
         ("list --help", &["Usage: test-jobs list [OPTIONS]"]),
         ("completions --help", &["bash", "zsh", "fish"]),
