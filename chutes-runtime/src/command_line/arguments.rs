@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// List the jobs of this binary
     List(List),
-    /// Show the contract of a job: ports, limits, schemas
+    /// Show the contract of a job: ports, limits, the fields of its data and its result
     Describe(Describe),
     /// Run a job
     Run(Box<Run>),
@@ -59,7 +59,7 @@ pub(super) struct List {
 pub(super) struct Describe {
     /// The job; all jobs when it is left out
     pub(super) job: Option<String>,
-    /// Print JSON: one object, or an array when no job is named
+    /// Print JSON, with the schemas: one object, or an array when no job is named
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -1,10 +1,13 @@
 //! `describe`: the whole contract of a job.
 
+mod table;
+
 use std::fmt::Write;
 
 use chutes_console::{Problem, json_line, limit_text, stdout_width, write_wrapped};
-use chutes_core::{JobContract, Json, TimeLimit};
+use chutes_core::{JobContract, TimeLimit};
 
+use self::table::{Side, write_type};
 use super::arguments;
 use crate::registry::{Job, Registry};
 
@@ -15,14 +18,14 @@ pub(super) fn describe(
 ) -> Result<String, Problem> {
     match (&arguments.job, arguments.json) {
         (Some(name), true) => json_line(&find(registry, name)?.contract()),
-        (Some(name), false) => Ok(for_people(&find(registry, name)?.contract(), stdout_width())),
+        (Some(name), false) => Ok(for_people(find(registry, name)?, stdout_width())),
         (None, true) => {
             let contracts: Vec<_> = registry.jobs().iter().map(Job::contract).collect();
             json_line(&contracts)
         }
         (None, false) => {
             let (jobs, width) = (registry.jobs().iter(), stdout_width());
-            let texts: Vec<_> = jobs.map(|job| for_people(&job.contract(), width)).collect();
+            let texts: Vec<_> = jobs.map(|job| for_people(job, width)).collect();
             Ok(texts.join("\n"))
         }
     }
@@ -39,8 +42,16 @@ pub(super) fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a Job, Pr
     })
 }
 
-/// The contract as text for a terminal of this width, if it is one. Schemas are JSON, whose lines stay whole.
-fn for_people(contract: &JobContract, width: Option<u16>) -> String {
+/// The job as text for a terminal of this width, if it is one.
+fn for_people(job: &Job, width: Option<u16>) -> String {
+    let mut text = contract(&job.contract(), width);
+    write_type(&mut text, Side::Data, &job.data_type(), width);
+    write_type(&mut text, Side::Result, &job.result_type(), width);
+    text
+}
+
+/// The contract without its schemas.
+fn contract(contract: &JobContract, width: Option<u16>) -> String {
     let mut text = format!("{}\n", contract.name);
     if !contract.summary.is_empty() {
         write_wrapped(&mut text, "  ", &contract.summary, width);
@@ -58,25 +69,11 @@ fn for_people(contract: &JobContract, width: Option<u16>) -> String {
     }
     let source = format!("{} ({})", contract.source, contract.source.module);
     write_wrapped(&mut text, "  source       ", &source, width);
-    schema(&mut text, "data", contract.data_schema.as_ref());
-    schema(&mut text, "result", contract.result_schema.as_ref());
     text
 }
 
 fn yes_or_no(flag: bool) -> &'static str {
     if flag { "yes" } else { "no" }
-}
-
-fn schema(text: &mut String, what: &str, schema: Option<&Json>) {
-    let Some(schema) = schema else { return };
-    let pretty = schema
-        .to::<serde_json::Value>()
-        .and_then(|schema| serde_json::to_string_pretty(&schema))
-        .unwrap_or_else(|_| schema.to_string());
-    let _ = writeln!(text, "  {what} schema");
-    for line in pretty.lines() {
-        let _ = writeln!(text, "    {line}");
-    }
 }
 
 #[cfg(test)]
@@ -90,7 +87,7 @@ mod tests {
     fn ports() {
         let web = Port::new("web", 8080, Protocol::Http).unwrap().with_ready("/health").unwrap();
         let plain = Port::new("plain", 8081, Protocol::Http).unwrap();
-        let contract = JobContract {
+        let served = JobContract {
             name: JobName::from_static("serve"),
             summary: "Serves what clients ask for until it is cancelled.".into(),
             ports: Ports::new(vec![web, plain], true).unwrap(),
@@ -100,13 +97,13 @@ mod tests {
             result_schema: None,
             source: source_location_at("src/jobs.rs", 1, "jobs"),
         };
-        let text = for_people(&contract, None);
+        let text = contract(&served, None);
         let (_, ports) = text.split_once("  ports ").unwrap();
         let (ports, _) = ports.split_once("  source ").unwrap();
         let ports: Vec<&str> = ports.lines().map(str::trim).collect();
         assert_eq!(ports, ["web 8080/http, ready at /health", "plain 8081/http", "ssh 2202/tcp"]);
 
-        let narrow = for_people(&contract, Some(30));
+        let narrow = contract(&served, Some(30));
         let lines: Vec<&str> = narrow.lines().take(3).collect();
         assert_eq!(lines, ["serve", "  Serves what clients ask for", "  until it is cancelled."]);
         assert!(narrow.lines().all(|line| line.len() <= 30), "{narrow}");

@@ -1,6 +1,7 @@
 //! What the JSON Schema of data or of a result says, field by field: path, type, range, default, meaning.
 //!
-//! The schema of a type that derives `JsonSchema` is read once, here.
+//! The schema of a type that derives `JsonSchema` is read once, here. Options of `run` and tables of `describe` are two
+//! uses of the same [`Fields`].
 
 mod choice;
 mod layers;
@@ -20,6 +21,8 @@ pub(super) use self::scalar::Scalar;
 /// The fields of a type, in the order of the type. A field of an object comes after the object.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields {
+    /// The name of the type, if the schema has it.
+    pub(super) title: Option<String>,
     /// The fields. What is not an object is one field without a path.
     pub(super) list: Vec<Field>,
 }

@@ -169,8 +169,14 @@ fn for_people() {
         "  ssh          yes",
         "  ports        web 8080/http",
         "               ssh 2202/tcp",
-        "  data schema",
-        "  result schema",
+        "  data         Settings",
+        "    FIELD   TYPE     RANGE       DEFAULT   MEANING",
+        "    epochs  integer  at least 0  required  How often.",
+        "    rate    number",
+        "    label   text                 \"\"",
+        "  result       Report",
+        "    FIELD   TYPE     RANGE       MEANING",
+        "    epochs  integer  at least 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
@@ -180,4 +186,19 @@ fn for_people() {
         names().iter().filter(|name| all.lines().any(|line| line == **name)).count(),
         names().len()
     );
+}
+
+/// A type that has no schema is named, and so is what is not an object.
+#[test]
+fn types_for_people() {
+    for (job, lines) in [
+        ("dies", &["  data         no schema: `Way` does not implement JsonSchema"][..]),
+        ("fails", &["  data         none", "  result       none"]),
+        ("in_another_crate", &["    (all of it)  text"]),
+    ] {
+        let text = new_sandbox().run(&format!("describe {job}")).stdout;
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "{line}: {text}");
+        }
+    }
 }

@@ -17,13 +17,14 @@ const MOST_DEPTH: usize = 8;
 pub(super) fn fields(root: &Value) -> Fields {
     let mut reader = Reader { root, list: Vec::new() };
     let layers = Layers::at(root, root, &["#"]);
+    let title = layers.text("title").map(String::from);
     let place = Place { path: &[], need: Need::Required, default: None, is_single: true };
     reader.read(&layers, &place);
     // The object that is the data has no row of its own.
     if let [Field { shape: Shape::Object, .. }, ..] = reader.list.as_slice() {
         reader.list.remove(0);
     }
-    Fields { list: reader.list }
+    Fields { title, list: reader.list }
 }
 
 struct Reader<'a> {

@@ -146,6 +146,7 @@ fn line(field: &Field) -> String {
 #[test]
 fn of_a_type() {
     let fields = of::<Training>();
+    assert_eq!(fields.title.as_deref(), Some("Training"));
     let lines: Vec<String> = fields.list.iter().map(line).collect();
     let expected = [
         "--epochs: integer | 1 to 9999 | required | ",
