@@ -1,6 +1,7 @@
 //! The command line of a job binary: `list`, `describe`, `run`, `recover`, `completions`, and what finds runs again.
 
 mod arguments;
+mod completions;
 mod data;
 mod describe;
 mod fields;
@@ -165,25 +166,7 @@ fn execute(registry: &Registry, arguments: Arguments, options: &[Given<'_>]) -> 
         Command::Run(arguments) => return run::run(registry, &arguments, options),
         Command::Recover(arguments) => return recover(&arguments),
         Command::Runs(command) => return runs(&command),
-        Command::Completions { shell } => print(&completions(registry, shell))?,
+        Command::Completions { shell } => print(&completions::script(command(), registry, shell))?,
     }
     Ok(ExitCode::COMPLETED)
-}
-
-/// A completion script that completes the names of the jobs of this binary.
-fn completions(registry: &Registry, shell: clap_complete::Shell) -> String {
-    // In bash, the script of clap_complete 4.6 finds no subcommand of a binary with `-` in its name, because it
-    // escapes the sign in two ways. So the script is generated for a placeholder, which is then replaced.
-    const PLACEHOLDER: &str = "chutesjobbinary";
-    let mut command = command();
-    for name in ["run", "describe"] {
-        let jobs = registry.jobs().iter().map(|job| job.name().to_string());
-        let jobs = clap::builder::PossibleValuesParser::new(jobs);
-        command = command
-            .mut_subcommand(name, |command| command.mut_arg("job", |job| job.value_parser(jobs)));
-    }
-    let name = command.get_name().to_owned();
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command.name(PLACEHOLDER), PLACEHOLDER, &mut script);
-    String::from_utf8_lossy(&script).replace(PLACEHOLDER, &name)
 }

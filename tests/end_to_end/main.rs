@@ -22,7 +22,8 @@
 //! `chutes-test-support`.
 //!
 //! Linux with util-linux is needed; tests that need a namespace of their own use `unshare`. Tests of containers
-//! (`fetching`, `images`, `reaching::images*`) need Podman with runc, and the static busybox of Debian.
+//! (`fetching`, `images`, `reaching::images*`) need Podman with runc, and the static busybox of Debian; those of completions
+//! need bash, zsh and fish.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! What the JSON Schema of data or of a result says, field by field: path, type, range, default, meaning.
 //!
-//! The schema of a type that derives `JsonSchema` is read once, here. Options of `run` and tables of `describe` are two
-//! uses of the same [`Fields`].
+//! The schema of a type that derives `JsonSchema` is read once, here. Options of `run`, tables of `describe` and
+//! completions are three uses of the same [`Fields`].
 
 mod choice;
 mod layers;

@@ -15,7 +15,7 @@ use chutes_console::EXIT_CODES;
 use chutes_core::Json;
 use clap::{Arg, ArgAction, Args, Command};
 
-use self::argument::{argument, named};
+use self::argument::{argument, named, offered};
 pub(super) use self::find::job_word;
 pub(super) use self::given::Given;
 use super::arguments;
@@ -148,6 +148,19 @@ impl DataOptions {
         });
         given.collect()
     }
+}
+
+/// The command `run` for completion scripts: the jobs are its subcommands, each with the options of its data.
+pub(super) fn completed(jobs: &[Job]) -> Command {
+    let jobs = jobs.iter().map(|job| {
+        let all = DataOptions::of(job);
+        let options = all.options.iter().map(|(name, field)| argument(name, &offered(field)));
+        Command::new(all.job.clone())
+            .about(all.summary.clone())
+            .args(options.collect::<Vec<_>>())
+            .args(own_arguments())
+    });
+    Command::new("run").about("Run a job").args(own_arguments()).subcommands(jobs)
 }
 
 /// The name of the option of a field: its path, with `-` for `_`.

@@ -170,38 +170,6 @@ fn duplicate_jobs() {
     }
 }
 
-#[test]
-fn completions() {
-    for shell in ["bash", "zsh", "fish"] {
-        let finished = new_sandbox().run(&format!("completions {shell}"));
-        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{shell}");
-        for word in ["test-jobs", "describe", "run-dir"] {
-            assert!(finished.stdout.contains(word), "{shell}: {word}");
-        }
-    }
-    check("completions bsh", "invalid value 'bsh' for '<SHELL>'", "'bash'");
-}
-
-#[test]
-fn completion_script_for_bash_is_valid() {
-    let sandbox = new_sandbox();
-    let script = sandbox.run("completions bash").stdout;
-    std::fs::write(sandbox.path("completions"), script).unwrap();
-    let finished = finish(sandbox.program(&["bash", "-n", "completions"]));
-    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
-    // It completes commands and jobs: the shell is asked for the completions of a word.
-    for (words, expected) in [("des", "describe"), ("run ech", "echo")] {
-        let ask = format!(
-            "source ./completions && spec=($(complete -p test-jobs)) && \
-             for at in ${{!spec[@]}}; do [ ${{spec[at]}} = -F ] && function=${{spec[at + 1]}}; done; \
-             COMP_WORDS=(test-jobs {words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             $function test-jobs ${{COMP_WORDS[-1]}} ${{COMP_WORDS[-2]}}; echo \"${{COMPREPLY[@]}}\""
-        );
-        let finished = finish(sandbox.program(&["bash", "-c", &ask]));
-        assert_eq!(finished.stdout.trim(), expected, "{finished:#?}");
-    }
-}
-
 /// The name in help and messages is that of the file.
 #[test]
 fn name_of_the_binary() {

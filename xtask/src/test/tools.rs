@@ -46,6 +46,10 @@ const TOOLS: &[Tool] = &[
     debian_of_tests("git --version", "git"),
     // Tests of process trees use namespaces.
     debian_of_tests("unshare --version", "util-linux"),
+    // Tests of completion scripts.
+    debian_of_tests("bash --version", "bash"),
+    debian_of_tests("zsh --version", "zsh"),
+    debian_of_tests("fish --version", "fish"),
     // Tests of containers. The engine needs more packages than Debian declares.
     debian_of_tests("podman --version", CONTAINER_PACKAGES),
     debian_of_tests("runc --version", "runc"),

@@ -38,6 +38,18 @@ pub(super) fn argument(option: &str, field: &Field) -> Arg {
     }
 }
 
+/// The field as completion scripts have it, without values that a shell would take apart or execute.
+pub(super) fn offered(field: &Field) -> Field {
+    let mut field = field.clone();
+    if let Shape::One(Scalar::Choice(choices)) | Shape::List(Scalar::Choice(choices), _) =
+        &mut field.shape
+    {
+        let is_plain = |sign: char| sign.is_alphanumeric() || "_-.:+@%/,".contains(sign);
+        choices.retain(|choice| !choice.text.is_empty() && choice.text.chars().all(is_plain));
+    }
+    field
+}
+
 fn value_name(scalar: &Scalar) -> &'static str {
     match scalar {
         Scalar::Boolean => "true|false",
