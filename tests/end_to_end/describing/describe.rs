@@ -76,6 +76,7 @@ fn table() {
         ("TIME LIMIT", "1h"),
         ("PORTS", "web:8080 ssh:2202"),
         ("SUMMARY", "Returns what it was given."),
+        ("SOURCE", "tests/jobs/endings.rs:"),
     ] {
         assert!(echo[column(name)..].starts_with(value), "{echo}");
     }
@@ -90,6 +91,8 @@ fn list_as_json() {
     let expected = serde_json::json!({
         "name": "in_another_crate",
         "summary": "Says where it stands.",
+        "ports": [],
+        "timeout_seconds": null,
         "source": {
             "file": "tests/more-jobs/src/lib.rs",
             "line": line_of(source, "in_another_crate") - 1,
@@ -97,6 +100,9 @@ fn list_as_json() {
         },
     });
     assert_eq!(*found, expected);
+    let found = jobs.iter().find(|job| job["name"] == "echo").unwrap();
+    assert_eq!(found["timeout_seconds"], 3600);
+    assert_eq!(found["ports"], json_of("describe echo --json")["ports"]);
 }
 
 /// The contract, to the letter: platforms read it.
