@@ -4,6 +4,7 @@
 //! turns, here as in the others, so that other load on the machine affects all alike.
 
 mod access;
+pub(crate) mod checksums;
 mod compile;
 pub(crate) mod container;
 mod contest;

@@ -31,6 +31,8 @@ enum Task {
     BenchRuns(bench::runs::Arguments),
     /// Measure collecting files and delivering them to a directory, against `cp` and `sha256sum`
     BenchFiles(bench::files::Arguments),
+    /// Measure collecting a large file in a debug and in a release build
+    BenchChecksums(bench::checksums::Arguments),
     /// Measure delivering files to a server that speaks S3, against rclone and Python
     BenchUpload(bench::upload::Arguments),
     /// Measure a spec that runs an image, against `podman run`
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Task::BenchRun(arguments) => bench::run::run(&arguments),
         Task::BenchRuns(arguments) => bench::runs::run(&arguments),
         Task::BenchFiles(arguments) => bench::files::run(&arguments),
+        Task::BenchChecksums(arguments) => bench::checksums::run(&arguments),
         Task::BenchUpload(arguments) => bench::upload::run(&arguments),
         Task::BenchContainer(arguments) => bench::container::run(&arguments),
         Task::BenchDownload(arguments) => bench::download::run(&arguments),

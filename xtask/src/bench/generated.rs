@@ -7,9 +7,27 @@ use anyhow::{Context, Result};
 
 use crate::command::{program, root, run};
 
+/// How it is built.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    /// Without optimisation, as by `cargo run`.
+    Dev,
+    Release,
+}
+
 /// Writes the crate to a folder of this name below `target/`, builds it optimized, and returns the
 /// binary.
 pub(crate) fn build(name: &str, dependencies: &str, source: &str) -> Result<PathBuf> {
+    build_as(name, dependencies, source, Profile::Release)
+}
+
+/// The same with any profile.
+pub(crate) fn build_as(
+    name: &str,
+    dependencies: &str,
+    source: &str,
+    profile: Profile,
+) -> Result<PathBuf> {
     let target = root().join("target");
     let folder = target.join(name);
     let manifest = format!(
@@ -25,7 +43,11 @@ pub(crate) fn build(name: &str, dependencies: &str, source: &str) -> Result<Path
             .and_then(|()| fs::write(&path, text))
             .with_context(|| format!("failed to write `{}`", path.display()))?;
     }
-    let mut cargo = program("cargo", "build --release");
+    let (line, built) = match profile {
+        Profile::Dev => ("build", "debug"),
+        Profile::Release => ("build --release", "release"),
+    };
+    let mut cargo = program("cargo", line);
     run(cargo.current_dir(&folder).arg("--target-dir").arg(&target))?;
-    Ok(target.join("release").join(name))
+    Ok(target.join(built).join(name))
 }
