@@ -1,7 +1,7 @@
 //! The job binary: `train_model`, which trains the network of the library.
 //!
 //! ```text
-//! cargo run --release --bin model-trainer -- run train_model
+//! cargo run --bin model-trainer -- run train_model
 //! ```
 
 mod compute;

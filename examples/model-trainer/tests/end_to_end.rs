@@ -2,21 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod program;
+
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-/// `run train_model` in this directory, with these fields of its data.
-fn train(run_dir: &Path, fields: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_model-trainer"));
-    command.args(["run", "train_model", "--json", "--run-dir"]).arg(run_dir);
-    command.args(fields.iter().flat_map(|field| ["--set", field]));
-    command
-}
+use self::program::{checkpoint, train, verified_files};
 
 /// The exit code, and the outcome that `--json` prints.
 fn outcome(command: &mut Command) -> (Option<i32>, Value) {
@@ -36,26 +30,6 @@ fn interrupted(command: &mut Command, text: &str) -> (Option<i32>, Value) {
     log.read_to_string(&mut seen).unwrap();
     let output = child.wait_with_output().unwrap();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
-}
-
-/// Checks every file of the manifest against its content, and returns the paths.
-fn verified_files(run_dir: &Path) -> Vec<String> {
-    let manifest = std::fs::read(run_dir.join("manifest.json")).unwrap();
-    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-    let verified = |file: &Value| {
-        let path = file["path"].as_str().unwrap();
-        let content = std::fs::read(run_dir.join("outputs").join(path)).unwrap();
-        let digest = Sha256::digest(&content);
-        let digest: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(file["sha256"], digest.concat(), "{path}");
-        assert_eq!(file["bytes"], content.len(), "{path}");
-        path.to_owned()
-    };
-    manifest["files"].as_array().unwrap().iter().map(verified).collect()
-}
-
-fn checkpoint(epoch: u64) -> String {
-    format!("checkpoints/checkpoint-epoch-{epoch:04}.safetensors")
 }
 
 #[test]
@@ -111,52 +85,4 @@ fn a_setting_that_is_misspelt_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (code, outcome) = outcome(&mut train(&folder.path().join("run"), &["epoch=3"]));
     assert_eq!((code, &outcome["status"]), (Some(2), &"rejected".into()));
-}
-
-/// A run of a program to its end, which succeeds.
-fn succeed(program: &str, words: &[&str], folder: &Path) -> String {
-    let output = Command::new(program).args(words).current_dir(folder).output().unwrap();
-    let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {words:?}: {problem}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-fn a_checkpoint_is_fetched_while_the_training_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let run_dir = folder.path().join("run");
-    succeed("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "key"], folder.path());
-    let mut command = train(&run_dir, &["epochs=9999", "checkpoint_every=1", "hidden=8"]);
-    command.args(["--ssh-public-key", "@key.pub", "--publish", "ssh:0"]);
-    command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
-    // Shells of sessions read the startup files that are there: none.
-    command.env("HOME", folder.path());
-    let mut child = command.spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut seen = String::new();
-    while !seen.contains("epoch 2") && !run_dir.join("outputs").join(checkpoint(1)).exists() {
-        assert_ne!(log.read_line(&mut seen).unwrap(), 0, "no checkpoint in:\n{seen}");
-    }
-    // The pipe is not read any more, but a full pipe must not stop the training.
-    let rest = std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    let known = seen.lines().find(|line| line.contains(" ssh-ed25519 ")).unwrap();
-    std::fs::write(folder.path().join("known_hosts"), format!("{known}\n")).unwrap();
-    let address = seen.lines().find_map(|line| line.strip_prefix("ssh: ssh -p ")).unwrap();
-    let (port, host) = address.split_once(' ').unwrap();
-    let options = "-F none -q -i key -o IdentitiesOnly=yes -o IdentityAgent=none \
-        -o UserKnownHostsFile=known_hosts -o StrictHostKeyChecking=yes -o BatchMode=yes";
-    let options: Vec<_> = options.split_whitespace().collect();
-
-    let from = format!("{host}:outputs/{}", checkpoint(1));
-    let words = [&options[..], &["-P", port, &from, "fetched"]].concat();
-    succeed("scp", &words, folder.path());
-    let fetched = std::fs::read(folder.path().join("fetched")).unwrap();
-    assert_eq!(fetched, std::fs::read(run_dir.join("outputs").join(checkpoint(1))).unwrap());
-    let words = [&options[..], &["-p", port, host, "ls outputs/checkpoints"]].concat();
-    assert!(succeed("ssh", &words, folder.path()).contains("checkpoint-epoch-0001.safetensors"));
-
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    rest.join().unwrap().unwrap();
-    assert!(verified_files(&run_dir).contains(&checkpoint(1)));
 }
