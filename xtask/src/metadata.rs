@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::command::{cargo, root, shown};
 
@@ -33,11 +34,30 @@ pub(crate) fn parse(json: &[u8]) -> Result<Vec<Package>> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     features: BTreeMap<String, Vec<String>>,
     /// Where the crate may be published: anywhere, or only in these registries.
     publish: Option<Vec<String>>,
+    /// What registries show.
+    #[serde(flatten)]
+    pub(crate) card: Card,
+}
+
+/// What registries and docs.rs show of a crate, as its manifest has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Card {
+    pub(crate) description: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) rust_version: Option<String>,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    /// A path that begins at the manifest.
+    pub(crate) readme: Option<PathBuf>,
+    /// The tables of other programs.
+    pub(crate) metadata: Value,
 }
 
 /// A line of `[dependencies]`, `[dev-dependencies]` or `[build-dependencies]`.

@@ -5,6 +5,7 @@ mod direction;
 mod examples;
 mod facade;
 mod features;
+mod package;
 mod step;
 pub(crate) mod tools;
 

@@ -193,6 +193,7 @@ mod tests {
             });
             json!({
                 "name": name,
+                "version": "0.1.0",
                 "manifest_path": root().join(folder).join("Cargo.toml"),
                 "dependencies": dependencies.collect::<Vec<_>>(),
                 "features": {},

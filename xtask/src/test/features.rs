@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_selection() {
-        let json = br#"{ "packages": [{ "name": "chutes", "manifest_path": "/x/Cargo.toml", "publish": null,
+        let json = br#"{ "packages": [{ "name": "chutes", "version": "0.1.0", "manifest_path": "/x/Cargo.toml", "publish": null,
             "dependencies": [], "features": { "default": ["a"], "a": [], "b": [] } }] }"#;
         let package = metadata::parse(json).unwrap().remove(0);
         let commands: Vec<String> = commands_for(&package).iter().map(shown).collect();

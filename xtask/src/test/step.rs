@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::{cfg_sites, direction, facade, features};
+use super::{cfg_sites, direction, facade, features, package};
 use crate::command::{self, cargo};
 use crate::metadata;
 
@@ -30,13 +30,15 @@ pub(crate) enum Step {
     Direction,
     /// What `chutes` shows is chosen by name, and examples import no other crate of ours
     Facade,
+    /// Published crates can be packaged, and build from their packages
+    Package,
     /// Licences, sources and versions of dependencies are those that `deny.toml` allows
     Deny,
 }
 
 impl Step {
     /// All steps in the order in which they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Clippy,
         Self::Nextest,
@@ -46,6 +48,7 @@ impl Step {
         Self::CfgSites,
         Self::Direction,
         Self::Facade,
+        Self::Package,
         Self::Deny,
     ];
 
@@ -81,6 +84,7 @@ impl Step {
                 doc
             }
             Self::Features => return features::commands(),
+            Self::Package => return package::commands(),
             Self::CfgSites | Self::Direction | Self::Facade => return Ok(Vec::new()),
             Self::Deny => cargo("deny --all-features check bans licenses sources"),
         };
@@ -94,6 +98,7 @@ impl Step {
             Self::CfgSites => cfg_sites::check(),
             Self::Direction => direction::check(&metadata::packages()?),
             Self::Facade => facade::check(),
+            Self::Package => package::check(),
             _ => self.commands()?.iter_mut().try_for_each(command::run),
         }
     }
