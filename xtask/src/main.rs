@@ -8,6 +8,7 @@ mod command;
 mod metadata;
 #[cfg(test)]
 mod pages;
+mod readme;
 mod sources;
 mod test;
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::{cfg_sites, direction, facade, features, package};
 use crate::command::{self, cargo};
-use crate::metadata;
+use crate::{metadata, readme};
 
 /// A step of `cargo xtask test`; its comment is shown as its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Direction,
     /// What `chutes` shows is chosen by name, and examples import no other crate of ours
     Facade,
+    /// Who follows `README.md` in an empty folder has a job that runs
+    Readme,
     /// Published crates can be packaged, and build from their packages
     Package,
     /// Licences, sources and versions of dependencies are those that `deny.toml` allows
@@ -38,7 +40,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// All steps in the order in which they run.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Clippy,
         Self::Nextest,
@@ -48,6 +50,7 @@ impl Step {
         Self::CfgSites,
         Self::Direction,
         Self::Facade,
+        Self::Readme,
         Self::Package,
         Self::Deny,
     ];
@@ -84,6 +87,7 @@ impl Step {
                 doc
             }
             Self::Features => return features::commands(),
+            Self::Readme => return readme::commands(),
             Self::Package => return package::commands(),
             Self::CfgSites | Self::Direction | Self::Facade => return Ok(Vec::new()),
             Self::Deny => cargo("deny --all-features check bans licenses sources"),
@@ -99,6 +103,7 @@ impl Step {
             Self::Direction => direction::check(&metadata::packages()?),
             Self::Facade => facade::check(),
             Self::Package => package::check(),
+            Self::Readme => readme::check(),
             _ => self.commands()?.iter_mut().try_for_each(command::run),
         }
     }
