@@ -8,6 +8,7 @@ mod command;
 mod metadata;
 #[cfg(test)]
 mod pages;
+mod picture;
 mod readme;
 mod sources;
 mod test;
@@ -24,6 +25,8 @@ enum Task {
     Test(test::Arguments),
     /// Record the messages of the compile-fail tests and all snapshots anew
     Bless,
+    /// Record the picture of a run that `README.md` shows
+    Picture,
     /// Measure what `#[job]` costs the compiler and the start of a binary
     BenchMacro(bench::Arguments),
     /// Measure what a run of an empty job costs
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let ended = match Task::parse() {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bless => bless::run_all(),
+        Task::Picture => picture::record(),
         Task::BenchMacro(arguments) => bench::run(&arguments),
         Task::BenchRun(arguments) => bench::run::run(&arguments),
         Task::BenchRuns(arguments) => bench::runs::run(&arguments),
