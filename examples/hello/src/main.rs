@@ -1,7 +1,7 @@
 //! The smallest useful job.
 //!
 //! ```text
-//! cargo run --bin hello -- run hello --set name=Ada
+//! cargo run --bin hello -- run hello --name Ada
 //! ```
 
 use chutes::prelude::*;

@@ -29,7 +29,7 @@ fn somebody_is_greeted() {
         assert_eq!((&outcome["result"], greeting.as_deref()), (&expected.into(), Some(expected)));
         assert_eq!(outcome["outputs"][0]["path"], "greeting.txt", "{outcome}");
     };
-    check(&["--set", "name=Ada"], "Hello, Ada!");
+    check(&["--name", "Ada"], "Hello, Ada!");
     check(&[], "Hello, world!");
 }
 
