@@ -59,8 +59,9 @@ fn data_of(properties: &Value, arguments: &[&str]) -> Result<String, String> {
     data.map(|data| data.to_string()).map_err(|problem| format!("{problem:?}"))
 }
 
-#[test]
-fn data_of_arguments() {
+/// Checks the data that these arguments give, or a part of what is wrong with them.
+#[track_caller]
+fn check(cases: &[(&[&str], Result<&str, &str>)]) {
     let properties = json!({
         "count": {"type": "integer", "minimum": 1},
         "rate": {"type": "number"},
@@ -71,8 +72,20 @@ fn data_of_arguments() {
         "words": {"type": "array", "items": {"type": "string"}},
         "inner": {"properties": {"max_step": {"type": "number"}, "id": {"type": "string"}}},
     });
-    for (arguments, expected) in [
-        (&[][..], Ok("{}")),
+    for (arguments, expected) in cases {
+        let found = data_of(&properties, arguments);
+        match (&found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{arguments:?}"),
+            (Err(found), Err(part)) => assert!(found.contains(part), "{arguments:?}: {found}"),
+            _ => panic!("{arguments:?}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn data_of_arguments() {
+    check(&[
+        (&[], Ok("{}")),
         (&["--count", "7", "--rate", "-1e-3"], Ok(r#"{"count":7,"rate":-1e-3}"#)),
         (&["--name=-x"], Ok(r#"{"name":"-x"}"#)),
         (&["--name", "-1"], Ok(r#"{"name":"-1"}"#)),
@@ -92,6 +105,12 @@ fn data_of_arguments() {
         (&["--layers", "1"], Err("--layers: there must be at least 2 values, and not 1")),
         (&["--layers=1", "--layers=x"], Err("--layers: `x` is not a whole number")),
         (&["--count=1", "--count=1"], Err("--count: it is given 2 times, and takes one value")),
+    ]);
+}
+
+#[test]
+fn what_is_given_twice() {
+    check(&[
         (
             &["--count=1", "--set", "count=1"],
             Err("`count` is given twice: by `--count` and by `--set count=…`"),
@@ -116,14 +135,7 @@ fn data_of_arguments() {
             &["--count=1", "--data", "[]"],
             Err("`count` is given twice: by `--count` and by `--data`"),
         ),
-    ] {
-        let found = data_of(&properties, arguments);
-        match (&found, expected) {
-            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{arguments:?}"),
-            (Err(found), Err(part)) => assert!(found.contains(part), "{arguments:?}: {found}"),
-            _ => panic!("{arguments:?}: {found:?}"),
-        }
-    }
+    ]);
 }
 
 #[test]
