@@ -1,10 +1,11 @@
 //! Local folders that files are delivered to: opened without following links, made when they are
 //! missing, and files that appear in them in one step.
 
+mod sync;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use chutes_core::{Escaped, FileKind};
 use chutes_transfer::TransferError;
-use rustix::fs::{Mode, OFlags};
 
+pub(super) use self::sync::{sync, sync_file_system, syncs_at_once};
 use super::blocking::{Abandoned, failed};
 
 /// Makes the names of test files differ: several sinks may check one folder at the same time.
@@ -160,36 +161,5 @@ pub(super) fn remove(folder: &Dir, name: &OsStr) -> io::Result<()> {
     match folder.remove_file(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// File systems that put everything on disk when they are asked to at once, by their numbers in `statfs(2)`: ext4, XFS,
-/// Btrfs, F2FS, tmpfs, overlayfs and NFS. Others may only begin to, as FUSE does.
-const SYNC_AT_ONCE: [u64; 7] =
-    [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994, 0x794c_7630, 0x6969];
-
-/// Whether [`sync_file_system`] puts all files on disk.
-pub(super) fn syncs_at_once(folder: &Dir) -> bool {
-    let number = rustix::fs::fstatfs(folder).map(|found| u64::try_from(found.f_type));
-    matches!(number, Ok(Ok(number)) if SYNC_AT_ONCE.contains(&number))
-}
-
-/// Waits until everything that was written to the file system of a folder is on disk.
-pub(super) fn sync_file_system(folder: &Dir) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(readable(folder)?)?)
-}
-
-/// A handle of a folder that can be synced.
-fn readable(folder: &Dir) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(folder, c".", flags, Mode::empty())?)
-}
-
-/// Waits until the names in a folder are on disk.
-pub(super) fn sync(folder: &Dir) -> io::Result<()> {
-    match rustix::fs::fsync(readable(folder)?) {
-        // Some network file systems do not support it, and have written the names already.
-        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
