@@ -84,7 +84,7 @@ impl<const N: usize> Columns<N> {
             }
         }
         if self.wraps_last {
-            return self.render_wrapped(width, &widths, header().chain(rows()));
+            return self.render_wrapped(width, widths, header().chain(rows()));
         }
         if let Some(width) = width {
             self.fit(&mut widths, width.into());
@@ -108,16 +108,21 @@ impl<const N: usize> Columns<N> {
     fn render_wrapped<'a>(
         &self,
         width: Option<u16>,
-        widths: &[usize; N],
+        mut widths: [usize; N],
         rows: impl Iterator<Item = Row<'a, N>>,
     ) -> String {
         let beside = widths.iter().take(N - 1).sum::<usize>() + GAP * (N - 1);
         let has_space = width.is_none_or(|width| beside + LEAST_WRAPPED <= width.into());
+        if let Some(width) = width.filter(|_| !has_space) {
+            // The last column is below the others, which are cut when they do not fit, either.
+            widths[N - 1] = 0;
+            self.fit(&mut widths, usize::from(width) + GAP);
+        }
         let mut text = String::new();
         for mut row in rows {
             let last = std::mem::take(&mut row[N - 1]);
             let mut label = String::new();
-            self.write_row(&mut label, &row, widths);
+            self.write_row(&mut label, &row, &widths);
             label.truncate(label.trim_end_matches(' ').len());
             if has_space && !last.is_empty() {
                 let padding = beside.saturating_sub(text_width(&label));
@@ -202,6 +207,8 @@ mod tests {
         assert_eq!(render(Some(38)), wide);
         let narrow = "NAME   SIZE\n    MEANING\ngröße  1\n    What it is, in more than a\n    few words\nb\n";
         assert_eq!(render(Some(30)), narrow);
+        let narrowest = render(Some(10));
+        assert!(narrowest.starts_with("NAME  SIZE\n    MEANING\ngrö…  1\n"), "{narrowest}");
     }
 
     /// A long name does not hide what comes after it.
