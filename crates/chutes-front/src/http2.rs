@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use self::body::Answer;
-use self::kept::{JobConnection, Kept, RequestBody};
+use self::kept::{JobConnection, Kept};
 use super::connection::{ClientConnection, Shared};
 use super::pipe::BAD_GATEWAY;
 
@@ -147,7 +147,7 @@ async fn forward(
         send_repeatable(head, front, kept).await?
     } else {
         let request = Request::from_parts(head, Either::Left(body));
-        send(JobConnection::over(connect(front).await?).await?, request).await?
+        connect(front).await?.send(request).await?
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Refusal::NoAnswer);
@@ -164,23 +164,16 @@ async fn send_repeatable(
 ) -> Result<(JobConnection, Response<Incoming>), Refusal> {
     let request = |head| Request::from_parts(head, Either::Right(Empty::new()));
     if let Some(connection) = kept.take()
-        && let Ok(answered) = send(connection, request(head.clone())).await
+        && let Ok(answered) = connection.send(request(head.clone())).await
     {
         return Ok(answered);
     }
-    send(JobConnection::over(connect(front).await?).await?, request(head)).await
+    connect(front).await?.send(request(head)).await
 }
 
-async fn connect(front: &Shared) -> Result<TcpStream, Refusal> {
-    front.connect().await.ok_or(Refusal::Unreachable)
-}
-
-async fn send(
-    mut connection: JobConnection,
-    request: Request<RequestBody>,
-) -> Result<(JobConnection, Response<Incoming>), Refusal> {
-    let response = connection.send(request).await?;
-    Ok((connection, response))
+/// A new connection to the job.
+async fn connect(front: &Shared) -> Result<JobConnection, Refusal> {
+    JobConnection::over(front.connect().await.ok_or(Refusal::Unreachable)?).await
 }
 
 /// Why a request was not answered by the job.

@@ -23,7 +23,7 @@ use super::{BUFFER, Refusal};
 const MOST: usize = 16;
 
 /// The body of a request to the job.
-pub(super) type RequestBody = Either<Incoming, Empty<Bytes>>;
+type RequestBody = Either<Incoming, Empty<Bytes>>;
 
 /// A connection to the job. Dropping it closes it.
 pub(super) struct JobConnection {
@@ -45,11 +45,13 @@ impl JobConnection {
         Ok(Self { sender, _task: task, used: Instant::now(), permit: None })
     }
 
+    /// Sends a request. Without an answer, the connection is closed.
     pub(super) async fn send(
-        &mut self,
+        mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Refusal> {
-        self.sender.send_request(request).await.map_err(|_| Refusal::NoAnswer)
+    ) -> Result<(Self, Response<Incoming>), Refusal> {
+        let response = self.sender.send_request(request).await.map_err(|_| Refusal::NoAnswer)?;
+        Ok((self, response))
     }
 }
 
