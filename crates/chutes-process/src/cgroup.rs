@@ -99,14 +99,6 @@ impl Cgroup {
         Self::of(unified, version_1)
     }
 
-    /// Removes the cgroups that dead supervisors have left behind below the cgroup of this process.
-    pub(super) fn remove_of_dead_supervisors() {
-        let Ok(paths) = CgroupPaths::of_runs() else { return };
-        for parent in [paths.unified, paths.memory].into_iter().flatten() {
-            supervisor::remove_empty(&parent);
-        }
-    }
-
     /// The cgroup with these directories, if there is at least one.
     fn of(unified: Option<PathBuf>, version_1: Option<PathBuf>) -> Option<Self> {
         let memory = MemoryController::find(unified.as_deref(), version_1.as_deref());

@@ -13,7 +13,7 @@ use std::time::Duration;
 use chutes_core::RunId;
 use rustix::process::{Pid, getpid};
 
-use super::cgroup::{self, Cgroup};
+use super::cgroup::{self, Cgroup, SupervisorCgroup};
 use super::end::{self, Members, TreeExit};
 use super::procfs::{Process, Table};
 
@@ -35,7 +35,7 @@ pub async fn kill_leftovers(run_id: RunId) -> TreeExit {
         // A process that could not be killed is reported in `ended`.
         let _ = cgroup.remove().await;
     }
-    Cgroup::remove_of_dead_supervisors();
+    SupervisorCgroup::remove_left_behind();
     ended
 }
 

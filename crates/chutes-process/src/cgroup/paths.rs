@@ -25,6 +25,11 @@ impl CgroupPaths {
         Ok(Self::parse(&cgroups, &mounts).without_supervisors())
     }
 
+    /// All of them.
+    pub(super) fn all(self) -> impl Iterator<Item = PathBuf> {
+        [self.unified, self.memory].into_iter().flatten()
+    }
+
     fn without_supervisors(self) -> Self {
         let outside = |path: PathBuf| match path.parent() {
             Some(parent) if is_supervisors(&path) => parent.to_owned(),

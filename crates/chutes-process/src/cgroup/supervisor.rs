@@ -46,10 +46,9 @@ impl SupervisorCgroup {
     ///
     /// When none can be made in any hierarchy: this process stays where it is.
     pub fn enter(run_id: RunId) -> io::Result<Self> {
-        let paths = CgroupPaths::of_runs()?;
         let mut directories = Vec::new();
         let mut last = io::Error::from(io::ErrorKind::Unsupported);
-        for parent in [paths.unified, paths.memory].into_iter().flatten() {
+        for parent in CgroupPaths::of_runs()?.all() {
             remove_empty(&parent);
             let directory = parent.join(format!("{PREFIX}{run_id}"));
             match enter(&directory) {
@@ -58,6 +57,12 @@ impl SupervisorCgroup {
             }
         }
         if directories.is_empty() { Err(last) } else { Ok(Self { directories }) }
+    }
+
+    /// Removes the cgroups that dead supervisors have left behind below the cgroup of this process.
+    pub(crate) fn remove_left_behind() {
+        let Ok(paths) = CgroupPaths::of_runs() else { return };
+        paths.all().for_each(|parent| remove_empty(&parent));
     }
 }
 
@@ -70,7 +75,7 @@ impl Drop for SupervisorCgroup {
 }
 
 /// Removes the cgroups of supervisors below this one that have no process. The kernel refuses the others.
-pub(crate) fn remove_empty(parent: &Path) {
+fn remove_empty(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         if is_supervisors(&entry.path()) {

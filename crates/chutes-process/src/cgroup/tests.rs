@@ -130,7 +130,7 @@ async fn a_supervisor_in_a_cgroup_of_its_own() {
     for dead in directory(dead) {
         std::fs::create_dir(dead).unwrap();
     }
-    Cgroup::remove_of_dead_supervisors();
+    SupervisorCgroup::remove_left_behind();
     assert!(!directory(dead).iter().any(|dead| dead.exists()));
     assert!(directory(run_id).iter().any(is_in), "it is not empty");
     drop(own);
