@@ -9,7 +9,6 @@ mod one_sink;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod together;
 
 use std::collections::HashMap;
 use std::fmt;

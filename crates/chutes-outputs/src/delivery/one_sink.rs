@@ -1,5 +1,7 @@
 //! All files of a run to one sink: `begin`, the files, `finish`.
 
+mod together;
+
 use std::collections::BTreeMap;
 
 use chutes_core::{DeliveryState, SinkReport, UploadResponse};
@@ -15,11 +17,11 @@ use crate::{RunSummary, Sending, Sink, SourceFile};
 /// One sink, and what is known of the files there.
 pub(super) struct OneSink<'a> {
     index: usize,
-    pub(super) sink: &'a dyn Sink,
-    pub(super) job: &'a DeliveryJob,
-    pub(super) health: &'a SinkHealth,
+    sink: &'a dyn Sink,
+    job: &'a DeliveryJob,
+    health: &'a SinkHealth,
     /// One for each file; `None` as long as nothing is known.
-    pub(super) states: Vec<Option<DeliveryState>>,
+    states: Vec<Option<DeliveryState>>,
     /// What is kept of answers, by the number of the file that they came with.
     answers: BTreeMap<usize, Vec<UploadResponse>>,
 }
@@ -191,7 +193,7 @@ impl<'a> OneSink<'a> {
         }
     }
 
-    pub(super) fn settle(&mut self, at: usize, state: DeliveryState) {
+    fn settle(&mut self, at: usize, state: DeliveryState) {
         let file = &self.job.files[at];
         if self.sink.is_declared() && !self.sink.arrives_at_finish() {
             self.answers.insert(at, self.sink.answers_for(file.kind, &file.path));

@@ -3,9 +3,9 @@
 use chutes_core::DeliveryState;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::one_sink::OneSink;
-use super::stall::{Movement, watch};
+use super::OneSink;
 use crate::SourceFile;
+use crate::delivery::stall::{Movement, watch};
 
 /// Files of at most this size are small, in bytes.
 const SMALL: u64 = 1024 * 1024;
