@@ -128,13 +128,11 @@ fn choices(field: &Field) -> Vec<String> {
     else {
         return Vec::new();
     };
-    let explained = choices.iter().filter(|choice| !choice.meaning.is_empty());
-    explained
-        .map(|choice| {
-            let meaning = choice.meaning.lines().next().unwrap_or_default();
-            format!("`{}`: {meaning}", Escaped(&choice.text))
-        })
-        .collect()
+    let explained = choices.iter().filter_map(|choice| {
+        let meaning = choice.summary()?;
+        Some(format!("`{}`: {meaning}", Escaped(&choice.text)))
+    });
+    explained.collect()
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ impl Choice {
         };
         Some(Self { text, value: value.clone(), meaning: meaning.to_owned() })
     }
+
+    /// The first paragraph of the doc comment, if there is one.
+    pub(crate) fn summary(&self) -> Option<&str> {
+        self.meaning.lines().next()
+    }
 }
 
 /// The value that a text stands for, or what is wrong with it, to follow the text in a message.

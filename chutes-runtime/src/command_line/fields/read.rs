@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         let what = match (layers.alternatives.len(), layers.any_field()) {
             (0, None) => return,
             (0, Some(_)) => "any JSON".to_owned(),
-            (count, _) => format!("one of {count} forms"),
+            _ => forms(layers),
         };
         self.list.push(Field {
             path: [place.path, &["…".to_owned()]].concat(),
@@ -127,9 +127,7 @@ impl<'a> Reader<'a> {
         match types.as_slice() {
             ["object"] if layers.is_recursive || is_full => other("object"),
             ["object"] => self.object(layers),
-            _ if !layers.alternatives.is_empty() => {
-                other(&format!("one of {} forms", layers.alternatives.len()))
-            }
+            _ if !layers.alternatives.is_empty() => other(&forms(layers)),
             ["array"] => self.array(layers, is_full),
             ["null"] => other("null"),
             [] if layers.is_recursive => other("object"),
@@ -150,8 +148,7 @@ impl<'a> Reader<'a> {
             return (Shape::Object, Below::Fields);
         }
         if !layers.alternatives.is_empty() {
-            let words = format!("one of {} forms", layers.alternatives.len());
-            return (Shape::Other(words), Below::Nothing);
+            return (Shape::Other(forms(layers)), Below::Nothing);
         }
         let Some(value) = layers.any_field() else {
             return (Shape::Other("object".to_owned()), Below::Nothing);
@@ -197,6 +194,11 @@ impl<'a> Reader<'a> {
             _ => None,
         }
     }
+}
+
+/// What is said of a value that has one of several forms.
+fn forms(layers: &Layers<'_>) -> String {
+    format!("one of {} forms", layers.alternatives.len())
 }
 
 /// Our word for a type of JSON Schema.

@@ -101,7 +101,7 @@ impl TypedValueParser for AnyOf {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let values = self.0.iter().map(|choice| {
             let value = PossibleValue::new(choice.text.clone());
-            match choice.meaning.lines().next() {
+            match choice.summary() {
                 Some(meaning) => value.help(meaning.to_owned()),
                 None => value,
             }
