@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::generated;
+use super::generated::{self, Profile};
 use super::material::Folder;
 use crate::command::{program, run, shown};
 
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Builds the jobs, optimized.
 pub(super) fn build_jobs() -> Result<PathBuf> {
-    generated::build("bench-access", DEPENDENCIES, SOURCE)
+    generated::build("bench-access", DEPENDENCIES, SOURCE, Profile::Release)
 }
 
 /// A server that goes on in the background until this is dropped.

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     provide_from_debian("time --version", "time")?;
     provide_from_debian("openssl version", "openssl")?;
-    let build = |profile| generated::build_as("bench-checksums", DEPENDENCIES, SOURCE, profile);
+    let build = |profile| generated::build("bench-checksums", generated::DEFAULT, SOURCE, profile);
     let (debug, release) = (build(Profile::Dev)?, build(Profile::Release)?);
     let material = Material { count: 1, bytes: u64::from(arguments.size) * 1_000_000 };
     let source = material.write(&scratch("source")?)?;
@@ -55,9 +55,6 @@ fn upload(binary: &Path, file: &Path) -> Result<Cost> {
     let wall = phase(&directory, "upload").context("the run has collected nothing")?;
     Ok(Cost { wall, ..cost })
 }
-
-/// The default features of `chutes`.
-const DEPENDENCIES: &str = "chutes.path = \"../../chutes\"";
 
 const SOURCE: &str = "//! A job that has a file.
 

@@ -15,14 +15,11 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// Writes the crate to a folder of this name below `target/`, builds it optimized, and returns the
-/// binary.
-pub(crate) fn build(name: &str, dependencies: &str, source: &str) -> Result<PathBuf> {
-    build_as(name, dependencies, source, Profile::Release)
-}
+/// The dependency of a crate with the default features of `chutes`.
+pub(crate) const DEFAULT: &str = "chutes.path = \"../../chutes\"";
 
-/// The same with any profile.
-pub(crate) fn build_as(
+/// Writes the crate to a folder of this name below `target/`, builds it, and returns the binary.
+pub(crate) fn build(
     name: &str,
     dependencies: &str,
     source: &str,

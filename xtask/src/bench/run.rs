@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::contest::scratch;
+use super::generated::{self, Profile};
 use super::material::Folder;
 use super::sample::{Sample, measure, median};
-use super::{generated, table};
+use super::table;
 
 /// Prints a Markdown table to standard output. `docs/benchmarks.md` says how to read it.
 #[derive(clap::Args)]
@@ -45,7 +46,7 @@ struct Row {
 
 /// Builds an empty job and measures everything.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let binary = generated::build("bench-run", DEPENDENCIES, SOURCE)?;
+    let binary = generated::build("bench-run", generated::DEFAULT, SOURCE, Profile::Release)?;
     let disk = arguments.disk.clone().map_or_else(|| scratch("runs"), Ok)?;
     let memory = arguments.memory.join(format!("chutes-bench-{}", std::process::id()));
     let memory = Folder::empty(memory)?;
@@ -120,9 +121,6 @@ fn print(title: &str, rows: &[Row]) {
     ];
     table::print(title, &header, &rows.collect::<Vec<_>>());
 }
-
-/// The default features of `chutes`.
-const DEPENDENCIES: &str = "chutes.path = \"../../chutes\"";
 
 const SOURCE: &str = "//! A job that does nothing.
 
