@@ -46,14 +46,14 @@ enum Message {
 /// they are by the command that started it.
 pub(super) fn attach(arguments: &AttachArguments) -> CommandResult {
     let directory = arguments.run.directory()?;
-    let client = match ControlClient::connect(&directory) {
-        Ok(client) => client,
+    let followed = ControlClient::connect(&directory).and_then(|client| client.follow(1));
+    let events = match followed {
+        Ok(events) => events,
         Err(ControlError::NoSupervisor(_)) => {
             return without_supervisor(&directory, arguments.json);
         }
         Err(error) => return Err(Problem::platform(&error)),
     };
-    let events = client.follow(1).map_err(|error| Problem::platform(&error))?;
     let platform = |error: io::Error| Problem::platform(&error);
     let console = Arc::new(Console::open().map_err(platform)?);
     console.print(&format!("attached to the run in {}\n", directory.display()));

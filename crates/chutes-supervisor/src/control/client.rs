@@ -85,7 +85,7 @@ impl ControlClient {
     ///
     /// # Errors
     ///
-    /// When the connection breaks.
+    /// [`ControlError::NoSupervisor`] when the run has ended meanwhile, or when the connection breaks.
     pub fn follow(mut self, from: u64) -> Result<Events, ControlError> {
         self.send(Request::Follow { from })?;
         Ok(Events { client: self, is_over: false })
@@ -95,7 +95,7 @@ impl ControlClient {
     ///
     /// # Errors
     ///
-    /// When the connection breaks.
+    /// [`ControlError::NoSupervisor`] when the run has ended meanwhile, or when the connection breaks.
     pub fn logs(mut self, stream: LogStream, from: u64) -> Result<Output, ControlError> {
         self.send(Request::Logs { stream, from })?;
         Ok(Output { client: self, is_over: false })
@@ -103,7 +103,13 @@ impl ControlClient {
 
     fn send(&mut self, request: Request) -> Result<(), ControlError> {
         let line = Message::new(request).to_line();
-        self.stream.get_mut().write_all(line.as_bytes()).map_err(ControlError::Broken)
+        self.stream.get_mut().write_all(line.as_bytes()).map_err(|error| match error.kind() {
+            // It ended after it had let this client in, and before it could be asked.
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                ControlError::NoSupervisor(error)
+            }
+            _ => ControlError::Broken(error),
+        })
     }
 
     /// The next answer; `None` when the connection was closed.

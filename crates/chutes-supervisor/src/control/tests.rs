@@ -280,6 +280,18 @@ async fn a_socket_that_was_left() {
     assert!(left.exists());
 }
 
+/// A supervisor that ends between letting a client in and being asked.
+#[test]
+fn a_supervisor_that_ends_before_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener =
+        std::os::unix::net::UnixListener::bind(folder.path().join(socket::NAME)).unwrap();
+    let client = ControlClient::connect(folder.path()).unwrap();
+    drop(listener.accept().unwrap());
+    let error = client.follow(1).unwrap_err();
+    assert!(matches!(error, ControlError::NoSupervisor(_)), "{error}");
+}
+
 /// A client of a supervisor that says something else.
 #[test]
 fn answers_that_are_not_understood() {
