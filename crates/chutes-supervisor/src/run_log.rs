@@ -61,6 +61,8 @@ struct Shared {
 struct Writer {
     store: Box<dyn LogStore>,
     position: Position,
+    /// The number of the last fact that followers have been sent.
+    published: u64,
     report: RunReport,
 }
 
@@ -115,7 +117,8 @@ impl RunLog {
         position: Position,
         report: RunReport,
     ) -> Self {
-        let writer = Mutex::new(Writer { store, position, report });
+        let published = position.records;
+        let writer = Mutex::new(Writer { store, position, published, report });
         let (events, _) = broadcast::channel(KEPT_EVENTS);
         Self(Arc::new(Shared { writer, events, root, progress: Mutex::default() }))
     }
@@ -128,7 +131,7 @@ impl RunLog {
         let written = writer.append(&at, &fact);
         writer.report.add(&fact);
         // The lock is held, so that facts are published in their order. Publishing calls no follower.
-        self.publish(written.as_ref().ok().copied(), at, fact);
+        self.publish(&mut writer, written.as_ref().ok().copied(), at, fact);
         written.map(drop)
     }
 
@@ -142,10 +145,11 @@ impl RunLog {
     /// Publishes a fact that was written down before, or that could not be.
     pub(crate) fn publish_written(&self, written: Option<(u64, String)>, fact: Fact) {
         let (seq, at) = written.unzip();
-        self.publish(seq, at.unwrap_or_else(now), fact);
+        self.publish(&mut self.writer(), seq, at.unwrap_or_else(now), fact);
     }
 
-    fn publish(&self, seq: Option<u64>, at: String, fact: Fact) {
+    fn publish(&self, writer: &mut Writer, seq: Option<u64>, at: String, fact: Fact) {
+        writer.published = writer.published.max(seq.unwrap_or_default());
         let what = fact.into_event(&self.0.root.shown());
         // Without followers there is nothing to send to.
         let _ = self.0.events.send(Arc::new(Event { seq, at, what }));
@@ -189,9 +193,11 @@ impl RunLog {
 
     /// Follows the run from the fact of this number on. 1 is the first.
     pub(crate) fn follow(&self, from: u64) -> Follower {
-        // What is recorded after this is received, what was recorded before is in the file.
+        // What is published after this is received, what was published before is in the file. A fact that is written down
+        // and not yet published has to wait: the outcome, until it is a file of its own as well.
         let receiver = self.0.events.subscribe();
-        let follower = Follower::new(receiver, Arc::clone(&self.0.root), from, self.last());
+        let follower =
+            Follower::new(receiver, Arc::clone(&self.0.root), from, self.writer().published);
         match self.progress() {
             // One that comes later does not have to wait for the next report.
             Some(progress) => follower.with(now(), RunEvent::Progress(progress)),

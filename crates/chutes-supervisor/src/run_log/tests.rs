@@ -273,3 +273,22 @@ proptest! {
         read(&bytes);
     }
 }
+
+/// What happens between both must be done when a follower hears of the fact, also one that comes in between.
+#[test]
+fn a_fact_that_is_written_and_not_yet_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    let log = log(&root);
+    log.record(begin()).unwrap();
+    let mut before = log.follow(1);
+    let written = log.append(&warning("late")).unwrap();
+    let mut between = log.follow(1);
+    let numbers = |follower: &mut Follower| -> Vec<_> {
+        std::iter::from_fn(|| follower.try_next()).map(|event| event.seq).collect()
+    };
+    assert_eq!([&mut before, &mut between].map(numbers), [[Some(1)], [Some(1)]]);
+    log.publish_written(Some(written), warning("late"));
+    assert_eq!([&mut before, &mut between].map(numbers), [[Some(2)], [Some(2)]]);
+    assert_eq!(numbers(&mut log.follow(1)), [Some(1), Some(2)]);
+}
