@@ -12,7 +12,6 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 use chutes_core::{
     Delivery, DeliveryState, FileKind, Manifest, OutputPath, SinkReport, UploadResponse,
@@ -26,17 +25,17 @@ pub use self::attempts::TIME_IS_OVER;
 use self::health::SinkHealth;
 use self::one_sink::OneSink;
 pub use self::stall::send_once;
-use crate::{RunSummary, Sink, SourceFile};
+use crate::{OpenSink, RunSummary, SourceFile};
 
-/// Called with what became of a file at the sink of this index, as soon as that is settled, and with what
+/// Called with what became of a file at the sink of this number, as soon as that is settled, and with what
 /// is to be kept of the answers that came with it.
 pub type Settled = dyn Fn(usize, &SourceFile, &DeliveryState, &[UploadResponse]) + Send + Sync;
 
-/// Called when an attempt at the sink of this index has failed and another will be made: at this file, or, for
+/// Called when an attempt at the sink of this number has failed and another will be made: at this file, or, for
 /// `None`, at preparing or completing the sink.
 pub type Retrying = dyn Fn(usize, Option<&SourceFile>, Retry<'_>) + Send + Sync;
 
-/// Files that have reached the sink of an index, with what is kept of the answers.
+/// Files that have reached the sink of a number, with what is kept of the answers.
 pub type Arrived = HashMap<(usize, FileKind, OutputPath), Vec<UploadResponse>>;
 
 /// What is to be delivered, and how long it may take.
@@ -100,12 +99,11 @@ pub struct Delivered {
 
 /// Delivers the files to all sinks.
 #[must_use = "nothing happens before it is awaited"]
-pub fn deliver<'a>(sinks: &'a [Arc<dyn Sink>], job: &'a DeliveryJob) -> BoxFuture<'a, Delivered> {
+pub fn deliver<'a>(sinks: &'a [OpenSink], job: &'a DeliveryJob) -> BoxFuture<'a, Delivered> {
     Box::pin(async move {
-        let sinks = sinks.iter().enumerate();
-        let work = sinks.map(|(index, sink)| async move {
+        let work = sinks.iter().map(|OpenSink { number, sink }| async move {
             let health = SinkHealth::new();
-            OneSink::new(index, &**sink, job, &health).deliver().await
+            OneSink::new(*number, &**sink, job, &health).deliver().await
         });
         let (reports, states) = join_all(work).await.into_iter().unzip();
         Delivered { reports, states }

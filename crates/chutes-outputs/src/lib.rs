@@ -74,6 +74,6 @@ mod zip;
 pub use crate::collect::{Collection, FoundFile, checksum, collect, open_below, scan};
 pub use crate::fingerprint::Fingerprint;
 pub use crate::log_name::log_part;
-pub use crate::open::{check_places, open_sinks};
+pub use crate::open::{OpenSink, check_places, open_sinks};
 pub use crate::sink::{RunSummary, Sending, Sink};
 pub use crate::source::{Open, SourceFile};

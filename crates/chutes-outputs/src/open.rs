@@ -1,6 +1,7 @@
 //! From places as they were asked for to sinks.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +14,33 @@ use crate::directory::DirectorySink;
 use crate::zip::{Layout, ZipPlace, ZipSink};
 use crate::{Sink, folder, http, object_store};
 
-/// Makes the sinks, in the order of their specs; nothing is sent yet. `run_root` is the directory of the
-/// run, into which nothing is delivered, and `addresses` are those that a spec may name.
+/// A sink that was opened, with the number by which a run knows it.
+#[derive(Clone)]
+pub struct OpenSink {
+    /// The position of its place among those that were asked for, from 0 on; of the first one, if it is for several.
+    pub number: usize,
+    /// The sink.
+    pub sink: Arc<dyn Sink>,
+}
+
+impl OpenSink {
+    /// Numbers sinks in their order, from 0 on.
+    #[must_use]
+    pub fn numbered(sinks: impl IntoIterator<Item = Arc<dyn Sink>>) -> Vec<Self> {
+        let sinks = sinks.into_iter().enumerate();
+        sinks.map(|(number, sink)| Self { number, sink }).collect()
+    }
+}
+
+impl fmt::Debug for OpenSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("OpenSink");
+        shown.field("number", &self.number).field("sink", &self.sink.name()).finish()
+    }
+}
+
+/// Makes the sinks, by rising numbers; nothing is sent yet. URLs of one server, each for another file, become one sink.
+/// `run_root` is the directory of the run, into which nothing is delivered, and `addresses` are those that a spec may name.
 ///
 /// # Errors
 ///
@@ -23,9 +49,16 @@ pub fn open_sinks(
     specs: &[SinkSpec],
     run_root: &Path,
     addresses: &AddressPolicy,
-) -> Result<Vec<Arc<dyn Sink>>, TransferError> {
-    let open = |spec: &SinkSpec| open_one(spec, run_root, addresses);
-    specs.iter().map(|spec| open(spec).map_err(|error| at(spec, error))).collect()
+) -> Result<Vec<OpenSink>, TransferError> {
+    let (sinks, urls) = (Vec::new(), http::Urls::new());
+    let mut opening = Opening { run_root, addresses, sinks, urls };
+    for (number, spec) in specs.iter().enumerate() {
+        opening.add(number, spec).map_err(|error| at(spec, error))?;
+    }
+    let Opening { mut sinks, urls, .. } = opening;
+    sinks.extend(urls.open()?);
+    sinks.sort_by_key(|open| open.number);
+    Ok(sinks)
 }
 
 /// Checks that no place is given twice and that files can be written to the local places, and makes their folders. To be
@@ -80,23 +113,32 @@ fn at(spec: &SinkSpec, error: TransferError) -> TransferError {
     error.map_message(|message| format!("{spec}: {message}"))
 }
 
-fn open_one(
-    spec: &SinkSpec,
-    run_root: &Path,
-    addresses: &AddressPolicy,
-) -> Result<Arc<dyn Sink>, TransferError> {
-    match spec.kind() {
-        SinkKind::Directory(path) => {
-            Ok(Arc::new(DirectorySink::new(path.clone(), run_root.to_owned())))
-        }
-        SinkKind::ObjectStore(url) => object_store::folder(url),
-        SinkKind::File { file, to } => http::one_file(file.clone(), to),
-        SinkKind::Zip(target) => zip(spec, target, run_root),
-        SinkKind::StatusUrl(url) => http::status_url(url),
-        SinkKind::Files(files) => http::files(spec.to_string(), files, addresses),
-        SinkKind::SystemOutput { to, except } => {
-            system_output(spec, to, except, run_root, addresses)
-        }
+/// The sinks that have been opened so far.
+struct Opening<'a> {
+    run_root: &'a Path,
+    addresses: &'a AddressPolicy,
+    sinks: Vec<OpenSink>,
+    urls: http::Urls,
+}
+
+impl Opening<'_> {
+    fn add(&mut self, number: usize, spec: &SinkSpec) -> Result<(), TransferError> {
+        let (run_root, addresses) = (self.run_root, self.addresses);
+        let sink = match spec.kind() {
+            SinkKind::File { file, to } => return self.urls.add(number, file, to),
+            SinkKind::Directory(path) => {
+                Arc::new(DirectorySink::new(path.clone(), run_root.to_owned()))
+            }
+            SinkKind::ObjectStore(url) => object_store::folder(url)?,
+            SinkKind::Zip(target) => zip(spec, target, run_root)?,
+            SinkKind::StatusUrl(url) => http::status_url(url)?,
+            SinkKind::Files(files) => http::files(spec.to_string(), files, addresses)?,
+            SinkKind::SystemOutput { to, except } => {
+                system_output(spec, to, except, run_root, addresses)?
+            }
+        };
+        self.sinks.push(OpenSink { number, sink });
+        Ok(())
     }
 }
 
@@ -149,7 +191,7 @@ mod tests {
         let texts = ["/a/b", "/a/c.zip"];
         let specs = specs(&texts, &run.root());
         let sinks = open_sinks(&specs, &run.root(), &AddressPolicy::default()).unwrap();
-        assert_eq!(sinks.iter().map(|sink| sink.name()).collect::<Vec<_>>(), texts);
+        assert_eq!(sinks.iter().map(|open| open.sink.name()).collect::<Vec<_>>(), texts);
     }
 
     #[test]

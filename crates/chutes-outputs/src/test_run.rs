@@ -14,7 +14,7 @@ use chutes_transfer::RetryPolicy;
 use tempfile::TempDir;
 
 use super::delivery::{Delivered, DeliveryJob, deliver};
-use super::{Fingerprint, RunSummary, Sink, SourceFile};
+use super::{Fingerprint, OpenSink, RunSummary, Sink, SourceFile};
 
 /// The directory of a run, with `outputs/` and `logs/`, and a place beside it.
 pub(super) struct TestRun {
@@ -130,7 +130,8 @@ impl TestRun {
     }
 
     pub(super) async fn deliver_to(&self, sink: impl Sink + 'static) -> Delivered {
-        deliver(&[Arc::new(sink)], &self.job()).await
+        let sinks: [Arc<dyn Sink>; 1] = [Arc::new(sink)];
+        deliver(&OpenSink::numbered(sinks), &self.job()).await
     }
 }
 

@@ -12,7 +12,7 @@ use chutes_core::{
     OutputPath, RunEvent, RunId, SinkKind, SinkReport, SinkSpec, UploadResponse,
 };
 use chutes_outputs::delivery::{self, DeliveryJob, Retry, RetryPolicy, Retrying};
-use chutes_outputs::{Fingerprint, RunSummary, Sink, SourceFile, open_below, open_sinks};
+use chutes_outputs::{Fingerprint, OpenSink, RunSummary, Sink, SourceFile, open_below, open_sinks};
 use chutes_transfer::{AddressPolicy, RetryNotices};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -26,18 +26,18 @@ use super::run_log::{AnsweredArrival, Arrival, Arrivals, Fact};
 /// What is said when a run is asked to stop while its files are delivered.
 const HURRIED: &str = "the run was asked to stop: what cannot be delivered now is not tried again";
 
-/// The sinks of one run, in the order of the request.
+/// The sinks of one run, by the numbers of their places in the request.
 #[derive(Clone, Default)]
 pub(super) struct Sinks {
-    all: Vec<Arc<dyn Sink>>,
+    all: Vec<OpenSink>,
     /// Those of the sinks that get the outcome of every run, also of one that is rejected.
-    status_urls: Vec<Arc<dyn Sink>>,
+    status_urls: Vec<OpenSink>,
     policy: RetryPolicy,
 }
 
 impl std::fmt::Debug for Sinks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.all.iter().map(|sink| sink.name())).finish()
+        f.debug_list().entries(&self.all).finish()
     }
 }
 
@@ -58,9 +58,11 @@ impl Sinks {
         addresses: &AddressPolicy,
     ) -> Result<Self, RunError> {
         let sinks = open_sinks(specs, run_dir, addresses).map_err(RunError::from)?;
-        let is_status_url = |spec: &SinkSpec| matches!(spec.kind(), SinkKind::StatusUrl(_));
-        let matching = specs.iter().zip(&sinks).filter(|(spec, _)| is_status_url(spec));
-        let status_urls = matching.map(|(_, sink)| Arc::clone(sink)).collect();
+        let is_status_url = |open: &&OpenSink| {
+            let spec = specs.get(open.number);
+            spec.is_some_and(|spec| matches!(spec.kind(), SinkKind::StatusUrl(_)))
+        };
+        let status_urls = sinks.iter().filter(is_status_url).cloned().collect();
         Ok(Self { all: sinks, status_urls, policy: RetryPolicy::default() })
     }
 
@@ -72,27 +74,25 @@ impl Sinks {
     /// Adds the sinks of a test. The delays between retries are then deterministic: always the longest.
     pub(super) fn with(mut self, more: &[Arc<dyn Sink>]) -> Self {
         if !more.is_empty() {
-            self.all.extend_from_slice(more);
+            let first = self.all.last().map_or(0, |open| open.number + 1);
+            let more = (first..).zip(more);
+            self.all.extend(more.map(|(number, sink)| OpenSink { number, sink: Arc::clone(sink) }));
             self.policy.random = || 1.0;
         }
         self
     }
 
-    /// Opens the sinks that take files while the job runs. Returns them with their indices. One that cannot be opened
-    /// now is opened again at the end.
-    pub(super) async fn open_early(
-        &self,
-        run_id: RunId,
-        troubles: &Troubles,
-    ) -> Vec<(usize, Arc<dyn Sink>)> {
+    /// Opens the sinks that take files while the job runs, and returns them. One that cannot be opened now is opened again
+    /// at the end.
+    pub(super) async fn open_early(&self, run_id: RunId, troubles: &Troubles) -> Vec<OpenSink> {
         let mut early = Vec::new();
-        for (at, sink) in self.all.iter().enumerate() {
-            let Some(opening) = sink.open_early(run_id) else { continue };
+        for open in &self.all {
+            let Some(opening) = open.sink.open_early(run_id) else { continue };
             match opening.await {
-                Ok(()) => early.push((at, Arc::clone(sink))),
+                Ok(()) => early.push(open.clone()),
                 Err(error) => {
                     let what = format!("{error}; its files are delivered at the end of the run");
-                    troubles.report(at, None, &what);
+                    troubles.report(open.number, None, &what);
                 }
             }
         }
@@ -161,13 +161,16 @@ impl Sinks {
 
     /// Reports what goes wrong at the sinks.
     pub(super) fn troubles(&self, events: EventReporter) -> Troubles {
-        Troubles::new(self.all.iter().map(|sink| sink.name().to_owned()), events)
+        let names = self.all.iter().map(|open| (open.number, open.sink.name().to_owned()));
+        Troubles::new(names, events)
     }
 
     fn record(&self, settlement: Settlement, lifecycle: &Lifecycle) {
         let Settlement { sink, file, state, responses } = settlement;
         let SourceFile { kind, path, sha256, .. } = file;
-        let to = self.all.get(sink).map(|sink| sink.name().to_owned()).unwrap_or_default();
+        let at = self.all.binary_search_by_key(&sink, |open| open.number).ok();
+        let open = at.and_then(|at| self.all.get(at));
+        let to = open.map(|open| open.sink.name().to_owned()).unwrap_or_default();
         lifecycle.record(if state == DeliveryState::Delivered {
             let arrival = Arrival { sink, kind, path, sha256 };
             Fact::Delivered(AnsweredArrival { arrival, to, responses })
@@ -179,19 +182,20 @@ impl Sinks {
 
 /// Reports now and then what goes wrong at each sink, because a delivery may take hours.
 pub(super) struct Troubles {
-    sinks: Vec<(String, RetryNotices)>,
+    sinks: HashMap<usize, (String, RetryNotices)>,
     events: EventReporter,
 }
 
 impl Troubles {
-    /// For the sinks of these names.
-    pub(super) fn new(names: impl Iterator<Item = String>, events: EventReporter) -> Self {
-        Self { sinks: names.map(|name| (name, RetryNotices::default())).collect(), events }
+    /// For the sinks of these numbers and names.
+    pub(super) fn new(names: impl Iterator<Item = (usize, String)>, events: EventReporter) -> Self {
+        let sinks = names.map(|(number, name)| (number, (name, RetryNotices::default())));
+        Self { sinks: sinks.collect(), events }
     }
 
-    /// Reports what went wrong at the sink of this index, unless something of it was just reported.
+    /// Reports what went wrong at the sink of this number, unless something of it was just reported.
     pub(super) fn report(&self, sink: usize, file: Option<&OutputPath>, what: &dyn Display) {
-        if let Some((name, notices)) = self.sinks.get(sink)
+        if let Some((name, notices)) = self.sinks.get(&sink)
             && notices.is_due()
         {
             let file = file.map(|file| format!("`{file}` ")).unwrap_or_default();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chutes_core::{FileKind, OutputFile, OutputPath, RunId};
 use chutes_outputs::delivery::{RetryPolicy, send_once};
-use chutes_outputs::{FoundFile, Sink, SourceFile, checksum, scan};
+use chutes_outputs::{FoundFile, OpenSink, Sink, SourceFile, checksum, scan};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
@@ -88,7 +88,7 @@ impl Signature {
 }
 
 struct Watch {
-    sinks: Vec<(usize, Arc<dyn Sink>)>,
+    sinks: Vec<OpenSink>,
     root: Arc<RunRoot>,
     log: RunLog,
     stop: Arc<AtomicBool>,
@@ -121,8 +121,8 @@ impl Watch {
     async fn deliver(&mut self, file: &FoundFile) {
         let signature = Signature::of(file);
         let mut wanted = Vec::new();
-        for (at, sink) in &self.sinks {
-            let key = (*at, file.path.clone());
+        for OpenSink { number, sink } in &self.sinks {
+            let key = (*number, file.path.clone());
             if self.done.get(&key) != Some(&signature) && self.failures.permit(&key, signature) {
                 wanted.push((key, Arc::clone(sink)));
             }
@@ -155,9 +155,9 @@ impl Watch {
         source(FileKind::Output, &file, None, &self.root)
     }
 
-    fn record(&self, at: usize, sink: &dyn Sink, file: &SourceFile) {
+    fn record(&self, number: usize, sink: &dyn Sink, file: &SourceFile) {
         let (kind, path, sha256) = (file.kind, file.path.clone(), file.sha256);
-        let arrival = Arrival { sink: at, kind, path, sha256 };
+        let arrival = Arrival { sink: number, kind, path, sha256 };
         let to = sink.name().to_owned();
         let arrival = AnsweredArrival { arrival, to, responses: Vec::new() };
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival.clone());

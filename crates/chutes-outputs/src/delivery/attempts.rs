@@ -21,7 +21,7 @@ const SINK_GIVEN_UP: &str = "it is not tried again, because the sink takes no fi
 /// What a sink is asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
-    pub(super) index: usize,
+    pub(super) number: usize,
     pub(super) sink: &'a dyn Sink,
     /// The file that is sent; `None` when the sink is prepared or completed.
     pub(super) file: Option<&'a SourceFile>,
@@ -93,7 +93,7 @@ impl<'a, T: Send + 'a, F: FnMut() -> Sending<'a, T> + Send> Transfer for Attempt
     fn retrying(&mut self, retry: Retry<'_>) {
         // When it is asked to hurry, there is no other attempt.
         if !self.job.hurry.is_cancelled() {
-            (self.job.retrying)(self.request.index, self.request.file, retry);
+            (self.job.retrying)(self.request.number, self.request.file, retry);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{RunSummary, Sending, Sink, SourceFile};
 
 /// One sink, and what is known of the files there.
 pub(super) struct OneSink<'a> {
-    index: usize,
+    number: usize,
     sink: &'a dyn Sink,
     job: &'a DeliveryJob,
     health: &'a SinkHealth,
@@ -28,18 +28,18 @@ pub(super) struct OneSink<'a> {
 
 impl<'a> OneSink<'a> {
     pub(super) fn new(
-        index: usize,
+        number: usize,
         sink: &'a dyn Sink,
         job: &'a DeliveryJob,
         health: &'a SinkHealth,
     ) -> Self {
         let (mut states, mut answers) = (Vec::with_capacity(job.files.len()), BTreeMap::new());
         for (at, file) in job.files.iter().enumerate() {
-            let arrived = job.delivered.get(&(index, file.kind, file.path.clone()));
+            let arrived = job.delivered.get(&(number, file.kind, file.path.clone()));
             states.push(arrived.map(|_| DeliveryState::Delivered));
             answers.extend(arrived.map(|answers| (at, answers.clone())));
         }
-        Self { index, sink, job, health, states, answers }
+        Self { number, sink, job, health, states, answers }
     }
 
     pub(super) async fn deliver(mut self) -> (SinkReport, Vec<DeliveryState>) {
@@ -91,7 +91,7 @@ impl<'a> OneSink<'a> {
     }
 
     fn request(&self, file: Option<&'a SourceFile>) -> Request<'a> {
-        Request { index: self.index, sink: self.sink, file, health: self.health }
+        Request { number: self.number, sink: self.sink, file, health: self.health }
     }
 
     async fn begin(&self) -> Result<(), TransferError> {
@@ -199,7 +199,7 @@ impl<'a> OneSink<'a> {
             self.answers.insert(at, self.sink.answers_for(file.kind, &file.path));
         }
         let answers = self.answers.get(&at).map_or(&[][..], Vec::as_slice);
-        (self.job.settled)(self.index, file, &state, answers);
+        (self.job.settled)(self.number, file, &state, answers);
         self.states[at] = Some(state);
     }
 

@@ -4,10 +4,11 @@ mod giving_up;
 mod scripted;
 mod together;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::Sink;
 use scripted::{Scripted, Step, file, job, kinds, run_summary};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,11 +39,12 @@ fn check(
 async fn deliver_to(sink: &Arc<Scripted>, mut job: DeliveryJob) -> (Delivered, Vec<String>) {
     let settled = Arc::new(Mutex::new(Vec::new()));
     let seen = settled.clone();
-    job.settled = Box::new(move |index, file, state, _| {
-        assert_eq!(index, 0);
+    job.settled = Box::new(move |number, file, state, _| {
+        assert_eq!(number, 0);
         seen.lock().unwrap().push(scripted::shown(file, state));
     });
-    let outcome = deliver(&[sink.clone() as Arc<dyn Sink>], &job).await;
+    let sinks: [Arc<dyn Sink>; 1] = [sink.clone()];
+    let outcome = deliver(&OpenSink::numbered(sinks), &job).await;
     let settled = settled.lock().unwrap().clone();
     (outcome, settled)
 }
@@ -151,7 +153,7 @@ async fn one_sink_that_moves_is_no_sign_of_life_of_another() {
     let moves = Scripted::new().on("a", [slow]);
     let stalls = Scripted::new().on("a", [Step::Hang { bytes: 0 }, Step::Done]);
     let sinks: [Arc<dyn Sink>; 2] = [moves.clone(), stalls.clone()];
-    let outcome = deliver(&sinks, &job(&["a"])).await;
+    let outcome = deliver(&OpenSink::numbered(sinks), &job(&["a"])).await;
     assert!(outcome.reports.iter().all(SinkReport::is_complete));
     assert_eq!(stalls.calls()[2], (60_500, "a".to_owned()));
     assert_eq!(moves.calls()[2], (1_000_000, "finish".to_owned()));

@@ -5,7 +5,34 @@ use std::sync::Arc;
 use chutes_core::{HttpUrl, OutputPath, RelativePath, Upload, missing};
 use chutes_transfer::{AddressPolicy, TransferError};
 
-use crate::Sink;
+use crate::{OpenSink, Sink};
+
+/// No URLs: none can be added.
+pub(crate) struct Urls;
+
+#[expect(
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "these are the functions of the part"
+)]
+impl Urls {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        _: usize,
+        _: &OutputPath,
+        _: &Upload,
+    ) -> Result<(), TransferError> {
+        Err(absent())
+    }
+
+    pub(crate) fn open(self) -> Result<Vec<OpenSink>, TransferError> {
+        Ok(Vec::new())
+    }
+}
 
 pub(crate) fn one_file(_: OutputPath, _: &Upload) -> Result<Arc<dyn Sink>, TransferError> {
     Err(absent())

@@ -7,15 +7,14 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chutes_core::{
-    Escaped, FileKind, FileState, Manifest, OutputPath, RelativePath, Upload, UploadResponse,
-};
+use chutes_core::{Escaped, FileKind, Manifest, OutputPath, RelativePath, Upload, UploadResponse};
 use chutes_transfer::http::{Refusal, Resolver, guarded_client};
 use chutes_transfer::{AddressPolicy, TransferError};
 use reqwest::{Client, StatusCode};
 
 use super::Target;
 use super::kept::keep;
+use super::written::{Wanted, all_were_written};
 use crate::{RunSummary, Sending, Sink, SourceFile};
 
 /// How many files may be on their way at a time.
@@ -24,9 +23,6 @@ const CONCURRENCY: usize = 8;
 /// How many attempts there are in all when the answer is 400. Some services answer so for a transient
 /// fault, and ComputeHorde promises three attempts at an output volume.
 const ATTEMPTS_AT_400: usize = 3;
-
-/// How many missing files are named in a message.
-const NAMED: usize = 5;
 
 /// Sends each declared file to its URLs.
 pub(crate) struct FilesSink {
@@ -116,33 +112,12 @@ impl FilesSink {
 
     /// Names the declared files that were not there to be sent.
     fn all_were_written(&self, manifest: &Manifest) -> Result<(), TransferError> {
-        let states: HashMap<_, _> =
-            manifest.files.iter().map(|file| (&file.path, &file.state)).collect();
-        let problem = |path: &OutputPath| {
+        let wanted = self.order.iter().filter_map(|path| {
             let declared = self.files.get(path)?;
-            let (name, places) = (Escaped(&declared.label), declared.places());
-            match states.get(path) {
-                Some(FileState::Collected { .. }) => None,
-                Some(FileState::Failed { reason } | FileState::Skipped { reason }) => {
-                    Some(format!(
-                        "`/output/{name}`, which goes to {places}, was not collected: {reason}"
-                    ))
-                }
-                None => {
-                    Some(format!("the job did not write `/output/{name}`, which goes to {places}"))
-                }
-            }
-        };
-        let mut problems: Vec<_> = self.order.iter().filter_map(problem).collect();
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let more = problems.len().saturating_sub(NAMED);
-        problems.truncate(NAMED);
-        if more > 0 {
-            problems.push(format!("and {more} more"));
-        }
-        Err(TransferError::permanent(problems.join("; ")))
+            let name = format!("/output/{}", Escaped(&declared.label));
+            Some(Wanted { path, name, goes_to: Some(declared.places()) })
+        });
+        all_were_written(wanted, manifest)
     }
 }
 

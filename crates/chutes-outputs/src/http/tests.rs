@@ -1,15 +1,16 @@
 //! Whole deliveries to a server on the loopback interface.
 
-use chutes_core::{Ending, FileState, Manifest, OutputFile, RunId, Sha256Digest, SinkSpecError};
+use chutes_core::{
+    Ending, FileKind, FileState, Manifest, OutputFile, RunId, Sha256Digest, SinkSpecError,
+};
 use chutes_test_support::servers::upload::{Act, Request, Server, answer, answer_with};
 use chutes_transfer::TransferError;
 use proptest::prelude::*;
 use url::Url;
 
-use super::one_file::OneFileSink;
 use super::*;
-use crate::Sink;
 use crate::http::reading::tests::{changed_source, source};
+use crate::{RunSummary, Sink};
 
 fn path(path: &str) -> OutputPath {
     OutputPath::new(path).unwrap()
@@ -26,9 +27,9 @@ fn to(upload: Result<Upload, SinkSpecError>) -> Result<Target, TransferError> {
     Target::new(&upload.map_err(|error| TransferError::permanent(error.to_string()))?)
 }
 
-fn to_object(file: OutputPath, url: &Url, headers: Pairs) -> Result<OneFileSink, TransferError> {
+fn to_object(file: OutputPath, url: &Url, headers: Pairs) -> Result<UrlsSink, TransferError> {
     let url = HttpUrl::new(url.as_str()).unwrap();
-    OneFileSink::new(file, to(Upload::put(url, headers))?)
+    UrlsSink::new(UrlFiles::new(file, to(Upload::put(url, headers))?))
 }
 
 fn to_form(
@@ -36,12 +37,12 @@ fn to_form(
     url: &Url,
     fields: Pairs,
     headers: Pairs,
-) -> Result<OneFileSink, TransferError> {
+) -> Result<UrlsSink, TransferError> {
     let url = HttpUrl::new(url.as_str()).unwrap();
-    OneFileSink::new(file, to(Upload::post(url, fields, headers))?)
+    UrlsSink::new(UrlFiles::new(file, to(Upload::post(url, fields, headers))?))
 }
 
-fn put(server: &Server) -> OneFileSink {
+fn put(server: &Server) -> UrlsSink {
     to_object(path("a.bin"), &server.url, Vec::new()).unwrap()
 }
 

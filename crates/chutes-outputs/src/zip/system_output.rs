@@ -10,8 +10,8 @@ use zip::ZipArchive;
 
 use super::*;
 use crate::delivery::{Delivered, deliver};
-use crate::open_sinks;
 use crate::test_run::{TestRun, tree};
+use crate::{OpenSink, open_sinks};
 
 fn spec(server: &Server, fields: Option<Vec<(String, String)>>, except: &[&str]) -> SinkSpec {
     let url = HttpUrl::new(&format!("{}?token=secret", server.url)).unwrap();
@@ -23,7 +23,7 @@ fn spec(server: &Server, fields: Option<Vec<(String, String)>>, except: &[&str])
     SinkSpec::system_output(to.unwrap(), except)
 }
 
-fn opened(run: &TestRun, spec: &SinkSpec) -> Vec<Arc<dyn Sink>> {
+fn opened(run: &TestRun, spec: &SinkSpec) -> Vec<OpenSink> {
     let specs = std::slice::from_ref(spec);
     open_sinks(specs, &run.root(), &AddressPolicy::default()).unwrap()
 }

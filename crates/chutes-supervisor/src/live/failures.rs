@@ -115,7 +115,7 @@ mod tests {
             let RunEvent::Warning { message } = event else { panic!("{event:?}") };
             kept.lock().unwrap().push(message);
         });
-        let names = ["one", "two"].map(str::to_owned).into_iter();
+        let names = ["one", "two"].map(str::to_owned).into_iter().enumerate();
         (Failures::new(Troubles::new(names, events)), said)
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A file that has reached a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Arrival {
-    /// The index of the sink among those of the run.
+    /// The number of the sink: the position of its (first) place among those that were asked for.
     pub sink: usize,
     pub kind: FileKind,
     #[serde(flatten)]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use chutes_core::{DeliveryState, HttpUrl, SinkSpec};
+use chutes_core::{DeliveryState, FileState, HttpUrl, SinkSpec};
 use chutes_test_support::servers::upload::{Act, Meeting, Request, Server, answer, answer_with};
 
 use super::*;
+use crate::OpenSink;
 use crate::delivery::Delivered;
 use crate::http::tests::run as summary_of;
 use crate::test_run::TestRun;
@@ -262,7 +263,7 @@ async fn answers_are_written_down_with_the_file_and_given_back_by_the_next_super
         seen.lock().unwrap().push((file.clone(), state.clone(), answers.to_vec()));
     });
     let sinks: [Arc<dyn Sink>; 1] = [Arc::new(sink(&files))];
-    let first = crate::delivery::deliver(&sinks, &job).await;
+    let first = crate::delivery::deliver(&OpenSink::numbered(sinks), &job).await;
     let mut again = run.job();
     for (file, state, answers) in settled.lock().unwrap().drain(..) {
         assert_eq!(answers.len(), usize::from(state == DeliveryState::Delivered), "{file:?}");
@@ -271,7 +272,7 @@ async fn answers_are_written_down_with_the_file_and_given_back_by_the_next_super
         }
     }
     let sinks: [Arc<dyn Sink>; 1] = [Arc::new(sink(&files))];
-    let second = crate::delivery::deliver(&sinks, &again).await;
+    let second = crate::delivery::deliver(&OpenSink::numbered(sinks), &again).await;
     assert_eq!(server.requests().len(), 3, "`a` was sent again");
     assert_eq!(first.reports, second.reports);
     assert_eq!(second.reports[0].responses.len(), 2);
