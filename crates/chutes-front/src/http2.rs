@@ -1,6 +1,8 @@
 //! A connection over HTTP/2: each request becomes one of HTTP/1.1 to the job. Connections to the job are kept for more
 //! requests of the same client (`kept`), so that requests of different clients never share one.
 //!
+//! One task of the runtime serves all requests of a client (`tasks`), and sends small answers together (`together`).
+//!
 //! Bodies stream both ways. For each request at most three times [`BUFFER`] is kept, and for each
 //! connection [`CONNECTION_WINDOW`] of data that its client has sent and the job has not read: with the
 //! default limits, at worst 96 MiB for all requests and 512 MiB for all connections.
@@ -10,6 +12,7 @@
 //! (RFC 8441) are not offered, so browsers open them over HTTP/1.1.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,24 +22,27 @@ use http_body_util::{Either, Empty, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use self::body::Answer;
 use self::kept::{JobConnection, Kept};
+use self::tasks::{Running, Tasks};
+use self::together::Together;
 use super::connection::{ClientConnection, Shared};
 use super::pipe::BAD_GATEWAY;
 
 mod body;
 mod headers;
 mod kept;
+mod tasks;
+mod together;
 
 /// The buffer for a body in each step, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -61,25 +67,29 @@ pub(super) async fn serve(
     client: TlsStream<TcpStream>,
     client_connection: &mut ClientConnection,
 ) -> io::Result<()> {
-    let (alive, end) = watch::channel(());
+    let (tasks, mut running) = Running::new();
     let (first, mut requests) = watch::channel(false);
     let front = Arc::clone(&client_connection.front);
     let kept = Kept::new(Arc::clone(&front.kept));
-    let mut closing = pin!(kept.close_idle(front.limits.kept_time));
-    let kept = kept.clone();
+    tasks.add(kept.clone().close_idle(front.limits.kept_time));
+    let job = Job { front, kept, tasks: tasks.clone() };
     let service = service_fn(move |request| {
         first.send_if_modified(|seen| !std::mem::replace(seen, true));
-        let (front, kept) = (Arc::clone(&front), kept.clone());
-        async move { Ok::<_, Infallible>(answer(request, &front, &kept).await) }
+        let job = job.clone();
+        async move { Ok::<_, Infallible>(answer(request, &job).await) }
     });
-    let mut connection =
-        pin!(builder(Tasks { end }).serve_connection(TokioIo::new(client), service));
+    let client = TokioIo::new(Together::new(client));
+    let mut connection = pin!(builder(tasks).serve_connection(client, service));
     let until = Instant::now() + client_connection.front.limits.first_request_time;
     let (mut confirmed, mut stopping) = (false, false);
     let ended = loop {
+        let serving = poll_fn(|context| {
+            let ended = connection.as_mut().poll(context);
+            running.poll(context);
+            ended
+        });
         tokio::select! {
-            ended = connection.as_mut() => break ended,
-            () = closing.as_mut() => {}
+            ended = serving => break ended,
             _ = requests.wait_for(|seen| *seen), if !confirmed => {
                 client_connection.handshake.confirmed();
                 confirmed = true;
@@ -91,7 +101,6 @@ pub(super) async fn serve(
             }
         }
     };
-    drop(alive);
     ended.map_err(io::Error::other)
 }
 
@@ -108,72 +117,65 @@ fn builder(tasks: Tasks) -> http2::Builder<Tasks> {
     builder
 }
 
-/// Runs the tasks of one connection, which all end with it.
+/// The job, for one client.
 #[derive(Clone)]
-struct Tasks {
-    end: watch::Receiver<()>,
-}
-
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
-    fn execute(&self, future: F) {
-        let mut end = self.end.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = end.changed() => {}
-                _ = future => {}
-            }
-        });
-    }
+struct Job {
+    front: Arc<Shared>,
+    kept: Kept,
+    tasks: Tasks,
 }
 
 /// The answer of the job, or one that says why there is none.
-async fn answer(request: Request<Incoming>, front: &Shared, kept: &Kept) -> Response<Body> {
-    match forward(request, front, kept).await {
+async fn answer(request: Request<Incoming>, job: &Job) -> Response<Body> {
+    match job.forward(request).await {
         Ok(response) => response.map(Either::Right),
         Err(refusal) => refusal.response(),
     }
 }
 
-async fn forward(
-    request: Request<Incoming>,
-    front: &Shared,
-    kept: &Kept,
-) -> Result<Response<Answer>, Refusal> {
-    let (head, body) = headers::to_job(request)?.into_parts();
-    let permit = Arc::clone(&front.requests).acquire_owned();
-    let permit = timeout(front.limits.connect_time, permit).await;
-    let Ok(Ok(permit)) = permit else { return Err(Refusal::Busy) };
-    let (connection, response) = if head.method.is_safe() && body.is_end_stream() {
-        send_repeatable(head, front, kept).await?
-    } else {
-        let request = Request::from_parts(head, Either::Left(body));
-        connect(front).await?.send(request).await?
-    };
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Refusal::NoAnswer);
+impl Job {
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Answer>, Refusal> {
+        let (head, body) = headers::to_job(request)?.into_parts();
+        let permit = self.permit().await?;
+        let (connection, response) = if head.method.is_safe() && body.is_end_stream() {
+            self.send_repeatable(head).await?
+        } else {
+            let request = Request::from_parts(head, Either::Left(body));
+            self.connect().await?.send(request).await?
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Refusal::NoAnswer);
+        }
+        let response = headers::to_client(response);
+        Ok(response.map(|body| Answer::new(body, connection, self.kept.clone(), permit)))
     }
-    let response = headers::to_client(response);
-    Ok(response.map(|body| Answer::new(body, connection, kept.clone(), permit)))
-}
 
-/// Sends a request without a body: over a kept connection, and when the job has closed that, over a new one.
-async fn send_repeatable(
-    head: Parts,
-    front: &Shared,
-    kept: &Kept,
-) -> Result<(JobConnection, Response<Incoming>), Refusal> {
-    let request = |head| Request::from_parts(head, Either::Right(Empty::new()));
-    if let Some(connection) = kept.take()
-        && let Ok(answered) = connection.send(request(head.clone())).await
-    {
-        return Ok(answered);
+    /// Waits until one more request may be served.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permit = Arc::clone(&self.front.requests).acquire_owned();
+        let permit = timeout(self.front.limits.connect_time, permit).await;
+        permit.ok().and_then(Result::ok).ok_or(Refusal::Busy)
     }
-    connect(front).await?.send(request(head)).await
-}
 
-/// A new connection to the job.
-async fn connect(front: &Shared) -> Result<JobConnection, Refusal> {
-    JobConnection::over(front.connect().await.ok_or(Refusal::Unreachable)?).await
+    /// Sends a request without a body: over a kept connection, and when the job has closed that, over a new one.
+    async fn send_repeatable(
+        &self,
+        head: Parts,
+    ) -> Result<(JobConnection, Response<Incoming>), Refusal> {
+        let request = |head| Request::from_parts(head, Either::Right(Empty::new()));
+        if let Some(connection) = self.kept.take()
+            && let Ok(answered) = connection.send(request(head.clone())).await
+        {
+            return Ok(answered);
+        }
+        self.connect().await?.send(request(head)).await
+    }
+
+    /// A new connection to the job.
+    async fn connect(&self) -> Result<JobConnection, Refusal> {
+        let job = self.front.connect().await.ok_or(Refusal::Unreachable)?;
+        JobConnection::over(job, &self.tasks).await
+    }
 }
 
 /// Why a request was not answered by the job.

@@ -13,10 +13,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use super::tasks::Tasks;
 use super::{BUFFER, Refusal};
 
 /// How many connections are kept for one client.
@@ -28,21 +28,27 @@ type RequestBody = Either<Incoming, Empty<Bytes>>;
 /// A connection to the job. Dropping it closes it.
 pub(super) struct JobConnection {
     sender: SendRequest<RequestBody>,
-    /// Drives it.
-    _task: JoinSet<()>,
+    /// Ends the task that drives it when this is dropped.
+    _alive: oneshot::Sender<()>,
     used: Instant,
     /// While it is kept.
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl JobConnection {
-    pub(super) async fn over(job: TcpStream) -> Result<Self, Refusal> {
+    pub(super) async fn over(job: TcpStream, tasks: &Tasks) -> Result<Self, Refusal> {
         let builder = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(job));
         let (sender, connection) = builder.await.map_err(|_| Refusal::NoAnswer)?;
-        let mut task = JoinSet::new();
-        // An error is also reported to the request, or to the body of its answer.
-        task.spawn(async move { drop(connection.await) });
-        Ok(Self { sender, _task: task, used: Instant::now(), permit: None })
+        let (alive, dropped) = oneshot::channel();
+        tasks.add(async move {
+            tokio::select! {
+                biased;
+                _ = dropped => {}
+                // An error is also reported to the request, or to the body of its answer.
+                _ = connection => {}
+            }
+        });
+        Ok(Self { sender, _alive: alive, used: Instant::now(), permit: None })
     }
 
     /// Sends a request. Without an answer, the connection is closed.
@@ -92,12 +98,14 @@ impl Kept {
         let mut connections = self.connections();
         if may_be_kept && connections.len() < MOST {
             connections.push(connection);
-            self.inner.added.notify_one();
+            if connections.len() == 1 {
+                self.inner.added.notify_one();
+            }
         }
     }
 
     /// Closes, for ever, those that were not used for this time.
-    pub(super) async fn close_idle(&self, time: Duration) {
+    pub(super) async fn close_idle(self, time: Duration) {
         loop {
             let first = self.connections().iter().map(|connection| connection.used).min();
             match first {
