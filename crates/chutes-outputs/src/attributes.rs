@@ -1,6 +1,6 @@
 //! What a copy keeps of a collected file besides its content: its permissions, and when it was changed.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use chutes_transfer::TransferError;
@@ -24,10 +24,15 @@ pub(super) struct Attributes {
     modified: i64,
 }
 
+impl From<&Metadata> for Attributes {
+    fn from(metadata: &Metadata) -> Self {
+        Self { mode: metadata.mode(), modified: metadata.mtime() }
+    }
+}
+
 impl Attributes {
     pub(super) fn of(file: &File) -> Result<Self, TransferError> {
-        let metadata = examine(file)?;
-        Ok(Self { mode: metadata.mode(), modified: metadata.mtime() })
+        Ok(Self::from(&examine(file)?))
     }
 
     /// Makes a copy that only its owner can use executable, if this file is. File systems without permissions keep the

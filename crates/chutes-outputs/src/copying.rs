@@ -18,20 +18,25 @@ const STEP: u64 = 8 * 1024 * 1024;
 /// How much is read at a time.
 const BUFFER: usize = 256 * 1024;
 
+/// Files of at most this size, in bytes, are read for their checksum in any case: that costs less than asking the file
+/// system twice whether they were changed, and having the kernel copy them.
+const SMALL: u64 = 4 * 1024;
+
 const CHANGED: &str = "it was changed after it was collected";
 
 /// Appends the content of a collected file to another. Returns what else belongs to a copy of it.
 ///
 /// As long as the file system says that the file was not changed since its checksum was taken, the
-/// kernel copies it, and nothing is read here. Otherwise the checksum is taken again.
+/// kernel copies it, and nothing is read here. Otherwise, and of a small file, the checksum is taken again.
 pub(super) fn copy_file(
     source: &SourceFile,
     to: &mut File,
     abandoned: &Abandoned,
 ) -> Result<Attributes, TransferError> {
     let mut from = open(source)?;
-    let attributes = Attributes::of(&from)?;
-    if !is_as_collected(source, &from)? {
+    let metadata = examine(&from)?;
+    let attributes = Attributes::from(&metadata);
+    if source.bytes <= SMALL || !is_as_collected(source, &metadata) {
         return copy_checked(source, &mut from, to, abandoned).map(|()| attributes);
     }
     let mut copied = 0;
@@ -47,7 +52,7 @@ pub(super) fn copy_file(
         copied += count;
         source.count(usize::try_from(count).unwrap_or(usize::MAX));
     }
-    let unchanged = copied == source.bytes && is_as_collected(source, &from)?;
+    let unchanged = copied == source.bytes && is_as_collected(source, &examine(&from)?);
     if unchanged { Ok(attributes) } else { Err(TransferError::permanent(CHANGED)) }
 }
 
@@ -78,10 +83,8 @@ pub(super) fn examine(file: &File) -> Result<Metadata, TransferError> {
     file.metadata().map_err(|error| failed("it cannot be examined", &error))
 }
 
-fn is_as_collected(source: &SourceFile, file: &File) -> Result<bool, TransferError> {
-    let Some(fingerprint) = source.fingerprint else { return Ok(false) };
-    let metadata = examine(file)?;
-    Ok(Fingerprint::of(&metadata) == fingerprint && metadata.len() == source.bytes)
+fn is_as_collected(source: &SourceFile, metadata: &Metadata) -> bool {
+    source.fingerprint == Some(Fingerprint::of(metadata)) && metadata.len() == source.bytes
 }
 
 fn copy_checked(
@@ -105,7 +108,9 @@ fn read(
     abandoned: &Abandoned,
 ) -> Result<Option<Sha256Digest>, TransferError> {
     let mut hasher = Sha256Hasher::new();
-    let mut buffer = vec![0; BUFFER];
+    // One byte more shows that there is more.
+    let size = usize::try_from(source.bytes.saturating_add(1)).unwrap_or(BUFFER);
+    let mut buffer = vec![0; size.min(BUFFER)];
     let mut bytes: u64 = 0;
     loop {
         abandoned.check()?;

@@ -73,15 +73,37 @@ pub(super) fn open(root: &Dir, kind: FileKind, folder: &[u8]) -> io::Result<Dir>
     parts.map(OsStr::from_bytes).try_fold(top, |above, name| open_part(&above, name))
 }
 
-/// The size of a regular file below `outputs` or `logs`, if it is there. Its path may be longer than the system takes at
-/// once.
-pub(super) fn size_of(root: &Dir, kind: FileKind, path: &[u8]) -> Option<u64> {
-    let mut parts = path.split(|byte| *byte == b'/').map(OsStr::from_bytes);
-    let name = parts.next_back()?;
+/// The sizes of files that are there. The folder of the last file stays open, because files of one folder follow each
+/// other.
+pub(super) struct Sizes<'a> {
+    root: &'a Dir,
+    last: Option<(FileKind, &'a [u8], Option<Dir>)>,
+}
+
+impl<'a> Sizes<'a> {
+    pub(super) fn below(root: &'a Dir) -> Self {
+        Self { root, last: None }
+    }
+
+    /// The size of a regular file below `outputs` or `logs`, if it is there. Its path may be longer than the system takes
+    /// at once.
+    pub(super) fn of(&mut self, kind: FileKind, path: &'a [u8]) -> Option<u64> {
+        let end = path.iter().rposition(|byte| *byte == b'/');
+        let (above, name) = end.map_or((&b""[..], path), |end| (&path[..end], &path[end + 1..]));
+        if !matches!(&self.last, Some((last, folder, _)) if (*last, *folder) == (kind, above)) {
+            self.last = Some((kind, above, existing(self.root, kind, above)));
+        }
+        let folder = self.last.as_ref().and_then(|(_, _, folder)| folder.as_ref())?;
+        let metadata = folder.symlink_metadata(OsStr::from_bytes(name)).ok()?;
+        metadata.is_file().then(|| metadata.len())
+    }
+}
+
+/// Opens a folder below `outputs` or `logs`, if it is there.
+fn existing(root: &Dir, kind: FileKind, folder: &[u8]) -> Option<Dir> {
     let top = root.open_dir_nofollow(kind.folder()).ok()?;
-    let folder = parts.try_fold(top, |above, part| above.open_dir_nofollow(part)).ok()?;
-    let metadata = folder.symlink_metadata(name).ok()?;
-    metadata.is_file().then(|| metadata.len())
+    let mut parts = folder.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    parts.try_fold(top, |above, part| above.open_dir_nofollow(OsStr::from_bytes(part)).ok())
 }
 
 fn open_part(folder: &Dir, name: &OsStr) -> io::Result<Dir> {

@@ -12,7 +12,7 @@ use chutes_core::{
     OutputPath, RunEvent, RunId, SinkKind, SinkReport, SinkSpec, UploadResponse,
 };
 use chutes_outputs::delivery::{self, DeliveryJob, Retry, RetryPolicy, Retrying};
-use chutes_outputs::{Fingerprint, OpenSink, RunSummary, Sink, SourceFile, open_below, open_sinks};
+use chutes_outputs::{Fingerprint, OpenSink, RunSummary, Sink, SourceFile, open_sinks};
 use chutes_transfer::{AddressPolicy, RetryNotices};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -270,7 +270,7 @@ pub(super) fn source(
         bytes,
         sha256,
         fingerprint,
-        open: Arc::new(move |kind, path| open_below(&root.folder(kind)?, path)),
+        open: Arc::new(move |kind, path| root.open_file(kind, path)),
         sent: Arc::new(AtomicU64::new(0)),
     })
 }

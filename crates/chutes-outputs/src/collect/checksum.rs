@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use cap_std::fs::Dir;
 use chutes_core::{FileState, OutputFile, OutputPath, Sha256Digest, Sha256Hasher};
 
-use super::open::{self, kind_name};
+use super::open::{self, FileStat, kind_name};
 use super::walk::FoundFile;
 use super::{Moment, Watch};
 use crate::Fingerprint;
@@ -117,9 +117,9 @@ impl<'a> Checksummer<'a> {
         (self.watch)(Moment::FileOpened, path);
         let sha256 = self.content(&file, before.bytes)?;
         (self.watch)(Moment::FileRead, path);
-        self.compare(&file, path, &before)?;
-        let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-        Ok((before.bytes, sha256, Fingerprint::settled(&metadata, SystemTime::now())))
+        let after = file.metadata().map_err(|error| unreadable(&error))?;
+        self.compare(&FileStat::from(&after), path, &before)?;
+        Ok((before.bytes, sha256, Fingerprint::settled(&after, SystemTime::now())))
     }
 
     /// The checksum of a file that has this size.
@@ -153,11 +153,10 @@ impl<'a> Checksummer<'a> {
     /// Makes sure that what was read is what the path stands for, and was so all the time.
     fn compare(
         &self,
-        file: &File,
+        after: &FileStat,
         path: &OutputPath,
-        before: &open::FileStat,
+        before: &FileStat,
     ) -> Result<(), String> {
-        let after = open::stat_of(file).map_err(|error| unreadable(&error))?;
         if !after.is_same_content(before) {
             return Err(CHANGED.into());
         }

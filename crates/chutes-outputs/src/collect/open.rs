@@ -1,12 +1,15 @@
 //! Opens what is below a directory: part by part, and never through a link.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::Dir;
 use chutes_core::OutputPath;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
+};
 use rustix::io::{Errno, retry_on_intr};
 
 /// What distinguishes one state of a file from another.
@@ -46,11 +49,27 @@ impl FileStat {
     }
 }
 
+impl From<&Metadata> for FileStat {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            kind: FileType::from_raw_mode(metadata.mode()),
+            bytes: metadata.size(),
+            modified: i128::from(metadata.mtime()) * 1_000_000_000
+                + i128::from(metadata.mtime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
+}
+
 /// Opens whatever is there, unless that is a link or a socket.
 pub(super) fn file_below(root: &Dir, path: &OutputPath) -> io::Result<(File, FileStat)> {
     // Opening a pipe waits for its other end, and opening a terminal can take hold of it.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = in_parent(root, path, |folder, name| open(folder, name, flags))?;
+    let file = match at_once(root, path.as_bytes(), flags) {
+        Some(file) => file,
+        None => in_parent(root, path, |folder, name| open(folder, name, flags))?,
+    };
     let file = File::from(file);
     let stat = stat_of(&file)?;
     Ok((file, stat))
@@ -79,6 +98,15 @@ pub(super) fn folder_in(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Owned
 fn open(folder: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(retry_on_intr(|| openat(folder, name, flags, Mode::empty()))?)
+}
+
+/// Opens something below a directory in one call, which follows links as little as opening part by part does. `None` where
+/// that fails for whatever reason: the system has no such call, the path is too long for it, or nothing can be opened, of
+/// which the parts say more.
+fn at_once(root: &Dir, path: &[u8], flags: OFlags) -> Option<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    retry_on_intr(|| openat2(root, path, flags, Mode::empty(), resolve)).ok()
 }
 
 /// Does something with the last part of a path in the folder that the other parts lead to.

@@ -14,7 +14,7 @@ use chutes_transfer::TransferError;
 
 use super::{Opened, folder_of};
 use crate::blocking::{Abandoned, failed};
-use crate::folder;
+use crate::folder::{self, Sizes};
 
 /// There when all files are.
 const COMPLETE: &str = "manifest.json";
@@ -68,12 +68,12 @@ impl Opened {
         };
         self.touch_all(sink, manifest);
         self.settle_folders(step)?;
-        let mut is_complete = true;
+        let (mut is_complete, mut sizes) = (true, Sizes::below(&self.root));
         for kind in FileKind::ALL {
             let files = manifest.of_kind(kind);
             for file in files {
                 step()?;
-                is_complete &= self.has(sink, kind, file)?;
+                is_complete &= has(&mut sizes, sink, kind, file)?;
             }
         }
         let name = if is_complete { COMPLETE } else { INCOMPLETE };
@@ -123,27 +123,32 @@ impl Opened {
         }
         Ok(())
     }
+}
 
-    /// Whether a file is here that should be. One that was confirmed and is not here any more is an
-    /// error: another program writes into this directory.
-    fn has(&self, sink: &str, kind: FileKind, file: &OutputFile) -> Result<bool, TransferError> {
-        let bytes = match &file.state {
-            FileState::Collected { bytes, .. } => *bytes,
-            FileState::Failed { .. } => return Ok(false),
-            FileState::Skipped { .. } => return Ok(true),
-        };
-        if !is_delivered(sink, file) {
-            return Ok(false);
-        }
-        if folder::size_of(&self.root, kind, file.path.as_bytes()) == Some(bytes) {
-            return Ok(true);
-        }
-        Err(TransferError::permanent(format!(
-            "`{}/{}` was copied and is not there any more",
-            kind.folder(),
-            Escaped(&file.path.to_string())
-        )))
+/// Whether a file is there that should be. One that was confirmed and is not there any more is an error: another program
+/// writes into this directory.
+fn has<'a>(
+    sizes: &mut Sizes<'a>,
+    sink: &str,
+    kind: FileKind,
+    file: &'a OutputFile,
+) -> Result<bool, TransferError> {
+    let bytes = match &file.state {
+        FileState::Collected { bytes, .. } => *bytes,
+        FileState::Failed { .. } => return Ok(false),
+        FileState::Skipped { .. } => return Ok(true),
+    };
+    if !is_delivered(sink, file) {
+        return Ok(false);
     }
+    if sizes.of(kind, file.path.as_bytes()) == Some(bytes) {
+        return Ok(true);
+    }
+    Err(TransferError::permanent(format!(
+        "`{}/{}` was copied and is not there any more",
+        kind.folder(),
+        Escaped(&file.path.to_string())
+    )))
 }
 
 fn is_delivered(sink: &str, file: &OutputFile) -> bool {

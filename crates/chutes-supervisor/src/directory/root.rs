@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
-use chutes_core::FileKind;
+use chutes_core::{FileKind, OutputPath};
+use chutes_outputs::open_below;
 
 use super::{LOG, MANIFEST, OLD_LOG, OUTCOME, RunDirectory, RunDirectoryError, failed_at};
 
@@ -57,6 +58,12 @@ impl RunRoot {
     /// Opens the directory of the files of a kind. Fails if a link or a file has replaced it.
     pub(crate) fn folder(&self, kind: FileKind) -> io::Result<Dir> {
         self.open_dir(kind.folder())
+    }
+
+    /// Opens a file of a kind for reading from its beginning. Fails if a link has replaced it, or a folder above it.
+    pub(crate) fn open_file(&self, kind: FileKind, path: &OutputPath) -> io::Result<File> {
+        let below = OutputPath::new(kind.folder()).and_then(|folder| folder.join(path.as_bytes()));
+        open_below(&self.root, &below.map_err(io::Error::other)?)
     }
 
     /// Creates the log and locks it. Fails if it exists: then it belongs to another run.
