@@ -33,11 +33,20 @@ use super::{RunSummary, Sending, Sink, SourceFile};
 /// How many files may be on their way at a time. Small ones are mostly waiting.
 const CONCURRENCY: usize = 16;
 
-/// How many MiB of all files may be in memory at a time.
-const MEMORY: usize = 128;
+/// How large the content of a request may be, and that of all of them.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// Up to this size a file is sent at once, in bytes.
+    whole: u64,
+    /// How large the parts of a larger file are at least, in bytes.
+    part: u64,
+    /// How many MiB of all files may be in memory at a time.
+    memory: u32,
+}
 
-/// How large the parts of a file are at least, in bytes. A smaller file is sent at once.
-const PART: u64 = 16 * MIB;
+/// To send a file at once takes one request instead of one for each part and three more. Two files of
+/// this size are sent at a time.
+const SIZES: Sizes = Sizes { whole: 64 * MIB, part: 16 * MIB, memory: 128 };
 
 /// How many objects below the prefix are listed. What is not known to be there is sent.
 const LISTED: usize = 100_000;
@@ -73,8 +82,8 @@ pub(crate) struct StoreSink {
     keys: Keys,
     /// The size of what is there and may be one of the files: from earlier attempts.
     there: Mutex<HashMap<Path, u64>>,
+    sizes: Sizes,
     memory: Arc<Semaphore>,
-    part: u64,
 }
 
 impl StoreSink {
@@ -82,13 +91,13 @@ impl StoreSink {
     /// environment, under the names that the tools of the provider use.
     pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, prefix) = open::open(url, &open::variables())?;
-        Ok(Self::with_store(store, prefix, url.as_str().trim_end_matches('/').to_owned(), PART))
+        Ok(Self::with_store(store, prefix, url.as_str().trim_end_matches('/').to_owned(), SIZES))
     }
 
-    fn with_store(store: Arc<dyn Store>, prefix: Path, name: String, part: u64) -> Self {
-        let (there, memory) = (Mutex::default(), Arc::new(Semaphore::new(MEMORY)));
+    fn with_store(store: Arc<dyn Store>, prefix: Path, name: String, sizes: Sizes) -> Self {
+        let (there, memory) = (Mutex::default(), sizes.semaphore());
         let uploads = Uploads::new(Arc::clone(&store));
-        Self { store, uploads, name, keys: Keys::new(prefix), there, memory, part }
+        Self { store, uploads, name, keys: Keys::new(prefix), there, sizes, memory }
     }
 
     async fn prepare(&self, run_id: RunId) -> Result<(), TransferError> {
@@ -149,8 +158,8 @@ impl StoreSink {
         if self.known_size(&key) == Some(file.bytes) && self.has(&key, file).await? {
             return Ok(());
         }
-        let (uploads, memory) = (&self.uploads, &self.memory);
-        let upload = Upload { uploads, key: &key, file, memory, part: self.part };
+        let (uploads, sizes, memory) = (&self.uploads, self.sizes, &self.memory);
+        let upload = Upload { uploads, key: &key, file, sizes, memory };
         let sent = upload.send().await;
         if sent.is_err() {
             // Perhaps it arrived and only the answer was lost: the next attempt checks that.
@@ -259,8 +268,7 @@ impl ObjectSink {
     /// A sink for an address like `s3://bucket/key.zip`.
     pub(crate) fn new(url: &Url) -> Result<Self, TransferError> {
         let (store, key) = open::open(url, &open::variables())?;
-        let memory = Arc::new(Semaphore::new(MEMORY));
-        let uploads = Uploads::new(store);
+        let (uploads, memory) = (Uploads::new(store), SIZES.semaphore());
         Ok(Self { uploads, name: url.as_str().to_owned(), key, memory })
     }
 }
@@ -273,7 +281,7 @@ impl Sink for ObjectSink {
     fn send<'a>(&'a self, file: &'a SourceFile) -> Sending<'a, ()> {
         Box::pin(async {
             let (uploads, memory) = (&self.uploads, &self.memory);
-            Upload { uploads, key: &self.key, file, memory, part: PART }.send().await
+            Upload { uploads, key: &self.key, file, sizes: SIZES, memory }.send().await
         })
     }
 

@@ -26,7 +26,8 @@ fn run_with(server: &S3Server, sandbox: &Sandbox, data: &serde_json::Value, to: 
 #[test]
 fn everything_and_the_manifest_last() {
     let (server, sandbox) = (S3Server::start(), new_sandbox());
-    let sizes = [("a/b.txt", 10), ("empty", 0), ("model.bin", 40 * 1024 * 1024)];
+    let mib = 1024 * 1024;
+    let sizes = [("a/b.txt", 10), ("empty", 0), ("at-once", 40 * mib), ("model.bin", 70 * mib)];
     let to = "s3://results/{job}/{run_id}";
     let finished = run_with(&server, &sandbox, &files(&sizes), to);
     let outcome = complete(&finished);
@@ -47,7 +48,10 @@ fn everything_and_the_manifest_last() {
     assert!(stored.is_empty(), "{:?}", stored.keys());
     let requests = server.requests();
     assert_eq!(requests.last().unwrap().path, format!("/results/{prefix}/manifest.json"));
-    assert_eq!(server.puts()[&format!("{prefix}/outputs/model.bin")], 3);
+    let puts = server.puts();
+    for (path, expected) in [("at-once", 1), ("model.bin", 5)] {
+        assert_eq!(puts[&format!("{prefix}/outputs/{path}")], expected, "{path}");
+    }
     assert!(server.arrivals().values().all(|count| *count == 1), "{requests:#?}");
     hidden(&sandbox, &finished, &[ACCESS_KEY, SECRET_KEY]);
 }

@@ -1,6 +1,7 @@
 //! Deliveries to a store in memory.
 
 mod s3;
+mod whole;
 
 use chutes_core::{Delivery, OutputFile, RunId};
 use chutes_transfer::TransferError;
@@ -12,9 +13,12 @@ use crate::http::reading::tests::{changed_source, source};
 
 const NAME: &str = "s3://bucket/runs/1";
 
+/// Small sizes, with which few files have everything.
+const SMALL: Sizes = Sizes { whole: MIB, part: MIB, memory: 4 };
+
 fn in_memory() -> (Arc<InMemory>, StoreSink) {
     let store = Arc::new(InMemory::new());
-    let sink = StoreSink::with_store(store.clone(), Path::from("runs/1"), NAME.into(), MIB);
+    let sink = StoreSink::with_store(store.clone(), Path::from("runs/1"), NAME.into(), SMALL);
     (store, sink)
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::attempt::{StoreError, attempt};
 use super::parts::{Part, PartedUpload, Uploads};
-use super::{MEMORY, attributes};
+use super::{Sizes, attributes};
 use crate::SourceFile;
 use crate::http::reading::{Piece, Reading, Rest};
 
@@ -33,19 +33,27 @@ pub(super) struct Upload<'a> {
     pub(super) uploads: &'a Uploads,
     pub(super) key: &'a Path,
     pub(super) file: &'a SourceFile,
+    pub(super) sizes: Sizes,
+    /// The MiB that may still be read into memory.
     pub(super) memory: &'a Arc<Semaphore>,
-    /// Up to this size a file is sent at once, and from this size upward are parts, in bytes.
-    pub(super) part: u64,
+}
+
+impl Sizes {
+    /// The memory that the uploads share.
+    pub(super) fn semaphore(self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(usize::try_from(self.memory).unwrap_or(Semaphore::MAX_PERMITS)))
+    }
 }
 
 impl Upload<'_> {
     pub(super) async fn send(&self) -> Result<(), TransferError> {
-        if self.file.bytes <= self.part { self.at_once().await } else { self.in_parts().await }
+        let is_whole = self.file.bytes <= self.sizes.whole;
+        if is_whole { self.at_once().await } else { self.in_parts().await }
     }
 
     async fn at_once(&self) -> Result<(), TransferError> {
         let (permit, (content, _)) =
-            self.read(self.part, |size| Reading::begin(self.file, size)).await?;
+            self.read(self.sizes.whole, |size| Reading::begin(self.file, size)).await?;
         let options = PutOptions { attributes: attributes(self.file), ..PutOptions::default() };
         let put = self.uploads.store().put_opts(self.key, payload(content), options);
         attempt(Some(&self.file.sent), put).await?;
@@ -60,8 +68,8 @@ impl Upload<'_> {
         reading: impl FnOnce(usize) -> Reading,
     ) -> Result<(OwnedSemaphorePermit, Piece), TransferError> {
         // A part that is larger than all memory waits until nothing else is in it.
-        let share = size.min(self.file.bytes).div_ceil(MIB).clamp(1, MEMORY as u64);
-        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let share = u32::try_from(size.min(self.file.bytes).div_ceil(MIB)).unwrap_or(u32::MAX);
+        let share = share.clamp(1, self.sizes.memory);
         let permit = self.memory.clone().acquire_many_owned(share).await;
         let permit = permit.map_err(|_| TransferError::transient("the sink is closed"))?;
         let size = usize::try_from(size)
@@ -94,7 +102,7 @@ impl Upload<'_> {
     }
 
     async fn send_parts(&self, upload: &Arc<PartedUpload>) -> Result<(), PartError> {
-        let size = part_size(self.file.bytes, self.part);
+        let size = part_size(self.file.bytes, self.sizes.part);
         let mut flying = Flying(JoinSet::new());
         let mut next = self.read(size, |size| Reading::begin(self.file, size)).await?;
         for index in 0.. {

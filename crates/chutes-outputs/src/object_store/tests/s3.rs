@@ -28,8 +28,13 @@ fn variables(server: &Server) -> HashMap<String, String> {
 }
 
 fn s3(server: &Server) -> StoreSink {
+    s3_of(server, SMALL)
+}
+
+/// A sink whose requests have these sizes.
+pub(super) fn s3_of(server: &Server, sizes: Sizes) -> StoreSink {
     let (store, prefix) = open::open(&Url::parse(NAME).unwrap(), &variables(server)).unwrap();
-    StoreSink::with_store(store, prefix, NAME.into(), MIB)
+    StoreSink::with_store(store, prefix, NAME.into(), sizes)
 }
 
 #[tokio::test]
@@ -141,12 +146,12 @@ async fn a_manifest_that_cannot_be_removed() {
 }
 
 /// A server that begins an upload of parts, and does this with each part.
-async fn parts(act: Act) -> Server {
+pub(super) async fn parts(act: Act) -> Server {
     parts_by(move |_| act.clone()).await
 }
 
 /// A server that begins an upload of parts, and decides for each part.
-async fn parts_by(decide: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Server {
+pub(super) async fn parts_by(decide: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Server {
     Server::start(move |request: &Request| match &request.line {
         line if line.contains("?uploads") => answer_with(
             200,
@@ -163,7 +168,7 @@ async fn parts_by(decide: impl Fn(&Request) -> Act + Send + Sync + 'static) -> S
     .await
 }
 
-fn lines(server: &Server, start: &str) -> Vec<String> {
+pub(super) fn lines(server: &Server, start: &str) -> Vec<String> {
     let lines = server.requests().into_iter().map(|request| request.line);
     lines.filter(|line| line.starts_with(start)).collect()
 }
@@ -321,7 +326,7 @@ async fn an_endpoint_without_tls_must_be_allowed() {
     let mut variables = variables(&server);
     variables.remove("AWS_ALLOW_HTTP");
     let (store, prefix) = open::open(&Url::parse(NAME).unwrap(), &variables).unwrap();
-    let sink = StoreSink::with_store(store, prefix, NAME.into(), MIB);
+    let sink = StoreSink::with_store(store, prefix, NAME.into(), SMALL);
     let error = sink.send(&source(b"a", b"hello")).await.unwrap_err();
     assert!(!error.is_transient && error.message.contains("AWS_ALLOW_HTTP"), "{}", error.message);
     assert!(server.requests().is_empty(), "it was sent");
