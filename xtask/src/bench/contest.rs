@@ -1,8 +1,8 @@
 //! Commands that are compared with each other: measured in turns, then shown in one table.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +19,8 @@ pub(crate) struct Cost {
     pub(crate) cpu: Duration,
     /// The most memory that one of its processes had at a time, in KiB.
     pub(crate) peak: u64,
+    /// Time of the processors that servers have used for it meanwhile, where that is measured.
+    pub(crate) served: Option<Duration>,
 }
 
 /// Runs a command and measures it with GNU time. Its output is shown only when it fails.
@@ -28,6 +30,17 @@ pub(crate) fn measure(command: &Command) -> Result<Cost> {
 
 /// The same, with what it prints to standard output.
 pub(crate) fn measure_with_output(command: &Command) -> Result<(Cost, String)> {
+    let (cost, output) = timed(command, Stdio::piped())?;
+    Ok((cost, String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
+/// The same for a command whose standard output goes to a file.
+pub(crate) fn measure_into(command: &Command, path: &Path) -> Result<Cost> {
+    let file = fs::File::create(path).with_context(|| format!("no `{}`", path.display()))?;
+    Ok(timed(command, file.into())?.0)
+}
+
+fn timed(command: &Command, stdout: Stdio) -> Result<(Cost, Output)> {
     let report = scratch("time.txt")?;
     let mut timed = Command::new("time");
     timed.args(["--format", "%U %S %M", "--output"]).arg(&report);
@@ -39,16 +52,17 @@ pub(crate) fn measure_with_output(command: &Command) -> Result<(Cost, String)> {
         };
     }
     timed.current_dir(command.get_current_dir().unwrap_or(&root()));
-    timed.stdin(Stdio::null());
+    timed.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
     let start = Instant::now();
-    let output = timed.output().context("failed to start `time`")?;
+    let child = timed.spawn().context("failed to start `time`")?;
+    let output = child.wait_with_output().context("no end of `time`")?;
     let wall = start.elapsed();
     let message = String::from_utf8_lossy(&output.stderr);
     let line = shown(command);
     ensure!(output.status.success(), "`{line}` failed with {}:\n{message}", output.status);
     let report = fs::read_to_string(&report).context("`time` has written nothing")?;
     let (cpu, peak) = parse(&report).with_context(|| format!("`time` wrote `{report}`"))?;
-    Ok((Cost { wall, cpu, peak }, String::from_utf8_lossy(&output.stdout).into_owned()))
+    Ok((Cost { wall, cpu, peak, served: None }, output))
 }
 
 /// From what `time` writes: seconds in programs, seconds in the kernel, KiB.
@@ -87,6 +101,11 @@ impl<'a> Contender<'a> {
         median(self.walls()).as_secs_f64()
     }
 
+    fn served(&self) -> Option<f64> {
+        let served: Option<Vec<_>> = self.costs.iter().map(|cost| cost.served).collect();
+        served.map(|served| median(served.into_iter()).as_secs_f64())
+    }
+
     fn fastest(&self) -> f64 {
         self.walls().min().unwrap_or_default().as_secs_f64()
     }
@@ -107,26 +126,36 @@ pub(crate) fn compete(title: &str, contenders: &mut [Contender<'_>], rounds: u32
 }
 
 /// Prints the cost of each of them, and that of the last in relation to each.
+pub(crate) fn print(title: &str, contenders: &[Contender<'_>]) {
+    let is_served = contenders.iter().any(|one| one.served().is_some());
+    let rows: Vec<_> =
+        contenders.iter().map(|one| row(one, contenders.last(), is_served)).collect();
+    let mut header =
+        vec!["what", "median s", "min s", "CPU s", "peak MiB", "last / this", "last / this, min"];
+    if is_served {
+        header.insert(4, "server CPU s");
+    }
+    table::print(title, &header, &rows);
+}
+
 #[expect(clippy::cast_precision_loss, reason = "sizes are shown with few digits")]
-pub(crate) fn print<'a>(title: &str, contenders: &[Contender<'a>]) {
-    let ours = contenders.last();
-    let rows = contenders.iter().map(|one| {
-        let cpu = median(one.costs.iter().map(|cost| cost.cpu)).as_secs_f64();
-        let peak = one.costs.iter().map(|cost| cost.peak).max().unwrap_or_default() as f64;
-        let ratio = |of: fn(&Contender<'a>) -> f64| ours.map_or(0.0, of) / of(one);
-        vec![
-            one.title.clone(),
-            format!("{:.2}", one.median()),
-            format!("{:.2}", one.fastest()),
-            format!("{cpu:.2}"),
-            format!("{:.0}", peak / 1024.0),
-            format!("{:.2}", ratio(Contender::median)),
-            format!("{:.2}", ratio(Contender::fastest)),
-        ]
-    });
-    let header =
-        ["what", "median s", "min s", "CPU s", "peak MiB", "last / this", "last / this, min"];
-    table::print(title, &header, &rows.collect::<Vec<_>>());
+fn row<'a>(one: &Contender<'a>, ours: Option<&Contender<'a>>, is_served: bool) -> Vec<String> {
+    let cpu = median(one.costs.iter().map(|cost| cost.cpu)).as_secs_f64();
+    let peak = one.costs.iter().map(|cost| cost.peak).max().unwrap_or_default() as f64;
+    let ratio = |of: fn(&Contender<'a>) -> f64| ours.map_or(0.0, of) / of(one);
+    let mut row = vec![
+        one.title.clone(),
+        format!("{:.2}", one.median()),
+        format!("{:.2}", one.fastest()),
+        format!("{cpu:.2}"),
+        format!("{:.0}", peak / 1024.0),
+        format!("{:.2}", ratio(Contender::median)),
+        format!("{:.2}", ratio(Contender::fastest)),
+    ];
+    if is_served {
+        row.insert(4, one.served().map(|served| format!("{served:.2}")).unwrap_or_default());
+    }
+    row
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::access::process;
 use super::contest::scratch;
 use super::material::Folder;
 use crate::command::{program, root, run};
 
-/// The image: a shell and nothing else.
+/// The image: a shell and few other programs.
 pub(super) const IMAGE: &str = "localhost/chutes-bench:1";
 
 /// Where Debian puts the static one.
@@ -59,6 +60,12 @@ impl Engine {
         Ok(())
     }
 
+    /// The time of the processors that the service of the engine has used, without what it has started for
+    /// containers.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        process::cpu(self.service.id())
+    }
+
     /// The command line of the engine.
     pub(super) fn podman(&self) -> Command {
         podman(&self.storage)
@@ -90,7 +97,7 @@ fn make_image(storage: &Path) -> Result<()> {
     let bin = folder.path().join("bin");
     fs::create_dir(&bin)?;
     fs::copy(BUSYBOX, bin.join("busybox")).context("no static busybox")?;
-    for name in ["sh", "cat", "ls", "cp"] {
+    for name in ["sh", "cat", "ls", "cp", "yes", "head"] {
         symlink("busybox", bin.join(name))?;
     }
     let archive = scratch("image.tar")?;
