@@ -95,10 +95,14 @@ impl Session {
             }
         };
         let directory = created.directory().clone();
-        let follow = || created.follow();
-        let mut watching = Watching::start(&console, events, follow).map_err(platform)?;
+        // What the job prints is shown as it comes, not line by line.
+        let messages = || created.follow_without_output();
+        let mut watching = Watching::on(&console, messages()).map_err(platform)?;
+        if let Some(file) = events {
+            watching.write(file, created.follow()).map_err(platform)?;
+        }
         if self.report.detached {
-            watching.announce(&console, follow()).map_err(platform)?;
+            watching.announce(&console, messages()).map_err(platform)?;
         }
         console.print(&format!("running {} in {}\n", self.title, directory.root().display()));
         let worker = worker(self.output(&console, log_cap).map_err(platform)?);
@@ -230,16 +234,10 @@ fn listen(runtime: &Runtime) -> io::Result<Signals> {
 pub(crate) struct Watching(Vec<(&'static str, Forwarding)>);
 
 impl Watching {
-    fn start(
-        console: &Arc<Console>,
-        events: Option<EventFile>,
-        follow: impl Fn() -> Follower,
-    ) -> io::Result<Self> {
-        let mut watching = Self::on(console, follow())?;
-        if let Some(file) = events {
-            watching.0.push(("events", Forwarding::start("events", follow(), file.writer())?));
-        }
-        Ok(watching)
+    /// Writes all events to a file.
+    fn write(&mut self, file: EventFile, follower: Follower) -> io::Result<()> {
+        self.0.push(("events", Forwarding::start("events", follower, file.writer())?));
+        Ok(())
     }
 
     /// Says that a detached run is accepted.

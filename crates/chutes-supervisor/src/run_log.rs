@@ -16,6 +16,7 @@ mod store;
 mod tests;
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chutes_core::{Endpoints, Event, EventReporter, PhaseReport, Progress, RunEvent, Usage};
@@ -25,6 +26,7 @@ use tokio::sync::broadcast;
 pub(crate) use self::arrivals::{AnsweredArrival, Arrival, Arrivals};
 pub(crate) use self::fact::{Begin, Fact};
 pub use self::follower::Follower;
+use self::follower::ReadsLines;
 pub(crate) use self::reader::scan;
 use self::record::Position;
 pub(crate) use self::store::{LogFile, LogStore};
@@ -52,6 +54,8 @@ impl WeakLog {
 struct Shared {
     writer: Mutex<Writer>,
     events: broadcast::Sender<Arc<Event>>,
+    /// How many followers receive the lines that the job prints.
+    readers: Arc<AtomicUsize>,
     root: Arc<RunRoot>,
     /// The newest report of the job.
     progress: Mutex<Option<Progress>>,
@@ -120,7 +124,8 @@ impl RunLog {
         let published = position.records;
         let writer = Mutex::new(Writer { store, position, published, report });
         let (events, _) = broadcast::channel(KEPT_EVENTS);
-        Self(Arc::new(Shared { writer, events, root, progress: Mutex::default() }))
+        let (readers, progress) = Default::default();
+        Self(Arc::new(Shared { writer, events, readers, root, progress }))
     }
 
     /// Writes a fact down and publishes it. It is published, and is part of the outcome, also when it could not be
@@ -160,6 +165,8 @@ impl RunLog {
         match Fact::of_event(event) {
             // That the log cannot be written is reported with the next fact of the supervisor itself.
             Ok(fact) => drop(self.record(fact)),
+            // A job may print millions of lines, each of which would get its time and wake all followers.
+            Err(RunEvent::Log { .. }) if self.0.readers.load(Ordering::Relaxed) == 0 => {}
             Err(what) => {
                 if let RunEvent::Progress(progress) = &what {
                     *self.progress_mut() = Some(progress.clone());
@@ -193,6 +200,12 @@ impl RunLog {
 
     /// Follows the run from the fact of this number on. 1 is the first.
     pub(crate) fn follow(&self, from: u64) -> Follower {
+        let lines = ReadsLines::new(&self.0.readers);
+        self.follow_without_output(from).with_output(lines)
+    }
+
+    /// The same without the lines that the job prints.
+    pub(crate) fn follow_without_output(&self, from: u64) -> Follower {
         // What is published after this is received, what was published before is in the file. A fact that is written down
         // and not yet published has to wait: the outcome, until it is a file of its own as well.
         let receiver = self.0.events.subscribe();

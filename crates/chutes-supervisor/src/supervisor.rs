@@ -280,6 +280,13 @@ impl CreatedRun {
         self.log.follow(1)
     }
 
+    /// Follows what happens, from the beginning, without the lines that the job prints: for one that has no use for
+    /// them, because each line costs time when something follows the lines.
+    #[must_use]
+    pub fn follow_without_output(&self) -> Follower {
+        self.log.follow_without_output(1)
+    }
+
     /// Starts the worker, and takes the attempt to its outcome.
     ///
     /// Whatever user code does, there is exactly one outcome when this returns: in the log, and with all

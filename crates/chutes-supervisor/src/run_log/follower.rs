@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chutes_core::{Event, RunEvent};
 use tokio::sync::broadcast::Receiver;
@@ -24,6 +25,25 @@ pub struct Follower {
     ready: VecDeque<Event>,
     missed: u64,
     has_ended: bool,
+    /// There where lines that the job prints are received.
+    output: Option<ReadsLines>,
+}
+
+/// One of the followers that receive the lines that the job prints, as long as it is there.
+#[derive(Debug)]
+pub(super) struct ReadsLines(Arc<AtomicUsize>);
+
+impl ReadsLines {
+    pub(super) fn new(readers: &Arc<AtomicUsize>) -> Self {
+        readers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(readers))
+    }
+}
+
+impl Drop for ReadsLines {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Follower {
@@ -42,6 +62,7 @@ impl Follower {
             ready: VecDeque::new(),
             missed: 0,
             has_ended: false,
+            output: None,
         };
         follower.catch_up(known);
         follower
@@ -50,6 +71,12 @@ impl Follower {
     /// The same follower, which also gets how things stand, after the facts that are known already.
     pub(super) fn with(mut self, at: String, what: RunEvent) -> Self {
         self.ready.push_back(Event { seq: None, at, what });
+        self
+    }
+
+    /// The same follower, which also gets the lines that the job prints.
+    pub(super) fn with_output(mut self, output: ReadsLines) -> Self {
+        self.output = Some(output);
         self
     }
 
@@ -124,6 +151,10 @@ impl Follower {
                 return;
             }
         };
+        // It is there for another follower.
+        if self.output.is_none() && matches!(event.what, RunEvent::Log { .. }) {
+            return;
+        }
         match event.seq {
             Some(seq) if seq < self.next => return,
             Some(seq) => {

@@ -212,6 +212,27 @@ async fn what_is_missed_is_counted() {
     assert_eq!(events.last().unwrap().what, line(total - 1));
 }
 
+/// What the job prints is only for those that follow it, and costs nothing when there are none.
+#[tokio::test]
+async fn lines_are_for_their_followers() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    let log = log(&root);
+    let without = log.follow_without_output(1);
+    log.emit(line(1));
+    assert_eq!(log.0.events.len(), 0);
+    let with = log.follow(1);
+    log.emit(line(2));
+    assert_eq!(log.0.events.len(), 1);
+    log.record(warning("it is late")).unwrap();
+    drop(log);
+    let is_fact = |event: &Event| event.seq == Some(1);
+    let without = events(without).await;
+    assert!(without.len() == 1 && is_fact(&without[0]), "{without:?}");
+    let with = events(with).await;
+    assert!(with.len() == 2 && with[0].what == line(2) && is_fact(&with[1]), "{with:?}");
+}
+
 /// Without its file a follower goes on, and sees that facts are missing.
 #[tokio::test]
 async fn a_log_that_was_removed() {
