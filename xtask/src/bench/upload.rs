@@ -27,10 +27,10 @@ pub(crate) struct Arguments {
     /// The size of the large file, in MB
     #[arg(long, value_name = "MB", default_value_t = 2_000)]
     large: u32,
-    /// How many small files there are
+    /// How many small files there are; 0 leaves them out
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
     small: u32,
-    /// How many files of 60 MB there are
+    /// How many files of 60 MB there are; 0 leaves them out
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     medium: u32,
     /// Where the server keeps its objects: in memory, the disk does not hide what the clients cost
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 /// The bucket that everything is uploaded to.
 const BUCKET: &str = "bucket";
 
-/// What rclone is told of the server beside its address.
+/// The remote of rclone, without the address of the server.
 const REMOTE: &str = ":s3,provider=Other,env_auth=true,force_path_style=true";
 
 /// Measures everything.
@@ -54,11 +54,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let python = Python::provide()?;
     let jobs = Jobs::build()?;
     let program = Program::provide(arguments.server)?;
-    for material in [
+    let materials = [
         Material { count: arguments.small, bytes: 10_000 },
         Material { count: arguments.medium, bytes: 60_000_000 },
         Material { count: 1, bytes: u64::from(arguments.large) * 1_000_000 },
-    ] {
+    ];
+    for material in materials.into_iter().filter(|material| material.count > 0) {
         let source = material.write(&scratch("source")?)?;
         let store = arguments.store.join(format!("chutes-bench-{}", std::process::id()));
         let server = Server::start(&program, Folder::empty(store)?)?;
