@@ -5,7 +5,8 @@
 //!
 //! Bodies stream both ways. For each request at most three times [`BUFFER`] is kept, and for each
 //! connection [`CONNECTION_WINDOW`] of data that its client has sent and the job has not read: with the
-//! default limits, at worst 96 MiB for all requests and 512 MiB for all connections.
+//! default limits, at worst 96 MiB for all requests and 512 MiB for all connections; besides, 16 KiB of answers that are sent
+//! together for each connection.
 //!
 //! Headers about the client are neither interpreted nor added: the job gets the headers of the request,
 //! without those that are for one connection only, and `Host` from `:authority`. `WebSockets` over HTTP/2
