@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::contest::{Contender, Cost, compete, measure, measure_into, print, scratch};
+use super::contest::{Contender, Cost, compete, measure, measure_into, print, scratch, served};
 use super::engine::{Engine, IMAGE, build_chutes};
 use super::material::Folder;
 use crate::test::tools::{provide_containers, provide_from_debian};
@@ -104,9 +104,7 @@ impl Bench {
 
     /// Measures what the service of the engine needs for it, too.
     fn served(&self, act: impl FnOnce() -> Result<Cost>) -> Result<Cost> {
-        let before = self.engine.cpu()?;
-        let cost = act()?;
-        Ok(Cost { served: Some(self.engine.cpu()?.saturating_sub(before)), ..cost })
+        served(|| self.engine.cpu(), act)
     }
 
     /// The same container by hand, with as little as the engine can be asked for.

@@ -40,6 +40,16 @@ pub(crate) fn measure_into(command: &Command, path: &Path) -> Result<Cost> {
     Ok(timed(command, file.into())?.0)
 }
 
+/// Measures something, and the time of the processors that a server uses for it meanwhile.
+pub(crate) fn served(
+    cpu: impl Fn() -> Result<Duration>,
+    act: impl FnOnce() -> Result<Cost>,
+) -> Result<Cost> {
+    let before = cpu()?;
+    let cost = act()?;
+    Ok(Cost { served: Some(cpu()?.saturating_sub(before)), ..cost })
+}
+
 fn timed(command: &Command, stdout: Stdio) -> Result<(Cost, Output)> {
     let report = scratch("time.txt")?;
     let mut timed = Command::new("time");

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use self::python::Python;
 use self::server::{Kind, Program, Server};
-use super::contest::{Contender, Cost, compete, measure, print, scratch};
+use super::contest::{Contender, Cost, compete, measure, print, scratch, served};
 use super::jobs::Jobs;
 use super::material::{Folder, Material};
 use crate::test::tools::provide_from_debian;
@@ -102,9 +102,7 @@ impl Contest<'_> {
     fn fresh(&self, act: impl FnOnce(&Server) -> Result<Cost>) -> Result<Cost> {
         self.server.borrow_mut().clear()?;
         let server = self.server.borrow();
-        let before = server.cpu()?;
-        let cost = act(&server)?;
-        Ok(Cost { served: Some(server.cpu()?.saturating_sub(before)), ..cost })
+        served(|| server.cpu(), || act(&server))
     }
 
     fn rclone(&self, server: &Server) -> Command {
