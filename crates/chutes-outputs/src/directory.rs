@@ -23,7 +23,8 @@ use chutes_transfer::TransferError;
 use super::attributes::Attributes;
 use super::blocking::{Abandoned, blocking, failed};
 use super::copying::{copy_file, has_content, open};
-use super::{RunSummary, Sending, Sink, SourceFile, folder};
+use super::folder::{self, folder_of};
+use super::{RunSummary, Sending, Sink, SourceFile};
 
 /// A directory that files are copied to.
 pub(crate) struct DirectorySink {
@@ -161,11 +162,6 @@ impl Opened {
             folder = folder_of(folder);
         }
     }
-}
-
-/// The path of the folder that something is in; empty for the one at the top.
-fn folder_of(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|byte| *byte == b'/').map_or(b"", |end| &path[..end])
 }
 
 /// Opens the file that was copied before, by a supervisor that ended before it could record that.

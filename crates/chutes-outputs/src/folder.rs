@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
-use chutes_core::{Escaped, FileKind};
+use chutes_core::{Escaped, FileKind, OutputPath};
 use chutes_transfer::TransferError;
 
 pub(super) use self::sync::{sync, sync_file_system, syncs_at_once};
@@ -68,9 +68,24 @@ fn without_links(path: &Path) -> Option<PathBuf> {
 
 /// Opens a folder below `outputs` or `logs`. What is missing is made, for the owner only.
 pub(super) fn open(root: &Dir, kind: FileKind, folder: &[u8]) -> io::Result<Dir> {
+    descend(root, kind, folder, open_part)
+}
+
+/// Goes part by part to a folder below `outputs` or `logs`, by a function that opens each in the one above it.
+fn descend(
+    root: &Dir,
+    kind: FileKind,
+    folder: &[u8],
+    open_part: impl Fn(&Dir, &OsStr) -> io::Result<Dir>,
+) -> io::Result<Dir> {
     let top = open_part(root, OsStr::new(kind.folder()))?;
-    let parts = folder.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
-    parts.map(OsStr::from_bytes).try_fold(top, |above, name| open_part(&above, name))
+    let mut parts = folder.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    parts.try_fold(top, |above, part| open_part(&above, OsStr::from_bytes(part)))
+}
+
+/// The path of the folder that something is in; empty for the one at the top.
+pub(super) fn folder_of(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|byte| *byte == b'/').map_or(b"", |end| &path[..end])
 }
 
 /// The sizes of files that are there. The folder of the last file stays open, because files of one folder follow each
@@ -87,23 +102,16 @@ impl<'a> Sizes<'a> {
 
     /// The size of a regular file below `outputs` or `logs`, if it is there. Its path may be longer than the system takes
     /// at once.
-    pub(super) fn of(&mut self, kind: FileKind, path: &'a [u8]) -> Option<u64> {
-        let end = path.iter().rposition(|byte| *byte == b'/');
-        let (above, name) = end.map_or((&b""[..], path), |end| (&path[..end], &path[end + 1..]));
+    pub(super) fn of(&mut self, kind: FileKind, path: &'a OutputPath) -> Option<u64> {
+        let above = folder_of(path.as_bytes());
         if !matches!(&self.last, Some((last, folder, _)) if (*last, *folder) == (kind, above)) {
-            self.last = Some((kind, above, existing(self.root, kind, above)));
+            let open_part = |above: &Dir, name: &OsStr| above.open_dir_nofollow(name);
+            self.last = Some((kind, above, descend(self.root, kind, above, open_part).ok()));
         }
         let folder = self.last.as_ref().and_then(|(_, _, folder)| folder.as_ref())?;
-        let metadata = folder.symlink_metadata(OsStr::from_bytes(name)).ok()?;
+        let metadata = folder.symlink_metadata(OsStr::from_bytes(path.file_name())).ok()?;
         metadata.is_file().then(|| metadata.len())
     }
-}
-
-/// Opens a folder below `outputs` or `logs`, if it is there.
-fn existing(root: &Dir, kind: FileKind, folder: &[u8]) -> Option<Dir> {
-    let top = root.open_dir_nofollow(kind.folder()).ok()?;
-    let mut parts = folder.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
-    parts.try_fold(top, |above, part| above.open_dir_nofollow(OsStr::from_bytes(part)).ok())
 }
 
 fn open_part(folder: &Dir, name: &OsStr) -> io::Result<Dir> {

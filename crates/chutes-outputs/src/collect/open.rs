@@ -7,9 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::Dir;
 use chutes_core::OutputPath;
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat, openat2, statat};
 use rustix::io::{Errno, retry_on_intr};
 
 /// What distinguishes one state of a file from another.
@@ -71,7 +69,7 @@ pub(super) fn file_below(root: &Dir, path: &OutputPath) -> io::Result<(File, Fil
         None => in_parent(root, path, |folder, name| open(folder, name, flags))?,
     };
     let file = File::from(file);
-    let stat = stat_of(&file)?;
+    let stat = FileStat::from(&file.metadata()?);
     Ok((file, stat))
 }
 
@@ -83,11 +81,6 @@ pub(super) fn stat_below(root: &Dir, path: &OutputPath) -> io::Result<FileStat> 
 /// The state of an entry of an open folder.
 pub(super) fn stat_in(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<FileStat> {
     Ok(FileStat::of(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
-}
-
-/// The state of an open file.
-pub(super) fn stat_of(file: &File) -> io::Result<FileStat> {
-    Ok(FileStat::of(&fstat(file)?))
 }
 
 /// Opens a folder in an open folder for listing it.

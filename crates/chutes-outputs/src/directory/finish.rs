@@ -12,9 +12,9 @@ use cap_std::fs::Dir;
 use chutes_core::{DeliveryState, Escaped, FileKind, FileState, Manifest, OutputFile, RunId};
 use chutes_transfer::TransferError;
 
-use super::{Opened, folder_of};
+use super::Opened;
 use crate::blocking::{Abandoned, failed};
-use crate::folder::{self, Sizes};
+use crate::folder::{self, Sizes, folder_of};
 
 /// There when all files are.
 const COMPLETE: &str = "manifest.json";
@@ -141,7 +141,7 @@ fn has<'a>(
     if !is_delivered(sink, file) {
         return Ok(false);
     }
-    if sizes.of(kind, file.path.as_bytes()) == Some(bytes) {
+    if sizes.of(kind, &file.path) == Some(bytes) {
         return Ok(true);
     }
     Err(TransferError::permanent(format!(

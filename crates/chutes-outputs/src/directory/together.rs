@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cap_std::fs::Dir;
 use chutes_transfer::TransferError;
 
-use super::{Opened, folder_of};
+use super::Opened;
 use crate::SourceFile;
 use crate::blocking::{Abandoned, failed};
 use crate::copying::copy_file;
-use crate::folder;
+use crate::folder::{self, folder_of};
 
 /// A copy that has no name yet.
 struct Copy<'a> {
